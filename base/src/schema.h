@@ -1,0 +1,158 @@
+/* schema.h - one static table per record type drives everything that is done with it.
+ *
+ * A table of fields {name, kind, flags, offset} gives msgpack (RPC, log entries, snapshots), JSON (HTTP), deep copy,
+ * comparison and the names that filters may select. A new field is one line. The C struct holds plain members of
+ * the types below; what they point at belongs to whoever made the object: an arena (decoded from outside), one
+ * block (mu__schema_clone), or a store version that lends it. */
+#pragma once
+
+#include "arena.h"
+#include "cursor.h"
+
+enum mu__kind {
+    MU_BOOL,      /* bool */
+    MU_INT,       /* int64_t */
+    MU_UINT,      /* uint64_t */
+    MU_FLOAT,     /* double */
+    MU_DURATION,  /* int64_t ns. msgpack: integer; JSON: Go string if MU_F_DURATION_STRING, else integer.
+                     JSON input accepts both forms */
+    MU_TIME,      /* struct mu_time. msgpack: 15-byte raw of Go's time; JSON: RFC 3339 */
+    MU_STR,       /* struct mu_str */
+    MU_BYTES,     /* struct mu_str. JSON: base64, null when empty */
+    MU_STRS,      /* struct mu_strs */
+    MU_STRMAP,    /* struct mu_strmap */
+    MU_STRSMAP,   /* struct mu_strsmap: name -> list of text */
+    MU_STRUCT,    /* the struct itself, by `sub` */
+    MU_PTR,       /* pointer to struct by `sub`; NULL is nil/null */
+    MU_LIST,      /* struct mu_list of pointers to structs by `sub` */
+    MU_STRUCTMAP, /* struct mu_structmap: name -> pointer to struct by `sub` */
+    MU_ANY        /* struct mu_str: one msgpack value of any shape, kept encoded (raw text decodes as JSON string) */
+};
+
+/* In all containers: items NULL means nil (msgpack nil, JSON null); items non-NULL with len 0 means empty. */
+struct mu_strs {
+    struct mu_str *items;
+    size_t len;
+};
+struct mu_pair {
+    struct mu_str key, value;
+};
+struct mu_strmap { /* sorted by key (bytes), keys unique */
+    struct mu_pair *items;
+    size_t len;
+};
+struct mu_strs_named {
+    struct mu_str key;
+    struct mu_strs value;
+};
+struct mu_strsmap { /* sorted by key, unique */
+    struct mu_strs_named *items;
+    size_t len;
+};
+struct mu_list {
+    void **items;
+    size_t len;
+};
+struct mu_named {
+    struct mu_str key;
+    void *value;
+};
+struct mu_structmap { /* sorted by key, unique */
+    struct mu_named *items;
+    size_t len;
+};
+struct mu_time { /* Unix time; the zero value is Go's zero time, 0001-01-01T00:00:00Z */
+    int64_t since_year1_s;
+    uint32_t ns;
+};
+
+enum mu__field_flags {
+    MU_F_OMIT_EMPTY = 1 << 0,      /* JSON: left out when zero or empty */
+    MU_F_NO_JSON = 1 << 1,         /* JSON: never printed; on input an unknown field */
+    MU_F_NO_MSGPACK = 1 << 2,      /* not on the wire */
+    MU_F_EMPTY_NOT_NULL = 1 << 3,  /* JSON: a nil list or map prints as [] or {} */
+    MU_F_DURATION_STRING = 1 << 4, /* JSON: "10s" */
+    MU_F_OMIT_MSGPACK = 1 << 5     /* msgpack: left out when zero or empty */
+};
+
+struct mu__schema;
+struct mu__field {
+    const char *name;      /* on the wire, and in JSON unless json says otherwise */
+    const char *json;      /* NULL: same as name */
+    const char *alias;     /* another key that JSON input accepts, or NULL */
+    enum mu__kind kind;
+    unsigned flags;
+    size_t offset;
+    const struct mu__schema *sub; /* for STRUCT, PTR, LIST, STRUCTMAP */
+};
+
+/* Fields stand in JSON order. `wire` lists their numbers in byte order of name, which is the order on the
+ * wire; tests/catalog/test_types.c checks every table and prints the right one. */
+struct mu__schema {
+    const char *name; /* Go's type name, for error texts */
+    const struct mu__field *fields;
+    size_t nfields;
+    const uint8_t *wire;
+    size_t nwire; /* fields that are on the wire */
+    size_t size;  /* of the C struct */
+};
+
+/* Decodes one msgpack map (or nil, or an array in declaration order) into *out, which is cleared first. Text is
+ * copied into the arena, or lent from the reader's bytes when `lend` is set (they must then outlive *out). Unknown
+ * keys are skipped. False when malformed or out of memory; r->failed is then set. Depth is bounded by the tables. */
+bool mu__schema_decode(const struct mu__schema *s, struct mu__reader *r, struct mu__arena *a, bool lend, void *out);
+void mu__schema_encode(const struct mu__schema *s, const void *obj, struct mu__writer *w);
+
+/* A copy in one block, to be freed with one mu__free. NULL when out of memory. */
+void *mu__schema_clone(const struct mu__schema *s, const void *obj, const struct mu_allocator *allocator);
+size_t mu__schema_clone_size(const struct mu__schema *s, const void *obj);
+bool mu__schema_equal(const struct mu__schema *s, const void *a, const void *b); /* nil equals empty */
+const struct mu__field *mu__schema_field(const struct mu__schema *s, struct mu_str name);
+
+/* JSON output, streamed. Strings escape as Go's encoding/json does (<, >, & as \u00XX; U+2028/9; bad UTF-8 as
+ * \ufffd). Pretty: four blanks of indent; the caller adds the final newline. */
+struct mu__json {
+    struct mu__writer *w;
+    bool pretty;
+    unsigned depth;
+    bool fresh; /* nothing stands yet in the innermost object or list */
+};
+static inline struct mu__json mu__json(struct mu__writer *w, bool pretty)
+{
+    return (struct mu__json){.w = w, .pretty = pretty, .fresh = true};
+}
+void mu__json_object(struct mu__json *j);
+void mu__json_object_end(struct mu__json *j);
+void mu__json_list(struct mu__json *j);
+void mu__json_list_end(struct mu__json *j);
+void mu__json_key(struct mu__json *j, struct mu_str key); /* inside an object: a comma if needed, key, colon */
+void mu__json_ckey(struct mu__json *j, const char *key);
+void mu__json_item(struct mu__json *j); /* inside a list: before each element */
+void mu__json_str(struct mu__json *j, struct mu_str s);
+void mu__json_cstr(struct mu__json *j, const char *s);
+void mu__json_int(struct mu__json *j, int64_t v);
+void mu__json_uint(struct mu__json *j, uint64_t v);
+void mu__json_float(struct mu__json *j, double v); /* as Go prints float64 */
+void mu__json_bool(struct mu__json *j, bool v);
+void mu__json_null(struct mu__json *j);
+void mu__json_base64(struct mu__json *j, const void *p, size_t len);
+void mu__json_value(struct mu__json *j, const struct mu__schema *s, const void *obj); /* an object */
+void mu__json_any(struct mu__json *j, struct mu_str msgpack); /* one encoded value, transcoded */
+
+/* "1m30s", as Go's time.Duration.String; returns the length. */
+size_t mu__duration_format(int64_t ns, char buf[32]);
+/* Go's time.ParseDuration: "1h30m", "150ms", "-1.5s". False when malformed or out of range. */
+bool mu__duration_parse(const char *s, size_t len, int64_t *ns);
+
+static inline struct mu_str mu__cstr(const char *s)
+{
+    size_t n = 0;
+    while (s && s[n]) {
+        n++;
+    }
+    return (struct mu_str){s, n};
+}
+int mu__str_cmp(struct mu_str a, struct mu_str b);           /* byte order */
+bool mu__str_eq(struct mu_str a, struct mu_str b);
+bool mu__str_ieq(struct mu_str a, struct mu_str b);          /* ASCII case folded */
+struct mu_str mu__strmap_get(const struct mu_strmap *m, const char *key); /* p NULL: absent */

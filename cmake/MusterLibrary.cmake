@@ -1,0 +1,86 @@
+# muster_library(NAME SOURCES ... [HEADERS ...] [PRIVATE ...] [PUBLIC ...] [REQUIRES pc ...])
+#   makes target muster-NAME (alias muster::NAME): hidden visibility, a linker version script from
+#   the library's exported.txt, an install rule and a pkg-config file. base/ is linked in, hidden.
+# muster_test(NAME SOURCES ... [LIBS ...] [LABELS ...] [TIMEOUT seconds])
+#   makes one cmocka binary and one CTest.
+
+function(muster_library name)
+  cmake_parse_arguments(L "NO_BASE" "DESCRIPTION" "SOURCES;HEADERS;PRIVATE;PUBLIC;REQUIRES;REQUIRES_PRIVATE" ${ARGN})
+  set(target muster-${name})
+  add_library(${target} ${L_SOURCES})
+  add_library(muster::${name} ALIAS ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name}
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/base/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:muster-flags> ${L_PRIVATE} PUBLIC ${L_PUBLIC})
+  if(NOT L_NO_BASE)
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:muster-base>)
+  endif()
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/base/src)
+
+  set(exported ${CMAKE_CURRENT_SOURCE_DIR}/exported.txt)
+  if(name MATCHES "-node$")
+    set(exported ${CMAKE_CURRENT_SOURCE_DIR}/node/exported.txt)
+  endif()
+  if(EXISTS ${exported} AND BUILD_SHARED_LIBS)
+    file(STRINGS ${exported} symbols REGEX "^[a-z]")
+    string(TOUPPER "${name}" upper)
+    string(REPLACE "-" "_" upper ${upper})
+    list(JOIN symbols ";\n    " body)
+    set(script ${CMAKE_CURRENT_BINARY_DIR}/${name}.map)
+    file(WRITE ${script} "MUSTER_${upper}_${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} {\n  global:\n    ${body};\n  local: *;\n};\n")
+    target_link_options(${target} PRIVATE -Wl,--version-script=${script})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${exported})
+  endif()
+
+  install(TARGETS ${target} EXPORT muster-targets
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(FILES ${L_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/muster)
+  list(JOIN L_REQUIRES " " requires)
+  list(JOIN L_REQUIRES_PRIVATE " " requires_private)
+  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/muster-${name}.pc @ONLY CONTENT [[
+prefix=@CMAKE_INSTALL_PREFIX@
+libdir=${prefix}/@CMAKE_INSTALL_LIBDIR@
+includedir=${prefix}/@CMAKE_INSTALL_INCLUDEDIR@
+
+Name: muster-@name@
+Description: @L_DESCRIPTION@
+Version: @PROJECT_VERSION@
+Requires: @requires@
+Requires.private: @requires_private@
+Libs: -L${libdir} -lmuster-@name@
+Libs.private: -lm -lpthread
+Cflags: -I${includedir}
+]])
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/muster-${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endfunction()
+
+function(muster_test name)
+  cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS;ARGS;INCLUDES" ${ARGN})
+  add_executable(${name} ${T_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/base/src ${PROJECT_SOURCE_DIR}/base/include
+    ${PROJECT_SOURCE_DIR}/tests/kit ${T_INCLUDES})
+  target_compile_definitions(${name} PRIVATE MUSTER_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
+  target_link_libraries(${name} PRIVATE muster-flags muster-base-objects ${T_LIBS} PkgConfig::CMOCKA)
+  add_test(NAME ${name} COMMAND ${name} ${T_ARGS})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 120)
+  endif()
+  if(NOT T_LABELS)
+    set(T_LABELS unit)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}")
+endfunction()
+
+function(muster_install_package)
+  install(FILES ${PROJECT_SOURCE_DIR}/base/include/muster/mu.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/muster)
+  install(EXPORT muster-targets NAMESPACE muster:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/muster)
+  configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/musterConfig.cmake.in
+    ${PROJECT_BINARY_DIR}/musterConfig.cmake INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/muster)
+  write_basic_package_version_file(${PROJECT_BINARY_DIR}/musterConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+  install(FILES ${PROJECT_BINARY_DIR}/musterConfig.cmake ${PROJECT_BINARY_DIR}/musterConfigVersion.cmake
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/muster)
+endfunction()

@@ -1,0 +1,19 @@
+/* log.h - lines to standard error or a file, in the form Consul's operators know:
+ *     2026-11-22T17:00:00.000Z [INFO]  agent.server: text
+ * Any thread may log. Never log a secret. */
+#pragma once
+
+#include <muster/mu.h>
+#include <stdbool.h>
+
+void log_set_level(enum mu_level level);
+bool log_is_on(enum mu_level level);
+bool log_parse_level(const char *name, enum mu_level *out); /* TRACE DEBUG INFO WARN ERR, any case */
+/* Writes one line; module such as "agent.http". Newlines in the text are escaped. */
+void log_write(enum mu_level level, const char *module, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define log_debug(...) log_write(MU_DEBUG, __VA_ARGS__)
+#define log_info(...)  log_write(MU_INFO, __VA_ARGS__)
+#define log_warn(...)  log_write(MU_WARN, __VA_ARGS__)
+#define log_error(...) log_write(MU_ERROR, __VA_ARGS__)
