@@ -84,3 +84,22 @@ function(muster_install_package)
   install(FILES ${PROJECT_BINARY_DIR}/musterConfig.cmake ${PROJECT_BINARY_DIR}/musterConfigVersion.cmake
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/muster)
 endfunction()
+
+# muster_fuzz(WHAT [LIBS ...] [INCLUDES ...]): tests/fuzz/fuzz_WHAT.c as a libFuzzer program under MUSTER_FUZZ, otherwise a
+# CTest (label replay) that runs tests/fuzz/corpus/WHAT and tests/fuzz/regress/WHAT through it.
+function(muster_fuzz what)
+  cmake_parse_arguments(F "" "" "LIBS;INCLUDES;SOURCES" ${ARGN})
+  set(target fuzz_${what})
+  set(here ${PROJECT_SOURCE_DIR}/tests/fuzz)
+  if(MUSTER_FUZZ)
+    add_executable(${target} ${here}/${target}.c ${F_SOURCES})
+    target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${target} ${here}/${target}.c ${PROJECT_SOURCE_DIR}/tests/kit/replay.c ${F_SOURCES})
+    add_test(NAME ${target} COMMAND ${target} ${here}/corpus/${what} ${here}/regress/${what})
+    set_tests_properties(${target} PROPERTIES TIMEOUT 120 LABELS replay)
+  endif()
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/base/src ${PROJECT_SOURCE_DIR}/base/include
+    ${PROJECT_SOURCE_DIR}/tests/kit ${F_INCLUDES})
+  target_link_libraries(${target} PRIVATE muster-flags muster-base-objects ${F_LIBS})
+endfunction()
