@@ -2,7 +2,7 @@
  *
  * A table of fields {name, kind, flags, offset} gives msgpack (RPC, log entries, snapshots), JSON (HTTP), deep copy,
  * comparison and the names that filters may select. A new field is one line. The C struct holds plain members of
- * the types below; what they point at belongs to whoever made the object: an arena (decoded from outside), one
+ * the types of muster/mu.h; what they point at belongs to whoever made the object: an arena (decoded from outside), one
  * block (mu__schema_clone), or a store version that lends it. */
 #pragma once
 
@@ -20,50 +20,14 @@ enum mu__kind {
     MU_STR,       /* struct mu_str */
     MU_BYTES,     /* struct mu_str. JSON: base64, null when empty */
     MU_STRS,      /* struct mu_strs */
+    MU_FLOATS,    /* struct mu_floats */
     MU_STRMAP,    /* struct mu_strmap */
     MU_STRSMAP,   /* struct mu_strsmap: name -> list of text */
     MU_STRUCT,    /* the struct itself, by `sub` */
     MU_PTR,       /* pointer to struct by `sub`; NULL is nil/null */
-    MU_LIST,      /* struct mu_list of pointers to structs by `sub` */
-    MU_STRUCTMAP, /* struct mu_structmap: name -> pointer to struct by `sub` */
+    MU_LIST,      /* struct mu_list of pointers to structs by `sub`; never NULL after a decode */
+    MU_STRUCTMAP, /* struct mu_structmap: name -> pointer to struct by `sub`; never NULL after a decode */
     MU_ANY        /* struct mu_str: one msgpack value of any shape, kept encoded (raw text decodes as JSON string) */
-};
-
-/* In all containers: items NULL means nil (msgpack nil, JSON null); items non-NULL with len 0 means empty. */
-struct mu_strs {
-    struct mu_str *items;
-    size_t len;
-};
-struct mu_pair {
-    struct mu_str key, value;
-};
-struct mu_strmap { /* sorted by key (bytes), keys unique */
-    struct mu_pair *items;
-    size_t len;
-};
-struct mu_strs_named {
-    struct mu_str key;
-    struct mu_strs value;
-};
-struct mu_strsmap { /* sorted by key, unique */
-    struct mu_strs_named *items;
-    size_t len;
-};
-struct mu_list {
-    void **items;
-    size_t len;
-};
-struct mu_named {
-    struct mu_str key;
-    void *value;
-};
-struct mu_structmap { /* sorted by key, unique */
-    struct mu_named *items;
-    size_t len;
-};
-struct mu_time { /* Unix time; the zero value is Go's zero time, 0001-01-01T00:00:00Z */
-    int64_t since_year1_s;
-    uint32_t ns;
 };
 
 enum mu__field_flags {

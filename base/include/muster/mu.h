@@ -49,6 +49,49 @@ struct mu_str {
     size_t len;
 };
 
+/* The members that records are made of. In all containers: items NULL means nil (msgpack nil, JSON null); items
+ * non-NULL with len 0 means empty. Maps are sorted by key in byte order, and their keys are unique. */
+struct mu_strs {
+    struct mu_str *items;
+    size_t len;
+};
+struct mu_floats {
+    double *items;
+    size_t len;
+};
+struct mu_pair {
+    struct mu_str key, value;
+};
+struct mu_strmap { /* name -> text */
+    struct mu_pair *items;
+    size_t len;
+};
+struct mu_strs_named {
+    struct mu_str key;
+    struct mu_strs value;
+};
+struct mu_strsmap { /* name -> list of text */
+    struct mu_strs_named *items;
+    size_t len;
+};
+struct mu_list { /* pointers to records of one type, which the field that holds the list names */
+    void **items;
+    size_t len;
+};
+struct mu_named {
+    struct mu_str key;
+    void *value;
+};
+struct mu_structmap { /* name -> pointer to a record */
+    struct mu_named *items;
+    size_t len;
+};
+struct mu_time { /* UTC; the zero value is Go's zero time, 0001-01-01T00:00:00Z */
+    int64_t since_year1_s; /* Unix time + MU_YEAR1_TO_UNIX_S */
+    uint32_t ns;           /* 0 to 999999999 */
+};
+#define MU_YEAR1_TO_UNIX_S INT64_C(62135596800)
+
 #ifdef __cplusplus
 }
 #endif

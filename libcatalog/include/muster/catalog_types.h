@@ -1,0 +1,442 @@
+/* catalog_types.h - the records of the catalog and the requests and replies that carry them.
+ *
+ * One struct per Go struct of Consul 1.8.7's wire and HTTP API, members in the order in which JSON prints them. A struct
+ * holds plain values and borrowed memory (muster/mu.h); what it points at belongs to whoever made it: an arena that it
+ * was decoded into, one block that it was cloned into, or a store version that lends it. Treat what you are lent
+ * as read-only. The zero value of every struct is a valid empty record.
+ * Durations are int64_t nanoseconds, as on the wire. */
+#ifndef MUSTER_CATALOG_TYPES_H
+#define MUSTER_CATALOG_TYPES_H
+
+#include <muster/mu.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What every read carries (Go: QueryOptions, embedded). */
+struct catalog_query_options {
+    struct mu_str token;
+    uint64_t min_query_index;  /* block until the result is newer; 0: answer at once */
+    int64_t max_query_time_ns; /* longest wait of a blocking read; 0: the server's default, 5 minutes */
+    bool allow_stale;          /* any server may answer from what it has */
+    bool require_consistent;   /* the leader makes sure that it still is one */
+    bool use_cache;            /* the agent's own: the rest below is sent, and servers ignore it */
+    int64_t max_stale_duration_ns;
+    int64_t max_age_ns;
+    bool must_revalidate;
+    int64_t stale_if_error_ns;
+    struct mu_str filter; /* expression over the result's records */
+};
+
+/* What every reply to a read carries (Go: QueryMeta, embedded). */
+struct catalog_query_meta {
+    uint64_t index; /* to be sent as min_query_index next; never 0 in a successful reply */
+    int64_t last_contact_ns; /* age of a stale answer */
+    bool known_leader;
+    struct mu_str consistency_level; /* filled by the HTTP layer, empty on the wire */
+};
+
+/* Where a query comes from, for sorting by distance. */
+struct catalog_query_source {
+    struct mu_str datacenter, segment, node, ip;
+};
+
+/* ---- Records ---- */
+
+struct catalog_node {
+    struct mu_str id; /* a UUID, or empty */
+    struct mu_str node, address, datacenter;
+    struct mu_strmap tagged_addresses, meta;
+    uint64_t create_index, modify_index;
+};
+
+struct catalog_service_address {
+    struct mu_str address;
+    int64_t port;
+};
+
+struct catalog_weights {
+    int64_t passing, warning;
+};
+
+struct catalog_mesh_gateway {
+    struct mu_str mode; /* "", none, local, remote */
+};
+
+struct catalog_expose_path {
+    int64_t listener_port;
+    struct mu_str path;
+    int64_t local_path_port;
+    struct mu_str protocol;
+    bool parsed_from_check;
+};
+
+struct catalog_expose {
+    bool checks;
+    struct mu_list paths; /* of struct catalog_expose_path */
+};
+
+struct catalog_upstream {
+    struct mu_str destination_type, destination_namespace, destination_name, datacenter, local_bind_address;
+    int64_t local_bind_port;
+    struct mu_str config; /* one encoded msgpack map, or empty */
+    struct catalog_mesh_gateway mesh_gateway;
+    struct mu_strs ingress_hosts;
+};
+
+struct catalog_proxy { /* Go: ConnectProxyConfig */
+    struct mu_str destination_service_name, destination_service_id, local_service_address;
+    int64_t local_service_port;
+    struct mu_str config;     /* one encoded msgpack map, or empty */
+    struct mu_list upstreams; /* of struct catalog_upstream */
+    struct catalog_mesh_gateway mesh_gateway;
+    struct catalog_expose expose;
+};
+
+struct catalog_service_definition;
+struct catalog_connect { /* Go: ServiceConnect */
+    bool native;
+    struct catalog_service_definition *sidecar_service; /* only in what is sent to an agent; NULL in the catalog */
+};
+
+struct catalog_node_service {
+    struct mu_str kind; /* "", connect-proxy, mesh-gateway, terminating-gateway, ingress-gateway */
+    struct mu_str id, service;
+    struct mu_strs tags;
+    struct mu_str address;
+    struct mu_structmap tagged_addresses; /* of struct catalog_service_address */
+    struct mu_strmap meta;
+    int64_t port;
+    struct catalog_weights *weights; /* NULL: not given, which means 1 and 1 */
+    bool enable_tag_override;
+    struct catalog_proxy proxy;
+    struct catalog_connect connect;
+    bool locally_registered_as_sidecar; /* the agent's own; not in JSON */
+    uint64_t create_index, modify_index;
+};
+
+/* A service together with its node, flattened: what /v1/catalog/service prints. */
+struct catalog_service_node {
+    struct mu_str id, node, address, datacenter;
+    struct mu_strmap tagged_addresses, node_meta;
+    struct mu_str service_kind, service_id, service_name;
+    struct mu_strs service_tags;
+    struct mu_str service_address;
+    struct mu_structmap service_tagged_addresses; /* of struct catalog_service_address */
+    struct catalog_weights service_weights;
+    struct mu_strmap service_meta;
+    int64_t service_port;
+    bool service_enable_tag_override;
+    struct catalog_proxy service_proxy;
+    struct catalog_connect service_connect;
+    uint64_t create_index, modify_index;
+};
+
+struct catalog_check_definition { /* Go: HealthCheckDefinition */
+    int64_t interval_ns;
+    uint64_t output_max_size;
+    int64_t timeout_ns, deregister_critical_service_after_ns;
+    struct mu_str http;
+    bool tls_skip_verify;
+    struct mu_strsmap header;
+    struct mu_str method, body, tcp;
+    struct mu_strs script_args;
+    struct mu_str docker_container_id, shell, grpc;
+    bool grpc_use_tls;
+    struct mu_str alias_node, alias_service;
+    int64_t ttl_ns;
+};
+
+struct catalog_check { /* Go: HealthCheck */
+    struct mu_str node, check_id, name;
+    struct mu_str status; /* passing, warning, critical */
+    struct mu_str notes, output;
+    struct mu_str service_id, service_name; /* empty: a check of the node */
+    struct mu_strs service_tags;
+    struct mu_str type;
+    struct catalog_check_definition definition;
+    uint64_t create_index, modify_index;
+};
+
+/* One instance with its node and all checks that bear on it. */
+struct catalog_check_service_node {
+    struct catalog_node *node;
+    struct catalog_node_service *service;
+    struct mu_list checks; /* of struct catalog_check */
+};
+
+struct catalog_dir_entry { /* a key of the KV store */
+    uint64_t lock_index;
+    struct mu_str key;
+    uint64_t flags;
+    struct mu_str value;   /* bytes; p NULL: nil */
+    struct mu_str session; /* holder of the lock, or empty */
+    uint64_t create_index, modify_index;
+};
+
+struct catalog_vivaldi { /* Go: coordinate.Coordinate */
+    struct mu_floats vec;
+    double error, adjustment, height;
+};
+
+struct catalog_coordinate {
+    struct mu_str node, segment;
+    struct catalog_vivaldi *coord;
+};
+
+/* ---- Definitions that an agent is given ---- */
+
+struct catalog_check_type { /* Go: CheckType */
+    struct mu_str check_id, name, status, notes;
+    struct mu_strs script_args;
+    struct mu_str http;
+    struct mu_strsmap header;
+    struct mu_str method, body, tcp;
+    int64_t interval_ns;
+    struct mu_str alias_node, alias_service, docker_container_id, shell, grpc;
+    bool grpc_use_tls, tls_skip_verify;
+    int64_t timeout_ns, ttl_ns;
+    int64_t success_before_passing, failures_before_critical;
+    struct mu_str proxy_http, proxy_grpc;
+    int64_t deregister_critical_service_after_ns;
+    int64_t output_max_size;
+};
+
+struct catalog_service_definition {
+    struct mu_str kind, id, name;
+    struct mu_strs tags;
+    struct mu_str address;
+    struct mu_structmap tagged_addresses; /* of struct catalog_service_address */
+    struct mu_strmap meta;
+    int64_t port;
+    struct catalog_check_type check; /* all zero: none */
+    struct mu_list checks;           /* of struct catalog_check_type */
+    struct catalog_weights *weights;
+    struct mu_str token;
+    bool enable_tag_override;
+    struct catalog_proxy *proxy;
+    struct catalog_connect *connect;
+};
+
+/* ---- Requests ---- */
+
+struct catalog_register_request {
+    struct mu_str datacenter, id, node, address;
+    struct mu_strmap tagged_addresses, node_meta;
+    struct catalog_node_service *service; /* NULL: none */
+    struct catalog_check *check;          /* NULL: none; both check and checks may be used */
+    struct mu_list checks;                /* of struct catalog_check */
+    bool skip_node_update;                /* leave the node's record as it is */
+    uint64_t create_index, modify_index;
+    struct mu_str token;
+};
+
+struct catalog_deregister_request {
+    struct mu_str datacenter, node, service_id, check_id, token;
+};
+
+struct catalog_kvs_request {
+    struct mu_str datacenter;
+    struct mu_str op; /* set, delete, delete-cas, delete-tree, cas, lock, unlock */
+    struct catalog_dir_entry dir_ent;
+    struct mu_str token;
+};
+
+/* Log entries only: drops the tombstones of deletions up to an index. */
+struct catalog_tombstone_request {
+    struct mu_str datacenter;
+    struct mu_str op; /* reap */
+    uint64_t reap_index;
+    struct mu_str token;
+};
+
+struct catalog_datacenters_request {
+    struct catalog_query_options options;
+};
+
+struct catalog_dc_request { /* Go: DCSpecificRequest */
+    struct mu_str datacenter;
+    struct mu_strmap node_meta_filters;
+    struct catalog_query_source source;
+    struct catalog_query_options options;
+};
+
+struct catalog_node_request { /* Go: NodeSpecificRequest */
+    struct mu_str datacenter, node;
+    struct catalog_query_options options;
+};
+
+struct catalog_service_request { /* Go: ServiceSpecificRequest */
+    struct mu_str datacenter;
+    struct mu_strmap node_meta_filters;
+    struct mu_str service_name;
+    struct mu_str service_tag; /* the old single form of service_tags */
+    struct mu_strs service_tags;
+    struct mu_str service_address;
+    bool tag_filter; /* are the tags to be applied? */
+    struct catalog_query_source source;
+    bool connect; /* instances that can do mTLS for service_name */
+    bool ingress; /* ingress gateways for service_name */
+    struct catalog_query_options options;
+};
+
+struct catalog_checks_in_state_request {
+    struct mu_str datacenter;
+    struct mu_strmap node_meta_filters;
+    struct mu_str state; /* passing, warning, critical or any */
+    struct catalog_query_source source;
+    struct catalog_query_options options;
+};
+
+struct catalog_key_request {
+    struct mu_str datacenter, key;
+    struct catalog_query_options options;
+};
+
+struct catalog_key_list_request {
+    struct mu_str datacenter, prefix;
+    struct mu_str separator; /* "Seperator" on the wire */
+    struct catalog_query_options options;
+};
+
+struct catalog_coordinate_update_request {
+    struct mu_str datacenter, node, segment;
+    struct catalog_vivaldi *coord;
+    struct mu_str token;
+};
+
+struct catalog_event_fire_request {
+    struct mu_str datacenter, name;
+    struct mu_str payload; /* the encoded user event */
+    struct catalog_query_options options;
+};
+
+/* ---- Replies ---- */
+
+struct catalog_indexed_nodes {
+    struct mu_list nodes; /* of struct catalog_node */
+    struct catalog_query_meta meta;
+};
+
+struct catalog_indexed_services {
+    struct mu_strsmap services; /* name -> sorted unique tags */
+    struct catalog_query_meta meta;
+};
+
+struct catalog_indexed_service_nodes {
+    struct mu_list service_nodes; /* of struct catalog_service_node */
+    struct catalog_query_meta meta;
+};
+
+struct catalog_node_services {
+    struct catalog_node *node;
+    struct mu_structmap services; /* ID -> struct catalog_node_service */
+};
+
+struct catalog_indexed_node_services {
+    struct catalog_node_services *node_services; /* NULL: no such node */
+    struct catalog_query_meta meta;
+};
+
+struct catalog_node_service_list {
+    struct catalog_node *node;
+    struct mu_list services; /* of struct catalog_node_service */
+};
+
+struct catalog_indexed_node_service_list {
+    struct catalog_node_service_list node_services;
+    struct catalog_query_meta meta;
+};
+
+struct catalog_indexed_checks { /* Go: IndexedHealthChecks */
+    struct mu_list health_checks; /* of struct catalog_check */
+    struct catalog_query_meta meta;
+};
+
+struct catalog_indexed_check_service_nodes {
+    struct mu_list nodes; /* of struct catalog_check_service_node */
+    struct catalog_query_meta meta;
+};
+
+struct catalog_indexed_dir_entries {
+    struct mu_list entries; /* of struct catalog_dir_entry */
+    struct catalog_query_meta meta;
+};
+
+struct catalog_indexed_key_list {
+    struct mu_strs keys;
+    struct catalog_query_meta meta;
+};
+
+struct catalog_event_fire_response {
+    struct catalog_query_meta meta;
+};
+
+struct catalog_raft_stats { /* Go: autopilot.ServerStats */
+    struct mu_str last_contact; /* a Go duration, "0" on the leader, or "never" */
+    uint64_t last_term, last_index;
+};
+
+/* ---- Schemas ---- */
+
+enum catalog_type {
+    CATALOG_NODE,
+    CATALOG_SERVICE_ADDRESS,
+    CATALOG_WEIGHTS,
+    CATALOG_MESH_GATEWAY,
+    CATALOG_EXPOSE_PATH,
+    CATALOG_EXPOSE,
+    CATALOG_UPSTREAM,
+    CATALOG_PROXY,
+    CATALOG_CONNECT,
+    CATALOG_NODE_SERVICE,
+    CATALOG_SERVICE_NODE,
+    CATALOG_CHECK_DEFINITION,
+    CATALOG_CHECK,
+    CATALOG_CHECK_SERVICE_NODE,
+    CATALOG_DIR_ENTRY,
+    CATALOG_VIVALDI,
+    CATALOG_COORDINATE,
+    CATALOG_CHECK_TYPE,
+    CATALOG_SERVICE_DEFINITION,
+    CATALOG_QUERY_SOURCE,
+    CATALOG_REGISTER_REQUEST,
+    CATALOG_DEREGISTER_REQUEST,
+    CATALOG_KVS_REQUEST,
+    CATALOG_TOMBSTONE_REQUEST,
+    CATALOG_DATACENTERS_REQUEST,
+    CATALOG_DC_REQUEST,
+    CATALOG_NODE_REQUEST,
+    CATALOG_SERVICE_REQUEST,
+    CATALOG_CHECKS_IN_STATE_REQUEST,
+    CATALOG_KEY_REQUEST,
+    CATALOG_KEY_LIST_REQUEST,
+    CATALOG_COORDINATE_UPDATE_REQUEST,
+    CATALOG_EVENT_FIRE_REQUEST,
+    CATALOG_INDEXED_NODES,
+    CATALOG_INDEXED_SERVICES,
+    CATALOG_INDEXED_SERVICE_NODES,
+    CATALOG_NODE_SERVICES,
+    CATALOG_INDEXED_NODE_SERVICES,
+    CATALOG_NODE_SERVICE_LIST,
+    CATALOG_INDEXED_NODE_SERVICE_LIST,
+    CATALOG_INDEXED_CHECKS,
+    CATALOG_INDEXED_CHECK_SERVICE_NODES,
+    CATALOG_INDEXED_DIR_ENTRIES,
+    CATALOG_INDEXED_KEY_LIST,
+    CATALOG_EVENT_FIRE_RESPONSE,
+    CATALOG_RAFT_STATS,
+    CATALOG_TYPE_COUNT
+};
+
+struct mu__schema;
+/* The table that drives encoding, decoding, copying and comparing records of a type: static, never NULL for a valid
+ * type. Opaque to embedders; muster's daemons hand it to the functions of base/src/schema.h. */
+MU_API const struct mu__schema *catalog_schema(enum catalog_type type);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,53 @@
+/* types.h - the schema tables of muster/catalog_types.h, for libcatalog's own files. */
+#pragma once
+
+#include <muster/catalog_types.h>
+
+#include "schema.h"
+
+extern const struct mu__schema catalog__node_schema;
+extern const struct mu__schema catalog__service_address_schema;
+extern const struct mu__schema catalog__weights_schema;
+extern const struct mu__schema catalog__mesh_gateway_schema;
+extern const struct mu__schema catalog__expose_path_schema;
+extern const struct mu__schema catalog__expose_schema;
+extern const struct mu__schema catalog__upstream_schema;
+extern const struct mu__schema catalog__proxy_schema;
+extern const struct mu__schema catalog__connect_schema;
+extern const struct mu__schema catalog__node_service_schema;
+extern const struct mu__schema catalog__service_node_schema;
+extern const struct mu__schema catalog__check_definition_schema;
+extern const struct mu__schema catalog__check_schema;
+extern const struct mu__schema catalog__check_service_node_schema;
+extern const struct mu__schema catalog__dir_entry_schema;
+extern const struct mu__schema catalog__vivaldi_schema;
+extern const struct mu__schema catalog__coordinate_schema;
+extern const struct mu__schema catalog__check_type_schema;
+extern const struct mu__schema catalog__service_definition_schema;
+extern const struct mu__schema catalog__query_source_schema;
+extern const struct mu__schema catalog__register_request_schema;
+extern const struct mu__schema catalog__deregister_request_schema;
+extern const struct mu__schema catalog__kvs_request_schema;
+extern const struct mu__schema catalog__tombstone_request_schema;
+extern const struct mu__schema catalog__datacenters_request_schema;
+extern const struct mu__schema catalog__dc_request_schema;
+extern const struct mu__schema catalog__node_request_schema;
+extern const struct mu__schema catalog__service_request_schema;
+extern const struct mu__schema catalog__checks_in_state_request_schema;
+extern const struct mu__schema catalog__key_request_schema;
+extern const struct mu__schema catalog__key_list_request_schema;
+extern const struct mu__schema catalog__coordinate_update_request_schema;
+extern const struct mu__schema catalog__event_fire_request_schema;
+extern const struct mu__schema catalog__indexed_nodes_schema;
+extern const struct mu__schema catalog__indexed_services_schema;
+extern const struct mu__schema catalog__indexed_service_nodes_schema;
+extern const struct mu__schema catalog__node_services_schema;
+extern const struct mu__schema catalog__indexed_node_services_schema;
+extern const struct mu__schema catalog__node_service_list_schema;
+extern const struct mu__schema catalog__indexed_node_service_list_schema;
+extern const struct mu__schema catalog__indexed_checks_schema;
+extern const struct mu__schema catalog__indexed_check_service_nodes_schema;
+extern const struct mu__schema catalog__indexed_dir_entries_schema;
+extern const struct mu__schema catalog__indexed_key_list_schema;
+extern const struct mu__schema catalog__event_fire_response_schema;
+extern const struct mu__schema catalog__raft_stats_schema;
