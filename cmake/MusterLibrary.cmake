@@ -36,6 +36,7 @@ function(muster_library name)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${exported})
   endif()
 
+  set_property(GLOBAL PROPERTY MUSTER_EXPORTS ON)
   install(TARGETS ${target} EXPORT muster-targets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(FILES ${L_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/muster)
@@ -77,6 +78,10 @@ endfunction()
 
 function(muster_install_package)
   install(FILES ${PROJECT_SOURCE_DIR}/base/include/muster/mu.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/muster)
+  get_property(exports GLOBAL PROPERTY MUSTER_EXPORTS)
+  if(NOT exports) # a build of the daemons' tests alone
+    return()
+  endif()
   install(EXPORT muster-targets NAMESPACE muster:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/muster)
   configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/musterConfig.cmake.in
     ${PROJECT_BINARY_DIR}/musterConfig.cmake INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/muster)
