@@ -10,6 +10,8 @@
 
 #include "msgpack.h"
 
+#include <muster/swim.h>
+
 enum swim__msg_type {
     SWIM__MSG_PING = 0,
     SWIM__MSG_INDIRECT_PING = 1,
@@ -36,7 +38,6 @@ enum swim__wire_state {
     SWIM__WIRE_LEFT = 3
 };
 
-#define SWIM__META_MAX 512u /* bytes of a node's meta; senders keep to it */
 #define SWIM__VSN_LEN  6u   /* pmin pmax pcur dmin dmax dcur */
 
 struct swim__ping {
@@ -104,9 +105,6 @@ size_t swim__wire_addr(struct mu_str raw, uint8_t out[16]);
 
 /* ---- tags: the meta of a node is 0xff and a msgpack map of text to text (serf) ---- */
 
-struct swim__wire_tag {
-    struct mu_str key, value;
-};
 struct swim__wire_tags {
     struct mu__reader r;
     size_t left;
@@ -114,19 +112,13 @@ struct swim__wire_tags {
 /* Checks the whole of meta first, so that the walk cannot fail. Meta without the leading 0xff is the value of the one
  * tag "role"; empty meta has no tags. False when malformed. */
 bool swim__wire_tags_begin(struct swim__wire_tags *t, struct mu_str meta);
-bool swim__wire_tags_next(struct swim__wire_tags *t, struct swim__wire_tag *out); /* lends */
-/* Appends 0xff and the map, in the given order. The caller keeps the result within SWIM__META_MAX. */
-void swim__wire_tags_encode(struct mu__writer *w, const struct swim__wire_tag *tags, size_t n);
+bool swim__wire_tags_next(struct swim__wire_tags *t, struct swim_tag *out); /* lends */
+/* Appends 0xff and the map, in the given order. The caller keeps the result within SWIM_META_MAX. */
+void swim__wire_tags_encode(struct mu__writer *w, const struct swim_tag *tags, size_t n);
 
 /* ---- network coordinates ---- */
 
-#define SWIM__COORD_DIM 8u
-
-struct swim__wire_coord {
-    double vec[SWIM__COORD_DIM];
-    double error, adjustment, height;
-};
 /* The payload of an ack: version byte 1 and the coordinate. False when malformed, of another version or dimension, or
  * when a component is not finite. */
-bool swim__coord_payload_decode(struct mu_str payload, struct swim__wire_coord *out);
-void swim__coord_payload_encode(struct mu__writer *w, const struct swim__wire_coord *c);
+bool swim__coord_payload_decode(struct mu_str payload, struct swim_coordinate *out);
+void swim__coord_payload_encode(struct mu__writer *w, const struct swim_coordinate *c);
