@@ -1,0 +1,25 @@
+/* definitions.h - service and check definitions as the API and configuration files give them (http-api 2.14, 2.16).
+ *
+ * The tables read JSON with every spelling that Consul accepts; the checks fill in defaults and refuse what is wrong,
+ * in Consul's words. HTTP answers 400 with such a text. Everything is in the caller's arena; nothing is kept. */
+#pragma once
+
+#include "agent/agent_endpoints.h"
+
+#define DEFINITION_ERROR_MAX 1024u
+
+/* For json_decode. Into a cleared struct catalog_service_definition, and into a cleared struct agent_check_definition. */
+extern const struct mu__schema definition_service_schema;
+extern const struct mu__schema definition_check_schema;
+
+/* Refuses a definition that no agent may register, with the text of HTTP's 400 in err: a missing name, weights, meta,
+ * the definition's checks, proxy and sidecar. On success name, id and weights are filled in. */
+MU_MUST_USE bool definition_check_service(struct catalog_service_definition *d, struct mu__arena *a, char *err,
+                                          size_t errlen);
+
+/* Likewise for a check of its own; fills in check_id. */
+MU_MUST_USE bool definition_check_check(struct agent_check_definition *d, char *err, size_t errlen);
+
+/* Metadata of nodes and services: at most 64 pairs, keys of 128 letters, digits, `_` and `-`, values of 512 bytes.
+ * consul- at the start of a key is reserved. err: `Couldn't load metadata pair ('k', 'v'): ...` */
+MU_MUST_USE bool definition_check_meta(const struct mu_strmap *meta, char *err, size_t errlen);
