@@ -1,17 +1,19 @@
 /* raft_node.h - libraft with batteries: a durable log, snapshots and TCP on a libevent loop.
  *
- * A raft_node puts the core of raft.h on an event_base of the caller's (the core loop), keeps its log, vote and
- * snapshots in one folder, and talks to its peers over TCP. What the caller brings is a state machine.
+ * A raft_node puts the core of raft.h on an event_base of the caller's (the core loop), keeps its
+ * log, vote and snapshots in one folder, and talks to its peers over TCP. What the caller brings is
+ * a state machine.
  *
  * Time:    CLOCK_MONOTONIC in nanoseconds; durations are uint64_t ..._ns.
- * Threads: all functions belong to the thread of the core loop, except those marked "any thread". Callbacks run on the
- *          core loop and never inside raft_node_propose, raft_node_read or another call that registers them; only
- *          machine.snapshot_save (a thread of the node's own) and log (any of its threads) run elsewhere.
- *          The node starts a disk thread (log writes and fsync) and, while a snapshot is saved, one more.
- * Memory:  through config.allocator, which must be safe to use from several threads (NULL: malloc).
- * Durable: whatever is acknowledged was written and synced by a majority. A failed fsync is final: `fatal` is called
- *          and the node does nothing any more. A full disk is not: writes wait, a leader steps down, and the node goes
- *          on by itself once there is room. */
+ * Threads: all functions belong to the thread of the core loop, except those marked "any thread".
+ * Callbacks run on the core loop and never inside raft_node_propose, raft_node_read or another call
+ * that registers them; only machine.snapshot_save (a thread of the node's own) and log (any of its
+ * threads) run elsewhere. The node starts a disk thread (log writes and fsync) and, while a
+ * snapshot is saved, one more. Memory:  through config.allocator, which must be safe to use from
+ * several threads (NULL: malloc). Durable: whatever is acknowledged was written and synced by a
+ * majority. A failed fsync is final: `fatal` is called and the node does nothing any more. A full
+ * disk is not: writes wait, a leader steps down, and the node goes on by itself once there is room.
+ */
 #ifndef MUSTER_RAFT_NODE_H
 #define MUSTER_RAFT_NODE_H
 
@@ -24,22 +26,17 @@
 extern "C" {
 #endif
 
-/* Errors of the node, beside those of raft.h. raft_node_strerror and raft_node_err_class know both kinds. */
+/* Errors of the node, beside those of raft.h, which its functions return too. raft_node_strerror
+ * and raft_node_err_class know both kinds. */
 enum raft_node_err {
-    RAFT_NODE_OK = 0,
-    RAFT_NODE_ENOMEM = -2101,
-    RAFT_NODE_EINVAL = -2102,      /* a value out of the range given here */
-    RAFT_NODE_EIO = -2103,         /* the folder cannot be read or written; the diag says which file and why */
-    RAFT_NODE_ECORRUPT = -2104,    /* a file is damaged; the diag names file, offset and what to do */
-    RAFT_NODE_ENOSPC = -2105,      /* the disk is full */
-    RAFT_NODE_ENOTLEADER = -2106,  /* nothing was done; raft_node_leader knows whom to ask, if anybody does */
-    RAFT_NODE_ELOST = -2107,       /* leadership was lost: the entry may or may not take effect */
-    RAFT_NODE_EBUSY = -2108,       /* a limit of the config is reached, or a change is under way; try later */
-    RAFT_NODE_ESTOPPED = -2109,    /* the node was destroyed, or failed fatally, before there was an answer */
-    RAFT_NODE_ETOOBIG = -2110,     /* longer than config.entry_bytes_max */
-    RAFT_NODE_EBOOTSTRAPPED = -2111, /* bootstrap of a node that has a log already */
-    RAFT_NODE_ENOTFOUND = -2112,   /* no such server in the configuration */
-    RAFT_NODE_ELOCKED = -2113      /* another process uses the folder */
+    RAFT_NODE_EIO =
+        -2101, /* FATAL: the folder cannot be read or written; the diag says which file and why */
+    RAFT_NODE_ECORRUPT =
+        -2102, /* FATAL: a file is damaged; the diag names file, offset and what to do */
+    RAFT_NODE_ENOSPC = -2103, /* RETRY: the disk is full */
+    RAFT_NODE_ESTOPPED =
+        -2104, /* FATAL: the node was destroyed, or failed, before there was an answer */
+    RAFT_NODE_ELOCKED = -2105 /* CALLER: another process (or node) uses the folder */
 };
 MU_API const char *raft_node_strerror(int code);
 MU_API enum mu_err_class raft_node_err_class(int code);
@@ -53,32 +50,32 @@ struct raft_node;
 struct raft_node_writer; /* what snapshot_save writes to */
 struct raft_node_reader; /* what restore reads from */
 
-/* One member of the configuration. */
-struct raft_node_server {
-    uint64_t id;         /* not 0; never used again for another server */
-    const char *address; /* "127.0.0.1:8300" or "[::1]:8300", numeric; 1 to 127 bytes */
-    bool is_voter;
-};
-
 /* The replicated state machine. Every function is required, except the two marked. */
 struct raft_node_machine {
     void *user;
-    /* Committed entries come in batches, in log order, each once in the life of the process (and again after a
-     * restart, from the last snapshot on). What the batch changed should become visible in apply_end. */
+    /* Committed entries come in batches, in log order, each once in the life of the process (and
+     * again after a restart, from the last snapshot on). What the batch changed should become
+     * visible in apply_end. */
     void (*apply_begin)(void *user); /* may be NULL */
-    /* data is lent for the call. result is where to leave what the proposal's callback gets; NULL when nobody on this
-     * node waits for it, and then nothing must be left. */
-    void (*apply)(void *user, raft_index index, raft_term term, const void *data, size_t len, void **result);
-    void (*apply_end)(void *user); /* may be NULL; the callbacks of the batch's proposals run right after it */
+    /* data is lent for the call. result is where to leave what the proposal's callback gets; NULL
+     * when nobody on this node waits for it, and then nothing must be left. */
+    void (*apply)(void *user, raft_index index, raft_term term, const void *data, size_t len,
+                  void **result);
+    void (*apply_end)(
+        void *user); /* may be NULL; the callbacks of the batch's proposals run right after it */
 
-    /* Opens a consistent view of the state as it is now, in O(1). NULL: not now, and the node tries again later. */
+    /* Opens a consistent view of the state as it is now, in O(1). NULL: not now, and the node tries
+     * again later. */
     void *(*snapshot_begin)(void *user);
-    /* Streams the view with raft_node_snapshot_write, on a thread of the node's own, while apply goes on. Returns 0,
-     * or what raft_node_snapshot_write returned, or any other non-zero value to give the snapshot up. */
+    /* Streams the view with raft_node_snapshot_write, on a thread of the node's own, while apply
+     * goes on. Returns 0, or what raft_node_snapshot_write returned, or any other non-zero value to
+     * give the snapshot up. */
     int (*snapshot_save)(void *user, void *view, struct raft_node_writer *w);
-    void (*snapshot_end)(void *user, void *view); /* closes the view; once after every snapshot_begin */
-    /* Replaces the whole state by what raft_node_snapshot_read gives. On failure (non-zero) the node stops for good:
-     * the state is no longer known. Also called by raft_node_create, if the folder holds a snapshot. */
+    void (*snapshot_end)(void *user,
+                         void *view); /* closes the view; once after every snapshot_begin */
+    /* Replaces the whole state by what raft_node_snapshot_read gives. On failure (non-zero) the
+     * node stops for good: the state is no longer known. Also called by raft_node_create, if the
+     * folder holds a snapshot. */
     int (*restore)(void *user, struct raft_node_reader *r);
 };
 
@@ -87,119 +84,151 @@ struct raft_node_events {
     void *user;
     /* This node became leader (it has applied all that was committed before) or ceased to be. */
     void (*leadership)(void *user, bool is_leader, raft_term term);
-    /* Another leader is known, or none (id 0, address ""). */
-    void (*leader)(void *user, uint64_t id, const char *address);
-    void (*configuration)(void *user); /* servers were added, removed or promoted: see raft_node_status */
-    /* The disk failed, a file is damaged or the state machine could not be restored. All that waited has been told
-     * RAFT_NODE_ESTOPPED. The process should end; the only calls left are raft_node_status and raft_node_destroy. */
+    /* Another leader is known, or none (id "", address ""). */
+    void (*leader)(void *user, const char *id, const char *address);
+    void (*configuration)(
+        void *user); /* servers were added, removed or promoted: see raft_node_status */
+    /* The disk failed, a file is damaged or the state machine could not be restored. All that
+     * waited has been told RAFT_NODE_ESTOPPED. The process should end; the only calls left are
+     * raft_node_status and raft_node_destroy. */
     void (*fatal)(void *user, int code, const char *sentence);
     void (*log)(void *user, enum mu_level level, const char *line); /* any thread */
 };
 
 struct raft_node_config {
-    size_t size;             /* set by raft_node_config_init; later fields are added at the end only */
+    size_t size; /* set by raft_node_config_init; later fields are added at the end only */
     struct event_base *base; /* required; the core loop. Must outlive the node */
-    const char *dir;         /* required; made if its parent exists. One process at a time (locked) */
-    uint64_t id;             /* required, not 0 */
-    uint64_t cluster;        /* peers of another cluster are turned away; default 0 */
-    uint64_t seed;           /* of the election timer; give each node entropy of its own. Default 0: from the id */
+    const char *dir; /* required; made if its parent exists. One process at a time (locked) */
+    const char
+        *id; /* required, 1 to RAFT_ID_MAX bytes; unique for ever: a lost folder needs a new id */
+    const char
+        *address; /* required, where peers connect to: "127.0.0.1:8300" or "[::1]:8300", numeric */
+    const char
+        *cluster;  /* peers of another cluster are turned away; at most 63 bytes, default "" */
+    uint64_t seed; /* of the election timer; default 0: from the system's entropy */
 
-    /* Timers. The election timeout is drawn from [election, 2 * election]. Shorter: quicker failover, and more
-     * elections without need when disks or links stall. */
-    uint64_t election_timeout_ns;   /* default 300 ms; at least 3 * heartbeat_interval_ns */
-    uint64_t heartbeat_interval_ns; /* default 50 ms */
+    /* As in struct raft_config, with the same defaults unless named here. */
+    uint64_t heartbeat_ns;
+    uint64_t election_timeout_ns;
+    uint64_t lease_ns;
+    uint64_t persist_stall_ns;
+    size_t entry_bytes_max; /* of one proposal; default 4 MiB, at most RAFT_ENTRY_BYTES_MAX; same on
+                               all servers */
+    size_t backlog_bytes_max;
+    size_t cache_bytes_max;
 
-    size_t entry_bytes_max;     /* of one proposal; default 4 MiB, at most 64 MiB */
-    size_t proposals_max;       /* waiting for their result; default 65536 */
-    size_t peer_queue_bytes_max; /* unsent to one peer; beyond it appends to that peer wait. Default 8 MiB */
+    size_t proposals_max;        /* waiting for their result; default 65536 */
+    size_t peer_queue_bytes_max; /* not yet sent to one peer; beyond it messages to it are dropped,
+                                  * and the core sends them again. Default 32 MiB; at least 1 MiB
+                                  * more than entry_bytes_max */
 
     uint32_t segment_bytes; /* one log file, preallocated; default 8 MiB, from 64 KiB to 1 GiB */
-    /* A snapshot is taken when so many entries were applied since the last one; 0: only by raft_node_snapshot. */
+    /* A snapshot is taken when so many entries were applied since the last one; 0: only by
+     * raft_node_snapshot. */
     uint64_t snapshot_threshold; /* default 16384. Smaller: quicker restart, more disk writes */
     uint64_t snapshot_trailing;  /* entries kept in front of it for slow followers; default 10240 */
 
-    /* Transport. Outgoing connections are made by the node; incoming ones come through raft_node_adopt. */
-    int preamble;                     /* first byte sent on an outgoing connection, 0 to 255; -1 (default): none */
-    uint64_t connect_timeout_ns;      /* default 2 s */
-    uint64_t reconnect_min_ns;        /* default 20 ms; doubles with each failure, with jitter ... */
-    uint64_t reconnect_max_ns;        /* ... up to this; default 2 s */
+    /* Transport. Outgoing connections are made by the node; incoming ones come through
+     * raft_node_adopt. */
+    int preamble; /* first byte sent on an outgoing connection, 0 to 255; -1 (default): none */
+    uint64_t connect_timeout_ns; /* default 2 s */
+    uint64_t reconnect_min_ns;   /* default 20 ms; doubles with each failure, with jitter ... */
+    uint64_t reconnect_max_ns;   /* ... up to this; default 2 s */
 
-    struct raft_node_machine machine; /* copied */
-    struct raft_node_events events;   /* copied */
+    struct raft_node_machine machine;     /* copied */
+    struct raft_node_events events;       /* copied */
     const struct mu_allocator *allocator; /* copied */
 };
 #define raft_node_config_init(cfg) raft_node_config_init_sized((cfg), sizeof *(cfg))
 MU_API void raft_node_config_init_sized(struct raft_node_config *cfg, size_t size);
 
-/* Opens the folder, restores snapshot and log (blocking, a second per some 100 MiB), starts the disk thread and takes
- * part from then on. Copies cfg. On success gives *out, to be freed with raft_node_destroy. A node that was never
- * bootstrapped or added waits in silence. diag may be NULL.
- * Errors: RAFT_NODE_EINVAL, _ENOMEM, _EIO, _ECORRUPT, _ENOSPC, _ELOCKED, or the machine's restore failed: _EIO. */
+/* Opens the folder, restores snapshot and log (blocking, a second per some 100 MiB), starts the
+ * disk thread and takes part from then on. Copies cfg. On success gives *out, to be freed with
+ * raft_node_destroy. A node that was never bootstrapped or added waits in silence. diag may be
+ * NULL. Errors: RAFT_EINVAL, RAFT_ENOMEM, RAFT_NODE_EIO (also when the machine's restore fails),
+ * RAFT_NODE_ECORRUPT, RAFT_NODE_ENOSPC, RAFT_NODE_ELOCKED. */
 MU_API MU_MUST_USE int raft_node_create(const struct raft_node_config *cfg, struct raft_node **out,
                                         struct raft_node_diag *diag);
-/* Stops: waits for the write under way, tells all that wait RAFT_NODE_ESTOPPED, joins the threads, closes the
- * connections. Must not be called from within a callback of the node. NULL is allowed. */
+/* Stops: waits for the write under way, tells all that wait RAFT_NODE_ESTOPPED, joins the threads,
+ * closes the connections. Must not be called from within a callback of the node. NULL is allowed.
+ */
 MU_API void raft_node_destroy(struct raft_node *n);
 
-/* Takes a connected, non-blocking socket whose preamble the caller has read. On failure it stays the caller's.
- * Errors: RAFT_NODE_ENOMEM, _EBUSY (too many connections that said no hello yet), _ESTOPPED. */
+/* Takes a connected, non-blocking socket whose preamble the caller has read. On failure it stays
+ * the caller's. Errors: RAFT_ENOMEM, RAFT_EBUSY (too many connections that said no hello yet),
+ * RAFT_NODE_ESTOPPED. */
 MU_API MU_MUST_USE int raft_node_adopt(struct raft_node *n, evutil_socket_t fd);
 
-/* The answer to a request; called once, unless the request returned an error. index is that of the entry, or what the
- * read may rely on; 0 unless status is RAFT_NODE_OK. result is what apply left (NULL if nothing); its meaning and
- * owner are between the caller's apply and done. */
+/* The answer to a request; called once, unless the request returned an error. index is that of the
+ * entry, or what the read may rely on; 0 unless status is RAFT_OK. result is what apply left (NULL
+ * if nothing); its meaning and owner are between the caller's apply and done. */
 typedef void (*raft_node_done_fn)(void *arg, int status, raft_index index, void *result);
 
-/* Proposes an entry; data (at least 1 byte) is copied. done is called when the entry was applied here
- * (RAFT_NODE_OK), or cannot be known to be (_ELOST, _ESTOPPED), or was not taken (_ENOTLEADER).
- * Errors: RAFT_NODE_ENOTLEADER, _ETOOBIG, _EBUSY, _EINVAL, _ENOMEM, _ESTOPPED; then done is not called. */
-MU_API MU_MUST_USE int raft_node_propose(struct raft_node *n, const void *data, size_t len, raft_node_done_fn done,
-                                         void *arg);
+/* Proposes an entry; data (at least 1 byte) is copied. done is called when the entry was applied
+ * here (RAFT_OK), was replaced or cannot be known to be (RAFT_ELOST: it may or may not take
+ * effect), or the node ended (RAFT_NODE_ESTOPPED: likewise). Errors: RAFT_ENOTLEADER, RAFT_ETOOBIG,
+ * RAFT_EBUSY (proposals_max, backlog_bytes_max), RAFT_ETRANSFER, RAFT_EINVAL, RAFT_ENOMEM,
+ * RAFT_NODE_ESTOPPED; then done is not called and nothing was proposed. */
+MU_API MU_MUST_USE int raft_node_propose(struct raft_node *n, const void *data, size_t len,
+                                         raft_node_done_fn done, void *arg);
 
-/* Linearizable read (Raft 6.4): done is called with RAFT_NODE_OK once the state machine has applied all that was
- * committed when this was called. Costs one round of heartbeats, shared by all reads that wait.
- * Errors: as raft_node_propose. */
+/* Linearizable read (Raft 6.4): done is called with RAFT_OK once the state machine has applied all
+ * that was committed when this was called. Costs one round of heartbeats, shared by all reads that
+ * wait. Errors: as raft_node_propose. */
 MU_API MU_MUST_USE int raft_node_read(struct raft_node *n, raft_node_done_fn done, void *arg);
 
-/* Any thread. Until when (CLOCK_MONOTONIC) this node is certain to be the leader, and its applied state therefore the
- * newest there is; 0 when it is not. Never beyond the shortest election timeout since a majority last answered. */
+/* Any thread. Until when (CLOCK_MONOTONIC) this node is certain to be the leader, and its applied
+ * state therefore the newest there is; 0 when it is not. Never beyond the shortest election timeout
+ * since a majority last answered. */
 MU_API uint64_t raft_node_lease_until(const struct raft_node *n);
-MU_API bool raft_node_is_leader(const struct raft_node *n);         /* any thread */
-MU_API raft_index raft_node_applied_index(const struct raft_node *n); /* any thread; published after apply_end */
+MU_API bool raft_node_is_leader(const struct raft_node *n); /* any thread */
+MU_API raft_index
+raft_node_applied_index(const struct raft_node *n); /* any thread; published after apply_end */
 
-/* The leader's id, 0 when none is known. *address (may be NULL) is lent until the loop runs again; "" when unknown. */
-MU_API uint64_t raft_node_leader(const struct raft_node *n, const char **address);
-MU_API uint64_t raft_node_id(const struct raft_node *n);
+/* The leader's id, "" when none is known. *address (may be NULL) is "" when unknown. Both are lent
+ * until the loop runs again. */
+MU_API const char *raft_node_leader(const struct raft_node *n, const char **address);
+MU_API const char *raft_node_id(const struct raft_node *n);
 
-/* Whether the node has a configuration: it was bootstrapped or was reached by a leader, now or in an earlier life. */
+/* Whether the node has a configuration: it was bootstrapped or was reached by a leader, now or in
+ * an earlier life. */
 MU_API bool raft_node_is_bootstrapped(const struct raft_node *n);
-/* Writes the first configuration of a new cluster (blocking: one fsync). Either one node does it, or all named nodes
- * do it with the same servers in the same order. servers must hold this node.
- * Errors: RAFT_NODE_EBOOTSTRAPPED, _EINVAL (no or double servers, bad address), _EIO, _ENOSPC, _ENOMEM, _ESTOPPED. */
-MU_API MU_MUST_USE int raft_node_bootstrap(struct raft_node *n, const struct raft_node_server *servers, size_t count);
+/* Gives a new cluster its first configuration. Either one node does it, or all named nodes do, with
+ * the same servers. servers should hold this node. Returns once it has begun. Errors: RAFT_EEXIST
+ * (there is a configuration), RAFT_EINVAL (no voter, double ids, bad address), RAFT_ENOMEM,
+ * RAFT_NODE_ESTOPPED. */
+MU_API MU_MUST_USE int raft_node_bootstrap(struct raft_node *n, const struct raft_server *servers,
+                                           size_t count);
 
-/* Change the configuration, one change at a time (Raft 4.1); on the leader only. add_server adds, moves to another
- * address, promotes (is_voter) or demotes. done as in raft_node_propose; it may be NULL.
- * Errors: RAFT_NODE_ENOTLEADER, _EBUSY (another change is under way, or the leader has not committed an entry of its
- * term yet), _EINVAL, _ENOTFOUND (remove), _ENOMEM, _ESTOPPED. */
-MU_API MU_MUST_USE int raft_node_add_server(struct raft_node *n, const struct raft_node_server *server,
+/* Change the configuration, one change at a time (Raft dissertation, 4.1); on the leader only.
+ * add_server adds, moves to another address, promotes or demotes (server->kind). done as in
+ * raft_node_propose; it may be NULL. Errors: RAFT_ENOTLEADER, RAFT_EBUSY (another change is under
+ * way, or the leader has not committed an entry of its term yet), RAFT_ETRANSFER, RAFT_EINVAL,
+ * RAFT_EEXIST (it is so already), RAFT_ENOENT (remove), RAFT_ENOMEM, RAFT_NODE_ESTOPPED. */
+MU_API MU_MUST_USE int raft_node_add_server(struct raft_node *n, const struct raft_server *server,
                                             raft_node_done_fn done, void *arg);
-MU_API MU_MUST_USE int raft_node_remove_server(struct raft_node *n, uint64_t id, raft_node_done_fn done, void *arg);
+MU_API MU_MUST_USE int raft_node_remove_server(struct raft_node *n, const char *id,
+                                               raft_node_done_fn done, void *arg);
 
-/* Hands leadership to id, or to the follower that is furthest (id 0). Returns once it has begun; the leadership event
- * tells the end. Errors: RAFT_NODE_ENOTLEADER, _ENOTFOUND (id is no other voter), _EBUSY, _ESTOPPED. */
-MU_API MU_MUST_USE int raft_node_transfer(struct raft_node *n, uint64_t id);
-MU_API void raft_node_step_down(struct raft_node *n); /* a leader becomes follower at once; otherwise nothing */
+/* Hands leadership to the voter id, or to the follower that is furthest (NULL). Returns once it has
+ * begun; the leadership event tells the end. Errors: RAFT_ENOTLEADER, RAFT_ENOENT (no such voter),
+ * RAFT_EEXIST (id leads already), RAFT_EBUSY, RAFT_NODE_ESTOPPED. */
+MU_API MU_MUST_USE int raft_node_transfer(struct raft_node *n, const char *id);
+/* Hands leadership over if somebody keeps up, and gives it up otherwise. Not a leader: nothing. */
+MU_API void raft_node_step_down(struct raft_node *n);
 
 /* Takes a snapshot now, whatever the threshold; done (may be NULL) tells the index that it covers.
- * Errors: RAFT_NODE_EBUSY (one is under way, snapshot_begin gave NULL, or nothing new was applied), _ENOMEM,
- * _ESTOPPED. */
+ * Errors: RAFT_EBUSY (one is under way, snapshot_begin gave NULL, or nothing new was applied),
+ * RAFT_ENOMEM, RAFT_NODE_ESTOPPED. */
 MU_API MU_MUST_USE int raft_node_snapshot(struct raft_node *n, raft_node_done_fn done, void *arg);
 
-/* For machine.snapshot_save: appends to the snapshot. 0, or RAFT_NODE_EIO / _ENOSPC, which snapshot_save returns. */
-MU_API MU_MUST_USE int raft_node_snapshot_write(struct raft_node_writer *w, const void *data, size_t len);
-/* For machine.restore: fills buf with the next bytes; *len is what it holds and what was read. 0 bytes: the end.
- * Every byte given has passed its checksum. Errors: RAFT_NODE_EIO, _ECORRUPT. */
+/* For machine.snapshot_save: appends to the snapshot. 0, or RAFT_NODE_EIO or RAFT_NODE_ENOSPC,
+ * which snapshot_save returns. */
+MU_API MU_MUST_USE int raft_node_snapshot_write(struct raft_node_writer *w, const void *data,
+                                                size_t len);
+/* For machine.restore: fills buf with the next bytes; *len is what it holds and what was read. 0
+ * bytes: the end. Every byte given has passed its checksum. Errors: RAFT_NODE_EIO,
+ * RAFT_NODE_ECORRUPT. */
 MU_API MU_MUST_USE int raft_node_snapshot_read(struct raft_node_reader *r, void *buf, size_t *len);
 
 enum raft_node_state {
@@ -218,18 +247,18 @@ struct raft_node_status {
     raft_index first_log_index; /* the oldest entry kept; last_log_index + 1 when none is */
     raft_index last_snapshot_index;
     raft_term last_snapshot_term;
-    uint64_t last_contact_ns; /* since the leader was heard from; 0 on the leader, MU_NEVER: not in this life */
-    uint64_t leader_id;       /* 0: unknown */
-    const char *leader_address; /* "" when unknown */
-    /* The newest configuration in the log, committed or not. */
-    raft_index configuration_index;
-    const struct raft_node_server *servers; /* lent until the loop runs again */
-    size_t server_count;
-    size_t peer_count; /* voters besides this node */
+    uint64_t last_contact_ns; /* since the leader was heard from; 0 on the leader, MU_NEVER: not in
+                                 this life */
+    const char
+        *leader_id; /* "" when unknown; lent, as all pointers here, until the loop runs again */
+    const char *leader_address;                     /* "" when unknown */
+    const struct raft_configuration *configuration; /* the one in force, committed or not */
+    size_t peer_count;                              /* voters besides this node */
     size_t pending_proposals;
-    bool disk_full;          /* a write waits for room */
-    bool snapshot_under_way; /* one is being saved */
-    uint64_t oldest_write_ns; /* how long the oldest write has been waiting for the disk; 0: none waits */
+    bool disk_full;           /* a write waits for room */
+    bool snapshot_under_way;  /* one is being saved */
+    uint64_t oldest_write_ns; /* how long the oldest write has been waiting for the disk; 0: none
+                                 waits */
 };
 MU_API void raft_node_status(const struct raft_node *n, struct raft_node_status *out);
 
