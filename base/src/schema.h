@@ -43,7 +43,7 @@ struct mu__schema;
 struct mu__field {
     const char *name;      /* on the wire, and in JSON unless json says otherwise */
     const char *json;      /* NULL: same as name */
-    const char *alias;     /* another key that JSON input accepts, or NULL */
+    const char *alias;     /* further keys that JSON input accepts, separated by '|', or NULL */
     enum mu__kind kind;
     unsigned flags;
     size_t offset;
@@ -63,7 +63,8 @@ struct mu__schema {
 
 /* Decodes one msgpack map (or nil, or an array in declaration order) into *out, which is cleared first. Text is
  * copied into the arena, or lent from the reader's bytes when `lend` is set (they must then outlive *out). Unknown
- * keys are skipped. False when malformed or out of memory; r->failed is then set. Depth is bounded by the tables. */
+ * keys are skipped, maps are sorted, of equal keys the last wins, nil elements of lists become cleared records. False when
+ * malformed, nested deeper than MU_MSGPACK_DEPTH_MAX or out of memory; r->failed is then set. */
 bool mu__schema_decode(const struct mu__schema *s, struct mu__reader *r, struct mu__arena *a, bool lend, void *out);
 void mu__schema_encode(const struct mu__schema *s, const void *obj, struct mu__writer *w);
 
@@ -71,7 +72,13 @@ void mu__schema_encode(const struct mu__schema *s, const void *obj, struct mu__w
 void *mu__schema_clone(const struct mu__schema *s, const void *obj, const struct mu_allocator *allocator);
 size_t mu__schema_clone_size(const struct mu__schema *s, const void *obj);
 bool mu__schema_equal(const struct mu__schema *s, const void *a, const void *b); /* nil equals empty */
-const struct mu__field *mu__schema_field(const struct mu__schema *s, struct mu_str name);
+const struct mu__field *mu__schema_field(const struct mu__schema *s, struct mu_str name); /* NULL: none */
+/* The field that a key of JSON input means: its JSON name or an alias, in any case. NULL: none. */
+const struct mu__field *mu__schema_json_field(const struct mu__schema *s, struct mu_str key);
+bool mu__field_is_empty(const struct mu__field *f, const void *member); /* as Go's omitempty sees it */
+/* Brings the items of a map (each beginning with its struct mu_str key) into byte order; of equal keys the last
+ * wins. Scratch memory comes from the arena; false when it has none. */
+bool mu__sort_by_key(struct mu__arena *a, void *items, size_t *len, size_t item_size);
 
 /* JSON output, streamed. Strings escape as Go's encoding/json does (<, >, & as \u00XX; U+2028/9; bad UTF-8 as
  * \ufffd). Pretty: four blanks of indent; the caller adds the final newline. */
@@ -100,7 +107,11 @@ void mu__json_float(struct mu__json *j, double v); /* as Go prints float64 */
 void mu__json_bool(struct mu__json *j, bool v);
 void mu__json_null(struct mu__json *j);
 void mu__json_base64(struct mu__json *j, const void *p, size_t len);
-void mu__json_value(struct mu__json *j, const struct mu__schema *s, const void *obj); /* an object */
+void mu__json_time(struct mu__json *j, struct mu_time t); /* RFC 3339; null outside the years 1 to 9999 */
+void mu__json_strs(struct mu__json *j, struct mu_strs v); /* null when nil */
+void mu__json_strmap(struct mu__json *j, struct mu_strmap v); /* null when nil */
+void mu__json_value(struct mu__json *j, const struct mu__schema *s, const void *obj); /* an object; NULL: null */
+void mu__json_field(struct mu__json *j, const struct mu__field *f, const void *member); /* one field's value */
 void mu__json_any(struct mu__json *j, struct mu_str msgpack); /* one encoded value, transcoded */
 
 /* "1m30s", as Go's time.Duration.String; returns the length. */
