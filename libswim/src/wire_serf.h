@@ -129,7 +129,9 @@ struct swim__state {
     struct mu_str events;        /* walk with swim__state_next_event */
 };
 struct swim__state_cursor {
-    size_t at, slot_left;
+    size_t at;        /* where to read on */
+    size_t slot_end;  /* events: where the slot ends that is being walked */
+    size_t slot_left; /* events of that slot still to come */
     uint64_t slot_ltime;
 };
 bool swim__state_decode(const void *data, size_t len, struct swim__state *out);
