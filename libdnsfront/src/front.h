@@ -1,0 +1,54 @@
+/* front.h - a front end and its queries, as the sources of the library see them. */
+#pragma once
+
+#include <muster/dnsfront.h>
+
+#include "classify.h"
+#include "fit.h"
+
+struct ttl_rule {
+    char *text; /* without the '*' of a prefix */
+    size_t len;
+    bool prefix;
+    uint32_t ttl_s;
+};
+
+struct dnsfront {
+    struct mu_allocator allocator;
+    struct name domain, alt_domain;
+    bool has_alt;
+    char *domain_text; /* without a final dot, as configured; targets always use it */
+    size_t domain_len;
+    char *datacenter;
+    size_t datacenter_len;
+    char *mname, *rname; /* ns.<domain>, hostmaster.<domain> */
+    struct ttl_rule *rules; /* exact names first, then prefixes, longest first */
+    size_t rule_count;
+    uint32_t node_ttl_s, soa_refresh_s, soa_retry_s, soa_expire_s, soa_min_ttl_s;
+    uint32_t udp_answer_limit, a_record_limit;
+    bool only_passing, enable_truncate, disable_compression, node_meta_txt;
+    struct dnsfront_query *idle; /* finished queries, kept for reuse */
+    size_t idle_count, open_count;
+};
+
+struct dnsfront_query {
+    struct dnsfront *front;
+    struct dnsfront_query *next_idle;
+    struct mu__arena arena;
+    struct question question;
+    struct name_meaning meaning;
+    struct dnsfront_lookup lookup;
+    bool has_lookup, supplied, tcp, in_domain;
+    enum dnsfront_status status;
+    const struct dnsfront_instance *instances;
+    size_t count;
+    unsigned rcode;
+    int64_t now_unix_s;
+    uint64_t random;
+};
+
+struct dnsfront_query *dnsfront__take_query(struct dnsfront *d); /* cleared; NULL when out of memory */
+void dnsfront__return_query(struct dnsfront_query *q);
+void dnsfront__zone(const struct dnsfront_query *q, struct zone *out); /* what records need, for this query */
+/* Exact name first, then the longest prefix; 0 if no rule fits. */
+uint32_t dnsfront__service_ttl(const struct dnsfront *d, struct mu_str service);

@@ -1,0 +1,229 @@
+#include "message.h"
+
+#include <string.h>
+
+#define POINTER_MAX 0x3fffu /* offsets that 14 bits can say */
+
+void dnsfront__message_begin(struct message *m, const struct question *q, bool compress, void *buf, size_t cap)
+{
+    *m = (struct message){.w = mu__writer_fixed(buf, cap), .q = q, .compress = compress};
+    mu__write_room(&m->w, DNS_HEADER_LEN);
+    if (q->has_question) {
+        mu__write_bytes(&m->w, q->name.wire, q->name.len);
+        mu__write_u16be(&m->w, q->type);
+        mu__write_u16be(&m->w, q->class_);
+        m->counts[0] = 1;
+    }
+}
+
+static uint32_t suffix_hash(const uint8_t *p, size_t len)
+{
+    uint32_t h = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < len; i++) {
+        h = (h ^ p[i]) * 16777619u;
+    }
+    return h;
+}
+
+/* Does the name at `offset` of the message, pointers followed, equal the wire form p? Pointers lead backwards only,
+ * so this ends. */
+static bool name_at_equals(const struct message *m, size_t offset, const uint8_t *p)
+{
+    const uint8_t *data = m->w.data;
+    for (;;) {
+        while ((data[offset] & 0xc0u) == 0xc0u) {
+            offset = (size_t)(data[offset] & 0x3fu) << 8 | data[offset + 1];
+        }
+        size_t len = data[offset];
+        if (memcmp(data + offset, p, len + 1) != 0) {
+            return false;
+        }
+        if (len == 0) {
+            return true;
+        }
+        offset += len + 1;
+        p += len + 1;
+    }
+}
+
+/* The offset of an equal suffix written before, or 0; then *slot is where to note a new one. */
+static size_t find_suffix(const struct message *m, const uint8_t *p, size_t len, size_t *slot)
+{
+    size_t i = suffix_hash(p, len) % MESSAGE_SLOTS;
+    while (m->slots[i]) {
+        if (name_at_equals(m, m->slots[i], p)) {
+            return m->slots[i];
+        }
+        i = (i + 1) % MESSAGE_SLOTS;
+    }
+    *slot = i;
+    return 0;
+}
+
+/* SRV targets are written in full (RFC 2782), but later names may point into them. */
+static void write_name(struct message *m, const struct name *n, bool may_point)
+{
+    size_t noted_slot[NAME_LABELS], noted_at[NAME_LABELS], noted = 0;
+    bool pointed = false;
+    for (size_t i = 0; i < n->labels && !pointed; i++) {
+        const uint8_t *p = n->wire + n->at[i];
+        size_t slot = MESSAGE_SLOTS;
+        size_t at = m->compress ? find_suffix(m, p, n->len - n->at[i], &slot) : 0;
+        if (at && may_point) {
+            mu__write_u16be(&m->w, (uint16_t)(0xc000u | at));
+            pointed = true;
+            break;
+        }
+        if (m->compress && !at && m->w.len <= POINTER_MAX) {
+            noted_slot[noted] = slot;
+            noted_at[noted++] = m->w.len;
+        }
+        mu__write_bytes(&m->w, p, (size_t)*p + 1);
+    }
+    if (!pointed) {
+        mu__write_u8(&m->w, 0);
+    }
+    if (m->w.failed) {
+        return;
+    }
+    /* Noted only now, when the whole name stands: a comparison walks to its end. */
+    for (size_t i = 0; i < noted && m->suffixes < MESSAGE_SLOTS / 4 * 3; i++) {
+        size_t slot = noted_slot[i];
+        while (m->slots[slot]) {
+            slot = (slot + 1) % MESSAGE_SLOTS;
+        }
+        m->slots[slot] = (uint16_t)noted_at[i];
+        m->suffixes++;
+    }
+}
+
+/* The question's name stands right behind the header, and every answer begins with it. */
+static void write_owner(struct message *m, const struct record *rec, const struct name *owner)
+{
+    if (rec->owner.p) {
+        write_name(m, owner, true);
+    } else if (m->compress && m->q->name.labels) {
+        mu__write_u16be(&m->w, 0xc000u | DNS_HEADER_LEN);
+    } else {
+        mu__write_bytes(&m->w, m->q->name.wire, m->q->name.len);
+    }
+}
+
+/* Text in strings of at most 255 bytes (RFC 1035 3.3.14). */
+static void write_text(struct message *m, struct mu_str text)
+{
+    do {
+        size_t len = mu__min(text.len, 255);
+        mu__write_u8(&m->w, (uint8_t)len);
+        mu__write_bytes(&m->w, text.p, len);
+        text.p += len;
+        text.len -= len;
+    } while (text.len);
+}
+
+static void write_soa(struct message *m, const struct record *rec)
+{
+    struct name mname, rname;
+    if (!dnsfront__name_parse(rec->u.soa.mname, &mname) || !dnsfront__name_parse(rec->u.soa.rname, &rname)) {
+        m->w.failed = true;
+        return;
+    }
+    write_name(m, &mname, true);
+    write_name(m, &rname, true);
+    mu__write_u32be(&m->w, rec->u.soa.serial);
+    mu__write_u32be(&m->w, rec->u.soa.refresh);
+    mu__write_u32be(&m->w, rec->u.soa.retry);
+    mu__write_u32be(&m->w, rec->u.soa.expire);
+    mu__write_u32be(&m->w, rec->u.soa.minimum);
+}
+
+static void write_body(struct message *m, const struct record *rec, const struct name *target)
+{
+    switch (rec->type) {
+    case DNS_TYPE_A:
+        mu__write_bytes(&m->w, rec->u.address, 4);
+        break;
+    case DNS_TYPE_AAAA:
+        mu__write_bytes(&m->w, rec->u.address, 16);
+        break;
+    case DNS_TYPE_SRV:
+        mu__write_u16be(&m->w, rec->u.srv.priority);
+        mu__write_u16be(&m->w, rec->u.srv.weight);
+        mu__write_u16be(&m->w, rec->u.srv.port);
+        write_name(m, target, false);
+        break;
+    case DNS_TYPE_TXT:
+        write_text(m, rec->target);
+        break;
+    case DNS_TYPE_SOA:
+        write_soa(m, rec);
+        break;
+    default: /* NS, CNAME */
+        write_name(m, target, true);
+    }
+}
+
+bool dnsfront__message_add(struct message *m, int section, const struct record *rec)
+{
+    struct name owner = {.len = 0}, target = {.len = 0};
+    bool named = rec->type == DNS_TYPE_SRV || rec->type == DNS_TYPE_NS || rec->type == DNS_TYPE_CNAME;
+    if ((rec->owner.p && !dnsfront__name_parse(rec->owner, &owner)) || (named && !dnsfront__name_parse(rec->target, &target))) {
+        return true;
+    }
+    size_t before = m->w.len;
+    write_owner(m, rec, &owner);
+    mu__write_u16be(&m->w, rec->type);
+    mu__write_u16be(&m->w, 1); /* IN */
+    mu__write_u32be(&m->w, rec->ttl);
+    uint8_t *length = mu__write_room(&m->w, 2);
+    size_t body = m->w.len;
+    write_body(m, rec, &target);
+    if (m->w.failed || m->counts[section] == UINT16_MAX) {
+        m->w.len = before;
+        m->w.failed = true;
+        return false;
+    }
+    length[0] = (uint8_t)((m->w.len - body) >> 8);
+    length[1] = (uint8_t)(m->w.len - body);
+    m->counts[section]++;
+    return true;
+}
+
+/* RFC 6891 6.1.2; the size is the client's own, the client subnet goes back with scope 0, "global" (RFC 7871 7.2.1). */
+bool dnsfront__message_add_opt(struct message *m, uint8_t extended_rcode)
+{
+    if (!m->q->edns) {
+        return true;
+    }
+    size_t subnet = m->q->subnet_len;
+    mu__write_u8(&m->w, 0);
+    mu__write_u16be(&m->w, DNS_TYPE_OPT);
+    mu__write_u16be(&m->w, m->q->edns_size);
+    mu__write_u32be(&m->w, (uint32_t)extended_rcode << 24);
+    mu__write_u16be(&m->w, (uint16_t)(subnet ? subnet + 4 : 0));
+    if (subnet) {
+        mu__write_u16be(&m->w, 8);
+        mu__write_u16be(&m->w, (uint16_t)subnet);
+        uint8_t *body = mu__write_room(&m->w, subnet);
+        if (body) {
+            memcpy(body, m->q->subnet, subnet);
+            body[3] = 0;
+        }
+    }
+    m->counts[SECTION_ADDITIONAL]++;
+    return !m->w.failed;
+}
+
+size_t dnsfront__message_end(struct message *m, uint16_t flags, unsigned rcode)
+{
+    if (m->w.failed) {
+        return 0;
+    }
+    struct mu__writer header = mu__writer_fixed(m->w.data, DNS_HEADER_LEN);
+    mu__write_u16be(&header, m->q->id);
+    mu__write_u16be(&header, (uint16_t)(flags | (rcode & 0xfu)));
+    for (int i = 0; i < 4; i++) {
+        mu__write_u16be(&header, m->counts[i]);
+    }
+    return m->w.len;
+}

@@ -1,0 +1,75 @@
+#include "question.h"
+
+#include <string.h>
+
+#define OPTION_CLIENT_SUBNET 8u
+
+/* Options: code u16, length u16, body. Unknown ones are ignored (RFC 6891 6.1.2). */
+static void read_options(struct mu__reader *r, size_t len, struct question *q)
+{
+    const uint8_t *bytes = mu__read_bytes(r, len);
+    struct mu__reader o = mu__reader(bytes, bytes ? len : 0);
+    while (mu__reader_left(&o)) {
+        uint16_t code = mu__read_u16be(&o);
+        uint16_t size = mu__read_u16be(&o);
+        const uint8_t *body = mu__read_bytes(&o, size);
+        if (body && code == OPTION_CLIENT_SUBNET && size >= 4 && size <= DNS_SUBNET_LEN_MAX) {
+            memcpy(q->subnet, body, size);
+            q->subnet_len = size;
+        }
+    }
+    if (o.failed) {
+        mu__reader_fail(r);
+    }
+}
+
+/* A record of the query: name, type, class, TTL, length, body. Only the OPT record matters. */
+static void read_record(struct mu__reader *r, struct question *q)
+{
+    dnsfront__name_skip(r);
+    uint16_t type = mu__read_u16be(r);
+    uint16_t class_ = mu__read_u16be(r);
+    uint32_t ttl = mu__read_u32be(r);
+    uint16_t len = mu__read_u16be(r);
+    if (type != DNS_TYPE_OPT) {
+        mu__read_bytes(r, len);
+        return;
+    }
+    if (q->edns) { /* RFC 6891 6.1.1: more than one is an error */
+        mu__reader_fail(r);
+        return;
+    }
+    q->edns = true;
+    q->edns_size = class_;
+    q->edns_version = (uint8_t)(ttl >> 16);
+    read_options(r, len, q);
+}
+
+enum question_result dnsfront__question_read(const uint8_t *bytes, size_t len, struct question *out)
+{
+    *out = (struct question){0};
+    struct mu__reader r = mu__reader(bytes, len);
+    out->id = mu__read_u16be(&r);
+    out->flags = mu__read_u16be(&r);
+    uint16_t questions = mu__read_u16be(&r);
+    uint32_t records = mu__read_u16be(&r);
+    records += mu__read_u16be(&r);
+    records += mu__read_u16be(&r);
+    if (r.failed || (out->flags & DNS_FLAG_QR)) {
+        return QUESTION_IGNORE;
+    }
+    if (questions != 1) {
+        return QUESTION_MALFORMED;
+    }
+    dnsfront__name_read(&r, &out->name);
+    out->type = mu__read_u16be(&r);
+    out->class_ = mu__read_u16be(&r);
+    if (r.failed) {
+        return QUESTION_MALFORMED;
+    }
+    out->has_question = true;
+    while (records-- && !r.failed) {
+        read_record(&r, out);
+    }
+    return r.failed ? QUESTION_MALFORMED : QUESTION_OK;
+}

@@ -1,0 +1,201 @@
+/* The front end on real sockets: UDP, TCP, pipelining, late answers, clients that leave. */
+#include "dns_kit.h"
+
+#include <arpa/inet.h>
+#include <event2/event.h>
+#include <muster/dnsfront_node.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct event_base *base;
+static struct dnsfront_node *node;
+static struct dnsfront_pending *held[64]; /* lookups that wait for the test */
+static size_t held_count;
+static bool hold;
+
+static void find(void *user, struct dnsfront_pending *p, const struct dnsfront_lookup *l)
+{
+    (void)user;
+    (void)l;
+    if (hold) {
+        held[held_count++] = p;
+        return;
+    }
+    struct dnsfront_instance i = instance("a", "127.0.0.21", 80);
+    dnsfront_node_supply(p, DNSFRONT_FOUND, &i, 1);
+}
+
+static void release(void)
+{
+    struct dnsfront_instance i = instance("a", "127.0.0.21", 80);
+    while (held_count) {
+        dnsfront_node_supply(held[--held_count], DNSFRONT_FOUND, &i, 1);
+    }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    struct dnsfront_node_config cfg;
+    base = event_base_new();
+    hold = false;
+    held_count = 0;
+    dnsfront_node_config_init(&cfg);
+    cfg.base = base;
+    cfg.port = 0;
+    cfg.source.find = find;
+    cfg.pending_max = 8;
+    cfg.tcp_connections_max = 2;
+    return dnsfront_node_create(&cfg, &node, NULL);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    dnsfront_node_destroy(node);
+    release();
+    event_base_free(base);
+    return 0;
+}
+
+static int connect_to(int type)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(dnsfront_node_port(node)),
+                            .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, type, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    return fd;
+}
+
+/* Turns the loop until the socket has something to say; the bytes read. 0: closed. */
+static size_t await(int fd, uint8_t *buf, size_t cap)
+{
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (poll(&p, 1, 0) == 1) {
+            ssize_t n = read(fd, buf, cap);
+            return n > 0 ? (size_t)n : 0;
+        }
+        event_base_loop(base, EVLOOP_ONCE);
+    }
+}
+
+static void test_udp_question_is_answered(void **state)
+{
+    (void)state;
+    uint8_t buf[2048];
+    int fd = connect_to(SOCK_DGRAM);
+    size_t len = build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A}, buf, sizeof buf);
+    assert_int_equal(write(fd, buf, len), (ssize_t)len);
+    len = await(fd, buf, sizeof buf);
+    ldns_pkt *p;
+    assert_int_equal(ldns_wire2pkt(&p, buf, len), LDNS_STATUS_OK);
+    assert_int_equal(ldns_pkt_ancount(p), 1);
+    ldns_pkt_free(p);
+    close(fd);
+}
+
+static void test_tcp_takes_questions_in_pieces_and_in_a_row(void **state)
+{
+    (void)state;
+    uint8_t one[512], buf[4096];
+    int fd = connect_to(SOCK_STREAM);
+    size_t len = build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_SRV}, one + 2, 500);
+    one[0] = 0;
+    one[1] = (uint8_t)len;
+    assert_int_equal(write(fd, one, 5), 5); /* a question and a half, cut in the middle of the first */
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    memcpy(buf, one + 5, len - 3);
+    memcpy(buf + len - 3, one, len + 2);
+    assert_int_equal(write(fd, buf, 2 * len - 1), (ssize_t)(2 * len - 1));
+    size_t got = 0, answers = 0;
+    while (answers < 2) {
+        got += await(fd, buf + got, sizeof buf - got);
+        answers = 0;
+        for (size_t at = 0; at + 2 <= got; answers++) {
+            size_t n = (size_t)buf[at] << 8 | buf[at + 1];
+            if (at + 2 + n > got) {
+                break;
+            }
+            at += 2 + n;
+        }
+    }
+    close(fd);
+}
+
+static void test_client_that_left_costs_nothing_but_its_lookup(void **state)
+{
+    (void)state;
+    uint8_t one[512];
+    hold = true;
+    int fd = connect_to(SOCK_STREAM);
+    size_t len = build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A}, one + 2, 500);
+    one[0] = 0;
+    one[1] = (uint8_t)len;
+    assert_int_equal(write(fd, one, len + 2), (ssize_t)len + 2);
+    while (held_count == 0) {
+        event_base_loop(base, EVLOOP_ONCE);
+    }
+    close(fd);
+    event_base_loop(base, EVLOOP_ONCE);
+    release(); /* ASan would tell of a connection used after its end */
+    struct dnsfront_node_stats st = {.size = sizeof st};
+    dnsfront_node_stats(node, &st);
+    assert_int_equal(st.answers, 0);
+    assert_int_equal(st.dropped, 1);
+}
+
+static void test_lookups_beyond_the_limit_are_dropped_not_queued(void **state)
+{
+    (void)state;
+    uint8_t buf[512];
+    hold = true;
+    int fd = connect_to(SOCK_DGRAM);
+    size_t len = build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A}, buf, sizeof buf);
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(write(fd, buf, len), (ssize_t)len);
+    }
+    struct dnsfront_node_stats st = {.size = sizeof st};
+    while (st.udp_queries + st.dropped < 12) {
+        event_base_loop(base, EVLOOP_ONCE);
+        dnsfront_node_stats(node, &st);
+    }
+    assert_int_equal(held_count, 8);
+    assert_int_equal(st.dropped, 4);
+    close(fd);
+}
+
+static void test_overlong_tcp_message_closes_the_connection(void **state)
+{
+    (void)state;
+    uint8_t buf[64] = {0xff, 0xff};
+    int fd = connect_to(SOCK_STREAM);
+    assert_int_equal(write(fd, buf, 2), 2);
+    assert_int_equal(await(fd, buf, sizeof buf), 0);
+    close(fd);
+}
+
+static void test_connections_beyond_the_limit_are_closed(void **state)
+{
+    (void)state;
+    uint8_t buf[8];
+    int a = connect_to(SOCK_STREAM), b = connect_to(SOCK_STREAM), c = connect_to(SOCK_STREAM);
+    assert_int_equal(await(c, buf, sizeof buf), 0);
+    close(a);
+    close(b);
+    close(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_udp_question_is_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tcp_takes_questions_in_pieces_and_in_a_row, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_client_that_left_costs_nothing_but_its_lookup, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lookups_beyond_the_limit_are_dropped_not_queued, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_overlong_tcp_message_closes_the_connection, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_connections_beyond_the_limit_are_closed, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("node", tests, NULL, NULL);
+}
