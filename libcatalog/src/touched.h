@@ -1,0 +1,25 @@
+/* touched.h - the watch key space: what a write touches and a query waits for.
+ *
+ * A key is one byte that says which kind of answer may have changed, then names joined by zero bytes (folded to lower case,
+ * as in the trees). What ends in a name has no byte behind it, so that it is found whole; prefixes are of a whole
+ * kind, but for keys and node ids. */
+#pragma once
+
+#include "store.h"
+
+#define CATALOG__WATCH_NODE      'n' /* node: its record */
+#define CATALOG__WATCH_NODE_ID   'i' /* id: a node came, changed or went */
+#define CATALOG__WATCH_INSTANCES 's' /* service: instances came, changed or went */
+#define CATALOG__WATCH_CATALOG   'c' /* service: those, or the records of their nodes */
+#define CATALOG__WATCH_HEALTH    'h' /* service: those, or checks that bear on them */
+#define CATALOG__WATCH_TARGET    't' /* service: the same for what speaks mTLS for it */
+#define CATALOG__WATCH_OF_NODE   'o' /* node: its services */
+#define CATALOG__WATCH_CHECKS    'd' /* node: checks on it */
+#define CATALOG__WATCH_SERVICE   'e' /* service: checks that carry its name */
+#define CATALOG__WATCH_STATUS    'f' /* status: checks that had or have it */
+#define CATALOG__WATCH_KEY       'k' /* key of the KV store */
+
+/* Notes a key of the batch. False when out of memory. */
+bool catalog__touch(struct catalog *c, char kind, const struct mu_str *parts, size_t n);
+/* Walks a set: start with *at = 0. */
+bool catalog__touched_next(const struct catalog_touched *t, size_t *at, struct mu_str *key);
