@@ -1,0 +1,49 @@
+/* log_internal.h - what log.c and log_open.c share. */
+#pragma once
+
+#include "log.h"
+
+#define SEGMENT_NAME_BYTES 32
+
+struct log_segment {
+    uint64_t sequence;
+    uint64_t salt;
+    raft_index max_index; /* of its newest entry; 0: none that matters */
+};
+
+struct log_place {
+    uint64_t sequence;
+    uint32_t offset;
+    uint32_t len; /* of the entry's data */
+};
+
+struct log {
+    struct log_config cfg;
+    struct log_segment *segments; /* oldest first; the last one is open */
+    size_t segment_count, segment_cap;
+
+    int fd;          /* -1: none */
+    uint64_t size;   /* preallocated bytes of the open segment */
+    uint64_t offset; /* what was written of it */
+    uint64_t synced; /* what is durable of it */
+    uint8_t *buf;    /* to be written at offset */
+    size_t buf_len, buf_cap;
+
+    /* Of the log, with what is in buf. places[i] is where entry first_index + i stands. */
+    raft_index first_index, last_index;
+    raft_term last_term;
+    struct log_place *places;
+    size_t place_cap;
+    struct raft_hard_state hard;
+};
+
+/* The one way in which the log's own picture of itself changes, when writing and when opening. r is
+ * an entry that stands at offset of the open segment. Returns 0 or RAFT_ENOMEM. */
+int raft_node__log_note_entry(struct log *l, const struct record *r, uint64_t offset);
+void raft_node__log_note_cut(struct log *l, raft_index index, raft_term term);
+void raft_node__log_note_reset(struct log *l, raft_index index, raft_term term);
+
+void raft_node__segment_name(char out[SEGMENT_NAME_BYTES], uint64_t sequence);
+bool raft_node__segment_path(char out[PATH_BYTES], const char *dir, uint64_t sequence);
+/* Closes the open segment and begins the next one, with room for a record of `need` bytes. */
+int raft_node__log_begin_segment(struct log *l, size_t need, struct raft_node_diag *diag);
