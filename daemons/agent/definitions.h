@@ -19,7 +19,3 @@ MU_MUST_USE bool definition_check_service(struct catalog_service_definition *d, 
 
 /* Likewise for a check of its own; fills in check_id. */
 MU_MUST_USE bool definition_check_check(struct agent_check_definition *d, char *err, size_t errlen);
-
-/* Metadata of nodes and services: at most 64 pairs, keys of 128 letters, digits, `_` and `-`, values of 512 bytes.
- * consul- at the start of a key is reserved. err: `Couldn't load metadata pair ('k', 'v'): ...` */
-MU_MUST_USE bool definition_check_meta(const struct mu_strmap *meta, char *err, size_t errlen);

@@ -11,6 +11,7 @@
 #include "arena.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #define CONFIG_ERROR_MAX     4096u
@@ -159,5 +160,4 @@ MU_MUST_USE struct config *config_from_text(const char *name, const char *text, 
 
 void config_destroy(struct config *c); /* NULL is allowed */
 
-/* The flags of `muster agent`, one a line, for -help. Lends static text. */
-const char *config_usage(void);
+void config_print_usage(FILE *to); /* the flags of `muster agent`, one a line, for -help */
