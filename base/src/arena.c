@@ -45,6 +45,23 @@ void mu__arena_reset(struct mu__arena *a)
     a->end = (char *)a->blocks + a->blocks->size;
 }
 
+void mu__arena_adopt(struct mu__arena *a, struct mu__arena *from)
+{
+    if (!a->blocks) {
+        a->at = from->at; /* the newest block of `from` is the newest of all */
+        a->end = from->end;
+    }
+    struct mu__arena_block **tail = &a->blocks;
+    while (*tail) {
+        tail = &(*tail)->next;
+    }
+    *tail = from->blocks;
+    a->used += from->used;
+    from->blocks = NULL;
+    from->at = from->end = NULL;
+    from->used = 0;
+}
+
 static bool add_block(struct mu__arena *a, size_t size)
 {
     size_t want = a->blocks ? a->blocks->size * 2 : FIRST_BLOCK;

@@ -19,6 +19,10 @@ void mu__arena_init(struct mu__arena *a, const struct mu_allocator *allocator, s
 void mu__arena_fini(struct mu__arena *a);  /* frees everything; the arena can be used again */
 void mu__arena_reset(struct mu__arena *a); /* like fini, but keeps the newest block for reuse */
 
+/* All that is in `from` becomes a's, as if it had been allocated there (limits are not looked at); both must have the same
+ * allocator. `from` is empty afterwards and can be used again. */
+void mu__arena_adopt(struct mu__arena *a, struct mu__arena *from);
+
 /* All return NULL when out of memory or past the limit. Memory is aligned for any type. */
 void *mu__arena_alloc(struct mu__arena *a, size_t size);            /* not cleared */
 void *mu__arena_calloc(struct mu__arena *a, size_t n, size_t size); /* cleared */
