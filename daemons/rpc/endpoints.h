@@ -1,0 +1,42 @@
+/* endpoints.h - the one table of what can be called on a server: name, schemas, kind and permission. */
+#pragma once
+
+#include "call.h"
+
+#include <muster/catalog_types.h>
+
+enum endpoint_id {
+    ENDPOINT_CATALOG_DEREGISTER,
+    ENDPOINT_CATALOG_LIST_DATACENTERS,
+    ENDPOINT_CATALOG_LIST_NODES,
+    ENDPOINT_CATALOG_LIST_SERVICES,
+    ENDPOINT_CATALOG_NODE_SERVICE_LIST,
+    ENDPOINT_CATALOG_NODE_SERVICES,
+    ENDPOINT_CATALOG_REGISTER,
+    ENDPOINT_CATALOG_SERVICE_NODES,
+    ENDPOINT_COORDINATE_UPDATE,
+    ENDPOINT_HEALTH_CHECKS_IN_STATE,
+    ENDPOINT_HEALTH_NODE_CHECKS,
+    ENDPOINT_HEALTH_SERVICE_CHECKS,
+    ENDPOINT_HEALTH_SERVICE_NODES,
+    ENDPOINT_KVS_APPLY, /* replies with a bool that says something for cas, delete-cas, lock and unlock alone */
+    ENDPOINT_KVS_GET,
+    ENDPOINT_KVS_LIST,
+    ENDPOINT_KVS_LIST_KEYS,
+    ENDPOINT_STATUS_LEADER, /* "ip:port", or "" */
+    ENDPOINT_STATUS_PEERS,
+    ENDPOINT_STATUS_PING,
+    ENDPOINT_STATUS_RAFT_STATS,
+    ENDPOINT_COUNT
+};
+
+extern const struct endpoint endpoints[ENDPOINT_COUNT]; /* sorted by method */
+
+const struct endpoint *endpoint_find(struct mu_str method); /* NULL: no such method */
+/* Is there any method of that service ("KVS")? */
+bool endpoint_service_exists(struct mu_str service);
+
+/* The parts of a request or reply that the table knows the place of; NULL when it has none. */
+struct catalog_query_options *endpoint_options(const struct endpoint *e, void *request);
+struct catalog_query_meta *endpoint_meta(const struct endpoint *e, void *reply);
+struct mu_str *endpoint_datacenter(const struct endpoint *e, void *request);
