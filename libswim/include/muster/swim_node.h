@@ -70,7 +70,7 @@ struct swim_node_config {
 
     size_t receive_buffer_bytes; /* what the kernel is asked to hold for us; default 2 MiB, halved until it agrees */
 
-    /* Every event of the core except JOIN_RESULTs, LEFT and KEYS too. ev is lent until the next call on the node or its core. */
+    /* Every event of the core, in order. ev is lent until the next call on the node or its core. NULL: not wanted. */
     void (*on_event)(void *user, const struct swim_event *ev);
     void *user;
 };
