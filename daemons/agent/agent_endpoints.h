@@ -1,6 +1,6 @@
 /* agent_endpoints.h - the endpoints that the agent answers about itself: its services, checks and members.
  *
- * Each has kind ENDPOINT_AGENT: started on a front through the agent's backend (agent_front.h), answered on the core loop
+ * Each has kind ENDPOINT_AGENT: started on a front through the agent's backend (agent.h), answered on the core loop
  * from local state, and finished on the front again. Requests and replies never leave the process, so their tables carry
  * the size alone; what HTTP prints is printed by the table named beside it.
  *

@@ -8,8 +8,8 @@
 
 #define DEFINITION_ERROR_MAX 1024u
 
-/* For json_decode. Into a cleared struct catalog_service_definition, and into a cleared struct agent_check_definition. */
-extern const struct mu__schema definition_service_schema;
+/* For json_decode: into a cleared struct agent_check_definition. A service is read by
+ * catalog_schema(CATALOG_SERVICE_DEFINITION). */
 extern const struct mu__schema definition_check_schema;
 
 /* Refuses a definition that no agent may register, with the text of HTTP's 400 in err: a missing name, weights, meta,
