@@ -1,0 +1,121 @@
+#include "endpoints.h"
+
+#include "types.h" /* libcatalog's tables, which must be known when this one is compiled */
+
+#include <stddef.h>
+#include <string.h>
+
+#define NAME(of)     &catalog__##of##_schema
+#define AT(of, what) offsetof(struct catalog_##of, what)
+
+/* Reads: the request embeds query options, the reply query meta. */
+#define READ(id, text, permit, of, reply_of)                                                       \
+    [id] = {                                                                                       \
+        .method = (text), .kind = ENDPOINT_READ, .permission = (permit), .request = NAME(of),      \
+        .reply_kind = REPLY_STRUCT, .reply = NAME(reply_of), .options_at = AT(of, options),        \
+        .meta_at = AT(reply_of, meta), .datacenter_at = AT(of, datacenter),                        \
+        .token_at = AT(of, options.token),                                                         \
+    }
+/* Writes: the request has a token of its own. */
+#define WRITE(id, text, permit, of, kind_)                                                         \
+    [id] = {                                                                                       \
+        .method = (text), .kind = ENDPOINT_WRITE, .permission = (permit), .request = NAME(of),     \
+        .reply_kind = (kind_), .options_at = NO_OFFSET, .meta_at = NO_OFFSET,                      \
+        .datacenter_at = AT(of, datacenter), .token_at = AT(of, token),                            \
+    }
+/* Any server answers for itself. */
+#define LOCAL(id, text, kind_, ...)                                                                \
+    [id] = {                                                                                       \
+        .method = (text), .kind = ENDPOINT_LOCAL, .permission = PERMIT_NONE,                       \
+        .reply_kind = (kind_), .meta_at = NO_OFFSET, __VA_ARGS__                                   \
+    }
+#define DC_REQUEST                                                                                 \
+    .request = NAME(dc_request), .options_at = AT(dc_request, options),                            \
+    .datacenter_at = AT(dc_request, datacenter), .token_at = AT(dc_request, options.token)
+#define DATACENTERS_REQUEST                                                                        \
+    .request = NAME(datacenters_request), .options_at = AT(datacenters_request, options),          \
+    .datacenter_at = NO_OFFSET, .token_at = AT(datacenters_request, options.token)
+#define EMPTY_REQUEST                                                                              \
+    .request = NULL, .options_at = NO_OFFSET, .datacenter_at = NO_OFFSET, .token_at = NO_OFFSET
+
+const struct endpoint endpoints[ENDPOINT_COUNT] = {
+    WRITE(ENDPOINT_CATALOG_DEREGISTER, "Catalog.Deregister", PERMIT_NODE_WRITE, deregister_request, REPLY_EMPTY),
+    LOCAL(ENDPOINT_CATALOG_LIST_DATACENTERS, "Catalog.ListDatacenters", REPLY_STRS, DATACENTERS_REQUEST),
+    READ(ENDPOINT_CATALOG_LIST_NODES, "Catalog.ListNodes", PERMIT_NODE_READ, dc_request, indexed_nodes),
+    READ(ENDPOINT_CATALOG_LIST_SERVICES, "Catalog.ListServices", PERMIT_SERVICE_READ, dc_request,
+         indexed_services),
+    READ(ENDPOINT_CATALOG_NODE_SERVICE_LIST, "Catalog.NodeServiceList", PERMIT_NODE_READ, node_request,
+         indexed_node_service_list),
+    READ(ENDPOINT_CATALOG_NODE_SERVICES, "Catalog.NodeServices", PERMIT_NODE_READ, node_request,
+         indexed_node_services),
+    WRITE(ENDPOINT_CATALOG_REGISTER, "Catalog.Register", PERMIT_NODE_WRITE, register_request, REPLY_EMPTY),
+    READ(ENDPOINT_CATALOG_SERVICE_NODES, "Catalog.ServiceNodes", PERMIT_SERVICE_READ, service_request,
+         indexed_service_nodes),
+    WRITE(ENDPOINT_COORDINATE_UPDATE, "Coordinate.Update", PERMIT_NODE_WRITE, coordinate_update_request,
+          REPLY_EMPTY),
+    READ(ENDPOINT_HEALTH_CHECKS_IN_STATE, "Health.ChecksInState", PERMIT_NODE_READ, checks_in_state_request,
+         indexed_checks),
+    READ(ENDPOINT_HEALTH_NODE_CHECKS, "Health.NodeChecks", PERMIT_NODE_READ, node_request, indexed_checks),
+    READ(ENDPOINT_HEALTH_SERVICE_CHECKS, "Health.ServiceChecks", PERMIT_SERVICE_READ, service_request,
+         indexed_checks),
+    READ(ENDPOINT_HEALTH_SERVICE_NODES, "Health.ServiceNodes", PERMIT_SERVICE_READ, service_request,
+         indexed_check_service_nodes),
+    WRITE(ENDPOINT_KVS_APPLY, "KVS.Apply", PERMIT_KEY_WRITE, kvs_request, REPLY_BOOL),
+    READ(ENDPOINT_KVS_GET, "KVS.Get", PERMIT_KEY_READ, key_request, indexed_dir_entries),
+    READ(ENDPOINT_KVS_LIST, "KVS.List", PERMIT_KEY_READ, key_request, indexed_dir_entries),
+    READ(ENDPOINT_KVS_LIST_KEYS, "KVS.ListKeys", PERMIT_KEY_READ, key_list_request, indexed_key_list),
+    LOCAL(ENDPOINT_STATUS_LEADER, "Status.Leader", REPLY_STR, DC_REQUEST),
+    LOCAL(ENDPOINT_STATUS_PEERS, "Status.Peers", REPLY_STRS, DC_REQUEST),
+    LOCAL(ENDPOINT_STATUS_PING, "Status.Ping", REPLY_EMPTY, EMPTY_REQUEST),
+    LOCAL(ENDPOINT_STATUS_RAFT_STATS, "Status.RaftStats", REPLY_STRUCT, EMPTY_REQUEST, .reply = NAME(raft_stats)),
+};
+
+const struct endpoint *endpoint_find(struct mu_str method)
+{
+    size_t lo = 0;
+    size_t hi = ENDPOINT_COUNT;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int c = mu__str_cmp(mu__cstr(endpoints[mid].method), method);
+        if (c == 0) {
+            return &endpoints[mid];
+        }
+        if (c < 0) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return NULL;
+}
+
+bool endpoint_service_exists(struct mu_str service)
+{
+    for (size_t i = 0; i < ENDPOINT_COUNT; i++) {
+        const char *method = endpoints[i].method;
+        if (service.len == strcspn(method, ".") && memcmp(method, service.p, service.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void *part(void *record, size_t at)
+{
+    return record && at != NO_OFFSET ? (char *)record + at : NULL;
+}
+
+struct catalog_query_options *endpoint_options(const struct endpoint *e, void *request)
+{
+    return part(request, e->options_at);
+}
+
+struct catalog_query_meta *endpoint_meta(const struct endpoint *e, void *reply)
+{
+    return part(reply, e->meta_at);
+}
+
+struct mu_str *endpoint_datacenter(const struct endpoint *e, void *request)
+{
+    return part(request, e->datacenter_at);
+}
