@@ -1,0 +1,14 @@
+/* health.c - how well we do ourselves (Lifeguard IV-A, local health multiplier). A score of 0 is healthy; each point
+ * stretches our probe interval by one, since a slow node takes others for dead. */
+#include "core.h"
+
+void swim__health_add(struct swim *s, int delta)
+{
+    int64_t score = (int64_t)s->score + delta;
+    int64_t top = (int64_t)s->cfg.awareness_max - 1;
+    score = score < 0 ? 0 : score > top ? top : score;
+    if ((uint32_t)score > s->score) {
+        swim__log(s, MU_DEBUG, "local health score %u, was %u", (unsigned)score, s->score);
+    }
+    s->score = (uint32_t)score;
+}

@@ -1,0 +1,86 @@
+/* recent.c - what was seen lately, by Lamport time: a ring of 512 slots, in which an event or query that comes again is
+ * recognised. Each slot and the whole ring are bounded, since strangers fill them. */
+#include "core.h"
+
+#include <string.h>
+
+enum { PER_SLOT_MAX = 256 };
+
+static void slot_clear(struct swim *s, struct swim__slot *slot)
+{
+    while (slot->first) {
+        struct swim__seen *next = slot->first->next;
+        mu__free(&s->allocator, slot->first);
+        slot->first = next;
+    }
+}
+
+static bool is_same(const struct swim__seen *e, uint32_t id, struct mu_str name, struct mu_str payload)
+{
+    return e->id == id && e->name_len == name.len && e->payload_len == payload.len &&
+           (name.len == 0 || memcmp(e->bytes, name.p, name.len) == 0) &&
+           (payload.len == 0 || memcmp(e->bytes + name.len, payload.p, payload.len) == 0);
+}
+
+static struct swim__seen *seen_create(struct swim *s, uint32_t id, struct mu_str name, struct mu_str payload)
+{
+    struct swim__seen *e = mu__alloc(&s->allocator, sizeof *e + name.len + payload.len);
+    if (!e) {
+        return NULL;
+    }
+    *e = (struct swim__seen){.id = id,
+                             .name_len = (uint32_t)name.len,
+                             .payload_len = (uint32_t)payload.len,
+                             .nil_payload = payload.p == NULL};
+    if (name.len > 0) {
+        memcpy(e->bytes, name.p, name.len);
+    }
+    if (payload.len > 0) {
+        memcpy(e->bytes + name.len, payload.p, payload.len);
+    }
+    return e;
+}
+
+enum swim__recent swim__recent_note(struct swim *s, struct swim__ring **ring, uint64_t clock, uint64_t ltime,
+                                    uint32_t id, struct mu_str name, struct mu_str payload)
+{
+    if (clock > SWIM__BUFFER_SLOTS && ltime < clock - SWIM__BUFFER_SLOTS) {
+        return SWIM__RECENT_OLD;
+    }
+    if (!*ring) {
+        *ring = mu__calloc(&s->allocator, 1, sizeof **ring);
+        if (!*ring) {
+            return SWIM__RECENT_NOMEM;
+        }
+    }
+    struct swim__slot *slot = &(*ring)->slots[ltime % SWIM__BUFFER_SLOTS];
+    struct swim__seen **end = &slot->first;
+    if (slot->ltime == ltime) {
+        size_t n = 0;
+        for (; *end; end = &(*end)->next, n++) {
+            if (n >= PER_SLOT_MAX || is_same(*end, id, name, payload)) {
+                return SWIM__RECENT_OLD;
+            }
+        }
+    }
+    struct swim__seen *e = seen_create(s, id, name, payload);
+    if (!e) {
+        return SWIM__RECENT_NOMEM;
+    }
+    if (slot->ltime != ltime) {
+        slot_clear(s, slot);
+        slot->ltime = ltime;
+        end = &slot->first;
+    }
+    *end = e;
+    return SWIM__RECENT_NEW;
+}
+
+void swim__recent_fini(struct swim *s, struct swim__ring **ring)
+{
+    for (size_t i = 0; *ring && i < SWIM__BUFFER_SLOTS; i++) {
+        slot_clear(s, &(*ring)->slots[i]);
+    }
+    mu__free(&s->allocator, *ring);
+    *ring = NULL;
+}
