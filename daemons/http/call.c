@@ -1,0 +1,150 @@
+/* call.c - handlers make calls; this starts them, and turns what comes back into answers and errors. */
+#include "internal.h"
+
+#include "base/json.h"
+#include "filter.h"
+#include "options.h"
+#include <stdio.h>
+#include <string.h>
+
+#define CALL_ARENA_MAX (256u << 20) /* a reply that came over RPC is in the call's arena */
+
+const char *http_cstr(struct http_request *r, struct mu_str s)
+{
+    const char *copy = mu__arena_strndup(&r->arena, s.p ? s.p : "", s.len);
+    return copy ? copy : "";
+}
+
+struct mu_str http_param(const struct http_request *r, const char *key)
+{
+    return uri_param(&r->query, key);
+}
+
+bool http_has_param(const struct http_request *r, const char *key)
+{
+    return uri_has_param(&r->query, key);
+}
+
+bool http_decode_body(struct http_request *r, const struct mu__schema *s, void *out, const char *what)
+{
+    char err[JSON_ERROR_MAX];
+    if (json_decode(s, r->body.p, r->body.len, &r->arena, out, err, sizeof err)) {
+        return true;
+    }
+    http_reply_text(r, 400, "%s%s", what, err);
+    return false;
+}
+
+/* ---- What went wrong (http-semantics 4) ---- */
+
+void http_reply_error(struct http_request *r, const char *error)
+{
+    if (strstr(error, "Permission denied") || strstr(error, "ACL not found")) {
+        http_reply_text(r, 403, "%s", error);
+    } else if (strncmp(error, "No service registered with ID", 29) == 0) {
+        http_reply_text(r, 404, "%s", error);
+    } else if (strstr(error, "rate limit exceeded")) {
+        http_reply_empty(r, 429);
+    } else {
+        http_reply_text(r, 500, "%s", error);
+    }
+}
+
+static void write_meta(struct http_request *r, const struct catalog_query_meta *m)
+{
+    http_header(r, "X-Consul-Index", "%llu", (unsigned long long)(m->index ? m->index : 1));
+    http_header(r, "X-Consul-Knownleader", "%s", m->known_leader ? "true" : "false");
+    http_header(r, "X-Consul-Lastcontact", "%llu",
+                (unsigned long long)(m->last_contact_ns > 0 ? (uint64_t)m->last_contact_ns / MU_MSEC : 0));
+}
+
+static const struct catalog_query_meta *meta_of(const struct call *c)
+{
+    bool has = c->reply && c->endpoint->meta_at != NO_OFFSET;
+    return has ? (const struct catalog_query_meta *)(const void *)((const char *)c->reply + c->endpoint->meta_at) : NULL;
+}
+
+/* ---- Calls ---- */
+
+static void on_done(struct call *c, void *arg);
+
+struct call *http_call(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
+{
+    struct call *c = call_create(e, CALL_ARENA_MAX, on_done, r);
+    if (!c) {
+        http_reply_empty(r, 500);
+        return NULL;
+    }
+    r->call = c;
+    r->encode = encode;
+    return c;
+}
+
+/* The request's memory, the HTTP request itself included, becomes the call's: a backend may still read it after the
+ * client has gone and the call is cancelled. */
+void http_call_start(struct http_request *r)
+{
+    struct call *c = r->call;
+    mu__arena_adopt(&c->arena, &r->arena);
+    r->started = true;
+    call_start(r->server->config.backend, c);
+}
+
+/* A stale answer older than max_stale is asked for again, from the leader; true when that is under way. */
+static bool ask_leader(struct http_request *r, struct call *c, const struct catalog_query_meta *m)
+{
+    const struct endpoint *e = c->endpoint;
+    if (!m || r->max_stale_ns <= 0 || m->last_contact_ns <= r->max_stale_ns || e->options_at == NO_OFFSET) {
+        return false;
+    }
+    r->max_stale_ns = 0;
+    struct call *again = call_create(e, CALL_ARENA_MAX, on_done, r);
+    if (!again) {
+        return false;
+    }
+    /* What the request points at comes along with the arena, so a copy of the struct is enough. */
+    memcpy(again->request, c->request, e->request->size);
+    struct catalog_query_options *o = (void *)((char *)again->request + e->options_at);
+    o->allow_stale = false;
+    o->max_stale_duration_ns = 0;
+    r->consistency = "leader";
+    r->call = again;
+    mu__arena_adopt(&r->arena, &c->arena);
+    http_call_start(r);
+    return true;
+}
+
+static void on_done(struct call *c, void *arg)
+{
+    struct http_request *r = arg;
+    static const struct catalog_query_meta none = {.index = 1};
+    const struct catalog_query_meta *m = c->error ? NULL : meta_of(c);
+    r->call = NULL;
+    if (ask_leader(r, c, m)) {
+        return;
+    }
+    if (r->meta) {
+        write_meta(r, m ? m : &none);
+    }
+    if (c->error) {
+        http_reply_error(r, c->error);
+        return;
+    }
+    if (r->shows_consistency) {
+        http_header(r, "X-Consul-Effective-Consistency", "%s", r->consistency);
+    }
+    r->encode(r, c);
+}
+
+void http_encode_bool(struct http_request *r, struct call *c)
+{
+    struct mu__json j = http_json(r);
+    mu__json_bool(&j, c->endpoint->reply_kind != REPLY_BOOL || *(const bool *)c->reply);
+    http_reply_json(r, &j, 200);
+}
+
+void http_encode_empty(struct http_request *r, struct call *c)
+{
+    (void)c;
+    http_reply_empty(r, 200);
+}

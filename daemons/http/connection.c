@@ -1,0 +1,491 @@
+/* connection.c - bytes in, one request at a time, bytes out.
+ *
+ * A connection reads into one flat buffer, hands a request over when head and body are there, and reads the next one
+ * only when the answer has left: pipelined requests wait in the buffer (RFC 9112 9.3.2), which is bounded. Answers go
+ * straight to the socket; only what it does not take is kept. */
+#include "internal.h"
+
+#include "alloc.h"
+#include "base/loop.h"
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define READ_SIZE      4096u
+#define DRAIN_MAX      (UINT64_C(4) << 20) /* bytes thrown away before a connection is cut */
+#define DRAIN_TIME_NS  (5 * MU_SEC)
+#define READS_PER_WAKE 16 /* then others have a turn */
+
+static void process(struct http_connection *c);
+
+static const struct mu_allocator *heap(void)
+{
+    return &mu__malloc_allocator;
+}
+
+static bool has_output(const struct http_connection *c)
+{
+    return c->out_at < c->out_len;
+}
+
+/* ---- Lifetime ---- */
+
+static void destroy(struct http_connection *c)
+{
+    struct http_server *s = c->server;
+    http__request_free(c->request);
+    event_del(&c->read);
+    event_del(&c->write);
+    close(c->fd);
+    if (s->config.clients) {
+        http__client_leave(s->config.clients, &c->peer);
+    }
+    *(c->prev ? &c->prev->next : &s->connections) = c->next;
+    if (c->next) {
+        c->next->prev = c->prev;
+    }
+    s->stats.connections_open--;
+    mu__free(heap(), c->in);
+    mu__free(heap(), c->out);
+    mu__free(heap(), c);
+}
+
+void http__connection_close(struct http_connection *c)
+{
+    if (c->processing) {
+        c->dead = true; /* process() frees it on its way out */
+    } else {
+        destroy(c);
+    }
+}
+
+/* ---- Output ---- */
+
+/* Sends what waits. False when the connection is lost. */
+static bool flush(struct http_connection *c)
+{
+    while (has_output(c)) {
+        ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno == EAGAIN || errno == EWOULDBLOCK;
+        }
+        c->out_at += (size_t)n;
+    }
+    mu__free(heap(), c->out);
+    c->out = NULL;
+    c->out_at = c->out_len = 0;
+    return true;
+}
+
+/* Keeps what the socket has not taken of head and body; large bodies are taken over rather than copied. */
+static bool keep_rest(struct http_connection *c, const struct mu__writer *head, struct mu__writer *body, size_t sent)
+{
+    if (sent >= head->len && body->len - (sent - head->len) > 16384) {
+        c->out = (char *)body->data;
+        c->out_at = sent - head->len;
+        c->out_len = body->len;
+        *body = mu__writer_growing(body->allocator);
+        return true;
+    }
+    size_t len = head->len + body->len - sent, from_head = sent < head->len ? head->len - sent : 0;
+    c->out = mu__alloc(heap(), len);
+    if (!c->out) {
+        return false;
+    }
+    if (from_head) {
+        memcpy(c->out, head->data + sent, from_head);
+    }
+    if (len > from_head) {
+        memcpy(c->out + from_head, body->data + (body->len - (len - from_head)), len - from_head);
+    }
+    c->out_at = 0;
+    c->out_len = len;
+    return true;
+}
+
+static bool send_answer(struct http_connection *c, const struct mu__writer *head, struct mu__writer *body)
+{
+    struct iovec iov[2] = {{head->data, head->len}, {body->data, body->len}};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = body->len ? 2 : 1};
+    ssize_t n;
+    do {
+        n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+        return false;
+    }
+    size_t sent = n > 0 ? (size_t)n : 0;
+    return sent == head->len + body->len || keep_rest(c, head, body, sent);
+}
+
+/* After an answer: the next request, or the end. Input that was not read is thrown away first, because closing a
+ * socket with unread input would take the answer away from the client (RFC 9112 9.6). */
+static void after_answer(struct http_connection *c)
+{
+    bool unread = c->state == CONN_BODY;
+    c->state = CONN_IDLE;
+    c->deadline_ns = loop_now_ns() + c->server->config.idle_timeout_ns;
+    if (unread || !c->keep_alive) {
+        c->state = CONN_DRAIN;
+    }
+}
+
+void http__connection_answer(struct http_connection *c, const struct mu__writer *head, struct mu__writer *body)
+{
+    assert(!has_output(c));
+    bool sent = !head->failed && !body->failed && send_answer(c, head, body);
+    http__request_free(c->request);
+    c->request = NULL;
+    if (!sent) {
+        http__connection_close(c);
+        return;
+    }
+    after_answer(c);
+    process(c);
+}
+
+/* ---- Input ---- */
+
+static size_t input_max(const struct http_connection *c)
+{
+    size_t header_max = c->server->config.header_max;
+    return c->state == CONN_BODY && c->body_max > header_max ? c->body_max : header_max;
+}
+
+/* How much may be read now; grows the buffer by doubling, so that a lying length allocates nothing by itself. */
+static size_t input_room(struct http_connection *c)
+{
+    size_t max = input_max(c);
+    if (c->in_len >= max) {
+        return 0;
+    }
+    if (c->in_cap - c->in_len < READ_SIZE / 2) {
+        size_t cap = mu__max(READ_SIZE, mu__min(c->in_cap * 2, max + READ_SIZE));
+        char *in = mu__realloc(heap(), c->in, cap, 1);
+        if (!in) {
+            return c->in_cap - c->in_len;
+        }
+        c->in = in;
+        c->in_cap = cap;
+    }
+    return c->in_cap - c->in_len;
+}
+
+static void consume(struct http_connection *c, size_t n)
+{
+    memmove(c->in, c->in + n, c->in_len - n);
+    c->in_len -= n;
+    c->scanned = 0;
+}
+
+/* False when the connection is lost. */
+static bool receive(struct http_connection *c)
+{
+    for (int i = 0; i < READS_PER_WAKE; i++) {
+        size_t room = input_room(c);
+        if (room == 0) {
+            return true;
+        }
+        ssize_t n = recv(c->fd, c->in + c->in_len, room, 0);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            c->eof = c->eof || n == 0;
+            return n == 0 || errno == EAGAIN || errno == EWOULDBLOCK;
+        }
+        c->in_len += (size_t)n;
+        if (c->state == CONN_DRAIN) {
+            c->thrown_away += (size_t)n;
+            c->in_len = 0;
+        }
+        if ((size_t)n < room) {
+            return true;
+        }
+    }
+    return true;
+}
+
+/* ---- States: each returns whether another one can be tried at once ---- */
+
+static bool step_idle(struct http_connection *c)
+{
+    if (has_output(c)) {
+        return false;
+    }
+    while (c->in_len >= 2 && c->in[0] == '\r' && c->in[1] == '\n') {
+        consume(c, 2); /* RFC 9112 2.2: empty lines before a request */
+    }
+    if (c->in_len == 0) {
+        if (c->eof || c->server->draining) {
+            http__connection_close(c);
+        }
+        return false;
+    }
+    c->state = CONN_HEAD;
+    c->deadline_ns = loop_now_ns() + c->server->config.header_timeout_ns;
+    return true;
+}
+
+static void say_continue(struct http_connection *c)
+{
+    static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    ssize_t n = send(c->fd, line, sizeof line - 1, MSG_NOSIGNAL);
+    (void)n; /* 25 bytes into an empty socket buffer; if they are lost, so is the connection */
+}
+
+static bool begin_body(struct http_connection *c, size_t head_len)
+{
+    const struct http_head *h = &c->request->head;
+    size_t max = http__request_body_max(c->request);
+    c->state = CONN_BODY;
+    c->head_len = head_len;
+    c->body_max = head_len + max + (h->chunked ? max / 8 + 65536 : 0); /* chunk headers take room as well */
+    c->chunked = (struct http_chunked){.in = 0};
+    c->deadline_ns = loop_now_ns() + c->server->config.body_timeout_ns;
+    if (h->has_length && h->content_length > max) {
+        c->keep_alive = false;
+        http__reply_too_large(c->request, h->content_length, true);
+        return true;
+    }
+    if (h->expects_continue && c->in_len == head_len) {
+        say_continue(c);
+    }
+    return true;
+}
+
+static bool step_head(struct http_connection *c)
+{
+    size_t len = http_head_end(c->in, c->in_len, &c->scanned);
+    if (len == 0 || len > c->server->config.header_max) {
+        if (c->in_len >= c->server->config.header_max) {
+            http__reply_refusal(c, 431, "");
+            return true;
+        }
+        if (c->eof) {
+            http__connection_close(c);
+        }
+        return false;
+    }
+    enum http_parse rc;
+    c->request = http__request_create(c, c->in, len, &rc);
+    if (!c->request) {
+        static const struct { enum http_parse rc; int status; } statuses[] = {
+            {HTTP_BAD, 400}, {HTTP_TOO_MANY, 431}, {HTTP_BAD_VERSION, 505}, {HTTP_BAD_ENCODING, 501}};
+        int status = 503;
+        for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+            status = statuses[i].rc == rc ? statuses[i].status : status;
+        }
+        http__reply_refusal(c, status, status == 400 ? c->server->complaint : "");
+        return true;
+    }
+    c->keep_alive = c->request->head.keep_alive && !c->server->draining;
+    return begin_body(c, len);
+}
+
+static bool hand_over(struct http_connection *c, size_t body_len, size_t used)
+{
+    struct http_request *r = c->request;
+    char *body = mu__arena_strndup(&r->arena, c->in + c->head_len, body_len);
+    if (!body) {
+        http__connection_close(c);
+        return false;
+    }
+    r->body = (struct mu_str){body, body_len};
+    consume(c, used);
+    c->state = CONN_HANDLED;
+    c->deadline_ns = MU_NEVER;
+    http__request_handle(r);
+    if (c->state == CONN_HANDLED && c->in_len == 0) {
+        mu__free(heap(), c->in); /* a waiter costs no buffer */
+        c->in = NULL;
+        c->in_cap = 0;
+    }
+    return true;
+}
+
+static bool step_body(struct http_connection *c)
+{
+    const struct http_head *h = &c->request->head;
+    size_t have = c->in_len - c->head_len;
+    if (!h->chunked && have >= h->content_length) {
+        return hand_over(c, (size_t)h->content_length, c->head_len + (size_t)h->content_length);
+    }
+    if (h->chunked) {
+        size_t max = http__request_body_max(c->request);
+        enum http_parse rc = http_chunked_step(&c->chunked, c->in + c->head_len, have, max);
+        if (rc == HTTP_PARSED) {
+            return hand_over(c, c->chunked.out, c->head_len + c->chunked.in);
+        }
+        if (rc == HTTP_TOO_MANY || (rc == HTTP_MORE && c->in_len >= c->body_max)) {
+            c->keep_alive = false;
+            http__reply_too_large(c->request, c->chunked.out, false);
+            return true;
+        }
+        if (rc == HTTP_BAD) {
+            http__reply_refusal(c, 400, "");
+            return true;
+        }
+    }
+    if (c->eof) {
+        http__connection_close(c);
+    }
+    return false;
+}
+
+/* A client that hangs up gives up a call that may wait long; a short one is answered, as it may only have closed its
+ * sending side. */
+static bool step_handled(struct http_connection *c)
+{
+    if (c->eof && c->request->blocking) {
+        http__connection_close(c);
+    }
+    return false;
+}
+
+static bool step_drain(struct http_connection *c)
+{
+    if (has_output(c)) {
+        return false;
+    }
+    if (!c->shut) {
+        shutdown(c->fd, SHUT_WR);
+        c->shut = true;
+        c->deadline_ns = loop_now_ns() + DRAIN_TIME_NS;
+    }
+    c->in_len = 0;
+    if (c->eof || c->thrown_away > DRAIN_MAX) {
+        http__connection_close(c);
+    }
+    return false;
+}
+
+static bool step(struct http_connection *c)
+{
+    switch (c->state) {
+    case CONN_IDLE:
+        return step_idle(c);
+    case CONN_HEAD:
+        return step_head(c);
+    case CONN_BODY:
+        return step_body(c);
+    case CONN_HANDLED:
+        return step_handled(c);
+    case CONN_DRAIN:
+        return step_drain(c);
+    }
+    return false;
+}
+
+/* ---- Events ---- */
+
+/* Reads unless the buffer is full; a client is heard while its request is handled, so that hanging up is noticed. */
+static void watch(struct http_connection *c)
+{
+    bool want = !c->eof && c->in_len < input_max(c);
+    if (want != c->reading) {
+        c->reading = want;
+        want ? event_add(&c->read, NULL) : event_del(&c->read);
+    }
+    if (has_output(c)) {
+        event_add(&c->write, NULL);
+    }
+}
+
+static void process(struct http_connection *c)
+{
+    if (c->processing) {
+        return; /* an answer came while its request was being handed over: the loop below goes on */
+    }
+    c->processing = true;
+    while (!c->dead && step(c)) {
+    }
+    c->processing = false;
+    if (c->dead) {
+        destroy(c);
+    } else {
+        watch(c);
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct http_connection *c = arg;
+    if (!receive(c)) {
+        http__connection_close(c);
+        return;
+    }
+    process(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct http_connection *c = arg;
+    size_t before = c->out_at;
+    if (!flush(c)) {
+        http__connection_close(c);
+        return;
+    }
+    if (c->out_at != before || !has_output(c)) {
+        c->deadline_ns = loop_now_ns() + c->server->config.idle_timeout_ns;
+    }
+    process(c);
+}
+
+void http__connection_accept(struct http_server *s, int fd, const struct sockaddr *peer, socklen_t len)
+{
+    struct http_connection *c = NULL;
+    struct sockaddr_storage from = {0};
+    memcpy(&from, peer, mu__min(len, sizeof from));
+    bool counted = !s->config.clients || http__client_enter(s->config.clients, &from);
+    if (counted && !s->draining && s->stats.connections_open < s->config.connections_max) {
+        c = mu__calloc(heap(), 1, sizeof *c);
+    }
+    if (!c) {
+        if (counted && s->config.clients) {
+            http__client_leave(s->config.clients, &from);
+        }
+        s->stats.connections_refused++;
+        close(fd);
+        return;
+    }
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    c->server = s;
+    c->fd = fd;
+    c->peer = from;
+    c->keep_alive = true;
+    c->deadline_ns = loop_now_ns() + s->config.header_timeout_ns; /* for the first byte of the first request */
+    c->next = s->connections;
+    if (c->next) {
+        c->next->prev = c;
+    }
+    s->connections = c;
+    s->stats.connections_open++;
+    s->stats.connections_accepted++;
+    event_assign(&c->read, s->config.base, fd, EV_READ | EV_PERSIST, on_readable, c);
+    event_assign(&c->write, s->config.base, fd, EV_WRITE, on_writable, c);
+    watch(c);
+}
+
+void http__server_sweep(struct http_server *s, uint64_t now_ns)
+{
+    for (struct http_connection *c = s->connections, *next; c; c = next) {
+        next = c->next;
+        if (c->deadline_ns <= now_ns || (s->draining && c->state == CONN_IDLE && !has_output(c) && c->in_len == 0)) {
+            http__connection_close(c);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+/* dispatch.c - from a head to a route: what the whole API has in common before a handler runs (http-semantics 1). */
+#include "internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define REQUEST_ARENA_MAX (32u << 20) /* what one request may make us remember, its decoded body included */
+
+static enum http_method method_of(struct mu_str name)
+{
+    static const struct {
+        const char *name;
+        enum http_method method;
+    } methods[] = {{"GET", HTTP_GET}, {"PUT", HTTP_PUT}, {"POST", HTTP_POST}, {"DELETE", HTTP_DELETE},
+                   {"OPTIONS", HTTP_OPTIONS}, {"HEAD", HTTP_HEAD}};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (mu__str_eq(name, mu__cstr(methods[i].name))) {
+            return methods[i].method;
+        }
+    }
+    return HTTP_OTHER;
+}
+
+/* Is gzip in Accept-Encoding with a weight above 0? (RFC 9110 12.5.3) */
+static bool accepts_gzip(struct mu_str list)
+{
+    for (size_t i = 0; i + 4 <= list.len; i++) {
+        if (!mu__str_ieq((struct mu_str){list.p + i, 4}, mu__cstr("gzip")) ||
+            (i > 0 && !strchr(", \t", list.p[i - 1]))) {
+            continue;
+        }
+        size_t end = i + 4;
+        while (end < list.len && list.p[end] != ',') {
+            end++;
+        }
+        struct mu_str params = {list.p + i + 4, end - i - 4};
+        const char *q = params.len >= 3 ? memmem(params.p, params.len, "q=", 2) : NULL;
+        for (; q && q < params.p + params.len; q++) {
+            if (*q >= '1' && *q <= '9') {
+                return true; /* a digit other than 0: the weight is not 0 */
+            }
+        }
+        return !memmem(params.len ? params.p : "", params.len, "q=", 2);
+    }
+    return false;
+}
+
+/* Path and query from the target. False: the target is malformed, a bad request before any route is known. */
+static bool parse_target(struct http_request *r, bool *bad_query)
+{
+    struct mu_str path, query;
+    if (!uri_split(r->head.target, &path, &query)) {
+        return false;
+    }
+    char *decoded = mu__arena_alloc(&r->arena, path.len + 1);
+    if (!decoded || !uri_decode(path, false, decoded, &r->path.len)) {
+        return false;
+    }
+    r->path.p = decoded;
+    *bad_query = !uri_parse_query(query, &r->arena, &r->query);
+    return true;
+}
+
+/* Text of the head, copied: the receive buffer moves on while a request is handled. */
+static bool copy_head(struct http_request *r, const char *data, size_t len, enum http_parse *rc)
+{
+    struct http_server *s = r->server;
+    char *copy = mu__arena_memdup(&r->arena, data, len);
+    if (!copy) {
+        return false;
+    }
+    r->head.fields = s->fields;
+    *rc = http_parse_head(copy, len, &r->head);
+    s->complaint = r->head.complaint;
+    if (*rc != HTTP_PARSED) {
+        return false;
+    }
+    r->head.fields = mu__arena_memdup(&r->arena, s->fields, (r->head.nfields + 1) * sizeof *s->fields);
+    return r->head.fields != NULL;
+}
+
+struct http_request *http__request_create(struct http_connection *c, const char *data, size_t len, enum http_parse *rc)
+{
+    struct mu__arena arena;
+    *rc = HTTP_PARSED;
+    mu__arena_init(&arena, NULL, REQUEST_ARENA_MAX);
+    struct http_request *r = mu__arena_calloc(&arena, 1, sizeof *r); /* lives in its own arena */
+    if (!r) {
+        return NULL;
+    }
+    r->arena = arena;
+    r->connection = c;
+    r->server = c->server;
+    bool bad_query = false;
+    if (!copy_head(r, data, len, rc) || !parse_target(r, &bad_query)) {
+        if (*rc == HTTP_PARSED) {
+            *rc = HTTP_BAD;
+            c->server->complaint = "";
+        }
+        http__request_free(r);
+        return NULL;
+    }
+    r->bad_query = bad_query;
+    r->method = method_of(r->head.method);
+    r->gzip = accepts_gzip(http_field(&r->head, "Accept-Encoding"));
+    r->pretty = c->server->config.pretty || http_has_param(r, "pretty");
+    r->route = http__route(r->path, &r->rest);
+    return r;
+}
+
+size_t http__request_body_max(const struct http_request *r)
+{
+    const struct http_server_config *c = &r->server->config;
+    bool kv = r->route && r->route->body == BODY_KV && r->method == HTTP_PUT;
+    return kv ? c->kv_value_max : c->body_max;
+}
+
+void http__request_free(struct http_request *r)
+{
+    if (!r) {
+        return;
+    }
+    struct mu__arena arena = r->arena; /* r lies inside it, or inside that of its call */
+    if (r->call && r->started) {
+        r->server->stats.calls_cancelled++;
+        call_cancel(r->call);
+    } else if (r->call) {
+        call_free(r->call); /* the handler changed its mind */
+    }
+    mu__arena_fini(&arena);
+}
+
+/* ---- What happens before a handler ---- */
+
+static void redirect(struct http_request *r, struct mu_str to)
+{
+    struct mu__writer w = mu__writer_growing(&r->arena.allocator);
+    struct mu_str raw_path, raw_query;
+    uri_write_path(&w, to);
+    if (uri_split(r->head.target, &raw_path, &raw_query) && raw_query.p) {
+        mu__write_u8(&w, '?');
+        mu__write_bytes(&w, raw_query.p, raw_query.len);
+    }
+    mu__write_u8(&w, 0);
+    char *url = w.failed ? NULL : mu__arena_memdup(&r->arena, w.data, w.len);
+    mu__writer_fini(&w);
+    if (!url || strlen(url) > 1000) { /* longer than a header value of ours may be */
+        http_reply_empty(r, 404);
+        return;
+    }
+    http_header(r, "Location", "%s", url);
+    if (r->method == HTTP_GET || r->method == HTTP_HEAD) {
+        char body[1100];
+        snprintf(body, sizeof body, "<a href=\"%s\">Moved Permanently</a>.\n\n", url);
+        http_reply_bytes(r, 301, "text/html; charset=utf-8", mu__cstr(body));
+    } else {
+        http_reply_empty(r, 301);
+    }
+}
+
+static void wrong_method(struct http_request *r)
+{
+    http_header(r, "Allow", "OPTIONS,%s", r->route->allow);
+    if (r->method == HTTP_OPTIONS) {
+        http_reply_empty(r, 200);
+    } else {
+        http_reply_text(r, 405, "method %.*s not allowed", (int)mu__min(r->head.method.len, 64), r->head.method.p);
+    }
+}
+
+void http__request_handle(struct http_request *r)
+{
+    struct mu_str clean;
+    if (uri_has_unprintable(r->path)) {
+        http_reply_empty(r, 400);
+        return;
+    }
+    if (!uri_is_clean(r->path, &r->arena, &clean)) {
+        redirect(r, clean.p ? clean : mu__cstr("/"));
+        return;
+    }
+    r->vary = true;
+    if (!r->route) {
+        http_reply_empty(r, 404);
+    } else if (r->bad_query) {
+        http_reply_empty(r, 500);
+    } else if (!(r->route->methods & r->method)) {
+        wrong_method(r);
+    } else {
+        r->route->handle(r);
+    }
+}

@@ -1,0 +1,107 @@
+#include "encode.h"
+
+#include "internal.h"
+#include "options.h"
+
+void encode_list(struct http_request *r, const struct mu_list *l, const struct mu__schema *s)
+{
+    struct mu__json j = http_json(r);
+    mu__json_list(&j);
+    for (size_t i = 0; i < l->len; i++) {
+        if (filter_match(r->filter, l->items[i])) {
+            mu__json_item(&j);
+            mu__json_value(&j, s, l->items[i]);
+        }
+    }
+    mu__json_list_end(&j);
+    http_reply_json(r, &j, 200);
+}
+
+void encode_map(struct http_request *r, const struct mu_structmap *m, const struct mu__schema *s)
+{
+    struct mu__json j = http_json(r);
+    mu__json_object(&j);
+    for (size_t i = 0; i < m->len; i++) {
+        if (filter_match(r->filter, m->items[i].value)) {
+            mu__json_key(&j, m->items[i].key);
+            mu__json_value(&j, s, m->items[i].value);
+        }
+    }
+    mu__json_object_end(&j);
+    http_reply_json(r, &j, 200);
+}
+
+void encode_strs(struct mu__json *j, const struct mu_strs *s)
+{
+    mu__json_list(j);
+    for (size_t i = 0; i < s->len; i++) {
+        mu__json_item(j);
+        mu__json_str(j, s->items[i]);
+    }
+    mu__json_list_end(j);
+}
+
+void *read_call(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
+{
+    struct call *c = http_call(r, e, encode);
+    if (!c) {
+        return NULL;
+    }
+    char *q = c->request;
+    struct mu_str unused;
+    struct mu_str *datacenter = e->datacenter_at == NO_OFFSET ? &unused : (void *)(q + e->datacenter_at);
+    if (!options_read(r, datacenter, (void *)(q + e->options_at))) {
+        return NULL;
+    }
+    r->meta = e->meta_at != NO_OFFSET;
+    return q;
+}
+
+bool read_filter(struct http_request *r, const struct mu__schema *s)
+{
+    struct mu_str text = http_param(r, "filter");
+    char err[FILTER_ERROR_MAX];
+    if (!text.len || filter_parse(s, text, &r->arena, &r->filter, err, sizeof err)) {
+        return true;
+    }
+    http_reply_text(r, 500, "Failed to create boolean expression evaluator: %s", err);
+    return false;
+}
+
+bool read_name(struct http_request *r, struct mu_str *out, const char *missing)
+{
+    *out = r->rest;
+    if (!r->rest.len) {
+        http_reply_text(r, 400, "%s", missing);
+    }
+    return r->rest.len > 0;
+}
+
+bool read_flag(struct http_request *r, const char *key, bool *out)
+{
+    struct mu_str v = http_param(r, key);
+    *out = v.p != NULL;
+    if (!v.len || options_parse_bool(v, out)) {
+        return true;
+    }
+    http_reply_text(r, 400, "Invalid value for ?%s", key);
+    return false;
+}
+
+bool read_exclusive(struct http_request *r, const char *const *keys, size_t n)
+{
+    size_t given = 0;
+    for (size_t i = 0; i < n; i++) {
+        given += http_has_param(r, keys[i]);
+    }
+    if (given < 2) {
+        return true;
+    }
+    struct mu__writer w = mu__writer_growing(&r->arena.allocator);
+    uri_write_query(&w, &r->query);
+    struct mu_str shown = {(const char *)w.data, w.len};
+    const char *text = http_cstr(r, shown);
+    mu__writer_fini(&w);
+    http_reply_text(r, 400, "Conflicting flags: %s", text);
+    return false;
+}

@@ -1,0 +1,222 @@
+#include "options.h"
+
+#include "internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char conflict[] = "Cannot specify ?%s with ?consistent, conflicting semantics.";
+
+bool options_check_namespace(struct http_request *r)
+{
+    static const char feature[] = "Namespaces are a Consul Enterprise feature";
+    if (http_field(&r->head, "X-Consul-Namespace").len) {
+        http_reply_text(r, 400, "Bad request: Invalid header: \"X-Consul-Namespace\" - %s", feature);
+        return false;
+    }
+    if (http_param(r, "ns").len) {
+        http_reply_text(r, 400, "Bad request: Invalid query parameter: \"ns\" - %s", feature);
+        return false;
+    }
+    return true;
+}
+
+/* ?token, then X-Consul-Token, then Authorization: Bearer x (any case; other schemes do not count). */
+struct mu_str options_token(const struct http_request *r)
+{
+    struct mu_str token = http_param(r, "token");
+    if (token.len) {
+        return token;
+    }
+    token = http_field(&r->head, "X-Consul-Token");
+    struct mu_str auth = http_field(&r->head, "Authorization");
+    if (!token.len && auth.len > 7 && mu__str_ieq((struct mu_str){auth.p, 7}, mu__cstr("bearer "))) {
+        token = (struct mu_str){auth.p + 7, auth.len - 7};
+        while (token.len && token.p[0] == ' ') {
+            token.p++;
+            token.len--;
+        }
+    }
+    return token;
+}
+
+struct mu_str options_datacenter(const struct http_request *r)
+{
+    struct mu_str dc = http_param(r, "dc");
+    return dc.len ? dc : mu__cstr(r->server->datacenter);
+}
+
+void options_source(const struct http_request *r, struct catalog_query_source *out)
+{
+    struct mu_str near = http_param(r, "near");
+    if (near.len) {
+        out->datacenter = mu__cstr(r->server->datacenter);
+        out->segment = mu__cstr(r->server->segment);
+        out->node = mu__str_eq(near, mu__cstr("_agent")) ? mu__cstr(r->server->node) : near;
+    }
+}
+
+static int pair_by_key(const void *a, const void *b)
+{
+    return mu__str_cmp(((const struct mu_pair *)a)->key, ((const struct mu_pair *)b)->key);
+}
+
+bool options_node_meta(struct http_request *r, struct mu_strmap *out)
+{
+    struct mu_pair *items = mu__arena_calloc(&r->arena, r->query.len + 1, sizeof *items);
+    size_t n = 0;
+    if (!items) {
+        http_reply_empty(r, 500);
+        return false;
+    }
+    for (size_t i = 0; i < r->query.len; i++) {
+        const struct http_param *p = &r->query.items[i];
+        if (!mu__str_eq(p->key, mu__cstr("node-meta"))) {
+            continue;
+        }
+        const char *colon = memchr(p->value.p, ':', p->value.len);
+        size_t key_len = colon ? (size_t)(colon - p->value.p) : p->value.len;
+        struct mu_pair pair = {{p->value.p, key_len}, {"", 0}};
+        if (colon) {
+            pair.value = (struct mu_str){colon + 1, p->value.len - key_len - 1};
+        }
+        size_t k = 0;
+        while (k < n && !mu__str_eq(items[k].key, pair.key)) {
+            k++;
+        }
+        items[k] = pair; /* of equal keys the last counts */
+        n += k == n;
+    }
+    qsort(items, n, sizeof *items, pair_by_key);
+    *out = (struct mu_strmap){n ? items : NULL, n};
+    return true;
+}
+
+const char *options_parse_uint(struct http_request *r, struct mu_str s, uint64_t *out)
+{
+    uint64_t v = 0;
+    const char *why = s.len ? NULL : "invalid syntax";
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9') {
+            why = "invalid syntax";
+            break;
+        }
+        uint64_t d = (uint64_t)(s.p[i] - '0');
+        if (!why && (v > UINT64_MAX / 10 || v * 10 > UINT64_MAX - d)) {
+            why = "value out of range"; /* unless what follows is no digit */
+        }
+        v = v * 10 + d;
+    }
+    if (!why) {
+        *out = v;
+        return NULL;
+    }
+    char text[256];
+    snprintf(text, sizeof text, "strconv.ParseUint: parsing \"%.*s\": %s", (int)mu__min(s.len, 128), s.p, why);
+    return http_cstr(r, mu__cstr(text));
+}
+
+bool options_parse_bool(struct mu_str s, bool *out)
+{
+    static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
+    static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
+    for (size_t i = 0; i < 6; i++) {
+        if (mu__str_eq(s, mu__cstr(yes[i])) || mu__str_eq(s, mu__cstr(no[i]))) {
+            *out = mu__str_eq(s, mu__cstr(yes[i]));
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool max_stale(struct http_request *r, struct catalog_query_options *o)
+{
+    struct mu_str text = http_param(r, "max_stale");
+    if (!text.len) {
+        return true;
+    }
+    if (!mu__duration_parse(text.p, text.len, &o->max_stale_duration_ns)) {
+        http_reply_text(r, 400, "Invalid max_stale value \"%.*s\"", (int)mu__min(text.len, 256), text.p);
+        return false;
+    }
+    o->allow_stale = true;
+    r->max_stale_ns = o->max_stale_duration_ns;
+    return true;
+}
+
+static bool consistency(struct http_request *r, struct catalog_query_options *o)
+{
+    o->allow_stale = http_has_param(r, "stale");
+    o->require_consistent = http_has_param(r, "consistent");
+    o->use_cache = http_has_param(r, "cached");
+    if (!max_stale(r, o)) {
+        return false;
+    }
+    if (o->require_consistent && (o->allow_stale || o->use_cache)) {
+        http_reply_text(r, 400, conflict, o->allow_stale ? "stale" : "cached");
+        return false;
+    }
+    r->consistency = o->require_consistent ? "consistent" : o->allow_stale ? "stale" : "leader";
+    return true;
+}
+
+/* Cache-Control is checked and otherwise without effect: an answer here is never older than its watch. */
+static bool cache_control(struct http_request *r, struct catalog_query_options *o)
+{
+    struct mu_str list = http_field(&r->head, "Cache-Control");
+    for (size_t i = 0; i < list.len;) {
+        const char *comma = memchr(list.p + i, ',', list.len - i);
+        size_t end = comma ? (size_t)(comma - list.p) : list.len;
+        while (i < end && list.p[i] == ' ') {
+            i++;
+        }
+        struct mu_str part = {list.p + i, end - i};
+        const char *eq = part.len ? memchr(part.p, '=', part.len) : NULL;
+        struct mu_str key = {part.p, eq ? (size_t)(eq - part.p) : part.len};
+        bool seconds = mu__str_ieq(key, mu__cstr("max-age")) || mu__str_ieq(key, mu__cstr("stale-if-error"));
+        uint64_t n = 0;
+        if (seconds && (!eq || options_parse_uint(r, (struct mu_str){eq + 1, part.len - key.len - 1}, &n) || n > UINT32_MAX)) {
+            http_reply_text(r, 400, "Invalid Cache-Control header.");
+            return false;
+        }
+        o->must_revalidate = o->must_revalidate || mu__str_ieq(key, mu__cstr("must-revalidate"));
+        i = end + 1;
+    }
+    return true;
+}
+
+static bool waiting(struct http_request *r, struct catalog_query_options *o)
+{
+    struct mu_str wait = http_param(r, "wait"), index = http_param(r, "index");
+    if (wait.len && !mu__duration_parse(wait.p, wait.len, &o->max_query_time_ns)) {
+        http_reply_text(r, 400, "Invalid wait time");
+        return false;
+    }
+    if (index.len && options_parse_uint(r, index, &o->min_query_index)) {
+        http_reply_text(r, 400, "Invalid index");
+        return false;
+    }
+    r->blocking = o->min_query_index > 0;
+    return true;
+}
+
+bool options_read(struct http_request *r, struct mu_str *datacenter, struct catalog_query_options *o)
+{
+    if (!options_check_namespace(r)) {
+        return false;
+    }
+    o->token = options_token(r);
+    o->filter = http_param(r, "filter");
+    *datacenter = options_datacenter(r);
+    return consistency(r, o) && cache_control(r, o) && waiting(r, o);
+}
+
+bool options_write(struct http_request *r, struct mu_str *datacenter, struct mu_str *token)
+{
+    if (!options_check_namespace(r)) {
+        return false;
+    }
+    *datacenter = options_datacenter(r);
+    *token = options_token(r);
+    return true;
+}

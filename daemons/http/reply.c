@@ -1,0 +1,241 @@
+/* reply.c - an answer becomes bytes: status line, headers, body, compressed if the client wants it so. */
+#include "internal.h"
+
+#include "base/loop.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define SCRATCH_KEPT (256u * 1024) /* a larger buffer is given back after its answer */
+#define KV_DOC  "https://www.consul.io/docs/agent/options.html#kv_max_value_size"
+
+static const char json_type[] = "application/json", text_type[] = "text/plain; charset=utf-8";
+
+static const char *reason(int status)
+{
+    static const struct {
+        int status;
+        const char *reason;
+    } reasons[] = {
+        {200, "OK"}, {301, "Moved Permanently"}, {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"},
+        {404, "Not Found"}, {405, "Method Not Allowed"}, {409, "Conflict"}, {413, "Request Entity Too Large"},
+        {415, "Unsupported Media Type"}, {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"}, {501, "Not Implemented"}, {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        if (reasons[i].status == status) {
+            return reasons[i].reason;
+        }
+    }
+    return "Status";
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7), whatever the locale. */
+static const char *date(struct http_server *s)
+{
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now = (time_t)(loop_now_unix_ns() / (int64_t)MU_SEC);
+    struct tm tm;
+    if (now != s->date_s && gmtime_r(&now, &tm)) {
+        s->date_s = now;
+        snprintf(s->date, sizeof s->date, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7], tm.tm_mday % 100,
+                 months[tm.tm_mon % 12], (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec % 100);
+    }
+    return s->date;
+}
+
+static void write_uint(struct mu__writer *w, uint64_t v)
+{
+    char buf[20];
+    size_t at = sizeof buf;
+    do {
+        buf[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    mu__write_bytes(w, buf + at, sizeof buf - at);
+}
+
+static void field(struct mu__writer *w, const char *name, const char *value)
+{
+    mu__write_cstr(w, name);
+    mu__write_cstr(w, ": ");
+    mu__write_cstr(w, value);
+    mu__write_cstr(w, "\r\n");
+}
+
+static void write_head(struct http_server *s, int status, const char *content_type, bool packed, size_t body_len,
+                       bool keep_alive, unsigned minor)
+{
+    struct mu__writer *w = &s->head;
+    w->len = 0;
+    w->failed = false;
+    mu__write_cstr(w, "HTTP/1.1 ");
+    write_uint(w, (uint64_t)status);
+    mu__write_cstr(w, " ");
+    mu__write_cstr(w, reason(status));
+    mu__write_cstr(w, "\r\n");
+    if (content_type) {
+        field(w, "Content-Type", content_type);
+    }
+    if (packed) {
+        field(w, "Content-Encoding", "gzip");
+    }
+    mu__write_bytes(w, s->extra.data, s->extra.len);
+    mu__write_cstr(w, s->extra_headers);
+    field(w, "Date", date(s));
+    if (!keep_alive) {
+        field(w, "Connection", "close");
+    } else if (minor == 0) {
+        field(w, "Connection", "keep-alive");
+    }
+    mu__write_cstr(w, "Content-Length: ");
+    write_uint(w, body_len);
+    mu__write_cstr(w, "\r\n\r\n");
+    w->failed = w->failed || s->extra.failed;
+    s->extra.len = 0;
+    s->extra.failed = false;
+}
+
+static bool gzip(struct http_server *s)
+{
+    size_t bound = deflateBound(&s->gzip, s->body.len);
+    s->packed.len = 0;
+    s->packed.failed = false;
+    uint8_t *room = bound <= UINT32_MAX && s->body.len <= UINT32_MAX ? mu__write_room(&s->packed, bound) : NULL;
+    if (!room || deflateReset(&s->gzip) != Z_OK) {
+        return false;
+    }
+    s->gzip.next_in = s->body.data;
+    s->gzip.avail_in = (uInt)s->body.len;
+    s->gzip.next_out = room;
+    s->gzip.avail_out = (uInt)bound;
+    if (deflate(&s->gzip, Z_FINISH) != Z_STREAM_END) {
+        return false;
+    }
+    s->packed.len = bound - s->gzip.avail_out;
+    return true;
+}
+
+/* A writer that grew for one large answer does not keep its memory. */
+static void give_back(struct mu__writer *w)
+{
+    w->len = 0;
+    if (w->cap > SCRATCH_KEPT) {
+        mu__writer_fini(w);
+    }
+}
+
+static void answer(struct http_request *r, int status, const char *content_type)
+{
+    struct http_server *s = r->server;
+    bool packed = r->gzip && s->body.len > 0 && !s->body.failed && gzip(s);
+    struct mu__writer *body = packed ? &s->packed : &s->body;
+    struct http_connection *c = r->connection;
+    if (r->vary) {
+        field(&s->extra, "Vary", "Accept-Encoding");
+    }
+    if (body->failed) { /* out of memory in the middle of an answer: an honest error, not half of it */
+        body->len = 0;
+        body->failed = false;
+        status = 500;
+        content_type = NULL;
+    }
+    write_head(s, status, content_type, packed, body->len, c->keep_alive, r->head.minor);
+    if (r->method == HTTP_HEAD) {
+        body->len = 0;
+    }
+    s->stats.requests++;
+    http__connection_answer(c, &s->head, body);
+}
+
+void http_header(struct http_request *r, const char *name, const char *fmt, ...)
+{
+    char value[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(value, sizeof value, fmt, args);
+    va_end(args);
+    field(&r->server->extra, name, value);
+}
+
+static struct mu__writer *body_writer(struct http_server *s)
+{
+    give_back(&s->body);
+    give_back(&s->packed);
+    s->body.failed = false;
+    return &s->body;
+}
+
+void http_reply_empty(struct http_request *r, int status)
+{
+    body_writer(r->server);
+    answer(r, status, NULL);
+}
+
+void http_reply_bytes(struct http_request *r, int status, const char *content_type, struct mu_str body)
+{
+    mu__write_bytes(body_writer(r->server), body.p, body.len);
+    answer(r, status, content_type);
+}
+
+void http_reply_text(struct http_request *r, int status, const char *fmt, ...)
+{
+    struct mu__writer *w = body_writer(r->server);
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    uint8_t *room = n >= 0 ? mu__write_room(w, (size_t)n + 1) : NULL;
+    if (room) {
+        vsnprintf((char *)room, (size_t)n + 1, fmt, again);
+        w->len--; /* without the zero */
+    }
+    va_end(again);
+    va_end(args);
+    answer(r, status, n > 0 ? text_type : NULL);
+}
+
+struct mu__json http_json(struct http_request *r)
+{
+    return mu__json(body_writer(r->server), r->pretty);
+}
+
+void http_reply_json(struct http_request *r, struct mu__json *j, int status)
+{
+    if (r->pretty) {
+        mu__write_cstr(j->w, "\n");
+    }
+    answer(r, status, json_type);
+}
+
+/* ---- Without a request ---- */
+
+void http__reply_refusal(struct http_connection *c, int status, const char *complaint)
+{
+    struct http_server *s = c->server;
+    struct mu__writer *w = body_writer(s);
+    write_uint(w, (uint64_t)status);
+    mu__write_cstr(w, " ");
+    mu__write_cstr(w, reason(status));
+    mu__write_cstr(w, complaint);
+    c->keep_alive = false;
+    s->extra.len = 0;
+    write_head(s, status, text_type, false, w->len, false, 1);
+    s->stats.requests++;
+    http__connection_answer(c, &s->head, w);
+}
+
+void http__reply_too_large(struct http_request *r, uint64_t length, bool known)
+{
+    char size[48] = "";
+    if (known) {
+        snprintf(size, sizeof size, "(%llu bytes)", (unsigned long long)length);
+    }
+    size_t max = http__request_body_max(r);
+    const char *see = r->route && r->route->body == BODY_KV ? " See " KV_DOC "." : "";
+    r->vary = true;
+    http_reply_text(r, 413, "Request body%s too large, max size: %zu bytes.%s", size, max, see);
+}

@@ -1,0 +1,64 @@
+/* routes.c - every path that is answered, and by which methods; Allow lists them in this order (http-api 1). */
+#include "routes.h"
+
+#include "internal.h"
+#include <string.h>
+
+static const struct http_route routes[] = {
+    {"/", false, HTTP_GET, "GET", route_root, BODY_DEFAULT},
+    {"/v1/agent/check/deregister/", true, HTTP_PUT, "PUT", route_agent_check_deregister, BODY_DEFAULT},
+    {"/v1/agent/check/fail/", true, HTTP_PUT, "PUT", route_agent_check_fail, BODY_DEFAULT},
+    {"/v1/agent/check/pass/", true, HTTP_PUT, "PUT", route_agent_check_pass, BODY_DEFAULT},
+    {"/v1/agent/check/register", false, HTTP_PUT, "PUT", route_agent_check_register, BODY_DEFAULT},
+    {"/v1/agent/check/update/", true, HTTP_PUT, "PUT", route_agent_check_update, BODY_DEFAULT},
+    {"/v1/agent/check/warn/", true, HTTP_PUT, "PUT", route_agent_check_warn, BODY_DEFAULT},
+    {"/v1/agent/checks", false, HTTP_GET, "GET", route_agent_checks, BODY_DEFAULT},
+    {"/v1/agent/force-leave/", true, HTTP_PUT, "PUT", route_agent_force_leave, BODY_DEFAULT},
+    {"/v1/agent/health/service/id/", true, HTTP_GET, "GET", route_agent_health_by_id, BODY_DEFAULT},
+    {"/v1/agent/health/service/name/", true, HTTP_GET, "GET", route_agent_health_by_name, BODY_DEFAULT},
+    {"/v1/agent/join/", true, HTTP_PUT, "PUT", route_agent_join, BODY_DEFAULT},
+    {"/v1/agent/leave", false, HTTP_PUT, "PUT", route_agent_leave, BODY_DEFAULT},
+    {"/v1/agent/maintenance", false, HTTP_PUT, "PUT", route_agent_maintenance, BODY_DEFAULT},
+    {"/v1/agent/members", false, HTTP_GET, "GET", route_agent_members, BODY_DEFAULT},
+    {"/v1/agent/reload", false, HTTP_PUT, "PUT", route_agent_reload, BODY_DEFAULT},
+    {"/v1/agent/self", false, HTTP_GET, "GET", route_agent_self, BODY_DEFAULT},
+    {"/v1/agent/service/", true, HTTP_GET, "GET", route_agent_service, BODY_DEFAULT},
+    {"/v1/agent/service/deregister/", true, HTTP_PUT, "PUT", route_agent_service_deregister, BODY_DEFAULT},
+    {"/v1/agent/service/maintenance/", true, HTTP_PUT, "PUT", route_agent_service_maintenance, BODY_DEFAULT},
+    {"/v1/agent/service/register", false, HTTP_PUT, "PUT", route_agent_service_register, BODY_DEFAULT},
+    {"/v1/agent/services", false, HTTP_GET, "GET", route_agent_services, BODY_DEFAULT},
+    {"/v1/catalog/connect/", true, HTTP_GET, "GET", route_catalog_connect, BODY_DEFAULT},
+    {"/v1/catalog/datacenters", false, HTTP_GET, "GET", route_catalog_datacenters, BODY_DEFAULT},
+    {"/v1/catalog/deregister", false, HTTP_PUT, "PUT", route_catalog_deregister, BODY_DEFAULT},
+    {"/v1/catalog/node-services/", true, HTTP_GET, "GET", route_catalog_node_services, BODY_DEFAULT},
+    {"/v1/catalog/node/", true, HTTP_GET, "GET", route_catalog_node, BODY_DEFAULT},
+    {"/v1/catalog/nodes", false, HTTP_GET, "GET", route_catalog_nodes, BODY_DEFAULT},
+    {"/v1/catalog/register", false, HTTP_PUT, "PUT", route_catalog_register, BODY_DEFAULT},
+    {"/v1/catalog/service/", true, HTTP_GET, "GET", route_catalog_service, BODY_DEFAULT},
+    {"/v1/catalog/services", false, HTTP_GET, "GET", route_catalog_services, BODY_DEFAULT},
+    {"/v1/health/checks/", true, HTTP_GET, "GET", route_health_checks, BODY_DEFAULT},
+    {"/v1/health/connect/", true, HTTP_GET, "GET", route_health_connect, BODY_DEFAULT},
+    {"/v1/health/node/", true, HTTP_GET, "GET", route_health_node, BODY_DEFAULT},
+    {"/v1/health/service/", true, HTTP_GET, "GET", route_health_service, BODY_DEFAULT},
+    {"/v1/health/state/", true, HTTP_GET, "GET", route_health_state, BODY_DEFAULT},
+    {"/v1/kv/", true, HTTP_GET | HTTP_PUT | HTTP_DELETE, "GET,PUT,DELETE", route_kv, BODY_KV},
+    {"/v1/status/leader", false, HTTP_GET, "GET", route_status_leader, BODY_DEFAULT},
+    {"/v1/status/peers", false, HTTP_GET, "GET", route_status_peers, BODY_DEFAULT},
+};
+
+/* Of all routes that match, the one with the longest path. */
+const struct http_route *http__route(struct mu_str path, struct mu_str *rest)
+{
+    const struct http_route *best = NULL;
+    size_t best_len = 0;
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        size_t len = strlen(routes[i].path);
+        bool fits = routes[i].prefix ? path.len >= len : path.len == len;
+        if (fits && len > best_len && memcmp(path.p, routes[i].path, len) == 0) {
+            best = &routes[i];
+            best_len = len;
+        }
+    }
+    *rest = (struct mu_str){path.p + best_len, path.len - best_len};
+    return best;
+}

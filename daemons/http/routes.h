@@ -1,0 +1,55 @@
+/* routes.h - the handlers, by the file they are in; routes.c has the table of paths. */
+#pragma once
+
+#include "request.h"
+
+/* routes_agent.c */
+void route_agent_self(struct http_request *r);
+void route_agent_members(struct http_request *r);
+void route_agent_services(struct http_request *r);
+void route_agent_service(struct http_request *r);
+void route_agent_checks(struct http_request *r);
+void route_agent_join(struct http_request *r);
+void route_agent_leave(struct http_request *r);
+void route_agent_force_leave(struct http_request *r);
+void route_agent_reload(struct http_request *r);
+void route_agent_maintenance(struct http_request *r);
+
+/* routes_local.c: what is registered on this agent */
+void route_agent_service_register(struct http_request *r);
+void route_agent_service_deregister(struct http_request *r);
+void route_agent_service_maintenance(struct http_request *r);
+void route_agent_check_register(struct http_request *r);
+void route_agent_check_deregister(struct http_request *r);
+void route_agent_check_pass(struct http_request *r);
+void route_agent_check_warn(struct http_request *r);
+void route_agent_check_fail(struct http_request *r);
+void route_agent_check_update(struct http_request *r);
+void route_agent_health_by_id(struct http_request *r);
+void route_agent_health_by_name(struct http_request *r);
+
+/* routes_catalog.c */
+void route_catalog_datacenters(struct http_request *r);
+void route_catalog_nodes(struct http_request *r);
+void route_catalog_services(struct http_request *r);
+void route_catalog_service(struct http_request *r);
+void route_catalog_connect(struct http_request *r);
+void route_catalog_node(struct http_request *r);
+void route_catalog_node_services(struct http_request *r);
+void route_catalog_register(struct http_request *r);
+void route_catalog_deregister(struct http_request *r);
+
+/* routes_health.c */
+void route_health_node(struct http_request *r);
+void route_health_checks(struct http_request *r);
+void route_health_state(struct http_request *r);
+void route_health_service(struct http_request *r);
+void route_health_connect(struct http_request *r);
+
+/* routes_kv.c */
+void route_kv(struct http_request *r);
+
+/* routes_status.c */
+void route_status_leader(struct http_request *r);
+void route_status_peers(struct http_request *r);
+void route_root(struct http_request *r);
