@@ -70,24 +70,32 @@ int raft_node__log_note_entry(struct log *l, const struct record *r, uint64_t of
     }
     struct log_segment *segment = &l->segments[l->segment_count - 1];
     l->places[r->index - l->first_index] = (struct log_place){
-        .sequence = segment->sequence, .offset = (uint32_t)offset, .len = r->len};
+        .sequence = segment->sequence,
+        .term = r->term,
+        .offset = (uint32_t)offset,
+        .len = r->len,
+    };
     l->last_index = segment->max_index = r->index;
-    l->last_term = r->term;
     return 0;
 }
 
-void raft_node__log_note_cut(struct log *l, raft_index index, raft_term term)
+raft_term raft_node__log_term(const struct log *l, raft_index index)
+{
+    assert(index <= l->last_index && index + 1 >= l->first_index);
+    return index < l->first_index ? l->base_term : l->places[index - l->first_index].term;
+}
+
+void raft_node__log_note_cut(struct log *l, raft_index index)
 {
     assert(index <= l->last_index && index + 1 >= l->first_index);
     l->last_index = index;
-    l->last_term = term;
 }
 
 void raft_node__log_note_reset(struct log *l, raft_index index, raft_term term)
 {
     l->first_index = index + 1;
     l->last_index = index;
-    l->last_term = term;
+    l->base_term = term;
     for (size_t i = 0; i < l->segment_count; i++) {
         l->segments[i].max_index = 0;
     }
@@ -195,7 +203,7 @@ int raft_node__log_begin_segment(struct log *l, size_t need, struct raft_node_di
         .sequence = l->segment_count > 0 ? l->segments[l->segment_count - 1].sequence + 1 : 1,
         .salt = l->cfg.entropy ? l->cfg.entropy() : system_entropy(),
         .prev_index = l->last_index,
-        .prev_term = l->last_term,
+        .prev_term = raft_node__log_term(l, l->last_index),
         .hard = l->hard,
     };
     uint64_t size = mu__max(l->cfg.segment_bytes, SEGMENT_HEADER_BYTES + need);
@@ -277,7 +285,7 @@ int raft_node__log_set_hard_state(struct log *l, const struct raft_hard_state *h
 
 int raft_node__log_append(struct log *l, const struct raft_entry *e, struct raft_node_diag *diag)
 {
-    assert(e->index == l->last_index + 1 && e->term >= l->last_term);
+    assert(e->index == l->last_index + 1 && e->term >= raft_node__log_term(l, l->last_index));
     if (e->len > l->cfg.entry_bytes_max) {
         return raft_node__fail(diag, RAFT_ETOOBIG, "entry %llu has %zu bytes, more than %zu",
                                (unsigned long long)e->index, e->len, l->cfg.entry_bytes_max);
@@ -298,12 +306,12 @@ int raft_node__log_append(struct log *l, const struct raft_entry *e, struct raft
     return rc == 0 ? raft_node__log_note_entry(l, &r, offset) : rc;
 }
 
-int raft_node__log_cut(struct log *l, raft_index index, raft_term term, struct raft_node_diag *diag)
+int raft_node__log_cut(struct log *l, raft_index index, struct raft_node_diag *diag)
 {
-    struct record r = {.kind = RECORD_CUT, .index = index, .term = term};
+    struct record r = {.kind = RECORD_CUT, .index = index, .term = raft_node__log_term(l, index)};
     int rc = put(l, &r, NULL, diag);
     if (rc == 0) {
-        raft_node__log_note_cut(l, index, term);
+        raft_node__log_note_cut(l, index);
     }
     return rc;
 }
@@ -327,6 +335,7 @@ static void forget_places(struct log *l)
         gone++;
     }
     if (gone > 0) {
+        l->base_term = l->places[gone - 1].term;
         memmove(l->places, l->places + gone, (count - gone) * sizeof *l->places);
         l->first_index += gone;
     }

@@ -13,6 +13,7 @@ struct log_segment {
 
 struct log_place {
     uint64_t sequence;
+    raft_term term;
     uint32_t offset;
     uint32_t len; /* of the entry's data */
 };
@@ -31,7 +32,7 @@ struct log {
 
     /* Of the log, with what is in buf. places[i] is where entry first_index + i stands. */
     raft_index first_index, last_index;
-    raft_term last_term;
+    raft_term base_term; /* of the entry before the first; 0: unknown */
     struct log_place *places;
     size_t place_cap;
     struct raft_hard_state hard;
@@ -40,7 +41,8 @@ struct log {
 /* The one way in which the log's own picture of itself changes, when writing and when opening. r is
  * an entry that stands at offset of the open segment. Returns 0 or RAFT_ENOMEM. */
 int raft_node__log_note_entry(struct log *l, const struct record *r, uint64_t offset);
-void raft_node__log_note_cut(struct log *l, raft_index index, raft_term term);
+void raft_node__log_note_cut(struct log *l, raft_index index);
+raft_term raft_node__log_term(const struct log *l, raft_index index); /* first_index - 1 <= index <= last_index */
 void raft_node__log_note_reset(struct log *l, raft_index index, raft_term term);
 
 void raft_node__segment_name(char out[SEGMENT_NAME_BYTES], uint64_t sequence);

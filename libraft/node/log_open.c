@@ -90,7 +90,7 @@ static int fail_damaged(const struct replay *p, const char *why)
 static int replay_entry(struct replay *p, const struct record *r)
 {
     struct log *l = p->l;
-    if (r->index != l->last_index + 1 || r->term < l->last_term || r->term == 0) {
+    if (r->index != l->last_index + 1 || r->term < raft_node__log_term(l, l->last_index) || r->term == 0) {
         return fail_damaged(p, "an entry out of order");
     }
     if (r->len > l->cfg.entry_bytes_max) {
@@ -111,7 +111,15 @@ static int replay_entry(struct replay *p, const struct record *r)
         .data = r->data,
         .len = r->len,
     };
-    return p->visitor->entry(p->visitor->user, &e);
+    return p->visitor ? p->visitor->entry(p->visitor->user, &e) : 0;
+}
+
+static void note_reset(struct replay *p, raft_index index, raft_term term)
+{
+    raft_node__log_note_reset(p->l, index, term);
+    if (p->visitor) {
+        p->visitor->reset(p->visitor->user, index, term);
+    }
 }
 
 static int replay_record(struct replay *p, const struct record *r)
@@ -132,15 +140,16 @@ static int replay_record(struct replay *p, const struct record *r)
             return fail_damaged(p, "a cut after the end");
         }
         if (r->index + 1 >= l->first_index) {
-            raft_node__log_note_cut(l, r->index, r->term);
-            p->visitor->cut(p->visitor->user, r->index);
+            raft_node__log_note_cut(l, r->index);
+            if (p->visitor) {
+                p->visitor->cut(p->visitor->user, r->index);
+            }
             return 0;
         }
         /* The kept part stood in segments that are gone. */
         __attribute__((fallthrough));
     case RECORD_RESET:
-        raft_node__log_note_reset(l, r->index, r->term);
-        p->visitor->reset(p->visitor->user, r->index, r->term);
+        note_reset(p, r->index, r->term);
         return 0;
     }
     return fail_damaged(p, "an unknown record");
@@ -156,11 +165,10 @@ static int replay_header(struct replay *p, size_t ordinal, const struct segment_
     l->segments[ordinal].salt = h->salt;
     if (ordinal == 0) {
         l->hard = h->hard;
-        raft_node__log_note_reset(l, h->prev_index, h->prev_term);
-        p->visitor->reset(p->visitor->user, h->prev_index, h->prev_term);
+        note_reset(p, h->prev_index, h->prev_term);
         return 0;
     }
-    if (h->prev_index != l->last_index || h->prev_term != l->last_term ||
+    if (h->prev_index != l->last_index || h->prev_term != raft_node__log_term(l, l->last_index) ||
         h->hard.term != l->hard.term || strcmp(h->hard.vote, l->hard.vote) != 0) {
         return fail_damaged(p, "it does not go on where the log file before it ends");
     }
@@ -307,7 +315,9 @@ int raft_node__log_open(const struct log_config *cfg, const struct log_visitor *
     if (rc == 0 && l->segment_count > 0) {
         rc = replay_all(l, visitor, diag);
     } else if (rc == 0) {
-        visitor->reset(visitor->user, 0, 0);
+        if (visitor) {
+            visitor->reset(visitor->user, 0, 0);
+        }
         rc = raft_node__log_begin_segment(l, 0, diag);
     }
     if (rc != 0) {

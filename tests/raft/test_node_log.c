@@ -278,7 +278,7 @@ static void test_cut_drops_a_conflicting_suffix(void **state)
     reopen(f);
     append(f, 1, 700, 1); /* several segments */
     commit(f);
-    assert_int_equal(raft_node__log_cut(f->log, 20, 1, &f->diag), 0);
+    assert_int_equal(raft_node__log_cut(f->log, 20, &f->diag), 0);
     append(f, 21, 30, 2);
     commit(f);
     reopen(f);
@@ -337,7 +337,7 @@ static void test_cut_into_deleted_segments_is_a_reset(void **state)
     struct fixture *f = *state;
     reopen(f);
     append(f, 1, 700, 1);
-    assert_int_equal(raft_node__log_cut(f->log, 10, 1, &f->diag), 0);
+    assert_int_equal(raft_node__log_cut(f->log, 10, &f->diag), 0);
     append(f, 11, 1500, 2);
     commit(f);
     assert_int_equal(raft_node__log_compact(f->log, 1400, &f->diag), 0);
@@ -736,7 +736,7 @@ static void test_random_life_agrees_with_a_naive_log(void **state)
         case 0:
             if (last > first) {
                 last = mu__prng_between(&p, first, last);
-                assert_int_equal(raft_node__log_cut(f->log, last, naive[last], &f->diag), 0);
+                assert_int_equal(raft_node__log_cut(f->log, last, &f->diag), 0);
                 term++;
                 naive[++last] = term;
                 append(f, last, last, term);

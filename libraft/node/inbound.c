@@ -1,0 +1,148 @@
+#include "transport_internal.h"
+
+#include <string.h>
+
+/* A connection that a peer made: its hello, ours, then its messages. */
+struct inbound {
+    struct inbound *next;
+    struct transport *t;
+    struct bufferevent *stream;
+    struct event *deadline;    /* for the hello */
+    char from[RAFT_ID_MAX + 1]; /* "": no hello yet */
+};
+
+void raft_node__inbound_free(struct transport *t, struct inbound *c)
+{
+    struct inbound **at = &t->inbound;
+    while (*at != c) {
+        at = &(*at)->next;
+    }
+    *at = c->next;
+    t->inbound_count--;
+    evutil_socket_t fd = bufferevent_getfd(c->stream);
+    bufferevent_free(c->stream);
+    evutil_closesocket(fd);
+    event_free(c->deadline);
+    mu__free(&t->cfg.allocator, c);
+}
+
+/* A peer that connects again has given its older connection up, though we may not have noticed its end. */
+static void drop_older(struct transport *t, const struct inbound *newest)
+{
+    for (struct inbound *c = t->inbound; c;) {
+        struct inbound *next = c->next;
+        if (c != newest && strcmp(c->from, newest->from) == 0) {
+            raft_node__inbound_free(t, c);
+        }
+        c = next;
+    }
+}
+
+/* Answers even when it turns the other side away, so that its log can say why. */
+static bool take_hello(struct inbound *c, const struct frame_head *head, const uint8_t *body)
+{
+    const struct transport_config *cfg = &c->t->cfg;
+    struct hello h;
+    if (head->kind != FRAME_HELLO || !raft_node__hello_decode(body, head->len, &h)) {
+        return false;
+    }
+    if (!raft_node__transport_put_hello(c->t, bufferevent_get_output(c->stream), h.from)) {
+        return false;
+    }
+    if (strcmp(h.cluster, cfg->cluster) != 0 || (h.to[0] != 0 && strcmp(h.to, cfg->id) != 0)) {
+        raft_node__logf(&cfg->log, MU_WARN, "raft: %s of cluster '%s' looked for %s here and is turned away", h.from,
+                        h.cluster, h.to);
+        struct evbuffer *out = bufferevent_get_output(c->stream);
+        evbuffer_write(out, bufferevent_getfd(c->stream)); /* at once, as far as it goes: the connection ends */
+        return false;
+    }
+    memcpy(c->from, h.from, sizeof c->from);
+    event_del(c->deadline);
+    drop_older(c->t, c);
+    return true;
+}
+
+static bool take_frame(struct inbound *c, const struct frame_head *head, const uint8_t *body)
+{
+    if (c->from[0] == 0) {
+        return take_hello(c, head, body);
+    }
+    return head->kind == FRAME_MESSAGE && c->t->cfg.receive(c->t->cfg.user, body, head->len);
+}
+
+static void on_read(struct bufferevent *stream, void *arg)
+{
+    struct inbound *c = arg;
+    struct evbuffer *in = bufferevent_get_input(stream);
+    for (;;) {
+        struct frame_head head;
+        const uint8_t *body = NULL;
+        size_t max = c->from[0] ? c->t->cfg.frame_bytes_max : HELLO_BYTES_MAX;
+        int got = raft_node__transport_peek(in, max, &head, &body);
+        if (got == 0) {
+            return;
+        }
+        if (got < 0 || !take_frame(c, &head, body)) {
+            raft_node__logf(&c->t->cfg.log, MU_WARN, "raft: a connection was closed: it brought what no peer sends");
+            raft_node__inbound_free(c->t, c);
+            return;
+        }
+        evbuffer_drain(in, FRAME_HEAD_BYTES + head.len);
+    }
+}
+
+static void on_event(struct bufferevent *stream, short what, void *arg)
+{
+    (void)stream;
+    (void)what;
+    struct inbound *c = arg;
+    raft_node__inbound_free(c->t, c);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct inbound *c = arg;
+    raft_node__inbound_free(c->t, c);
+}
+
+/* Leaves the socket to the caller. */
+static int adopt_failed(struct transport *t, struct inbound *c)
+{
+    if (c->deadline) {
+        event_free(c->deadline);
+    }
+    if (c->stream) {
+        bufferevent_free(c->stream);
+    }
+    mu__free(&t->cfg.allocator, c);
+    return RAFT_ENOMEM;
+}
+
+int raft_node__transport_adopt(struct transport *t, evutil_socket_t fd)
+{
+    if (t->inbound_count >= TRANSPORT_INBOUND_MAX) {
+        return RAFT_EBUSY;
+    }
+    struct inbound *c = mu__calloc(&t->cfg.allocator, 1, sizeof *c);
+    if (!c) {
+        return RAFT_ENOMEM;
+    }
+    c->t = t;
+    c->stream = bufferevent_socket_new(t->cfg.base, fd, 0);
+    c->deadline = event_new(t->cfg.base, -1, 0, on_deadline, c);
+    struct timeval patience = raft_node__timeval(t->cfg.connect_timeout_ns);
+    if (!c->stream || !c->deadline || event_add(c->deadline, &patience) != 0) {
+        return adopt_failed(t, c);
+    }
+    bufferevent_setcb(c->stream, on_read, NULL, on_event, c);
+    if (bufferevent_enable(c->stream, EV_READ | EV_WRITE) != 0) {
+        return adopt_failed(t, c);
+    }
+    raft_node__transport_tune(t, fd);
+    c->next = t->inbound;
+    t->inbound = c;
+    t->inbound_count++;
+    return 0;
+}

@@ -1,0 +1,270 @@
+#include "transport_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum peer_state {
+    PEER_IDLE,       /* nothing to say yet */
+    PEER_CONNECTING, /* TCP, or waiting for the peer's hello; messages wait */
+    PEER_READY,
+    PEER_RESTING /* the last attempt failed; messages are dropped */
+};
+
+struct peer {
+    struct peer *next;
+    struct transport *t;
+    char id[RAFT_ID_MAX + 1];
+    char address[RAFT_ADDRESS_MAX + 1];
+    enum peer_state state;
+    uint64_t rest_ns; /* before the next attempt */
+    bool has_failed;  /* since it was last ready: said in the log once */
+    bool is_used;     /* since the last sweep */
+    struct bufferevent *stream;
+    struct evbuffer *waiting; /* messages for when it is ready */
+    struct event *timer;      /* of the state: connect timeout, rest, or a sweep */
+};
+
+#define SWEEP_NS (60 * MU_SEC) /* a peer with whom nobody spoke for one to two of these is forgotten */
+
+void raft_node__peer_free(struct transport *t, struct peer *p)
+{
+    struct peer **at = &t->peers;
+    while (*at != p) {
+        at = &(*at)->next;
+    }
+    *at = p->next;
+    t->peer_count--;
+    if (p->stream) {
+        bufferevent_free(p->stream);
+    }
+    if (p->waiting) {
+        evbuffer_free(p->waiting);
+    }
+    if (p->timer) {
+        event_free(p->timer);
+    }
+    mu__free(&t->cfg.allocator, p);
+}
+
+static void set_timer(struct peer *p, uint64_t ns)
+{
+    struct timeval tv = raft_node__timeval(ns);
+    event_add(p->timer, &tv);
+}
+
+static void hang_up(struct peer *p)
+{
+    if (p->stream) {
+        bufferevent_free(p->stream);
+        p->stream = NULL;
+    }
+    evbuffer_drain(p->waiting, evbuffer_get_length(p->waiting));
+}
+
+/* Backs off: twice as long as before, less a random part, so that nodes do not knock in step. */
+static void rest(struct peer *p, const char *why)
+{
+    const struct transport_config *cfg = &p->t->cfg;
+    raft_node__logf(&cfg->log, p->has_failed ? MU_DEBUG : MU_WARN, "raft: no connection to %s at %s: %s", p->id,
+                    p->address, why);
+    p->has_failed = true;
+    hang_up(p);
+    p->state = PEER_RESTING;
+    p->rest_ns = p->rest_ns ? p->rest_ns * 2 : cfg->reconnect_min_ns;
+    if (p->rest_ns > cfg->reconnect_max_ns) {
+        p->rest_ns = cfg->reconnect_max_ns;
+    }
+    set_timer(p, mu__prng_between(&p->t->prng, p->rest_ns / 2, p->rest_ns));
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct peer *p = arg;
+    switch (p->state) {
+    case PEER_CONNECTING:
+        rest(p, "no answer in time");
+        return;
+    case PEER_RESTING:
+        p->state = PEER_IDLE; /* the next message knocks again */
+        break;
+    case PEER_IDLE:
+    case PEER_READY:
+        if (!p->is_used) {
+            raft_node__peer_free(p->t, p);
+            return;
+        }
+        p->is_used = false;
+        break;
+    }
+    set_timer(p, SWEEP_NS);
+}
+
+static void become_ready(struct peer *p)
+{
+    p->state = PEER_READY;
+    p->rest_ns = 0;
+    if (p->has_failed) {
+        raft_node__logf(&p->t->cfg.log, MU_INFO, "raft: connected to %s at %s again", p->id, p->address);
+        p->has_failed = false;
+    }
+    bufferevent_write_buffer(p->stream, p->waiting);
+    set_timer(p, SWEEP_NS);
+}
+
+/* The peer answers with its hello, and says nothing else on this connection. */
+static void on_read(struct bufferevent *stream, void *arg)
+{
+    struct peer *p = arg;
+    struct evbuffer *in = bufferevent_get_input(stream);
+    struct frame_head head;
+    const uint8_t *body;
+    struct hello h;
+    if (p->state == PEER_READY) {
+        rest(p, "it spoke out of turn");
+        return;
+    }
+    int got = raft_node__transport_peek(in, HELLO_BYTES_MAX, &head, &body);
+    if (got == 0) {
+        return;
+    }
+    if (got < 0 || head.kind != FRAME_HELLO || !raft_node__hello_decode(body, head.len, &h)) {
+        rest(p, "what answers there does not speak this protocol");
+        return;
+    }
+    if (strcmp(h.cluster, p->t->cfg.cluster) != 0 || strcmp(h.from, p->id) != 0) {
+        rest(p, "another server, or another cluster's, answers there");
+        return;
+    }
+    evbuffer_drain(in, FRAME_HEAD_BYTES + head.len);
+    become_ready(p);
+}
+
+static void on_event(struct bufferevent *stream, short what, void *arg)
+{
+    struct peer *p = arg;
+    if (what & BEV_EVENT_CONNECTED) {
+        raft_node__transport_tune(p->t, bufferevent_getfd(stream));
+        return;
+    }
+    if (what & BEV_EVENT_ERROR) {
+        rest(p, evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+    } else {
+        rest(p, "it hung up");
+    }
+}
+
+static bool connect_stream(struct peer *p)
+{
+    struct transport *t = p->t;
+    struct sockaddr_storage to;
+    int len = sizeof to;
+    memset(&to, 0, sizeof to);
+    if (evutil_parse_sockaddr_port(p->address, (struct sockaddr *)&to, &len) != 0) {
+        return false;
+    }
+    p->stream = bufferevent_socket_new(t->cfg.base, -1, BEV_OPT_CLOSE_ON_FREE);
+    if (!p->stream) {
+        return false;
+    }
+    bufferevent_setcb(p->stream, on_read, NULL, on_event, p);
+    struct evbuffer *out = bufferevent_get_output(p->stream);
+    uint8_t preamble = (uint8_t)t->cfg.preamble;
+    return (t->cfg.preamble < 0 || evbuffer_add(out, &preamble, 1) == 0) &&
+           raft_node__transport_put_hello(t, out, p->id) && bufferevent_enable(p->stream, EV_READ | EV_WRITE) == 0 &&
+           bufferevent_socket_connect(p->stream, (struct sockaddr *)&to, len) == 0;
+}
+
+static void knock(struct peer *p)
+{
+    p->state = PEER_CONNECTING;
+    set_timer(p, p->t->cfg.connect_timeout_ns);
+    if (!connect_stream(p) && p->state == PEER_CONNECTING) { /* the failure may have been told already */
+        rest(p, "cannot connect");
+    }
+}
+
+static struct peer *add_peer(struct transport *t, const char *id)
+{
+    if (t->peer_count == TRANSPORT_PEERS_MAX) {
+        return NULL;
+    }
+    struct peer *p = mu__calloc(&t->cfg.allocator, 1, sizeof *p);
+    if (!p) {
+        return NULL;
+    }
+    p->t = t;
+    evutil_snprintf(p->id, sizeof p->id, "%s", id);
+    p->next = t->peers;
+    t->peers = p;
+    t->peer_count++;
+    p->timer = event_new(t->cfg.base, -1, 0, on_timer, p);
+    p->waiting = evbuffer_new();
+    if (!p->timer || !p->waiting) {
+        raft_node__peer_free(t, p);
+        return NULL;
+    }
+    set_timer(p, SWEEP_NS);
+    return p;
+}
+
+static struct peer *find_peer(struct transport *t, const char *id)
+{
+    for (struct peer *p = t->peers; p; p = p->next) {
+        if (strcmp(p->id, id) == 0) {
+            return p;
+        }
+    }
+    return add_peer(t, id);
+}
+
+/* Encodes straight into the queue; what does not fit is dropped. */
+static void put_message(struct peer *p, struct evbuffer *out, const struct raft_message *m)
+{
+    size_t len = 0;
+    if (raft_message_encode(m, NULL, 0, &len) != RAFT_ENOBUFS || len > p->t->cfg.frame_bytes_max ||
+        evbuffer_get_length(out) + FRAME_HEAD_BYTES + len > p->t->cfg.queue_bytes_max) {
+        return;
+    }
+    struct evbuffer_iovec room;
+    size_t whole = FRAME_HEAD_BYTES + len;
+    if (evbuffer_reserve_space(out, (ev_ssize_t)whole, &room, 1) != 1) {
+        return;
+    }
+    uint8_t *frame = room.iov_base;
+    if (raft_message_encode(m, frame + FRAME_HEAD_BYTES, len, &len) != 0) {
+        return;
+    }
+    raft_node__frame_encode_head(frame, FRAME_MESSAGE, frame + FRAME_HEAD_BYTES, len);
+    room.iov_len = whole;
+    evbuffer_commit_space(out, &room, 1);
+}
+
+void raft_node__transport_send(struct transport *t, const struct raft_message *m)
+{
+    struct peer *p = find_peer(t, m->to);
+    if (!p) {
+        return;
+    }
+    p->is_used = true;
+    if (m->to_address[0] != 0 && strcmp(m->to_address, p->address) != 0) { /* new, or it moved */
+        evutil_snprintf(p->address, sizeof p->address, "%s", m->to_address);
+        hang_up(p);
+        p->state = PEER_IDLE;
+        p->rest_ns = 0;
+        set_timer(p, SWEEP_NS);
+    }
+    if (p->address[0] == 0) {
+        return;
+    }
+    if (p->state == PEER_IDLE) {
+        knock(p);
+    }
+    if (p->state == PEER_READY) {
+        put_message(p, bufferevent_get_output(p->stream), m);
+    } else if (p->state == PEER_CONNECTING) {
+        put_message(p, p->waiting, m);
+    }
+}
