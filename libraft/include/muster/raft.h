@@ -81,8 +81,7 @@ MU_API unsigned raft_version(void);                /* RAFT_VERSION of the librar
 
 struct raft;
 
-/* --- Entries, configurations, messages
- * ------------------------------------------------------------------------------ */
+/* --- Entries, configurations, messages --- */
 
 enum raft_entry_type {
     RAFT_ENTRY_NORMAL = 0, /* data is the host's */
@@ -156,15 +155,16 @@ struct raft_message {
     const char *to_address;   /* where to send it; not on the wire. "" when unknown */
     raft_term term;           /* of the sender; of the election asked about in a pre-vote */
     uint64_t stamp;           /* leader's messages: a time of the leader's clock; replies echo it */
-    raft_index log_index; /* vote: last entry. append: the entry before. reply: durable match, or
-                             the entry refused. heartbeat reply: how far the log is known to match
-                             the leader's, durable or not */
-    raft_term log_term;   /* vote: of the last entry. append: of the entry before */
-    raft_index
-        commit; /* append, heartbeat: leader's commit index, as far as the receiver may trust it */
-    raft_index hint_index; /* append reply, refused: where to try next ... */
-    raft_term hint_term;   /* ... and the receiver's term there, to skip a whole term at a time
-                              (Raft 5.3) */
+    /* Vote: the last entry. Append: the entry before. Append reply: durable up to here, or the
+     * entry that was refused. Heartbeat reply: the log matches the leader's up to here, durable or
+     * not. */
+    raft_index log_index;
+    raft_term log_term; /* vote: of the last entry. append: of the entry before */
+    raft_index commit;  /* append, heartbeat: committed, as far as the receiver may believe it */
+    /* Append reply, refused: where to try next, and the term there, to skip a whole term at a time
+     * (Raft 5.3). Heartbeat reply: the index up to which the matching log is durable. */
+    raft_index hint_index;
+    raft_term hint_term;
     uint64_t transfer; /* vote: stamp of the transfer that asked for it; 0: an ordinary election */
     bool reject;       /* replies: refused */
     bool transferring; /* append, heartbeat: a transfer is under way */
@@ -195,9 +195,7 @@ MU_API MU_MUST_USE int raft_message_decode(const void *data, size_t len, struct 
 MU_API MU_MUST_USE int raft_configuration_decode(const void *data, size_t len, raft_index index,
                                                  struct raft_configuration *out);
 
-/* --- Config
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- Config --- */
 
 enum raft_role { RAFT_FOLLOWER = 0, RAFT_PRECANDIDATE, RAFT_CANDIDATE, RAFT_LEADER };
 
@@ -278,9 +276,7 @@ struct raft_config {
 #define raft_config_init(cfg) raft_config_init_sized((cfg), sizeof *(cfg))
 MU_API void raft_config_init_sized(struct raft_config *cfg, size_t size);
 
-/* --- Life
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- Life --- */
 
 /* Copies cfg. On success gives *out, to be freed with raft_destroy; on failure *out is NULL, and
  * cfg->log (if any) is told which field is wrong. Errors: RAFT_EINVAL, RAFT_ENOMEM. */
@@ -291,8 +287,9 @@ MU_API void raft_destroy(struct raft *r); /* NULL is allowed */
  * is not. Entries come in ascending order in as many calls as you like, starting anywhere up to
  * snapshot index + 1; only a tail of them stays in memory. When log and snapshot contradict each
  * other, as they may after a crash during an install, the snapshot wins and the first update says
- * reset_to. Errors: RAFT_EINVAL (hard state: bad id; snapshot: bad configuration), RAFT_ECORRUPT
- * (gap or falling term in the entries, a term above the hard state's), RAFT_ENOMEM. */
+ * reset_to. Entries of a later term than the hard state's raise it: a crash may have kept them
+ * alone. Errors: RAFT_EINVAL (hard state: bad id; snapshot: bad configuration), RAFT_ECORRUPT (a
+ * gap or a falling term in the entries, a configuration that cannot be read), RAFT_ENOMEM. */
 MU_API MU_MUST_USE int raft_restore_hard_state(struct raft *r, const struct raft_hard_state *hs);
 MU_API MU_MUST_USE int raft_restore_snapshot(struct raft *r, const struct raft_snapshot_meta *meta);
 MU_API MU_MUST_USE int raft_restore_entries(struct raft *r, const struct raft_entry *entries,
@@ -310,9 +307,7 @@ MU_API void raft_start(struct raft *r, uint64_t now_ns);
 MU_API MU_MUST_USE int raft_bootstrap(struct raft *r, uint64_t now_ns,
                                       const struct raft_server *servers, size_t n);
 
-/* --- Facts in
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- Facts in --- */
 
 /* A message arrived. Errors: RAFT_EPROTO (drop the peer's connection; the object is as it was),
  * RAFT_ENOMEM (counts as a lost message). A message that is merely late, or meant for another
@@ -366,9 +361,7 @@ MU_API MU_MUST_USE int raft_transfer(struct raft *r, uint64_t now_ns, const char
  * does not campaign. */
 MU_API void raft_set_electable(struct raft *r, uint64_t now_ns, bool electable);
 
-/* --- Snapshots
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- Snapshots --- */
 
 /* The meta for a snapshot of the state machine as of index (at most the applied index); *out lends.
  * Errors: RAFT_ENOENT (index is 0, not applied, or before the newest snapshot). */
@@ -394,9 +387,7 @@ MU_API MU_MUST_USE int raft_loaded_snapshot(struct raft *r, uint64_t now_ns, uin
  * transfer starts again. */
 MU_API void raft_snapshot_written(struct raft *r, uint64_t now_ns, uint64_t id, bool ok);
 
-/* --- Updates out
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- Updates out --- */
 
 struct raft_persist {
     uint64_t id;                        /* 1, 2, 3 ... */
@@ -468,9 +459,7 @@ struct raft_update {
  * not repeated. Errors: RAFT_ENOMEM (nothing was taken out; call again later). */
 MU_API MU_MUST_USE int raft_next_update(struct raft *r, const struct raft_update **out);
 
-/* --- Questions
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- Questions --- */
 
 MU_API enum raft_role raft_role(const struct raft *r);
 MU_API raft_term raft_current_term(const struct raft *r);
