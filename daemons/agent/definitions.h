@@ -19,3 +19,14 @@ MU_MUST_USE bool definition_check_service(struct catalog_service_definition *d, 
 
 /* Likewise for a check of its own; fills in check_id. */
 MU_MUST_USE bool definition_check_check(struct agent_check_definition *d, char *err, size_t errlen);
+
+bool definition_is_status(struct mu_str status); /* passing, warning or critical */
+
+/* The checks of a service: its `Check` unless empty, then its `Checks`. Writes up to cap, lent from d; returns how many
+ * there are. */
+size_t definition_checks(const struct catalog_service_definition *d, const struct catalog_check_type **out, size_t cap);
+
+/* Adds lan_ipv4 and wan_ipv4 (or _ipv6) for an address that is an IP, and refuses those names for another address (the
+ * text of HTTP's 500). */
+MU_MUST_USE bool definition_tag_addresses(struct catalog_service_definition *d, struct mu__arena *a, char *err,
+                                          size_t errlen);

@@ -1,0 +1,134 @@
+/* What the kinds of checks share: the tail of an output, addresses, and Go's words for a failed connect. */
+#include "agent/check_internal.h"
+
+#include <errno.h>
+#include <event2/dns.h>
+#include <event2/util.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool check__tail_init(struct check__tail *t, size_t cap)
+{
+    *t = (struct check__tail){.data = malloc(cap ? cap : 1), .cap = cap};
+    return t->data != NULL;
+}
+
+void check__tail_reset(struct check__tail *t)
+{
+    t->len = t->at = 0;
+    t->total = 0;
+}
+
+void check__tail_write(struct check__tail *t, const void *p, size_t len)
+{
+    const char *s = p;
+    t->total += len;
+    if (len > t->cap) {
+        s += len - t->cap;
+        len = t->cap;
+    }
+    size_t first = mu__min(len, t->cap - t->at);
+    if (first) {
+        memcpy(t->data + t->at, s, first);
+    }
+    if (len > first) {
+        memcpy(t->data, s + first, len - first);
+    }
+    t->at = t->cap ? (t->at + len) % t->cap : 0;
+    t->len = mu__min(t->cap, t->len + len);
+}
+
+static void reverse(char *p, size_t len)
+{
+    for (size_t i = 0; i < len / 2; i++) {
+        char c = p[i];
+        p[i] = p[len - 1 - i];
+        p[len - 1 - i] = c;
+    }
+}
+
+struct mu_str check__tail_text(struct check__tail *t)
+{
+    if (t->len == t->cap && t->at) { /* the oldest byte stands at `at`: rotate by three reversals */
+        reverse(t->data, t->at);
+        reverse(t->data + t->at, t->len - t->at);
+        reverse(t->data, t->len);
+        t->at = 0;
+    }
+    return (struct mu_str){t->data, t->len};
+}
+
+void check__tail_fini(struct check__tail *t)
+{
+    free(t->data);
+}
+
+struct evdns_base *check__dns(struct check_world *w)
+{
+    if (!w->dns) {
+        w->dns = evdns_base_new(w->base, EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    }
+    return w->dns;
+}
+
+bool check__split_host_port(struct mu_str s, char *host, size_t cap, uint16_t *port)
+{
+    size_t colon = s.len;
+    while (colon && s.p[colon - 1] != ':') {
+        colon--;
+    }
+    if (colon < 2 || colon == s.len || s.len - colon > 5) {
+        return false;
+    }
+    unsigned value = 0;
+    for (size_t i = colon; i < s.len; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9') {
+            return false;
+        }
+        value = value * 10 + (unsigned)(s.p[i] - '0');
+    }
+    struct mu_str h = {s.p, colon - 1};
+    if (h.p[0] == '[' && h.len > 2 && h.p[h.len - 1] == ']') {
+        h = (struct mu_str){h.p + 1, h.len - 2};
+    } else if (memchr(h.p, ':', h.len)) {
+        return false; /* an IPv6 address needs its brackets */
+    }
+    if (!value || value > UINT16_MAX || h.len >= cap) {
+        return false;
+    }
+    memcpy(host, h.p, h.len);
+    host[h.len] = 0;
+    *port = (uint16_t)value;
+    return true;
+}
+
+static const char *go_error(int error)
+{
+    switch (error) {
+    case ECONNREFUSED:
+        return "connection refused";
+    case ECONNRESET:
+        return "connection reset by peer";
+    case ENETUNREACH:
+        return "network is unreachable";
+    case EHOSTUNREACH:
+        return "no route to host";
+    case ETIMEDOUT:
+        return "connection timed out";
+    default:
+        return strerror(error);
+    }
+}
+
+void check__dial_error(const char *host, uint16_t port, int dns_error, int error, char *out, size_t cap)
+{
+    bool v6 = strchr(host, ':') != NULL;
+    if (dns_error) {
+        snprintf(out, cap, "dial tcp: lookup %s: %s", host,
+                 dns_error == EVUTIL_EAI_NONAME ? "no such host" : evutil_gai_strerror(dns_error));
+    } else if (error) {
+        snprintf(out, cap, "dial tcp %s%s%s:%u: connect: %s", v6 ? "[" : "", host, v6 ? "]" : "", port, go_error(error));
+    } else {
+        snprintf(out, cap, "dial tcp %s%s%s:%u: i/o timeout", v6 ? "[" : "", host, v6 ? "]" : "", port);
+    }
+}
