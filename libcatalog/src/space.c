@@ -12,7 +12,7 @@ _Static_assert(sizeof(struct catalog__block) <= CATALOG__RECORD_HEADER, "the hea
 
 void catalog__space_init(struct catalog__space *s, const struct mu_allocator *allocator)
 {
-    *s = (struct catalog__space){.allocator = mu__allocator_or_default(allocator), .gen = 1, .batch_gen = 1};
+    *s = (struct catalog__space){.allocator = mu__allocator_or_default(allocator), .gen = 1, .batch_gen = 1, .last_gen = 1};
 }
 
 void catalog__space_fini(struct catalog__space *s)
@@ -69,16 +69,17 @@ void catalog__free_retired(const struct mu_allocator *a, void **retired, size_t 
 void catalog__space_begin(struct catalog__space *s)
 {
     assert(s->nretired == 0);
-    s->batch_gen = ++s->gen;
+    s->batch_gen = s->gen = ++s->last_gen;
 }
 
 size_t catalog__space_savepoint(struct catalog__space *s)
 {
-    s->gen++;
+    s->gen = ++s->last_gen;
     return s->nretired;
 }
 
-/* What the batch itself had made before the savepoint was kept for a rollback; nobody else ever saw it. */
+/* What the batch itself had made before the savepoint was kept for a rollback; nobody else ever saw it. From here on
+ * everything that the batch made is edited in place again. */
 void catalog__space_release(struct catalog__space *s, size_t mark)
 {
     size_t kept = mark;
@@ -92,12 +93,14 @@ void catalog__space_release(struct catalog__space *s, size_t mark)
         }
     }
     s->nretired = kept;
+    s->gen = s->batch_gen;
 }
 
 void catalog__space_rollback(struct catalog__space *s, size_t mark)
 {
     assert(mark <= s->nretired);
     s->nretired = mark;
+    s->gen = s->batch_gen;
 }
 
 void *catalog__record_alloc(struct catalog__space *s, size_t size)

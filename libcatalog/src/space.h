@@ -19,6 +19,7 @@ struct catalog__space {
     struct mu_allocator allocator;
     uint64_t gen;       /* of new blocks, and the oldest that may be edited in place */
     uint64_t batch_gen; /* of the batch: anything as new was never published */
+    uint64_t last_gen;  /* that was ever given */
     void **retired;     /* blocks, or whole trees by their tag (see below) */
     size_t nretired, cap;
 };

@@ -47,6 +47,20 @@ static int config_load(const struct catalog_config *cfg, struct catalog_config *
     return 0;
 }
 
+static void *noticing_alloc(void *user, size_t size)
+{
+    struct catalog *c = user;
+    void *p = mu__alloc(&c->allocator, size);
+    c->is_void |= p == NULL;
+    return p;
+}
+
+static void noticing_free(void *user, void *p)
+{
+    struct catalog *c = user;
+    mu__free(&c->allocator, p);
+}
+
 int catalog_create(const struct catalog_config *cfg, struct catalog **out)
 {
     *out = NULL;
@@ -66,7 +80,8 @@ int catalog_create(const struct catalog_config *cfg, struct catalog **out)
     v->seq = 1;
     c->allocator = a;
     catalog__space_init(&c->space, &a);
-    mu__arena_init(&c->scratch, &a, 0);
+    c->noticing = (struct mu_allocator){.user = c, .alloc = noticing_alloc, .free = noticing_free};
+    mu__arena_init(&c->scratch, &c->noticing, 0);
     c->oldest = v;
     atomic_init(&c->current, v);
     atomic_init(&c->seq, v->seq);

@@ -88,9 +88,11 @@ struct catalog {
     struct catalog__version *draft; /* NULL: no batch is open */
     struct catalog_touched *touched; /* of the batch; its keys are in touched_keys until they are given away */
     struct mu__writer touched_keys;
-    bool is_void;                          /* a batch ran out of memory: only an abort may follow */
+    bool is_void;   /* a batch ran out of memory: nothing is done any more, and only an abort may follow */
+    uint64_t index; /* of the entry that is being applied */
     _Atomic(struct catalog_reader *) readers; /* grows only; free ones are taken again */
-    struct mu__arena scratch;              /* of one entry: its decoded body and the error text */
+    struct mu_allocator noticing; /* the allocator, but a failure voids the batch: it must not look like bad input */
+    struct mu__arena scratch;     /* of one entry: its decoded body and the error text */
 };
 
 /* Everything between begin and publish works on c->draft. False when out of memory. */

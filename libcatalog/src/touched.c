@@ -2,30 +2,31 @@
 #include "touched.h"
 
 #include <assert.h>
-#include <string.h>
 
-bool catalog__touch(struct catalog *c, char kind, const struct mu_str *parts, size_t n)
+#include "key.h"
+
+void catalog__touch(struct catalog *c, char kind, struct mu_str key)
 {
     struct mu__writer *w = &c->touched_keys;
-    size_t len = 1 + (n ? n - 1 : 0), before = w->len;
-    for (size_t i = 0; i < n; i++) {
-        len += parts[i].len;
+    size_t before = w->len;
+    if (key.len >= UINT32_MAX) {
+        c->is_void = true; /* longer than any entry */
+        return;
     }
-    if (len > UINT32_MAX) {
-        return false;
-    }
-    mu__write_u32be(w, (uint32_t)len);
+    mu__write_u32be(w, (uint32_t)(key.len + 1));
     mu__write_u8(w, (uint8_t)kind);
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0) {
-            mu__write_u8(w, 0);
-        }
-        mu__write_bytes(w, parts[i].p, parts[i].len);
-    }
+    mu__write_bytes(w, key.p, key.len);
     if (w->failed) {
         w->len = before;
+        c->is_void = true;
     }
-    return !w->failed;
+}
+
+void catalog__touch_name(struct catalog *c, char kind, struct mu_str name)
+{
+    struct catalog__key key;
+    catalog__key_join(&key, &name, 1, false);
+    catalog__touch(c, kind, catalog__key_str(&key));
 }
 
 bool catalog__touched_next(const struct catalog_touched *t, size_t *at, struct mu_str *key)

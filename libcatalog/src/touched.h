@@ -1,8 +1,7 @@
 /* touched.h - the watch key space: what a write touches and a query waits for.
  *
- * A key is one byte that says which kind of answer may have changed, then names joined by zero bytes (folded to lower case,
- * as in the trees). What ends in a name has no byte behind it, so that it is found whole; prefixes are of a whole
- * kind, but for keys and node ids. */
+ * A key is one byte that says which kind of answer may have changed, and then a name (folded to lower case, as in the
+ * trees) or a key of the KV store. */
 #pragma once
 
 #include "store.h"
@@ -19,7 +18,8 @@
 #define CATALOG__WATCH_STATUS    'f' /* status: checks that had or have it */
 #define CATALOG__WATCH_KEY       'k' /* key of the KV store */
 
-/* Notes a key of the batch. False when out of memory. */
-bool catalog__touch(struct catalog *c, char kind, const struct mu_str *parts, size_t n);
+/* Notes a key of the batch. Out of memory, the batch is void. */
+void catalog__touch(struct catalog *c, char kind, struct mu_str key);
+void catalog__touch_name(struct catalog *c, char kind, struct mu_str name);
 /* Walks a set: start with *at = 0. */
 bool catalog__touched_next(const struct catalog_touched *t, size_t *at, struct mu_str *key);

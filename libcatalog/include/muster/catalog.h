@@ -81,7 +81,7 @@ enum catalog_entry_type {
 /* What an entry answers to whoever proposed it. */
 enum catalog_result_kind {
     CATALOG_RESULT_NONE, /* done; there is nothing to say */
-    CATALOG_RESULT_BOOL, /* done or not, as `value` says: what a KVS entry answers */
+    CATALOG_RESULT_BOOL, /* done or not, as `value` says: KVS cas, delete-cas, lock, unlock */
     CATALOG_RESULT_ERROR /* refused, nothing was changed; `error` says why, in Consul's words */
 };
 struct catalog_result {
@@ -163,7 +163,8 @@ MU_API MU_MUST_USE int catalog_query_services(struct catalog_reader *r, const st
                                               struct catalog_indexed_services *out,
                                               struct catalog_watch_keys *keys);
 /* Catalog.ServiceNodes: instances by node and id. Tags (all of them, letters folded) count when tag_filter is set;
- * connect asks for the instances that speak mTLS for service_name, and ignores tags. */
+ * connect asks for the instances that speak mTLS for service_name, and ignores tags. With service_address alone:
+ * the instances that have that address of their own. */
 MU_API MU_MUST_USE int catalog_query_service_nodes(struct catalog_reader *r,
                                                    const struct catalog_service_request *request,
                                                    struct catalog_indexed_service_nodes *out,
@@ -191,7 +192,7 @@ MU_API MU_MUST_USE int catalog_query_checks_in_state(struct catalog_reader *r,
                                                      const struct catalog_checks_in_state_request *request,
                                                      struct catalog_indexed_checks *out,
                                                      struct catalog_watch_keys *keys);
-/* Health.ServiceNodes: like catalog_query_service_nodes, each instance with its own checks and those of its node. */
+/* Health.ServiceNodes: like catalog_query_service_nodes, each instance with the checks of its node and then its own. */
 MU_API MU_MUST_USE int catalog_query_check_service_nodes(struct catalog_reader *r,
                                                          const struct catalog_service_request *request,
                                                          struct catalog_indexed_check_service_nodes *out,

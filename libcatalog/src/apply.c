@@ -1,0 +1,119 @@
+/* apply.c - log entries, one after the other. */
+#include "apply.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "types.h"
+
+void catalog__refuse(struct catalog *c, struct catalog_result *result, const struct catalog__text *why)
+{
+    char *copy = mu__arena_strndup(&c->scratch, why->p, why->len);
+    *result = (struct catalog_result){.kind = CATALOG_RESULT_ERROR, .error = {copy, copy ? why->len : 0}};
+}
+
+void catalog__refuse_cstr(struct catalog *c, struct catalog_result *result, const char *why)
+{
+    char *copy = mu__arena_strndup(&c->scratch, why, strlen(why));
+    *result = (struct catalog_result){.kind = CATALOG_RESULT_ERROR, .error = {copy, copy ? strlen(why) : 0}};
+}
+
+int catalog_apply_begin(struct catalog *c)
+{
+    return catalog__batch_begin(c) ? 0 : CATALOG_ENOMEM;
+}
+
+void catalog_apply_end(struct catalog *c, struct catalog_touched **touched)
+{
+    mu__arena_reset(&c->scratch);
+    catalog__batch_publish(c, touched);
+}
+
+void catalog_apply_abort(struct catalog *c)
+{
+    mu__arena_reset(&c->scratch);
+    catalog__batch_abort(c);
+}
+
+/* Decodes a body that must be one value and nothing else. */
+static bool decode(struct catalog *c, const struct mu__schema *s, struct mu_str body, void *out,
+                   struct catalog_result *result)
+{
+    struct mu__reader r = mu__reader(body.p, body.len);
+    if (mu__schema_decode(s, &r, &c->scratch, true, out) && mu__reader_left(&r) == 0) {
+        return true;
+    }
+    catalog__refuse_cstr(c, result, "failed to decode request");
+    return false;
+}
+
+static int refuse_type(struct catalog *c, uint64_t index, uint8_t type, struct catalog_result *result)
+{
+    char buf[128];
+    struct catalog__text t = catalog__text(buf, sizeof buf);
+    catalog__say(&t, "log entry ");
+    catalog__say_uint(&t, index);
+    catalog__say(&t, " has type ");
+    catalog__say_uint(&t, type);
+    catalog__say(&t, ", which this release does not know");
+    catalog__refuse(c, result, &t);
+    return CATALOG_EUNKNOWN;
+}
+
+static int dispatch(struct catalog *c, uint8_t type, struct mu_str body, struct catalog_result *result)
+{
+    union {
+        struct catalog_register_request reg;
+        struct catalog_deregister_request dereg;
+        struct catalog_kvs_request kvs;
+        struct catalog_tombstone_request tombstone;
+    } r;
+    switch (type) {
+    case CATALOG_ENTRY_REGISTER:
+        if (decode(c, &catalog__register_request_schema, body, &r.reg, result)) {
+            catalog__apply_register(c, &r.reg, result);
+        }
+        return 0;
+    case CATALOG_ENTRY_DEREGISTER:
+        if (decode(c, &catalog__deregister_request_schema, body, &r.dereg, result)) {
+            catalog__apply_deregister(c, &r.dereg, result);
+        }
+        return 0;
+    case CATALOG_ENTRY_KVS:
+        if (decode(c, &catalog__kvs_request_schema, body, &r.kvs, result)) {
+            catalog__apply_kvs(c, &r.kvs, result);
+        }
+        return 0;
+    case CATALOG_ENTRY_TOMBSTONE:
+        if (decode(c, &catalog__tombstone_request_schema, body, &r.tombstone, result)) {
+            catalog__apply_tombstone(c, &r.tombstone, result);
+        }
+        return 0;
+    default:
+        return type & CATALOG_IGNORABLE ? 0 : refuse_type(c, c->index, type, result);
+    }
+}
+
+int catalog_apply(struct catalog *c, uint64_t index, const void *entry, size_t len, struct catalog_result *result)
+{
+    assert(c->draft);
+    *result = (struct catalog_result){.kind = CATALOG_RESULT_NONE};
+    if (c->is_void) {
+        return CATALOG_ENOMEM;
+    }
+    if (len == 0 || index < c->draft->index) {
+        return CATALOG_EINVAL;
+    }
+    mu__arena_reset(&c->scratch);
+    c->index = index;
+    const char *bytes = entry;
+    int rc = dispatch(c, (uint8_t)bytes[0], (struct mu_str){bytes + 1, len - 1}, result);
+    if (c->is_void) {
+        *result = (struct catalog_result){.kind = CATALOG_RESULT_NONE};
+        return CATALOG_ENOMEM;
+    }
+    if (rc == 0) {
+        c->draft->index = index;
+    }
+    return rc;
+}

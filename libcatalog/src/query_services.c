@@ -1,0 +1,193 @@
+/* query_services.c - the instances of a service, flattened with their node or together with their checks. */
+#include "query.h"
+
+struct wanted {
+    const struct mu_strmap *node_meta;
+    struct mu_strs tags;
+    struct mu_str address; /* of the service itself; empty: any */
+    bool by_address;
+};
+
+static bool has_tag(const struct mu_strs *tags, struct mu_str tag)
+{
+    for (size_t i = 0; i < tags->len; i++) {
+        if (mu__str_ieq(tags->items[i], tag)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool passes(const struct catalog__version *v, const void *record, const void *arg)
+{
+    const struct catalog__instance *i = record;
+    const struct wanted *w = arg;
+    if (w->by_address && !mu__str_eq(i->service.address, w->address)) {
+        return false;
+    }
+    for (size_t t = 0; t < w->tags.len; t++) {
+        if (!has_tag(&i->service.tags, w->tags.items[t])) {
+            return false;
+        }
+    }
+    return catalog__node_has_meta(v, i->node, w->node_meta);
+}
+
+/* The index of a service: its own while it exists. Then that of the last time when any service disappeared, which is
+ * at least as new; and if none ever did, that of the tables. */
+static uint64_t service_index(const struct catalog__version *v, struct mu_str name, bool health)
+{
+    const struct catalog__mark *mark = catalog__get_service_index(v, name);
+    if (mark) {
+        return mark->index;
+    }
+    if (v->table[CATALOG__TABLE_EXTINCTION]) {
+        return v->table[CATALOG__TABLE_EXTINCTION];
+    }
+    uint64_t index = catalog__max_index(v, CATALOG__TABLE_NODES, CATALOG__TABLE_SERVICES);
+    uint64_t checks = health ? v->table[CATALOG__TABLE_CHECKS] : 0;
+    return index > checks ? index : checks;
+}
+
+/* Instances of several services answer for one target, and they come and go: only the tables are sure not to go back. */
+static uint64_t target_index(const struct catalog__version *v, bool health)
+{
+    uint64_t index = catalog__max_index(v, CATALOG__TABLE_NODES, CATALOG__TABLE_SERVICES);
+    uint64_t checks = health ? v->table[CATALOG__TABLE_CHECKS] : 0;
+    return index > checks ? index : checks;
+}
+
+struct instances {
+    struct mu_list list; /* of struct catalog__instance */
+    uint64_t index;
+};
+
+/* The tags that count; `one` is where the old single form can stand as a list. */
+static struct mu_strs tags_of(const struct catalog_service_request *q, struct mu_str *one)
+{
+    if (!q->tag_filter || q->connect) {
+        return (struct mu_strs){NULL, 0};
+    }
+    if (q->service_tag.len) {
+        *one = q->service_tag;
+        return (struct mu_strs){one, 1};
+    }
+    return q->service_tags;
+}
+
+static int find(struct catalog_reader *r, const struct catalog_service_request *q, bool health, struct instances *out,
+                struct catalog_watch_keys *keys)
+{
+    catalog__keys_begin(r, keys);
+    const struct catalog__version *v = r->version;
+    struct mu_str one;
+    bool by_address = q->service_address.len > 0 && q->service_name.len == 0;
+    struct wanted wanted = {&q->node_meta_filters, tags_of(q, &one), q->service_address, by_address};
+    enum catalog__tree tree = q->connect ? CATALOG__SERVICES_BY_TARGET : CATALOG__SERVICES_BY_NAME;
+    char kind = health ? CATALOG__WATCH_HEALTH : CATALOG__WATCH_CATALOG;
+    if (q->connect) {
+        kind = CATALOG__WATCH_TARGET;
+    }
+    struct catalog__list list = catalog__list(r);
+    struct catalog__radix_iter it;
+    bool failed;
+    if (by_address) {
+        failed = !catalog__keys_add_all(r, keys, kind);
+        catalog__below(&it, &r->catalog->allocator, v, CATALOG__SERVICES, NULL, 0);
+    } else {
+        failed = !catalog__keys_add_name(r, keys, kind, q->service_name, false);
+        catalog__below(&it, &r->catalog->allocator, v, tree, &q->service_name, 1);
+    }
+    catalog__list_walk(&list, &it, v, passes, &wanted);
+    out->list = catalog__list_end(&list, &failed);
+    out->index = catalog__reported(q->connect || by_address ? target_index(v, health)
+                                                            : service_index(v, q->service_name, health));
+    return failed ? CATALOG_ENOMEM : 0;
+}
+
+/* ---- Flattened ---- */
+
+static struct catalog_service_node *flatten(struct mu__arena *a, const struct catalog__version *v,
+                                            const struct catalog__instance *i)
+{
+    const struct catalog_node *n = catalog__get_node(v, i->node);
+    const struct catalog_node_service *s = &i->service;
+    struct catalog_service_node *flat = n ? mu__arena_alloc(a, sizeof *flat) : NULL;
+    if (!flat) {
+        return NULL;
+    }
+    *flat = (struct catalog_service_node){
+        .id = n->id,
+        .node = n->node,
+        .address = n->address,
+        .datacenter = n->datacenter,
+        .tagged_addresses = n->tagged_addresses,
+        .node_meta = n->meta,
+        .service_kind = s->kind,
+        .service_id = s->id,
+        .service_name = s->service,
+        .service_tags = s->tags,
+        .service_address = s->address,
+        .service_tagged_addresses = s->tagged_addresses,
+        .service_weights = *s->weights,
+        .service_meta = s->meta,
+        .service_port = s->port,
+        .service_enable_tag_override = s->enable_tag_override,
+        .service_proxy = s->proxy,
+        .service_connect = s->connect,
+        .create_index = s->create_index,
+        .modify_index = s->modify_index,
+    };
+    return flat;
+}
+
+int catalog_query_service_nodes(struct catalog_reader *r, const struct catalog_service_request *request,
+                                struct catalog_indexed_service_nodes *out, struct catalog_watch_keys *keys)
+{
+    struct instances found;
+    int rc = find(r, request, false, &found, keys);
+    *out = (struct catalog_indexed_service_nodes){.service_nodes = found.list, .meta.index = found.index};
+    for (size_t i = 0; rc == 0 && i < found.list.len; i++) {
+        found.list.items[i] = flatten(catalog__scratch(r), r->version, found.list.items[i]);
+        rc = found.list.items[i] ? 0 : CATALOG_ENOMEM;
+    }
+    return rc;
+}
+
+/* ---- With checks ---- */
+
+static int with_checks(struct catalog_reader *r, const struct catalog__instance *i, void **out)
+{
+    const struct catalog__version *v = r->version;
+    struct catalog_check_service_node *csn = mu__arena_calloc(catalog__scratch(r), 1, sizeof *csn);
+    if (!csn) {
+        return CATALOG_ENOMEM;
+    }
+    struct catalog__list checks = catalog__list(r);
+    const struct mu_str owners[] = {{NULL, 0}, i->service.id}; /* the node, then the service */
+    bool failed = false;
+    for (size_t n = 0; n < 2; n++) {
+        struct catalog__radix_iter it;
+        const struct mu_str names[] = {i->node, owners[n]};
+        catalog__below(&it, &r->catalog->allocator, v, CATALOG__CHECKS_BY_INSTANCE, names, 2);
+        catalog__list_walk(&checks, &it, v, NULL, NULL);
+    }
+    csn->node = catalog__lend(catalog__get_node(v, i->node));
+    csn->service = catalog__lend(&i->service);
+    csn->checks = catalog__list_end(&checks, &failed);
+    *out = csn;
+    return failed ? CATALOG_ENOMEM : 0;
+}
+
+int catalog_query_check_service_nodes(struct catalog_reader *r, const struct catalog_service_request *request,
+                                      struct catalog_indexed_check_service_nodes *out,
+                                      struct catalog_watch_keys *keys)
+{
+    struct instances found;
+    int rc = find(r, request, true, &found, keys);
+    *out = (struct catalog_indexed_check_service_nodes){.nodes = found.list, .meta.index = found.index};
+    for (size_t i = 0; rc == 0 && i < found.list.len; i++) {
+        rc = with_checks(r, found.list.items[i], &found.list.items[i]);
+    }
+    return rc;
+}
