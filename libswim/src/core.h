@@ -226,6 +226,7 @@ void swim__suspicion_clear(struct swim *s, struct swim__member *m);
 
 /* ---- health.c (Lifeguard: local health multiplier) ---- */
 void swim__health_add(struct swim *s, int delta);
+bool swim__overslept(const struct swim *s, const struct swim__timer *t); /* while t fires */
 
 /* ---- probe.c, relay.c: the failure detector (SWIM 3.1) ---- */
 void swim__probe_init(struct swim *s);

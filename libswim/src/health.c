@@ -12,3 +12,10 @@ void swim__health_add(struct swim *s, int delta)
     }
     s->score = (uint32_t)score;
 }
+
+/* Were we stopped or starved when this timer was due? Then what it waited for may have come meanwhile, unread, and it
+ * would be wrong to blame others. */
+bool swim__overslept(const struct swim *s, const struct swim__timer *t)
+{
+    return s->now - t->item.at >= s->cfg.probe_timeout_ns;
+}

@@ -191,6 +191,11 @@ static void stage_over(struct swim *s, struct swim__timer *t)
 {
     struct swim__probe *p = &s->probe;
     assert(p->active && p->target);
+    if (swim__overslept(s, t)) {
+        swim__health_add(s, 1); /* the answer may well lie in our socket: this probe says nothing */
+        finish(s);
+        return;
+    }
     if (!p->indirect) {
         p->indirect = true;
         ask_helpers(s);

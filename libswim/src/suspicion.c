@@ -17,6 +17,10 @@ static void expire(struct swim *s, struct swim__timer *t)
     struct swim__suspicion *p = (struct swim__suspicion *)t;
     struct swim__member *m = p->member;
     assert(m->suspicion == p && m->state == SWIM_SUSPECT);
+    if (swim__overslept(s, t)) { /* time for a refutation that waits to be read */
+        swim__timer_reset(s, t, s->now + s->cfg.probe_interval_ns);
+        return;
+    }
     swim__log(s, MU_INFO, "%s is dead: suspected for %llu ms, %u of %u confirmations", m->name,
               (unsigned long long)((s->now - p->start_ns) / MU_MSEC), p->confirmations, p->k);
     struct swim__accusation dead = {.node = swim__member_name(m),

@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 enum { EVENTS_MAX = 64 };
-#define QUIET_NS  (60 * MU_SEC)
+#define FORM_NS   (150 * MU_SEC) /* what gossip lost, a few full syncs bring */
+#define QUIET_NS  (150 * MU_SEC)
 #define SETTLE_NS (400 * MU_SEC)
 
 struct run {
@@ -117,9 +118,17 @@ static void claim_events_arrived(struct run *r)
     }
 }
 
+static void run_until_agreed(struct run *r, uint64_t bound_ns)
+{
+    uint64_t end = world_now(r->w) + bound_ns;
+    while (world_now(r->w) < end && !all_agree(r)) {
+        world_run_for(r->w, MU_SEC);
+    }
+}
+
 static void quiet(struct run *r)
 {
-    world_run_for(r->w, 30 * MU_SEC);
+    run_until_agreed(r, FORM_NS);
     claim(r, all_agree(r), "a pool that formed in peace is complete");
     for (size_t i = 0; i < 4; i++) {
         send_event(r);
@@ -228,10 +237,7 @@ static void join_the_lonely(struct run *r)
 static void recover(struct run *r)
 {
     join_the_lonely(r);
-    uint64_t bound = world_now(r->w) + SETTLE_NS;
-    while (world_now(r->w) < bound && !all_agree(r)) {
-        world_run_for(r->w, MU_SEC);
-    }
+    run_until_agreed(r, SETTLE_NS);
     claim(r, all_agree(r), "when the faults stop, all know who lives");
     world_run_for(r->w, 40 * MU_SEC); /* what was suspected before is decided by now */
     r->faults = false;

@@ -128,7 +128,7 @@ static struct event *event_create(enum event_kind kind, size_t node, const void 
 static void schedule(struct world *w, struct event *e, uint64_t at)
 {
     e->life = w->nodes[e->node].life;
-    bool ok = mu__heap_set(&w->heap, &e->item, at);
+    bool ok = mu__heap_set(&w->heap, &e->item, at > w->now ? at : w->now);
     assert(ok);
     (void)ok;
 }
