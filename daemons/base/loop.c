@@ -158,14 +158,23 @@ void loop_join(struct loop *l)
     }
 }
 
+bool loop_drain(struct loop *l)
+{
+    assert(!l->started);
+    const struct loop *before = current;
+    struct message *m = take_all(l);
+    current = l;
+    run_all(m);
+    current = before;
+    return m != NULL;
+}
+
 void loop_destroy(struct loop *l)
 {
     if (!l) {
         return;
     }
-    assert(!l->started);
-    for (struct message *m; (m = take_all(l));) {
-        run_all(m);
+    while (loop_drain(l)) {
     }
     if (l->wake) {
         event_free(l->wake);

@@ -25,6 +25,8 @@ void loop_post(struct loop *l, loop_fn fn, void *arg);
 
 void loop_stop(struct loop *l);    /* any thread; returns at once */
 void loop_join(struct loop *l);    /* waits for its thread */
+/* Runs on the caller's thread what is queued on a loop that has no thread (any more); false if that was nothing. */
+bool loop_drain(struct loop *l);
 void loop_destroy(struct loop *l); /* after loop_join; NULL is allowed */
 
 uint64_t loop_now_ns(void);     /* CLOCK_MONOTONIC */

@@ -1,0 +1,170 @@
+/* main.c - muster-agent: the process of a client, whose calls go to the servers that gossip names. */
+#include "node/process.h"
+#include "node/stats.h"
+#include "rpc/rpc_router.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct client_state {
+    struct rpc_router *router; /* of the only front */
+};
+
+static size_t front_count(void)
+{
+    return 1;
+}
+
+static bool create(struct process *p, char *err, size_t errlen)
+{
+    (void)err;
+    (void)errlen;
+    p->state = calloc(1, sizeof(struct client_state));
+    if (!p->state) {
+        abort();
+    }
+    return true;
+}
+
+/* Agent.* is answered here, all else by a server. */
+struct client_backend {
+    struct call_backend backend; /* first */
+    struct call_backend *agent, *servers;
+};
+
+static void start(struct call_backend *b, struct call *c)
+{
+    struct client_backend *cb = (struct client_backend *)b;
+    call_start(c->endpoint->kind == ENDPOINT_AGENT ? cb->agent : cb->servers, c);
+}
+
+/* A call is taken over by the backend that it was handed to, which is then the one to cancel it. */
+static void cancel(struct call_backend *b, struct call *c)
+{
+    (void)b;
+    (void)c;
+    abort();
+}
+
+static bool open_front(struct process *p, size_t i, char *err, size_t errlen)
+{
+    struct client_state *s = p->state;
+    struct front *f = &p->fronts[i];
+    (void)err;
+    (void)errlen;
+    struct rpc_router_config cfg = {.base = loop_base(f->loop),
+                                    .client = f->client,
+                                    .hold_timeout_ns = p->config->performance.rpc_hold_timeout_ns,
+                                    .seed = process_random()};
+    s->router = rpc_router_create(&cfg);
+    struct client_backend *b = calloc(1, sizeof *b);
+    if (!s->router || !b) {
+        abort();
+    }
+    b->backend = (struct call_backend){start, cancel};
+    b->agent = agent_front_backend(f->agent);
+    b->servers = rpc_router_backend(s->router);
+    f->backend = &b->backend;
+    return true;
+}
+
+/* ---- Servers come and go ---- */
+
+struct server_news {
+    struct client_state *state;
+    bool gone;
+    uint16_t port;
+    size_t pool;
+    char name[256], host[64];
+};
+
+static void tell_router(void *arg)
+{
+    struct server_news *n = arg;
+    struct rpc_router *router = n->state->router; /* NULL once the front has been closed */
+    if (router && n->gone) {
+        rpc_router_remove(router, n->name);
+    } else if (router && n->name[0]) {
+        rpc_router_add(router, n->name, n->host, n->port);
+    }
+    if (router) {
+        rpc_router_set_pool_size(router, n->pool);
+    }
+    free(n);
+}
+
+static void member(struct process *p, enum member_change change, const struct agent_member *m)
+{
+    struct client_state *s = p->state;
+    struct member_server server;
+    struct server_news *n = calloc(1, sizeof *n);
+    if (!n) {
+        abort();
+    }
+    n->state = s;
+    n->pool = members_count(&p->members);
+    if (member_as_server(m, p->config->datacenter, &server)) {
+        n->gone = change != MEMBER_JOINED && change != MEMBER_UPDATED;
+        n->port = server.port;
+        snprintf(n->name, sizeof n->name, "%.*s", (int)server.name.len, server.name.p);
+        snprintf(n->host, sizeof n->host, "%.*s", (int)server.address.len, server.address.p);
+    }
+    loop_post(p->fronts[0].loop, tell_router, n);
+}
+
+static void leave(struct process *p)
+{
+    (void)p;
+}
+
+static void describe(struct process *p, struct stats *st)
+{
+    size_t servers = 0, at = 0;
+    for (const struct agent_member *m; (m = mu__map_next(&p->members.by_name, &at)) != NULL;) {
+        struct member_server server;
+        servers += m->status == MEMBER_ALIVE && member_as_server(m, p->config->datacenter, &server) ? 1 : 0;
+    }
+    stats_add(st, "consul", "acl", "disabled");
+    stats_add(st, "consul", "known_servers", "%zu", servers);
+    stats_add(st, "consul", "server", "false");
+}
+
+static void close_front(struct process *p, size_t i)
+{
+    struct client_state *s = p->state;
+    if (s->router) {
+        rpc_router_destroy(s->router);
+        s->router = NULL;
+    }
+    if (p->fronts[i].client) {
+        rpc_client_destroy(p->fronts[i].client);
+        p->fronts[i].client = NULL;
+    }
+    free(p->fronts[i].backend);
+    p->fronts[i].backend = NULL;
+}
+
+static void stop(struct process *p)
+{
+    (void)p;
+}
+
+static void destroy(struct process *p)
+{
+    free(p->state);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct process_role role = {.server = false,
+                                             .front_count = front_count,
+                                             .create = create,
+                                             .open_front = open_front,
+                                             .member = member,
+                                             .leave = leave,
+                                             .describe = describe,
+                                             .close_front = close_front,
+                                             .stop = stop,
+                                             .destroy = destroy};
+    return process_main(argc, argv, &role);
+}

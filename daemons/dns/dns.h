@@ -1,0 +1,18 @@
+/* dns.h - DNS on one front: libdnsfront's sockets, and lookups through the front's backend like everybody's. */
+#pragma once
+
+#include "base/config.h"
+#include "rpc/call.h"
+
+#include <event2/event.h>
+
+struct dns;
+struct dns_config {
+    const struct config *config;  /* borrowed */
+    struct event_base *base;      /* of the front */
+    struct call_backend *backend; /* answers the lookups */
+    uint64_t seed;
+};
+/* Listens on config->dns_listen, both UDP and TCP. NULL with a sentence in err on failure. */
+struct dns *dns_create(const struct dns_config *c, char *err, size_t errlen);
+void dns_destroy(struct dns *d); /* cancels the lookups under way; NULL is allowed */

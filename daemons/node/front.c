@@ -1,0 +1,93 @@
+/* front.c - one client-facing thread: HTTP, DNS and the way to the servers, on one loop. */
+#include "process.h"
+
+#include "base/log.h"
+#include "dns/dns.h"
+#include "http/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool front_address_is_free(const struct config_address *a, int type, char *err, size_t errlen)
+{
+    int on = 1;
+    int fd = socket(a->addr.ss_family, type | SOCK_CLOEXEC, 0);
+    /* SO_REUSEADDR lets a restarted process have its port back at once, and not beside one that still listens. */
+    bool ok = fd >= 0 && (type == SOCK_DGRAM || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0) &&
+              bind(fd, (const struct sockaddr *)&a->addr, a->len) == 0;
+    if (!ok) {
+        snprintf(err, errlen, "listen %s %s: bind: %s", type == SOCK_DGRAM ? "udp" : "tcp", a->text.p, strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ok;
+}
+
+static bool open_http(struct process *p, struct front *f, char *err, size_t errlen)
+{
+    const struct config *c = p->config;
+    struct http_server_config cfg;
+    if (c->http_listen.len == 0) {
+        return true;
+    }
+    http_server_config_init(&cfg);
+    struct http_address *addresses = calloc(c->http_listen.len, sizeof *addresses);
+    struct http_header *headers = calloc(c->response_headers.len + 1, sizeof *headers);
+    if (!addresses || !headers) {
+        abort();
+    }
+    for (size_t i = 0; i < c->http_listen.len; i++) {
+        addresses[i].addr = c->http_listen.items[i].addr;
+        addresses[i].len = c->http_listen.items[i].len;
+    }
+    for (size_t i = 0; i < c->response_headers.len; i++) {
+        headers[i] = (struct http_header){c->response_headers.items[i].key.p, c->response_headers.items[i].value.p};
+    }
+    cfg.base = loop_base(f->loop);
+    cfg.backend = f->backend;
+    cfg.clients = p->http_clients;
+    cfg.addresses = addresses;
+    cfg.naddresses = c->http_listen.len;
+    cfg.reuse_port = true;
+    cfg.datacenter = c->datacenter.p;
+    cfg.node = c->node_name.p;
+    cfg.segment = "";
+    cfg.pretty = c->pretty;
+    cfg.headers = headers;
+    cfg.nheaders = c->response_headers.len;
+    cfg.kv_value_max = (size_t)c->limits.kv_max_value_size;
+    int rc = http_server_create(&cfg, &f->http, err, errlen);
+    free(addresses);
+    free(headers);
+    return rc == 0;
+}
+
+bool front_open(struct process *p, size_t i, char *err, size_t errlen)
+{
+    struct front *f = &p->fronts[i];
+    struct rpc_client_config client = {.base = loop_base(f->loop), .bind_host = p->config->bind_addr.p,
+                                       .hold_timeout_ns = p->config->performance.rpc_hold_timeout_ns};
+    f->agent = agent_front_create(p->agent, f->loop);
+    f->client = rpc_client_create(&client);
+    if (!f->agent || !f->client) {
+        abort();
+    }
+    if (!p->role->open_front(p, i, err, errlen) || !open_http(p, f, err, errlen)) {
+        return false;
+    }
+    struct dns_config dns = {.config = p->config, .base = loop_base(f->loop), .backend = f->backend,
+                             .seed = process_random()};
+    f->dns = p->config->dns_listen.len ? dns_create(&dns, err, errlen) : NULL;
+    return f->dns || p->config->dns_listen.len == 0;
+}
+
+void front_close(struct process *p, size_t i)
+{
+    struct front *f = &p->fronts[i];
+    http_server_destroy(f->http);
+    dns_destroy(f->dns);
+    p->role->close_front(p, i);
+}

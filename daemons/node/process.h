@@ -1,0 +1,89 @@
+/* process.h - what an agent and a server process have in common: configuration, loops, gossip, fronts, signals, the end.
+ *
+ * The role says what differs. Everything here belongs to the core loop, which runs on the main thread; fronts and gossip
+ * have threads of their own. */
+#pragma once
+
+#include "agent/agent.h"
+#include "base/config.h"
+#include "base/loop.h"
+#include "node/gossip.h"
+#include "node/members.h"
+#include "rpc/rpc_client.h"
+
+struct process;
+struct dns;
+struct http_server;
+
+struct front { /* one thread that serves clients */
+    char name[16];
+    struct loop *loop;
+    struct agent_front *agent;    /* answers Agent.* */
+    struct rpc_client *client;    /* to servers */
+    struct call_backend *backend; /* answers everything; the role's */
+    struct http_server *http;
+    struct dns *dns;
+};
+
+struct stats; /* stats.h */
+
+struct process_role {
+    bool server;
+    size_t (*front_count)(void);
+    /* Opens what the role needs, before there are fronts and gossip. False with a sentence in err. */
+    bool (*create)(struct process *p, char *err, size_t errlen);
+    /* Makes the backend of front i and whatever else listens on it; its loop, agent and client stand. */
+    bool (*open_front)(struct process *p, size_t i, char *err, size_t errlen);
+    void (*member)(struct process *p, enum member_change change, const struct agent_member *m);
+    void (*leave)(struct process *p); /* the process is about to leave the pool */
+    void (*describe)(struct process *p, struct stats *s); /* for Agent.Self */
+    /* Its loop has stopped, HTTP and DNS are closed: ends the calls that are left, and the client. */
+    void (*close_front)(struct process *p, size_t i);
+    void (*stop)(struct process *p);    /* all loops have stopped; messages may still be posted and are run */
+    void (*destroy)(struct process *p); /* no message is left */
+};
+
+struct process {
+    const struct process_role *role;
+    struct config *config;
+    struct config *reloaded; /* the newest, of which only services, checks and the log level count; or NULL */
+    int argc;                /* flags, for a reload */
+    char **argv;
+    char *data_dir; /* also in dev mode, where it is a temporary one */
+    bool data_dir_is_temporary;
+    struct loop *core, *gossip_loop;
+    struct front *fronts;
+    size_t nfronts;
+    struct agent *agent;
+    struct gossip *gossip;
+    struct members members;
+    struct mu_str node_id;
+    struct http_clients *http_clients;
+    void *state; /* the role's */
+    /* Joining and ending. */
+    struct event *join_timer, *end_timer, *signals[3];
+    int64_t join_attempts;
+    bool joining, leaving;
+    int exit_code;
+};
+
+/* Runs an agent process to its end; the exit code. argv as main has it. */
+int process_main(int argc, char **argv, const struct process_role *role);
+
+/* Core loop: ends the process, with a sentence if it is not of free will. */
+void process_end(struct process *p, int exit_code);
+void process_fatal(struct process *p, const char *sentence);
+/* Core loop: leaves the pool, then ends; done (may be NULL) is called before the end. */
+void process_leave(struct process *p, agent_done_fn done, void *arg);
+
+/* A fresh random number from the system. */
+uint64_t process_random(void);
+
+/* front.c */
+bool front_open(struct process *p, size_t i, char *err, size_t errlen);
+void front_close(struct process *p, size_t i); /* its loop has stopped */
+/* Fails if another process listens there: the fronts share their ports among themselves only. */
+bool front_address_is_free(const struct config_address *a, int type, char *err, size_t errlen);
+
+/* self.c: what Agent.Self tells. */
+void process_self(void *user, struct agent_self *out, struct mu__arena *a);

@@ -1,0 +1,163 @@
+/* machine.c - the catalog as Raft's state machine: apply, snapshot, restore. All on the core loop, except saving. */
+#include "server.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MODULE "agent.server.fsm"
+
+static void die(struct server *s, const char *what, int code)
+{
+    char sentence[512];
+    snprintf(sentence, sizeof sentence, "%s: %s", what, catalog_strerror(code));
+    log_error(MODULE, "%s", sentence);
+    s->on_fatal(s->user, sentence);
+}
+
+static void apply_begin(void *user)
+{
+    struct server *s = user;
+    if (catalog_apply_begin(s->catalog) != CATALOG_OK) {
+        abort(); /* out of memory: to go on would be to diverge */
+    }
+}
+
+static void *keep_result(const struct catalog_result *r)
+{
+    size_t len = r->kind == CATALOG_RESULT_ERROR ? r->error.len : 0;
+    struct write_result *kept = malloc(sizeof *kept + len + 1);
+    if (!kept) {
+        abort();
+    }
+    kept->kind = r->kind;
+    kept->value = r->value;
+    if (len) {
+        memcpy(kept->error, r->error.p, len);
+    }
+    kept->error[len] = '\0';
+    return kept;
+}
+
+static void apply(void *user, raft_index index, raft_term term, const void *data, size_t len, void **result)
+{
+    struct server *s = user;
+    struct catalog_result r;
+    (void)term;
+    int rc = catalog_apply(s->catalog, index, data, len, &r);
+    if (rc == CATALOG_ENOMEM) {
+        abort();
+    }
+    if (rc != CATALOG_OK) {
+        /* Every server meets the same entry; one that does not understand it must not go on without it. */
+        die(s, "an entry of the log cannot be applied, a newer release wrote it", rc);
+        return;
+    }
+    if (result) {
+        *result = keep_result(&r);
+    }
+}
+
+struct notice {
+    struct server_front *front;
+    struct catalog_touched *touched;
+};
+
+static void notify(void *arg)
+{
+    struct notice *n = arg;
+    if (n->front->watches) {
+        catalog_watches_notify(n->front->watches, n->touched);
+    }
+    catalog_touched_unref(n->touched);
+    free(n);
+}
+
+/* Fronts without waiters need no message: one that adds its first waiter looks for a newer version itself, after it has
+ * said that it has one (reads.c). */
+static void tell_fronts(struct server *s, struct catalog_touched *touched)
+{
+    for (size_t i = 0; touched && !catalog_touched_is_empty(touched) && i < s->nfronts; i++) {
+        if (!s->fronts[i].loop || atomic_load(&s->fronts[i].waiters) == 0) {
+            continue;
+        }
+        struct notice *n = malloc(sizeof *n);
+        if (!n) {
+            abort();
+        }
+        n->front = &s->fronts[i];
+        n->touched = catalog_touched_ref(touched);
+        loop_post(s->fronts[i].loop, notify, n);
+    }
+    catalog_touched_unref(touched);
+}
+
+static void apply_end(void *user)
+{
+    struct server *s = user;
+    struct catalog_touched *touched;
+    catalog_apply_end(s->catalog, &touched);
+    tell_fronts(s, touched);
+}
+
+static void *snapshot_begin(void *user)
+{
+    struct server *s = user;
+    struct catalog_reader *r;
+    if (catalog_reader_create(s->catalog, &r) != CATALOG_OK) {
+        return NULL;
+    }
+    catalog_read_begin(r);
+    return r;
+}
+
+static int write_piece(void *user, const void *data, size_t len)
+{
+    return raft_node_snapshot_write(user, data, len);
+}
+
+static int snapshot_save(void *user, void *view, struct raft_node_writer *w)
+{
+    (void)user;
+    return catalog_snapshot_write(view, write_piece, w);
+}
+
+static void snapshot_end(void *user, void *view)
+{
+    (void)user;
+    catalog_read_end(view);
+    catalog_reader_destroy(view);
+}
+
+static int read_piece(void *user, void *buf, size_t *len)
+{
+    return raft_node_snapshot_read(user, buf, len);
+}
+
+static int restore(void *user, struct raft_node_reader *r)
+{
+    struct server *s = user;
+    struct catalog_touched *touched;
+    int rc = catalog_restore(s->catalog, read_piece, r, &touched);
+    if (rc != CATALOG_OK) {
+        log_error(MODULE, "a snapshot cannot be restored: %s", catalog_strerror(rc));
+        return rc;
+    }
+    tell_fronts(s, touched);
+    return 0;
+}
+
+struct raft_node_machine server__machine(struct server *s)
+{
+    return (struct raft_node_machine){
+        .user = s,
+        .apply_begin = apply_begin,
+        .apply = apply,
+        .apply_end = apply_end,
+        .snapshot_begin = snapshot_begin,
+        .snapshot_save = snapshot_save,
+        .snapshot_end = snapshot_end,
+        .restore = restore,
+    };
+}

@@ -1,0 +1,260 @@
+/* reads.c - reads answered by this front from the newest store version, and reads that wait for a newer one. */
+#include "route.h"
+
+#include "base/log.h"
+#include "rpc/endpoints.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WAIT_JITTER 16 /* a wait is prolonged by up to a 16th, so that watchers do not return in step */
+
+typedef int (*query_fn)(struct catalog_reader *r, const void *request, void *reply, struct catalog_watch_keys *keys);
+
+/* The queries with untyped arguments; the endpoint table guarantees their types. */
+#define QUERY(name, request_type, reply_type)                                                                         \
+    static int name(struct catalog_reader *r, const void *request, void *reply, struct catalog_watch_keys *keys)     \
+    {                                                                                                                  \
+        return catalog_query_##name(r, (const struct request_type *)request, (struct reply_type *)reply, keys);      \
+    }
+QUERY(nodes, catalog_dc_request, catalog_indexed_nodes)
+QUERY(services, catalog_dc_request, catalog_indexed_services)
+QUERY(service_nodes, catalog_service_request, catalog_indexed_service_nodes)
+QUERY(node_services, catalog_node_request, catalog_indexed_node_services)
+QUERY(node_service_list, catalog_node_request, catalog_indexed_node_service_list)
+QUERY(node_checks, catalog_node_request, catalog_indexed_checks)
+QUERY(service_checks, catalog_service_request, catalog_indexed_checks)
+QUERY(checks_in_state, catalog_checks_in_state_request, catalog_indexed_checks)
+QUERY(check_service_nodes, catalog_service_request, catalog_indexed_check_service_nodes)
+QUERY(key, catalog_key_request, catalog_indexed_dir_entries)
+QUERY(keys, catalog_key_request, catalog_indexed_dir_entries)
+QUERY(key_names, catalog_key_list_request, catalog_indexed_key_list)
+
+static query_fn query_of(const struct endpoint *e)
+{
+    static const struct {
+        enum endpoint_id id;
+        query_fn query;
+    } table[] = {
+        {ENDPOINT_CATALOG_LIST_NODES, nodes},
+        {ENDPOINT_CATALOG_LIST_SERVICES, services},
+        {ENDPOINT_CATALOG_SERVICE_NODES, service_nodes},
+        {ENDPOINT_CATALOG_NODE_SERVICES, node_services},
+        {ENDPOINT_CATALOG_NODE_SERVICE_LIST, node_service_list},
+        {ENDPOINT_HEALTH_NODE_CHECKS, node_checks},
+        {ENDPOINT_HEALTH_SERVICE_CHECKS, service_checks},
+        {ENDPOINT_HEALTH_CHECKS_IN_STATE, checks_in_state},
+        {ENDPOINT_HEALTH_SERVICE_NODES, check_service_nodes},
+        {ENDPOINT_KVS_GET, key},
+        {ENDPOINT_KVS_LIST, keys},
+        {ENDPOINT_KVS_LIST_KEYS, key_names},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (&endpoints[table[i].id] == e) {
+            return table[i].query;
+        }
+    }
+    return NULL;
+}
+
+/* ---- Readers: one is enough, unless an answer starts another read ---- */
+
+static struct catalog_reader *take_reader(struct server_front *f)
+{
+    struct catalog_reader *r;
+    if (f->idle_reader_count) {
+        return f->idle_readers[--f->idle_reader_count];
+    }
+    return catalog_reader_create(f->server->catalog, &r) == CATALOG_OK ? r : NULL;
+}
+
+static void return_reader(struct server_front *f, struct catalog_reader *r)
+{
+    if (!mu__reserve(&mu__malloc_allocator, (void **)&f->idle_readers, &f->idle_reader_cap, f->idle_reader_count + 1,
+                     sizeof(struct catalog_reader *))) {
+        catalog_reader_destroy(r);
+        return;
+    }
+    f->idle_readers[f->idle_reader_count++] = r;
+}
+
+/* ---- Blocking ---- */
+
+void route__unblock(struct route *r)
+{
+    struct server_front *f = r->front;
+    if (r->waiter) {
+        catalog_watches_remove(f->watches, r->waiter);
+        r->waiter = NULL;
+    }
+    if (r->has_timer) {
+        event_del(&r->timer);
+        r->has_timer = false;
+    }
+    atomic_store(&f->waiters, catalog_watches_count(f->watches));
+    route__list_remove(&f->blocked, r);
+}
+
+static void on_wake(void *arg)
+{
+    struct route *r = arg;
+    r->waiter = NULL;
+    route__unblock(r);
+    route__dispatch(r);
+}
+
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+    struct route *r = arg;
+    (void)fd;
+    (void)what;
+    r->timed_out = true;
+    route__unblock(r);
+    route__dispatch(r);
+}
+
+static uint64_t wait_of(struct server_front *f, const struct catalog_query_options *o)
+{
+    const struct config *c = f->server->config;
+    uint64_t wait = o->max_query_time_ns > 0 ? (uint64_t)o->max_query_time_ns : c->default_query_time_ns;
+    wait = wait < c->max_query_time_ns ? wait : c->max_query_time_ns;
+    f->random = f->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return wait + (f->random >> 33) % (wait / WAIT_JITTER + 1);
+}
+
+/* The deadline is set once, when the read first blocks, and outlives wake-ups that brought nothing new. */
+static void start_timer(struct route *r, uint64_t deadline_ns)
+{
+    uint64_t now = loop_now_ns();
+    uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
+    struct timeval tv = {.tv_sec = (time_t)(left / MU_SEC), .tv_usec = (suseconds_t)(left % MU_SEC / MU_USEC)};
+    evtimer_assign(&r->timer, loop_base(r->front->loop), on_timeout, r);
+    event_add(&r->timer, &tv);
+    r->has_timer = true;
+}
+
+/* True if the read now waits. Then the reader has been closed. */
+static bool block(struct route *r, struct catalog_reader *reader, const struct catalog_watch_keys *keys)
+{
+    struct server_front *f = r->front;
+    bool first = atomic_load(&f->waiters) == 0;
+    uint64_t read = catalog_read_index(reader);
+    if (catalog_watches_add(f->watches, keys, on_wake, r, &r->waiter) != CATALOG_OK) {
+        return false; /* out of memory: an early answer is allowed */
+    }
+    catalog_read_end(reader);
+    r->state = ROUTE_BLOCKED;
+    route__list_add(&f->blocked, r);
+    if (r->deadline_ns == 0) {
+        r->deadline_ns = loop_now_ns() + wait_of(f, route__options(r));
+    }
+    start_timer(r, r->deadline_ns);
+    atomic_store(&f->waiters, catalog_watches_count(f->watches));
+    /* While there were no waiters the core posted nothing here. It publishes before it looks at `waiters`, and this
+     * front looks at the version after it has set it: one of the two sees the other. */
+    catalog_read_begin(reader);
+    bool missed = first && catalog_read_index(reader) != read;
+    catalog_read_end(reader);
+    return_reader(f, reader);
+    if (missed) {
+        route__unblock(r);
+        route__dispatch(r);
+    }
+    return true;
+}
+
+/* ---- Answering ---- */
+
+static void fill_meta(const struct route *r, struct catalog_query_meta *m)
+{
+    struct server *s = r->front->server;
+    uint64_t now = loop_now_ns();
+    if (raft_node_lease_until(s->raft) > now) {
+        m->known_leader = true;
+        m->last_contact_ns = 0;
+        return;
+    }
+    uint64_t contact = atomic_load(&s->last_contact_at_ns);
+    m->known_leader = atomic_load(&s->known_leader);
+    m->last_contact_ns = contact && now > contact ? (int64_t)(now - contact) : 0;
+}
+
+void route__read(struct route *r)
+{
+    struct server_front *f = r->front;
+    struct call *c = r->call;
+    const struct endpoint *e = c->endpoint;
+    const struct catalog_query_options *o = route__options(r);
+    query_fn query = query_of(e);
+    struct catalog_reader *reader = query ? take_reader(f) : NULL;
+    if (reader && !r->reply) {
+        r->reply = mu__arena_calloc(&c->arena, 1, e->reply->size);
+    }
+    if (!reader || !r->reply) {
+        if (reader) {
+            return_reader(f, reader);
+        }
+        route__free(r);
+        call_fail(c, "%s%s", query ? "out of memory" : "rpc: can't find method ", query ? "" : e->method);
+        return;
+    }
+    struct catalog_watch_keys keys;
+    catalog_read_begin(reader);
+    int rc = query(reader, c->request, r->reply, &keys);
+    struct catalog_query_meta *meta = (void *)((char *)r->reply + e->meta_at);
+    if (rc == CATALOG_OK && o && o->min_query_index > 0 && meta->index <= o->min_query_index && !r->timed_out &&
+        block(r, reader, &keys)) {
+        return;
+    }
+    fill_meta(r, meta);
+    c->reply = r->reply;
+    route__free(r);
+    if (rc == CATALOG_OK) {
+        call_finish(c); /* encodes while the version is open: the reply lends from it */
+    } else {
+        call_fail(c, "%s", catalog_strerror(rc));
+    }
+    catalog_read_end(reader);
+    return_reader(f, reader);
+}
+
+/* ---- ?consistent ---- */
+
+static void on_confirmed(void *arg)
+{
+    struct route *r = arg;
+    if (!r->call) {
+        route__free(r);
+        return;
+    }
+    r->confirmed = r->status == RAFT_OK;
+    if (r->confirmed) {
+        route__read(r);
+    } else {
+        route__hold(r); /* leadership was lost meanwhile */
+    }
+}
+
+static void on_read_granted(void *arg, int status, raft_index index, void *result)
+{
+    struct route *r = arg;
+    (void)index;
+    (void)result;
+    r->status = status;
+    loop_post(r->front->loop, on_confirmed, r);
+}
+
+static void ask_majority(void *arg)
+{
+    struct route *r = arg;
+    int rc = raft_node_read(r->front->server->raft, on_read_granted, r);
+    if (rc != RAFT_OK) {
+        on_read_granted(r, rc, 0, NULL);
+    }
+}
+
+void route__confirm_then_read(struct route *r)
+{
+    r->state = ROUTE_ON_CORE;
+    loop_post(r->front->server->core, ask_majority, r);
+}

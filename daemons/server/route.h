@@ -1,0 +1,54 @@
+/* route.h - the way of one call through a server's front: answered here, forwarded, proposed, or waiting. */
+#pragma once
+
+#include "server.h"
+
+#include <event2/event_struct.h>
+#include <muster/catalog.h>
+
+enum route_state {
+    ROUTE_HELD,      /* waits for a leader */
+    ROUTE_BLOCKED,   /* a read that waits for a newer index */
+    ROUTE_ON_CORE,   /* proposed, or being confirmed by a majority */
+    ROUTE_FORWARDED  /* the leader has it */
+};
+
+struct route {
+    struct server_front *front;
+    struct call *call; /* NULL: cancelled while somebody else still held the route */
+    enum route_state state;
+    struct route *prev, *next; /* of the front's held or blocked list */
+    uint64_t hold_until_ns;    /* 0: not held yet */
+    struct rpc_exchange *exchange; /* while FORWARDED */
+    /* Reads. */
+    struct catalog_waiter *waiter;
+    struct event timer; /* end of a blocking read */
+    bool has_timer, timed_out, confirmed;
+    uint64_t deadline_ns; /* of the blocking; 0: has not blocked yet */
+    void *reply; /* in the call's arena */
+    /* Writes. */
+    uint8_t *entry; /* for the core */
+    size_t entry_len;
+    int status;
+    struct write_result *result;
+};
+
+void route__free(struct route *r);                                 /* not in a list, no waiter, no timer */
+void route__list_add(struct route **list, struct route *r);
+void route__list_remove(struct route **list, struct route *r);
+/* The options of a read; NULL if the endpoint has none. */
+struct catalog_query_options *route__options(const struct route *r);
+
+/* Decides anew who answers, and sets it in motion. */
+void route__dispatch(struct route *r);
+/* Waits for a leader, at most rpc_hold_timeout. */
+void route__hold(struct route *r);
+
+/* reads.c: answers from the store, or blocks. */
+void route__read(struct route *r);
+void route__confirm_then_read(struct route *r); /* ?consistent: a majority first (Raft 6.4) */
+void route__unblock(struct route *r);           /* takes it off the watch tree and the blocked list */
+/* writes.c: proposes on the core loop. */
+void route__write(struct route *r);
+/* local.c: answers that need neither store nor leader. */
+void route__local(struct route *r);

@@ -1,0 +1,185 @@
+/* server.c - puts the server's parts together, and hands on what happens to them. All on the core loop. */
+#include "server.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RAFT_PREAMBLE 1 /* first byte of a Raft connection on the RPC port */
+
+static void on_leadership(void *user, bool is_leader, raft_term term)
+{
+    (void)term;
+    struct server *s = user;
+    server__leadership(s, is_leader);
+    server__publish_view(s);
+    if (is_leader) {
+        s->on_leader(s->user);
+    }
+}
+
+static void on_leader(void *user, const char *id, const char *address)
+{
+    struct server *s = user;
+    if (id[0] && strcmp(id, s->node_id.p) != 0) {
+        log_info("agent.server", "new leader: %s", address);
+    }
+    server__publish_view(s);
+}
+
+static void on_configuration(void *user)
+{
+    server__publish_view(user);
+}
+
+static void on_fatal(void *user, int code, const char *sentence)
+{
+    struct server *s = user;
+    (void)code;
+    s->on_fatal(s->user, sentence);
+}
+
+static void on_log(void *user, enum mu_level level, const char *line)
+{
+    (void)user;
+    log_write(level, "agent.server.raft", "%s", line);
+}
+
+static int open_raft(struct server *s, const struct server_config *c, char *err, size_t errlen)
+{
+    struct raft_node_config cfg;
+    struct raft_node_diag diag;
+    raft_node_config_init(&cfg);
+    cfg.base = loop_base(c->core);
+    cfg.dir = c->raft_dir;
+    char address[64];
+    bool v6 = strchr(c->config->advertise_addr.p, ':') != NULL;
+    snprintf(address, sizeof address, v6 ? "[%s]:%d" : "%s:%d", c->config->advertise_addr.p, (int)c->config->ports.server);
+    cfg.id = s->node_id.p;
+    cfg.address = address;
+    cfg.election_timeout_ns = c->config->raft_election_ns;
+    cfg.heartbeat_ns = c->config->raft_heartbeat_ns;
+    cfg.snapshot_threshold = (uint64_t)c->config->raft_snapshot_threshold;
+    cfg.snapshot_trailing = (uint64_t)c->config->raft_trailing_logs;
+    cfg.preamble = RAFT_PREAMBLE;
+    cfg.machine = server__machine(s);
+    cfg.events = (struct raft_node_events){.user = s,
+                                           .leadership = on_leadership,
+                                           .leader = on_leader,
+                                           .configuration = on_configuration,
+                                           .fatal = on_fatal,
+                                           .log = on_log};
+    int rc = raft_node_create(&cfg, &s->raft, &diag);
+    if (rc != RAFT_OK) {
+        snprintf(err, errlen, "Failed to start Raft: %s", diag.text[0] ? diag.text : raft_node_strerror(rc));
+    }
+    return rc;
+}
+
+struct server *server_create(const struct server_config *c, char *err, size_t errlen)
+{
+    struct server *s = calloc(1, sizeof *s);
+    if (!s) {
+        abort();
+    }
+    s->config = c->config;
+    s->core = c->core;
+    s->members = c->members;
+    s->node_id = c->node_id;
+    s->on_fatal = c->on_fatal;
+    s->on_leader = c->on_leader;
+    s->user = c->user;
+    if (catalog_create(NULL, &s->catalog) != CATALOG_OK || catalog_reader_create(s->catalog, &s->reader) != CATALOG_OK) {
+        abort();
+    }
+    if (open_raft(s, c, err, errlen) != RAFT_OK) {
+        server_destroy(s);
+        return NULL;
+    }
+    server__watch_contact(s);
+    server__reconcile_start(s);
+    return s;
+}
+
+bool server_add_fronts(struct server *s, size_t n)
+{
+    s->fronts = calloc(n, sizeof *s->fronts);
+    s->nfronts = s->fronts ? n : 0;
+    return s->fronts != NULL;
+}
+
+void server_stop(struct server *s)
+{
+    if (s->reconcile_timer) {
+        event_free(s->reconcile_timer);
+        s->reconcile_timer = NULL;
+    }
+    if (s->contact_timer) {
+        event_free(s->contact_timer);
+        s->contact_timer = NULL;
+    }
+    raft_node_destroy(s->raft);
+    s->raft = NULL;
+}
+
+void server_destroy(struct server *s)
+{
+    if (!s) {
+        return;
+    }
+    server_stop(s);
+    catalog_reader_destroy(s->reader);
+    catalog_destroy(s->catalog);
+    free(s->fronts);
+    free(s);
+}
+
+bool server__as_raft_server(const struct member_server *m, struct raft_server *out)
+{
+    bool v6 = memchr(m->address.p, ':', m->address.len) != NULL;
+    *out = (struct raft_server){.kind = RAFT_VOTER};
+    if (m->id.len == 0 || m->id.len > RAFT_ID_MAX) {
+        return false;
+    }
+    memcpy(out->id, m->id.p, m->id.len);
+    int n = snprintf(out->address, sizeof out->address, v6 ? "[%.*s]:%u" : "%.*s:%u", (int)m->address.len, m->address.p,
+                     m->port);
+    return n > 0 && (size_t)n < sizeof out->address;
+}
+
+void server_member_changed(struct server *s, enum member_change change, const struct agent_member *m)
+{
+    struct member_server server;
+    if (change == MEMBER_REAPED) {
+        return; /* the next round finds a node that gossip no longer knows */
+    }
+    server__reconcile_member(s, m);
+    if (member_as_server(m, s->config->datacenter, &server)) {
+        server__bootstrap_check(s);
+        server__publish_view(s); /* its name may be new to the fronts */
+    }
+}
+
+void server_leave(struct server *s)
+{
+    struct raft_node_status st;
+    raft_node_status(s->raft, &st);
+    if (st.state != RAFT_NODE_LEADER) {
+        return; /* the leader takes us out of Raft when gossip says that we left */
+    }
+    if (st.peer_count > 0) {
+        int rc = raft_node_transfer(s->raft, NULL);
+        log_info("agent.server", "leaving: handing leadership over%s%s", rc ? ": " : "", rc ? raft_node_strerror(rc) : "");
+    }
+}
+
+void server_adopt_raft(struct server *s, int fd)
+{
+    int rc = raft_node_adopt(s->raft, fd);
+    if (rc != RAFT_OK) {
+        log_debug("agent.server", "a Raft connection was turned away: %s", raft_node_strerror(rc));
+        close(fd);
+    }
+}

@@ -1,0 +1,127 @@
+/* server.h - the server's parts: Raft and the catalog on the core loop, and a backend for calls on each front.
+ *
+ * What belongs to the core loop stands in struct server, what belongs to a front in struct server_front. Fronts learn
+ * of the cluster through a view that the core posts to them, and of new versions through touched sets. */
+#pragma once
+
+#include "base/config.h"
+#include "base/loop.h"
+#include "node/members.h"
+#include "rpc/call.h"
+#include "rpc/rpc_client.h"
+
+#include <muster/catalog.h>
+#include <muster/raft_node.h>
+#include <stdatomic.h>
+
+struct server;
+struct route;
+
+/* What a front knows of the cluster; made by the core, replaced whole. */
+struct server_view {
+    bool is_leader;
+    char leader_id[RAFT_ID_MAX + 1]; /* "": none known */
+    char leader_address[64]; /* "ip:port" of its RPC and Raft port; "" when none is known */
+    char leader_host[48];    /* the same in parts */
+    uint16_t leader_port;
+    char leader_name[256];   /* of the node; "" if gossip does not know it */
+    struct mu_strs peers;    /* addresses of all servers in the configuration */
+};
+
+struct server_front {
+    struct call_backend backend; /* first: what call_start is given */
+    struct server *server;
+    struct loop *loop;
+    struct call_backend *agent; /* answers Agent.* */
+    struct rpc_client *client;  /* to the leader */
+    struct catalog_watches *watches;
+    struct catalog_reader **idle_readers; /* a read inside the answer to a read needs one of its own */
+    size_t idle_reader_count, idle_reader_cap;
+    struct server_view *view;
+    struct route *held;    /* calls that wait for a leader */
+    struct route *blocked; /* reads that wait for a newer index */
+    struct event *held_timer;
+    uint64_t random; /* state of the jitter */
+    _Atomic size_t waiters; /* the core posts touched sets only to fronts that have some */
+};
+
+struct server {
+    const struct config *config;
+    struct loop *core;
+    struct catalog *catalog;
+    struct raft_node *raft;
+    struct members *members;
+    struct catalog_reader *reader; /* the core's own */
+    struct server_front *fronts;
+    size_t nfronts;
+    struct mu_str node_id; /* UUID of this node, which is its name in Raft; ends with a zero */
+    struct event *reconcile_timer, *contact_timer;
+    uint64_t leader_since_ns;     /* 0: not the leader */
+    bool bootstrap_asked;         /* peers are being asked whether they have a cluster already */
+    bool leaving;
+    /* Published for the fronts. */
+    _Atomic uint64_t last_contact_at_ns; /* when the leader was last heard of; 0: never */
+    _Atomic bool known_leader;
+    void (*on_fatal)(void *user, const char *sentence); /* the process must end */
+    void (*on_leader)(void *user);                      /* this server has become the leader */
+    void *user;
+};
+
+/* server.c */
+struct server_config {
+    const struct config *config;
+    struct loop *core;
+    struct members *members;
+    struct mu_str node_id;
+    const char *raft_dir;
+    void (*on_fatal)(void *user, const char *sentence);
+    void (*on_leader)(void *user);
+    void *user;
+};
+/* Opens the store: reads snapshot and log. Before the loops run. NULL with a sentence in err on failure. */
+struct server *server_create(const struct server_config *c, char *err, size_t errlen);
+/* The backend of front `number` on its loop, before the loops run. agent answers Agent.*; the client reaches the leader. */
+bool server_add_fronts(struct server *s, size_t n);
+struct call_backend *server_front_init(struct server *s, size_t number, struct loop *loop, struct call_backend *agent,
+                                       struct rpc_client *client);
+void server_front_fini(struct server *s, size_t number); /* on a stopped loop: cancels what waits */
+void server_stop(struct server *s);    /* all loops have stopped: closes the log; what waited is told */
+void server_destroy(struct server *s); /* when no message is left */
+void server_member_changed(struct server *s, enum member_change change, const struct agent_member *m); /* core */
+void server_leave(struct server *s); /* core: gives leadership away; the process is about to leave */
+void server_adopt_raft(struct server *s, int fd); /* core: an incoming connection, its first byte read */
+
+/* machine.c: the catalog as Raft's state machine */
+struct raft_node_machine server__machine(struct server *s);
+/* What a waiting proposal gets; to be freed with free. */
+struct write_result {
+    enum catalog_result_kind kind;
+    bool value;
+    char error[]; /* when kind is ERROR */
+};
+
+/* view.c (core): tells all fronts how the cluster stands. */
+void server__publish_view(struct server *s);
+void server__view_free(struct server_view *v);
+void server__watch_contact(struct server *s); /* keeps last_contact and known_leader up to date */
+
+/* backend.c (front): takes the view and goes on with what waited for it. */
+void server__front_take_view(struct server_front *f, struct server_view *v);
+
+/* leader.c (core): turns gossip into catalog and Raft membership */
+void server__leadership(struct server *s, bool is_leader);
+void server__reconcile_member(struct server *s, const struct agent_member *m);
+void server__reconcile_start(struct server *s);
+
+/* What Raft calls that server: its node ID and "ip:port". False if it has none that Raft could use. */
+bool server__as_raft_server(const struct member_server *m, struct raft_server *out);
+
+/* bootstrap.c (core): the first configuration of a new cluster */
+void server__bootstrap_check(struct server *s);
+
+/* propose.c (core) */
+/* Encodes type byte and request into a new buffer from malloc; NULL when out of memory. */
+uint8_t *server__encode_entry(enum catalog_entry_type type, const struct mu__schema *schema, const void *request,
+                              size_t *len);
+/* Proposes without anybody waiting; failures are logged at debug level: a later reconcile repeats what matters. */
+void server__propose(struct server *s, enum catalog_entry_type type, enum catalog_type schema, const void *request);

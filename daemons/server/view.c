@@ -1,0 +1,121 @@
+/* view.c - what fronts may know of the cluster, published by the core loop. */
+#include "server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTACT_INTERVAL_US 50000
+
+void server__view_free(struct server_view *v)
+{
+    if (v) {
+        for (size_t i = 0; i < v->peers.len; i++) {
+            free((void *)(uintptr_t)v->peers.items[i].p);
+        }
+        free(v->peers.items);
+        free(v);
+    }
+}
+
+static void *must(void *p)
+{
+    if (!p) {
+        abort();
+    }
+    return p;
+}
+
+/* The name that gossip knows the server with this Raft id by; "" if it does not. */
+static void name_of(const struct server *s, const char *id, char *out, size_t cap)
+{
+    size_t at = 0;
+    out[0] = '\0';
+    for (const struct agent_member *m; (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
+        if (mu__str_eq(member_tag(m, "id"), mu__cstr(id)) && m->name.len < cap) {
+            memcpy(out, m->name.p, m->name.len);
+            out[m->name.len] = '\0';
+            return;
+        }
+    }
+}
+
+/* "127.0.0.1:8300" or "[::1]:8300" in parts. */
+static void split_address(struct server_view *v)
+{
+    const char *colon = strrchr(v->leader_address, ':');
+    if (!colon) {
+        return;
+    }
+    const char *from = v->leader_address + (v->leader_address[0] == '[');
+    const char *to = colon - (colon[-1] == ']');
+    snprintf(v->leader_host, sizeof v->leader_host, "%.*s", (int)(to - from), from);
+    v->leader_port = (uint16_t)strtoul(colon + 1, NULL, 10);
+}
+
+static struct server_view *make_view(const struct server *s)
+{
+    struct server_view *v = must(calloc(1, sizeof *v));
+    struct raft_node_status st;
+    raft_node_status(s->raft, &st);
+    v->is_leader = st.state == RAFT_NODE_LEADER;
+    snprintf(v->leader_id, sizeof v->leader_id, "%s", st.leader_id ? st.leader_id : "");
+    snprintf(v->leader_address, sizeof v->leader_address, "%s", st.leader_address ? st.leader_address : "");
+    split_address(v);
+    if (v->leader_id[0]) {
+        name_of(s, v->leader_id, v->leader_name, sizeof v->leader_name);
+    }
+    v->peers.items = must(calloc(st.configuration->n + 1, sizeof *v->peers.items));
+    for (size_t i = 0; i < st.configuration->n; i++) {
+        v->peers.items[v->peers.len++] = mu__cstr(must(strdup(st.configuration->servers[i].address)));
+    }
+    return v;
+}
+
+struct delivery {
+    struct server_front *front;
+    struct server_view *view;
+};
+
+
+
+static void deliver(void *arg)
+{
+    struct delivery *d = arg;
+    server__front_take_view(d->front, d->view);
+    free(d);
+}
+
+void server__publish_view(struct server *s)
+{
+    for (size_t i = 0; s->raft && i < s->nfronts; i++) {
+        if (!s->fronts[i].loop) {
+            continue;
+        }
+        struct delivery *d = must(malloc(sizeof *d));
+        d->front = &s->fronts[i];
+        d->view = make_view(s);
+        loop_post(s->fronts[i].loop, deliver, d);
+    }
+}
+
+static void on_contact_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct server *s = arg;
+    struct raft_node_status st;
+    (void)fd;
+    (void)what;
+    raft_node_status(s->raft, &st);
+    uint64_t now = loop_now_ns();
+    bool known = st.leader_id && st.leader_id[0];
+    atomic_store(&s->known_leader, known);
+    if (st.last_contact_ns != MU_NEVER && (known || st.last_contact_ns > 0)) {
+        atomic_store(&s->last_contact_at_ns, now - st.last_contact_ns);
+    }
+}
+
+void server__watch_contact(struct server *s)
+{
+    struct timeval interval = {.tv_usec = CONTACT_INTERVAL_US};
+    s->contact_timer = must(event_new(loop_base(s->core), -1, EV_PERSIST, on_contact_timer, s));
+    event_add(s->contact_timer, &interval);
+}
