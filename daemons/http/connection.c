@@ -224,7 +224,7 @@ static bool step_idle(struct http_connection *c)
     while (c->in_len >= 2 && c->in[0] == '\r' && c->in[1] == '\n') {
         consume(c, 2); /* RFC 9112 2.2: empty lines before a request */
     }
-    if (c->in_len == 0) {
+    if (c->in_len == 0 || (c->in_len == 1 && c->in[0] == '\r')) {
         if (c->eof || c->server->draining) {
             http__connection_close(c);
         }

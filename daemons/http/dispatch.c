@@ -1,6 +1,7 @@
 /* dispatch.c - from a head to a route: what the whole API has in common before a handler runs (http-semantics 1). */
 #include "internal.h"
 
+#include "routes.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -158,6 +159,15 @@ static void redirect(struct http_request *r, struct mu_str to)
     }
 }
 
+static void add_slash(struct http_request *r)
+{
+    char *path = mu__arena_strndup(&r->arena, r->path.p, r->path.len);
+    if (path) {
+        path[r->path.len] = '/'; /* in place of the zero */
+    }
+    redirect(r, path ? (struct mu_str){path, r->path.len + 1} : mu__cstr("/"));
+}
+
 static void wrong_method(struct http_request *r)
 {
     http_header(r, "Allow", "OPTIONS,%s", r->route->allow);
@@ -179,8 +189,10 @@ void http__request_handle(struct http_request *r)
         redirect(r, clean.p ? clean : mu__cstr("/"));
         return;
     }
-    r->vary = true;
-    if (!r->route) {
+    r->vary = r->route && r->route->handle != route_root;
+    if (!r->route && http__route_lacks_slash(r->path)) {
+        add_slash(r);
+    } else if (!r->route) {
         http_reply_empty(r, 404);
     } else if (r->bad_query) {
         http_reply_empty(r, 500);

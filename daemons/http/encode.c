@@ -71,10 +71,11 @@ bool read_filter(struct http_request *r, const struct mu__schema *s)
 bool read_name(struct http_request *r, struct mu_str *out, const char *missing)
 {
     *out = r->rest;
-    if (!r->rest.len) {
-        http_reply_text(r, 400, "%s", missing);
+    if (r->rest.len) {
+        return true;
     }
-    return r->rest.len > 0;
+    http_reply_text(r, 400, "%s", missing);
+    return false;
 }
 
 bool read_flag(struct http_request *r, const char *key, bool *out)

@@ -65,8 +65,12 @@ void http__connection_close(struct http_connection *c);
 void http__connection_answer(struct http_connection *c, const struct mu__writer *head, struct mu__writer *body);
 void http__server_sweep(struct http_server *s, uint64_t now_ns); /* closes what is past its deadline */
 
-/* dispatch.c */
+/* routes.c */
 const struct http_route *http__route(struct mu_str path, struct mu_str *rest);
+/* Is path one that a prefix route would match with a slash behind it? */
+bool http__route_lacks_slash(struct mu_str path);
+
+/* dispatch.c */
 /* A request from a whole head, or NULL when out of memory. What is wrong with it is answered by _handle. */
 struct http_request *http__request_create(struct http_connection *c, const char *data, size_t len, enum http_parse *rc);
 size_t http__request_body_max(const struct http_request *r);

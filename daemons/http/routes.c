@@ -62,3 +62,14 @@ const struct http_route *http__route(struct mu_str path, struct mu_str *rest)
     *rest = (struct mu_str){path.p + best_len, path.len - best_len};
     return best;
 }
+
+bool http__route_lacks_slash(struct mu_str path)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        size_t len = strlen(routes[i].path);
+        if (routes[i].prefix && path.len == len - 1 && memcmp(path.p, routes[i].path, path.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -9,10 +9,11 @@
 
 static bool has_key(struct http_request *r)
 {
-    if (!r->rest.len) {
-        http_reply_text(r, 400, "Missing key name");
+    if (r->rest.len) {
+        return true;
     }
-    return r->rest.len > 0;
+    http_reply_text(r, 400, "Missing key name");
+    return false;
 }
 
 /* ---- GET ---- */
