@@ -89,6 +89,7 @@ struct catalog {
     struct catalog_touched *touched; /* of the batch; its keys are in touched_keys until they are given away */
     struct mu__writer touched_keys;
     bool is_void;   /* a batch ran out of memory: nothing is done any more, and only an abort may follow */
+    bool is_quiet;  /* a restore: nothing is touched, and no index moves */
     uint64_t index; /* of the entry that is being applied */
     _Atomic(struct catalog_reader *) readers; /* grows only; free ones are taken again */
     struct mu_allocator noticing; /* the allocator, but a failure voids the batch: it must not look like bad input */

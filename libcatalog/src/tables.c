@@ -113,6 +113,9 @@ struct catalog__found catalog__gather(struct catalog *c, enum catalog__tree tree
 
 void catalog__service_changed(struct catalog *c, struct mu_str name)
 {
+    if (c->is_quiet) {
+        return;
+    }
     const struct catalog__mark *before = catalog__get_service_index(c->draft, name);
     if (before && before->index == c->index) {
         return; /* this entry said so already */
@@ -124,6 +127,9 @@ void catalog__service_changed(struct catalog *c, struct mu_str name)
 
 void catalog__services_of_node_changed(struct catalog *c, struct mu_str node, bool record)
 {
+    if (c->is_quiet) {
+        return;
+    }
     struct catalog__found found = catalog__gather(c, CATALOG__SERVICES, &node, 1);
     for (size_t i = 0; i < found.len; i++) {
         const struct catalog__instance *instance = found.items[i];
@@ -141,5 +147,9 @@ void catalog__services_of_node_changed(struct catalog *c, struct mu_str node, bo
 void catalog__restore_mark(struct catalog *c, enum catalog__tree tree, const struct catalog__mark *mark)
 {
     void *record = catalog__clone(c, &catalog__mark_schema, mark);
-    catalog__discard(c, catalog__tree_put(c, tree, &mark->name, 1, record));
+    void *old = catalog__tree_put(c, tree, &mark->name, 1, record);
+    if (tree == CATALOG__TOMBSTONES && !old) {
+        c->draft->count[CATALOG__TABLE_TOMBSTONES]++;
+    }
+    catalog__discard(c, old);
 }

@@ -9,6 +9,9 @@ void catalog__touch(struct catalog *c, char kind, struct mu_str key)
 {
     struct mu__writer *w = &c->touched_keys;
     size_t before = w->len;
+    if (c->is_quiet) {
+        return;
+    }
     if (key.len >= UINT32_MAX) {
         c->is_void = true; /* longer than any entry */
         return;

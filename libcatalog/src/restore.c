@@ -1,0 +1,258 @@
+/* restore.c - a snapshot becomes the state. It is built as a draft beside the version that is published, with the same
+ * table functions as entries, but told to be quiet; then it takes the place of everything at once. */
+#include <assert.h>
+#include <string.h>
+
+#include "key.h"
+#include "snapshot.h"
+#include "tables.h"
+
+/* ---- The bytes ---- */
+
+/* A window on the stream. It grows with what has arrived, never with what a length promises. */
+struct source {
+    const struct mu_allocator *allocator;
+    catalog_read_fn read;
+    void *user;
+    uint8_t *data;
+    size_t pos, len, cap;
+    int rc;
+};
+
+static void fill(struct source *s)
+{
+    if (s->pos > 0) {
+        memmove(s->data, s->data + s->pos, s->len - s->pos);
+        s->len -= s->pos;
+        s->pos = 0;
+    }
+    void *data = s->data;
+    if (!mu__reserve(s->allocator, &data, &s->cap, s->len + CATALOG__SNAPSHOT_CHUNK, 1)) {
+        s->rc = CATALOG_ENOMEM;
+        return;
+    }
+    s->data = data;
+    size_t got = CATALOG__SNAPSHOT_CHUNK;
+    if (s->read(s->user, s->data + s->len, &got) != 0) {
+        s->rc = CATALOG_EIO;
+    } else if (got == 0 || got > CATALOG__SNAPSHOT_CHUNK) {
+        s->rc = CATALOG_ESNAPSHOT; /* cut short */
+    } else {
+        s->len += got;
+    }
+}
+
+/* The next n bytes, lent until the next call; NULL when they do not come. */
+static const uint8_t *take(struct source *s, size_t n)
+{
+    while (s->rc == 0 && s->len - s->pos < n) {
+        fill(s);
+    }
+    if (s->rc != 0) {
+        return NULL;
+    }
+    s->pos += n;
+    return s->data + s->pos - n;
+}
+
+static int read_header(struct source *s)
+{
+    const uint8_t *p = take(s, CATALOG__SNAPSHOT_MAGIC_LEN + 1);
+    if (!p) {
+        return s->rc;
+    }
+    if (memcmp(p, CATALOG__SNAPSHOT_MAGIC, CATALOG__SNAPSHOT_MAGIC_LEN) != 0) {
+        return CATALOG_ESNAPSHOT;
+    }
+    return p[CATALOG__SNAPSHOT_MAGIC_LEN] == CATALOG__SNAPSHOT_FORMAT ? 0 : CATALOG_ENEWER;
+}
+
+/* ---- The records ---- */
+
+static bool is_id(struct mu_str s)
+{
+    return s.len > 0 && catalog__is_name(s);
+}
+
+static bool load_instance(struct catalog *c, const struct catalog__instance *i)
+{
+    bool is_whole = is_id(i->service.id) && is_id(i->service.service) && i->service.weights &&
+                    catalog__is_name(i->service.proxy.destination_service_name) &&
+                    catalog__get_node(c->draft, i->node);
+    if (is_whole) {
+        catalog__put_instance(c, i);
+    }
+    return is_whole;
+}
+
+static bool load_check(struct catalog *c, const struct catalog_check *k)
+{
+    bool is_whole = is_id(k->check_id) && is_id(k->status) && catalog__is_name(k->service_id) &&
+                    catalog__is_name(k->service_name) && catalog__get_node(c->draft, k->node);
+    if (is_whole) {
+        catalog__put_check(c, k);
+    }
+    return is_whole;
+}
+
+static bool load_node(struct catalog *c, const struct catalog_node *n)
+{
+    bool is_whole = is_id(n->node) && catalog__is_name(n->id);
+    if (is_whole) {
+        catalog__put_node(c, n);
+    }
+    return is_whole;
+}
+
+static bool load(struct catalog *c, enum catalog__snapshot_type type, const void *obj)
+{
+    switch (type) {
+    case CATALOG__SNAPSHOT_NODE:
+        return load_node(c, obj);
+    case CATALOG__SNAPSHOT_SERVICE:
+        return load_instance(c, obj);
+    case CATALOG__SNAPSHOT_CHECK:
+        return load_check(c, obj);
+    case CATALOG__SNAPSHOT_KEY:
+        catalog__put_key(c, obj);
+        return true;
+    case CATALOG__SNAPSHOT_TOMBSTONE:
+        catalog__restore_mark(c, CATALOG__TOMBSTONES, obj);
+        return true;
+    default:
+        assert(type == CATALOG__SNAPSHOT_SERVICE_INDEX);
+        catalog__restore_mark(c, CATALOG__SERVICE_INDEXES, obj);
+        return is_id(((const struct catalog__mark *)obj)->name);
+    }
+}
+
+static int decode(struct catalog *c, const struct mu__schema *s, const uint8_t *body, size_t len, void *out)
+{
+    struct mu__reader r = mu__reader(body, len);
+    if (mu__schema_decode(s, &r, &c->scratch, true, out) && mu__reader_left(&r) == 0) {
+        return 0;
+    }
+    return c->is_void ? CATALOG_ENOMEM : CATALOG_ESNAPSHOT;
+}
+
+struct progress {
+    struct catalog__totals totals;
+    bool has_totals, is_done;
+    uint64_t records;
+};
+
+static int load_totals(struct catalog *c, const uint8_t *body, size_t len, struct progress *p)
+{
+    p->has_totals = true;
+    return decode(c, &catalog__totals_schema, body, len, &p->totals);
+}
+
+static int load_end(struct catalog *c, const uint8_t *body, size_t len, struct progress *p)
+{
+    struct catalog__tail tail;
+    int rc = decode(c, &catalog__tail_schema, body, len, &tail);
+    if (rc == 0 && (tail.records != p->records || !p->has_totals)) {
+        rc = CATALOG_ESNAPSHOT;
+    }
+    p->is_done = rc == 0;
+    return rc;
+}
+
+static int load_record(struct catalog *c, uint8_t type, const uint8_t *body, size_t len)
+{
+    union {
+        struct catalog_node node;
+        struct catalog__instance instance;
+        struct catalog_check check;
+        struct catalog_dir_entry entry;
+        struct catalog__mark mark;
+    } obj;
+    for (size_t i = 0; i < CATALOG__SNAPSHOT_TABLES; i++) {
+        const struct catalog__snapshot_table *t = &catalog__snapshot_tables[i];
+        if (t->type == (enum catalog__snapshot_type)type) {
+            assert(t->schema->size <= sizeof obj);
+            int rc = decode(c, t->schema, body, len, &obj);
+            if (rc == 0 && !load(c, t->type, &obj)) {
+                rc = CATALOG_ESNAPSHOT;
+            }
+            return c->is_void ? CATALOG_ENOMEM : rc;
+        }
+    }
+    return type & CATALOG__SNAPSHOT_IGNORABLE ? 0 : CATALOG_ENEWER;
+}
+
+static int load_next(struct catalog *c, struct source *s, struct progress *p)
+{
+    const uint8_t *head = take(s, 5);
+    if (!head) {
+        return s->rc;
+    }
+    uint8_t type = head[0];
+    struct mu__reader r = mu__reader(head + 1, 4);
+    size_t len = mu__read_u32be(&r);
+    const uint8_t *body = take(s, len);
+    if (!body) {
+        return s->rc;
+    }
+    mu__arena_reset(&c->scratch);
+    if (type == CATALOG__SNAPSHOT_END) {
+        return load_end(c, body, len, p);
+    }
+    int rc = type == CATALOG__SNAPSHOT_TOTALS ? load_totals(c, body, len, p) : load_record(c, type, body, len);
+    p->records++;
+    return rc;
+}
+
+static int load_all(struct catalog *c, struct source *s)
+{
+    struct progress p = {.records = 0};
+    int rc = read_header(s);
+    while (rc == 0 && !p.is_done) {
+        rc = load_next(c, s, &p);
+    }
+    if (rc == 0) {
+        c->draft->index = p.totals.index;
+        memcpy(c->draft->table, p.totals.table, sizeof c->draft->table);
+    }
+    return rc;
+}
+
+/* ---- The exchange ---- */
+
+/* Makes the draft an empty catalog. What it held is still the published version's. */
+static void empty(struct catalog__version *draft)
+{
+    memset(draft->root, 0, sizeof draft->root);
+    memset(draft->table, 0, sizeof draft->table);
+    memset(draft->count, 0, sizeof draft->count);
+    draft->index = 0;
+}
+
+int catalog_restore(struct catalog *c, catalog_read_fn read, void *user, struct catalog_touched **touched)
+{
+    if (!catalog__batch_begin(c)) {
+        return CATALOG_ENOMEM;
+    }
+    struct catalog__version before = *c->draft;
+    struct source s = {.allocator = &c->allocator, .read = read, .user = user};
+    empty(c->draft);
+    c->is_quiet = true;
+    int rc = load_all(c, &s);
+    if (rc == 0 && !catalog__space_reserve(&c->space, CATALOG__TREES)) {
+        rc = CATALOG_ENOMEM;
+    }
+    c->is_quiet = false;
+    mu__free(&c->allocator, s.data);
+    mu__arena_reset(&c->scratch);
+    if (rc != 0) {
+        catalog__batch_abort(c);
+        return rc;
+    }
+    for (int t = 0; t < CATALOG__TREES; t++) {
+        bool is_primary = catalog__tree_is_primary((enum catalog__tree)t);
+        catalog__retire_tree(&c->space, before.root[t], is_primary ? CATALOG__RETIRED_RECORDS : CATALOG__RETIRED_TREE);
+    }
+    c->touched->is_all = true;
+    catalog__batch_publish(c, touched);
+    return 0;
+}
