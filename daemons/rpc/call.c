@@ -49,8 +49,10 @@ void call_fail(struct call *c, const char *fmt, ...)
     int len = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
     size_t size = len < 0 ? 1 : (size_t)len + 1;
+    size_t limit = c->arena.limit;
     c->arena.limit = 0; /* a call that used up its memory can still say so */
     c->error = mu__arena_calloc(&c->arena, 1, size);
+    c->arena.limit = limit;
     if (!c->error) {
         c->error = out_of_memory;
     } else {

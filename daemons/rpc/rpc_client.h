@@ -31,7 +31,7 @@ enum rpc_outcome {
     RPC_BROKEN    /* the connection ended, or no answer came in time: it may or may not have taken effect */
 };
 
-/* Runs once, never within rpc_client_start. Unless ANSWERED, c->error is Consul's text, with the prefix of this hop. */
+/* Runs once, never within rpc_client_start; must not destroy the client. Unless ANSWERED, c->error is Consul's text, with the prefix of this hop. */
 typedef void (*rpc_done_fn)(struct call *c, enum rpc_outcome outcome, void *arg);
 
 struct rpc_client;
@@ -40,7 +40,8 @@ struct rpc_client *rpc_client_create(const struct rpc_client_config *cfg); /* co
 /* Ends all sessions; what is under way ends RPC_BROKEN. */
 void rpc_client_destroy(struct rpc_client *x);
 
-/* Sends the call, which stays the caller's, and borrows it until done or cancel. The target is copied.
+/* Sends the call, which stays the caller's, and borrows it until done or cancel. The target is copied. NULL: out of
+ * memory or the client is being destroyed, and done is not called.
  * A call with a time limit of its own (blocking reads) waits a little longer than the server may; others a minute. */
 struct rpc_exchange *rpc_client_start(struct rpc_client *x, const struct rpc_target *to, struct call *c,
                                       rpc_done_fn done, void *arg);

@@ -63,6 +63,8 @@ int yamux_pump(struct yamux *y);
 /* Opens a stream; nothing is sent before its first write. NULL: too many are unacknowledged, the peer goes away, or no memory. */
 struct yamux_stream *yamux_open(struct yamux *y, void *stream_user);
 bool yamux_can_open(const struct yamux *y);
+/* No more streams can ever be opened: the peer goes away, or the ids are used up. Those there are go on. */
+bool yamux_is_retiring(const struct yamux *y);
 size_t yamux_stream_count(const struct yamux *y);
 
 void yamux_stream_set_user(struct yamux_stream *s, void *user);

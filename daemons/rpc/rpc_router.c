@@ -1,0 +1,376 @@
+#include "rpc_router.h"
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "endpoints.h"
+#include "prng.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define MODULE               "agent.router"
+#define HOLD_TIMEOUT_NS      (7 * MU_SEC)
+#define REBALANCE_NS         (120 * MU_SEC)
+#define NEW_PER_SERVER_AND_S 64u /* connections that rebalancing may cause in the whole pool */
+
+struct server {
+    char *name, *host;
+    uint16_t port;
+};
+
+/* A call on its way, which is its state. */
+struct routed {
+    struct rpc_router *router;
+    struct routed *next, *previous;
+    struct call *call;
+    struct rpc_exchange *exchange; /* NULL: waits for the timer to try again */
+    struct event *timer;
+    char *asked; /* name of the server */
+    uint64_t started_ns;
+    size_t unreached; /* servers that could not be reached, in a row */
+};
+
+struct rpc_router {
+    struct call_backend backend; /* first: what call_start is given */
+    struct rpc_router_config config;
+    struct mu__prng prng;
+    struct server *servers; /* the first is asked */
+    size_t count, cap;
+    size_t pool_size;
+    struct routed *routed;
+    struct event *rebalance;
+    struct call *ping;
+    struct rpc_exchange *ping_exchange;
+    size_t pings_left;
+};
+
+/* ---- The list ---- */
+
+static size_t find(const struct rpc_router *r, const char *name)
+{
+    size_t i = 0;
+    while (i < r->count && strcmp(r->servers[i].name, name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+static void free_server(struct server *s)
+{
+    mu__free(&mu__malloc_allocator, s->name);
+    mu__free(&mu__malloc_allocator, s->host);
+}
+
+static void remove_at(struct rpc_router *r, size_t i)
+{
+    r->count--;
+    memmove(&r->servers[i], &r->servers[i + 1], (r->count - i) * sizeof *r->servers);
+}
+
+/* The first goes to the end, if it still is the one that failed. */
+static void rotate(struct rpc_router *r, const char *failed)
+{
+    if (r->count < 2 || strcmp(r->servers[0].name, failed) != 0) {
+        return;
+    }
+    struct server first = r->servers[0];
+    remove_at(r, 0);
+    r->servers[r->count++] = first;
+}
+
+void rpc_router_remove(struct rpc_router *r, const char *name)
+{
+    size_t i = find(r, name);
+    if (i < r->count) {
+        log_info(MODULE, "removing server: %s", name);
+        free_server(&r->servers[i]);
+        remove_at(r, i);
+    }
+}
+
+void rpc_router_add(struct rpc_router *r, const char *name, const char *host, uint16_t port)
+{
+    size_t known = find(r, name);
+    if (known < r->count && strcmp(r->servers[known].host, host) == 0 && r->servers[known].port == port) {
+        return;
+    }
+    rpc_router_remove(r, name);
+    struct server s = {.name = mu__strndup(&mu__malloc_allocator, name, strlen(name)),
+                       .host = mu__strndup(&mu__malloc_allocator, host, strlen(host)),
+                       .port = port};
+    if (!s.name || !s.host ||
+        !mu__reserve(&mu__malloc_allocator, (void **)&r->servers, &r->cap, r->count + 1, sizeof s)) {
+        free_server(&s);
+        return;
+    }
+    /* At random, since agents that start together hear of the servers in the same order. */
+    size_t at = mu__prng_below(&r->prng, r->count + 1);
+    memmove(&r->servers[at + 1], &r->servers[at], (r->count - at) * sizeof s);
+    r->servers[at] = s;
+    r->count++;
+    log_info(MODULE, "adding server: %s (%s:%u)", name, host, (unsigned)port);
+}
+
+size_t rpc_router_count(const struct rpc_router *r)
+{
+    return r->count;
+}
+
+void rpc_router_set_pool_size(struct rpc_router *r, size_t nodes)
+{
+    r->pool_size = nodes;
+}
+
+static struct rpc_target first_server(const struct rpc_router *r)
+{
+    const struct server *s = &r->servers[0];
+    return (struct rpc_target){s->name, s->host, s->port};
+}
+
+/* ---- Calls ---- */
+
+static void set_timer(struct event *e, uint64_t ns)
+{
+    struct timeval tv = {(time_t)(ns / MU_SEC), (suseconds_t)(ns % MU_SEC / MU_USEC)};
+    event_add(e, &tv);
+}
+
+static void free_routed(struct routed *d)
+{
+    if (d->previous) {
+        d->previous->next = d->next;
+    } else {
+        d->router->routed = d->next;
+    }
+    if (d->next) {
+        d->next->previous = d->previous;
+    }
+    if (d->timer) {
+        event_free(d->timer);
+    }
+    mu__free(&mu__malloc_allocator, d->asked);
+    mu__free(&mu__malloc_allocator, d);
+}
+
+static void on_done(struct call *c, enum rpc_outcome outcome, void *arg);
+
+/* Asks the first server; ends the call when there is none. */
+static void attempt(struct routed *d)
+{
+    struct rpc_router *r = d->router;
+    struct call *c = d->call;
+    c->error = NULL;
+    c->reply = NULL;
+    if (r->count == 0) {
+        free_routed(d);
+        call_fail(c, "No known Consul servers");
+        return;
+    }
+    struct rpc_target to = first_server(r);
+    mu__free(&mu__malloc_allocator, d->asked);
+    d->asked = mu__strndup(&mu__malloc_allocator, to.name, strlen(to.name));
+    d->exchange = d->asked ? rpc_client_start(r->config.client, &to, c, on_done, d) : NULL;
+    if (!d->exchange) {
+        free_routed(d);
+        call_fail(c, "rpc error getting client: failed to get conn: out of memory");
+    }
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    attempt(arg);
+}
+
+static bool may_retry(const struct routed *d, enum rpc_outcome outcome)
+{
+    const struct rpc_router *r = d->router;
+    if (loop_now_ns() - d->started_ns >= r->config.hold_timeout_ns) {
+        return false;
+    }
+    if (strstr(d->call->error, "No cluster leader")) {
+        return true;
+    }
+    bool is_read = d->call->endpoint->kind != ENDPOINT_WRITE;
+    return outcome == RPC_BROKEN && is_read &&
+           (strstr(d->call->error, "stream closed") || strstr(d->call->error, "session shutdown"));
+}
+
+static void on_done(struct call *c, enum rpc_outcome outcome, void *arg)
+{
+    struct routed *d = arg;
+    struct rpc_router *r = d->router;
+    d->exchange = NULL;
+    if (outcome != RPC_ANSWERED) {
+        rotate(r, d->asked);
+        d->unreached = outcome == RPC_UNSENT ? d->unreached + 1 : 0;
+        if (d->unreached && d->unreached < r->count) {
+            attempt(d); /* nobody has heard of the call yet, so asking another is safe, whatever it is */
+            return;
+        }
+        if (may_retry(d, outcome)) {
+            set_timer(d->timer, mu__prng_below(&r->prng, r->config.hold_timeout_ns / 16 + 1));
+            return;
+        }
+    }
+    free_routed(d);
+    call_finish(c);
+}
+
+static void start(struct call_backend *b, struct call *c)
+{
+    struct rpc_router *r = (struct rpc_router *)b;
+    struct routed *d = mu__calloc(&mu__malloc_allocator, 1, sizeof *d);
+    if (!d) {
+        call_fail(c, "out of memory");
+        return;
+    }
+    *d = (struct routed){.router = r, .call = c, .next = r->routed, .started_ns = loop_now_ns()};
+    if (d->next) {
+        d->next->previous = d;
+    }
+    r->routed = d;
+    c->state = d;
+    d->timer = evtimer_new(r->config.base, on_retry, d);
+    if (!d->timer) {
+        free_routed(d);
+        call_fail(c, "out of memory");
+        return;
+    }
+    attempt(d);
+}
+
+static void cancel(struct call_backend *b, struct call *c)
+{
+    (void)b;
+    struct routed *d = c->state;
+    if (d->exchange) {
+        rpc_exchange_cancel(d->exchange);
+    }
+    free_routed(d);
+    call_free(c);
+}
+
+/* ---- Rebalancing ---- */
+
+static void schedule_rebalance(struct rpc_router *r)
+{
+    uint64_t ns = REBALANCE_NS;
+    if (r->count) {
+        uint64_t fair = (uint64_t)r->pool_size * MU_SEC / (NEW_PER_SERVER_AND_S * r->count);
+        ns = fair > ns ? fair : ns;
+    }
+    set_timer(r->rebalance, ns + mu__prng_below(&r->prng, ns / 2));
+}
+
+static void shuffle(struct rpc_router *r)
+{
+    for (size_t i = r->count; i > 1; i--) {
+        size_t k = mu__prng_below(&r->prng, i);
+        struct server swap = r->servers[i - 1];
+        r->servers[i - 1] = r->servers[k];
+        r->servers[k] = swap;
+    }
+}
+
+static void end_ping(struct rpc_router *r)
+{
+    call_free(r->ping);
+    r->ping = NULL;
+    r->ping_exchange = NULL;
+}
+
+static void ping_first(struct rpc_router *r);
+
+static void on_pinged(struct call *c, enum rpc_outcome outcome, void *arg)
+{
+    (void)c;
+    struct rpc_router *r = arg;
+    end_ping(r);
+    if (outcome != RPC_ANSWERED && r->count > 1) {
+        rotate(r, r->servers[0].name);
+        ping_first(r);
+    }
+}
+
+/* The first that answers stays first; each is asked once. */
+static void ping_first(struct rpc_router *r)
+{
+    if (r->count == 0 || r->pings_left == 0) {
+        return;
+    }
+    r->pings_left--;
+    struct rpc_target to = first_server(r);
+    r->ping = call_create(&endpoints[ENDPOINT_STATUS_PING], 0, NULL, NULL);
+    r->ping_exchange = r->ping ? rpc_client_start(r->config.client, &to, r->ping, on_pinged, r) : NULL;
+    if (!r->ping_exchange) {
+        end_ping(r);
+    }
+}
+
+static void on_rebalance(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct rpc_router *r = arg;
+    if (r->count > 1 && !r->ping) {
+        shuffle(r);
+        r->pings_left = r->count;
+        ping_first(r);
+    }
+    schedule_rebalance(r);
+}
+
+/* ---- The router ---- */
+
+struct rpc_router *rpc_router_create(const struct rpc_router_config *cfg)
+{
+    struct rpc_router *r = mu__calloc(&mu__malloc_allocator, 1, sizeof *r);
+    if (!r) {
+        return NULL;
+    }
+    r->backend = (struct call_backend){start, cancel};
+    r->config = *cfg;
+    if (!r->config.hold_timeout_ns) {
+        r->config.hold_timeout_ns = HOLD_TIMEOUT_NS;
+    }
+    mu__prng_seed(&r->prng, cfg->seed);
+    r->rebalance = evtimer_new(cfg->base, on_rebalance, r);
+    if (!r->rebalance) {
+        mu__free(&mu__malloc_allocator, r);
+        return NULL;
+    }
+    schedule_rebalance(r);
+    return r;
+}
+
+void rpc_router_destroy(struct rpc_router *r)
+{
+    if (!r) {
+        return;
+    }
+    if (r->ping) {
+        rpc_exchange_cancel(r->ping_exchange);
+        end_ping(r);
+    }
+    while (r->routed) {
+        struct call *c = r->routed->call;
+        if (r->routed->exchange) {
+            rpc_exchange_cancel(r->routed->exchange);
+        }
+        free_routed(r->routed);
+        call_fail(c, "rpc error making call: session shutdown");
+    }
+    for (size_t i = 0; i < r->count; i++) {
+        free_server(&r->servers[i]);
+    }
+    event_free(r->rebalance);
+    mu__free(&mu__malloc_allocator, r->servers);
+    mu__free(&mu__malloc_allocator, r);
+}
+
+struct call_backend *rpc_router_backend(struct rpc_router *r)
+{
+    return &r->backend;
+}
