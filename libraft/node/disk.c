@@ -36,7 +36,8 @@ static void open_news(struct letter *l)
     mu__free(&cfg->allocator, n);
 }
 
-/* Without memory the news is not told: a full disk then only looks slow, and a failed one shows in every job. */
+/* Without memory the news is not told: a full disk then only looks slow, and a failed one shows in
+ * every job. */
 static void tell(struct disk *d, int code, const struct raft_node_diag *diag)
 {
     struct news *n = mu__calloc(&d->cfg.allocator, 1, sizeof *n);
@@ -87,7 +88,8 @@ static bool wait_for_room(struct disk *d)
     return goes_on;
 }
 
-/* One step against the disk, job->run or (job NULL) the commit, again and again while the disk is full. */
+/* One step against the disk, job->run or (job NULL) the commit, again and again while the disk is
+ * full. */
 static int insist(struct disk *d, struct disk_job *job)
 {
     struct raft_node_diag diag = {""};
@@ -136,7 +138,8 @@ static void run_job(struct disk *d, struct disk_job *job)
 {
     if (!job->is_write) {
         commit(d);
-        give_back(d, job, d->is_failed || is_stopping(d) ? RAFT_NODE_ESTOPPED : job->run(job, d->cfg.log));
+        give_back(d, job,
+                  d->is_failed || is_stopping(d) ? RAFT_NODE_ESTOPPED : job->run(job, d->cfg.log));
         return;
     }
     int rc = d->is_failed ? RAFT_NODE_ESTOPPED : insist(d, job);

@@ -14,7 +14,8 @@ static uint32_t frame_crc(uint8_t kind, const uint8_t *body, size_t len)
     return raft_node__crc32c(raft_node__crc32c(0, &kind, 1), body, len);
 }
 
-void raft_node__frame_encode_head(uint8_t out[FRAME_HEAD_BYTES], enum frame_kind kind, const uint8_t *body, size_t len)
+void raft_node__frame_encode_head(uint8_t out[FRAME_HEAD_BYTES], enum frame_kind kind,
+                                  const uint8_t *body, size_t len)
 {
     struct mu__writer w = mu__writer_fixed(out, FRAME_HEAD_BYTES);
     mu__write_u32le(&w, (uint32_t)len);
@@ -79,8 +80,8 @@ bool raft_node__hello_decode(const uint8_t *body, size_t len, struct hello *out)
     read_text(&r, h.cluster, sizeof h.cluster);
     read_text(&r, h.from, sizeof h.from);
     read_text(&r, h.to, sizeof h.to);
-    if (r.failed || memcmp(m, magic, sizeof magic) != 0 || version != HELLO_VERSION || h.from[0] == 0 ||
-        mu__reader_left(&r) != 0) {
+    if (r.failed || memcmp(m, magic, sizeof magic) != 0 || version != HELLO_VERSION ||
+        h.from[0] == 0 || mu__reader_left(&r) != 0) {
         return false;
     }
     *out = h;

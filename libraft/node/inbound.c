@@ -7,7 +7,7 @@ struct inbound {
     struct inbound *next;
     struct transport *t;
     struct bufferevent *stream;
-    struct event *deadline;    /* for the hello */
+    struct event *deadline;     /* for the hello */
     char from[RAFT_ID_MAX + 1]; /* "": no hello yet */
 };
 
@@ -26,7 +26,8 @@ void raft_node__inbound_free(struct transport *t, struct inbound *c)
     mu__free(&t->cfg.allocator, c);
 }
 
-/* A peer that connects again has given its older connection up, though we may not have noticed its end. */
+/* A peer that connects again has given its older connection up, though we may not have noticed its
+ * end. */
 static void drop_older(struct transport *t, const struct inbound *newest)
 {
     for (struct inbound *c = t->inbound; c;) {
@@ -50,10 +51,12 @@ static bool take_hello(struct inbound *c, const struct frame_head *head, const u
         return false;
     }
     if (strcmp(h.cluster, cfg->cluster) != 0 || (h.to[0] != 0 && strcmp(h.to, cfg->id) != 0)) {
-        raft_node__logf(&cfg->log, MU_WARN, "raft: %s of cluster '%s' looked for %s here and is turned away", h.from,
+        raft_node__logf(&cfg->log, MU_WARN,
+                        "raft: %s of cluster '%s' looked for %s here and is turned away", h.from,
                         h.cluster, h.to);
         struct evbuffer *out = bufferevent_get_output(c->stream);
-        evbuffer_write(out, bufferevent_getfd(c->stream)); /* at once, as far as it goes: the connection ends */
+        evbuffer_write(out, bufferevent_getfd(
+                                c->stream)); /* at once, as far as it goes: the connection ends */
         return false;
     }
     memcpy(c->from, h.from, sizeof c->from);
@@ -83,7 +86,8 @@ static void on_read(struct bufferevent *stream, void *arg)
             return;
         }
         if (got < 0 || !take_frame(c, &head, body)) {
-            raft_node__logf(&c->t->cfg.log, MU_WARN, "raft: a connection was closed: it brought what no peer sends");
+            raft_node__logf(&c->t->cfg.log, MU_WARN,
+                            "raft: a connection was closed: it brought what no peer sends");
             raft_node__inbound_free(c->t, c);
             return;
         }

@@ -35,9 +35,9 @@ struct log_visitor {
 
 struct log;
 
-/* Opens or makes the log of cfg->dir (which exists); visitor may be NULL. Repairs a torn tail, and says so in a log
- * line. Errors: RAFT_NODE_ECORRUPT, RAFT_NODE_EIO, RAFT_NODE_ENOSPC, RAFT_ENOMEM, or what
- * visitor->entry returned. */
+/* Opens or makes the log of cfg->dir (which exists); visitor may be NULL. Repairs a torn tail, and
+ * says so in a log line. Errors: RAFT_NODE_ECORRUPT, RAFT_NODE_EIO, RAFT_NODE_ENOSPC, RAFT_ENOMEM,
+ * or what visitor->entry returned. */
 int raft_node__log_open(const struct log_config *cfg, const struct log_visitor *visitor,
                         struct log **out, struct raft_node_diag *diag);
 void raft_node__log_close(struct log *l); /* NULL is allowed. What was not committed is lost */
@@ -51,8 +51,7 @@ raft_index raft_node__log_first_index(const struct log *l); /* last + 1 when it 
 int raft_node__log_set_hard_state(struct log *l, const struct raft_hard_state *hs,
                                   struct raft_node_diag *diag);
 int raft_node__log_append(struct log *l, const struct raft_entry *e, struct raft_node_diag *diag);
-int raft_node__log_cut(struct log *l, raft_index index,
-                       struct raft_node_diag *diag);
+int raft_node__log_cut(struct log *l, raft_index index, struct raft_node_diag *diag);
 int raft_node__log_reset(struct log *l, raft_index index, raft_term term,
                          struct raft_node_diag *diag);
 

@@ -90,7 +90,8 @@ static int fail_damaged(const struct replay *p, const char *why)
 static int replay_entry(struct replay *p, const struct record *r)
 {
     struct log *l = p->l;
-    if (r->index != l->last_index + 1 || r->term < raft_node__log_term(l, l->last_index) || r->term == 0) {
+    if (r->index != l->last_index + 1 || r->term < raft_node__log_term(l, l->last_index) ||
+        r->term == 0) {
         return fail_damaged(p, "an entry out of order");
     }
     if (r->len > l->cfg.entry_bytes_max) {

@@ -42,8 +42,10 @@ bool raft_node__mailbox_init(struct mailbox *m, struct event_base *base)
     }
     pthread_mutex_init(&m->lock, NULL);
     m->event = NULL;
-    if (evutil_make_socket_nonblocking(m->bell[0]) == 0 && evutil_make_socket_nonblocking(m->bell[1]) == 0 &&
-        evutil_make_socket_closeonexec(m->bell[0]) == 0 && evutil_make_socket_closeonexec(m->bell[1]) == 0) {
+    if (evutil_make_socket_nonblocking(m->bell[0]) == 0 &&
+        evutil_make_socket_nonblocking(m->bell[1]) == 0 &&
+        evutil_make_socket_closeonexec(m->bell[0]) == 0 &&
+        evutil_make_socket_closeonexec(m->bell[1]) == 0) {
         m->event = event_new(base, m->bell[0], EV_READ | EV_PERSIST, on_bell, m);
     }
     if (!m->event || event_add(m->event, NULL) != 0) {
@@ -72,7 +74,8 @@ void raft_node__mailbox_post(struct mailbox *m, struct letter *letter)
     m->last = &letter->next;
     bool must_ring = !m->is_rung;
     m->is_rung = true;
-    if (must_ring) { /* under the lock: after it, the loop may open the letter and take the mailbox down */
+    if (must_ring) { /* under the lock: after it, the loop may open the letter and take the mailbox
+                        down */
         char byte = 0;
         ssize_t sent = send(m->bell[1], &byte, 1, MSG_NOSIGNAL);
         (void)sent; /* full: the loop has been told often enough */

@@ -1,4 +1,5 @@
-/* mailbox.h - how the node's threads speak to the core loop: letters that run there, in the order of posting. */
+/* mailbox.h - how the node's threads speak to the core loop: letters that run there, in the order
+ * of posting. */
 #pragma once
 
 #include <event2/event.h>

@@ -25,7 +25,8 @@ struct peer {
     struct event *timer;      /* of the state: connect timeout, rest, or a sweep */
 };
 
-#define SWEEP_NS (60 * MU_SEC) /* a peer with whom nobody spoke for one to two of these is forgotten */
+#define SWEEP_NS                                                                                   \
+    (60 * MU_SEC) /* a peer with whom nobody spoke for one to two of these is forgotten */
 
 void raft_node__peer_free(struct transport *t, struct peer *p)
 {
@@ -66,8 +67,8 @@ static void hang_up(struct peer *p)
 static void rest(struct peer *p, const char *why)
 {
     const struct transport_config *cfg = &p->t->cfg;
-    raft_node__logf(&cfg->log, p->has_failed ? MU_DEBUG : MU_WARN, "raft: no connection to %s at %s: %s", p->id,
-                    p->address, why);
+    raft_node__logf(&cfg->log, p->has_failed ? MU_DEBUG : MU_WARN,
+                    "raft: no connection to %s at %s: %s", p->id, p->address, why);
     p->has_failed = true;
     hang_up(p);
     p->state = PEER_RESTING;
@@ -107,7 +108,8 @@ static void become_ready(struct peer *p)
     p->state = PEER_READY;
     p->rest_ns = 0;
     if (p->has_failed) {
-        raft_node__logf(&p->t->cfg.log, MU_INFO, "raft: connected to %s at %s again", p->id, p->address);
+        raft_node__logf(&p->t->cfg.log, MU_INFO, "raft: connected to %s at %s again", p->id,
+                        p->address);
         p->has_failed = false;
     }
     bufferevent_write_buffer(p->stream, p->waiting);
@@ -173,7 +175,8 @@ static bool connect_stream(struct peer *p)
     struct evbuffer *out = bufferevent_get_output(p->stream);
     uint8_t preamble = (uint8_t)t->cfg.preamble;
     return (t->cfg.preamble < 0 || evbuffer_add(out, &preamble, 1) == 0) &&
-           raft_node__transport_put_hello(t, out, p->id) && bufferevent_enable(p->stream, EV_READ | EV_WRITE) == 0 &&
+           raft_node__transport_put_hello(t, out, p->id) &&
+           bufferevent_enable(p->stream, EV_READ | EV_WRITE) == 0 &&
            bufferevent_socket_connect(p->stream, (struct sockaddr *)&to, len) == 0;
 }
 
@@ -181,7 +184,8 @@ static void knock(struct peer *p)
 {
     p->state = PEER_CONNECTING;
     set_timer(p, p->t->cfg.connect_timeout_ns);
-    if (!connect_stream(p) && p->state == PEER_CONNECTING) { /* the failure may have been told already */
+    if (!connect_stream(p) &&
+        p->state == PEER_CONNECTING) { /* the failure may have been told already */
         rest(p, "cannot connect");
     }
 }

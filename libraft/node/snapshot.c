@@ -31,7 +31,8 @@ static size_t insert(raft_index *indexes, size_t n, size_t cap, raft_index index
     return kept + 1;
 }
 
-int raft_node__snapshot_list(const char *dir, raft_index *indexes, size_t cap, struct raft_node_diag *diag)
+int raft_node__snapshot_list(const char *dir, raft_index *indexes, size_t cap,
+                             struct raft_node_diag *diag)
 {
     DIR *d = opendir(dir);
     if (!d) {
@@ -80,9 +81,9 @@ void raft_node__install_abort(struct install *in, const char *dir)
 }
 
 /* Makes the received file the snapshot of meta. */
-static int install_publish(struct install *in, const char *dir, const char *temporary, const struct file_ops *ops,
-                           const struct mu_allocator *allocator, const struct raft_snapshot_meta *meta,
-                           struct raft_node_diag *diag)
+static int install_publish(struct install *in, const char *dir, const char *temporary,
+                           const struct file_ops *ops, const struct mu_allocator *allocator,
+                           const struct raft_snapshot_meta *meta, struct raft_node_diag *diag)
 {
     int err = ops->sync(ops->user, in->fd);
     if (err != 0) {
@@ -105,8 +106,8 @@ static int install_publish(struct install *in, const char *dir, const char *temp
     return 0;
 }
 
-static int install_begin(struct install *in, const char *dir, const char *temporary, const struct file_ops *ops,
-                         raft_index index, struct raft_node_diag *diag)
+static int install_begin(struct install *in, const char *dir, const char *temporary,
+                         const struct file_ops *ops, raft_index index, struct raft_node_diag *diag)
 {
     raft_node__install_abort(in, dir);
     int fd = ops->create(ops->user, temporary);
@@ -118,8 +119,8 @@ static int install_begin(struct install *in, const char *dir, const char *tempor
 }
 
 int raft_node__install_write(struct install *in, const char *dir, const struct file_ops *ops,
-                             const struct mu_allocator *allocator, const struct raft_snapshot_write *chunk,
-                             struct raft_node_diag *diag)
+                             const struct mu_allocator *allocator,
+                             const struct raft_snapshot_write *chunk, struct raft_node_diag *diag)
 {
     char temporary[PATH_BYTES];
     if (!raft_node__path(temporary, dir, INSTALL_TEMPORARY)) {
@@ -129,7 +130,8 @@ int raft_node__install_write(struct install *in, const char *dir, const struct f
     if (chunk->offset == 0) {
         rc = install_begin(in, dir, temporary, ops, chunk->meta.index, diag);
     } else if (in->fd < 0 || in->index != chunk->meta.index || in->offset != chunk->offset) {
-        rc = raft_node__fail(diag, RAFT_EPROTO, "a chunk of snapshot %llu does not follow the one before",
+        rc = raft_node__fail(diag, RAFT_EPROTO,
+                             "a chunk of snapshot %llu does not follow the one before",
                              (unsigned long long)chunk->meta.index);
     }
     if (rc == 0 && chunk->len > 0) {

@@ -7,8 +7,8 @@
 static const uint8_t magic[8] = {'M', 'U', 'S', 'T', 'S', 'N', 'A', 'P'};
 #define SNAPSHOT_VERSION 1u
 
-uint32_t raft_node__snapshot_chunk_crc(uint32_t header_crc, uint64_t ordinal, uint32_t len, const uint8_t *data,
-                                       size_t data_len)
+uint32_t raft_node__snapshot_chunk_crc(uint32_t header_crc, uint64_t ordinal, uint32_t len,
+                                       const uint8_t *data, size_t data_len)
 {
     uint8_t place[12];
     struct mu__writer w = mu__writer_fixed(place, sizeof place);
@@ -31,7 +31,8 @@ uint32_t raft_node__snapshot_encode_header(struct mu__writer *w, const struct ra
     return crc;
 }
 
-bool raft_node__snapshot_decode_fixed(const uint8_t fixed[SNAPSHOT_FIXED_BYTES], struct raft_snapshot_meta *out)
+bool raft_node__snapshot_decode_fixed(const uint8_t fixed[SNAPSHOT_FIXED_BYTES],
+                                      struct raft_snapshot_meta *out)
 {
     struct mu__reader r = mu__reader(fixed, SNAPSHOT_FIXED_BYTES);
     const uint8_t *m = mu__read_bytes(&r, sizeof magic);
@@ -40,6 +41,6 @@ bool raft_node__snapshot_decode_fixed(const uint8_t fixed[SNAPSHOT_FIXED_BYTES],
     out->index = mu__read_u64le(&r);
     out->term = mu__read_u64le(&r);
     out->configuration_index = mu__read_u64le(&r);
-    return !r.failed && memcmp(m, magic, sizeof magic) == 0 && version == SNAPSHOT_VERSION && out->index > 0 &&
-           out->configuration_len <= SNAPSHOT_CONFIGURATION_MAX;
+    return !r.failed && memcmp(m, magic, sizeof magic) == 0 && version == SNAPSHOT_VERSION &&
+           out->index > 0 && out->configuration_len <= SNAPSHOT_CONFIGURATION_MAX;
 }

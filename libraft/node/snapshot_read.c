@@ -26,9 +26,10 @@ struct raft_node_reader {
 
 static int fail_damaged(struct raft_node_reader *r, const char *why)
 {
-    r->failure = raft_node__fail(&r->diag, RAFT_NODE_ECORRUPT,
-                                 "%.300s is damaged at offset %llu (%s): check the disk, then delete this file", r->path,
-                                 (unsigned long long)r->offset, why);
+    r->failure = raft_node__fail(
+        &r->diag, RAFT_NODE_ECORRUPT,
+        "%.300s is damaged at offset %llu (%s): check the disk, then delete this file", r->path,
+        (unsigned long long)r->offset, why);
     return r->failure;
 }
 
@@ -66,7 +67,8 @@ static int read_header(struct raft_node_reader *r)
         return rc;
     }
     struct mu__reader crc = mu__reader(r->configuration + len, sizeof tail);
-    r->header_crc = raft_node__crc32c(raft_node__crc32c(0, fixed, sizeof fixed), r->configuration, len);
+    r->header_crc =
+        raft_node__crc32c(raft_node__crc32c(0, fixed, sizeof fixed), r->configuration, len);
     if (mu__read_u32le(&crc) != r->header_crc) {
         r->offset = 0;
         return fail_damaged(r, "the header fails its checksum");
@@ -92,8 +94,8 @@ static int open_file(struct raft_node_reader *r, const char *path)
     return read_header(r);
 }
 
-int raft_node__snapshot_open(const char *path, const struct mu_allocator *allocator, struct raft_node_reader **out,
-                             struct raft_node_diag *diag)
+int raft_node__snapshot_open(const char *path, const struct mu_allocator *allocator,
+                             struct raft_node_reader **out, struct raft_node_diag *diag)
 {
     *out = NULL;
     struct raft_node_reader *r = mu__calloc(allocator, 1, sizeof *r);

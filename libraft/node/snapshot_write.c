@@ -11,6 +11,7 @@ struct raft_node_writer {
     const char *dir;
     const struct file_ops *ops;
     const struct mu_allocator *allocator;
+    const atomic_bool *cancelled;
     char path[PATH_BYTES]; /* of the temporary file */
     int fd;
     raft_index index;
@@ -19,13 +20,17 @@ struct raft_node_writer {
     uint64_t ordinal, offset, total;
     int failure; /* the first error; nothing is written after it */
     struct raft_node_diag diag;
-    size_t len;                                           /* of the chunk in hand */
+    size_t len;                                                /* of the chunk in hand */
     uint8_t chunk[SNAPSHOT_CHUNK_HEAD + SNAPSHOT_CHUNK_BYTES]; /* head and data */
 };
 
 static int put(struct raft_node_writer *w, const void *data, size_t len)
 {
     if (w->failure != 0) {
+        return w->failure;
+    }
+    if (w->cancelled && atomic_load(w->cancelled)) {
+        w->failure = raft_node__fail(&w->diag, RAFT_NODE_ESTOPPED, "the node is being stopped");
         return w->failure;
     }
     int err = w->ops->write(w->ops->user, w->fd, data, len, w->offset);
@@ -41,14 +46,16 @@ static int put_header(struct raft_node_writer *w, const struct raft_snapshot_met
 {
     struct mu__writer header = mu__writer_growing(w->allocator);
     w->header_crc = raft_node__snapshot_encode_header(&header, meta);
-    int rc = header.failed ? raft_node__fail(&w->diag, RAFT_ENOMEM, "out of memory for a snapshot's header")
-                           : put(w, header.data, header.len);
+    int rc = header.failed
+                 ? raft_node__fail(&w->diag, RAFT_ENOMEM, "out of memory for a snapshot's header")
+                 : put(w, header.data, header.len);
     mu__writer_fini(&header);
     return rc;
 }
 
-int raft_node__snapshot_create(const char *dir, const struct raft_snapshot_meta *meta, const struct file_ops *ops,
-                               const struct mu_allocator *allocator, struct raft_node_writer **out,
+int raft_node__snapshot_create(const char *dir, const struct raft_snapshot_meta *meta,
+                               const struct file_ops *ops, const struct mu_allocator *allocator,
+                               const atomic_bool *cancelled, struct raft_node_writer **out,
                                struct raft_node_diag *diag)
 {
     *out = NULL;
@@ -59,6 +66,7 @@ int raft_node__snapshot_create(const char *dir, const struct raft_snapshot_meta 
     w->dir = dir;
     w->ops = ops;
     w->allocator = allocator;
+    w->cancelled = cancelled;
     w->index = meta->index;
     w->term = meta->term;
     if (!raft_node__path(w->path, dir, TEMPORARY)) {
@@ -119,7 +127,8 @@ static int put_end(struct raft_node_writer *w)
     mu__write_u64le(&t, w->total);
     struct mu__writer e = mu__writer_fixed(end, sizeof end);
     mu__write_u32le(&e, 0);
-    mu__write_u32le(&e, raft_node__snapshot_chunk_crc(w->header_crc, w->ordinal, 0, total, sizeof total));
+    mu__write_u32le(
+        &e, raft_node__snapshot_chunk_crc(w->header_crc, w->ordinal, 0, total, sizeof total));
     mu__write_u64le(&e, w->total);
     return put(w, end, sizeof end);
 }

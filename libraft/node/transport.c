@@ -45,8 +45,9 @@ bool raft_node__transport_is_address(const char *address)
     return ((struct sockaddr_in6 *)(void *)&to)->sin6_port != 0;
 }
 
-/* Messages are small and urgent, and a peer that is cut off must be noticed: without a limit TCP would go on doubling
- * its retransmission timer, and a healed link stay silent for up to two minutes. */
+/* Messages are small and urgent, and a peer that is cut off must be noticed: without a limit TCP
+ * would go on doubling its retransmission timer, and a healed link stay silent for up to two
+ * minutes. */
 void raft_node__transport_tune(const struct transport *t, evutil_socket_t fd)
 {
     int on = 1;
@@ -63,7 +64,8 @@ void raft_node__transport_tune(const struct transport *t, evutil_socket_t fd)
 struct timeval raft_node__timeval(uint64_t ns)
 {
     uint64_t usec = (ns + MU_USEC - 1) / MU_USEC; /* up, so that a timer is never early */
-    return (struct timeval){.tv_sec = (time_t)(usec / 1000000), .tv_usec = (suseconds_t)(usec % 1000000)};
+    return (struct timeval){.tv_sec = (time_t)(usec / 1000000),
+                            .tv_usec = (suseconds_t)(usec % 1000000)};
 }
 
 bool raft_node__transport_put_hello(const struct transport *t, struct evbuffer *out, const char *to)
@@ -78,7 +80,8 @@ bool raft_node__transport_put_hello(const struct transport *t, struct evbuffer *
     return evbuffer_add(out, frame, FRAME_HEAD_BYTES + len) == 0;
 }
 
-int raft_node__transport_peek(struct evbuffer *in, size_t max, struct frame_head *head, const uint8_t **body)
+int raft_node__transport_peek(struct evbuffer *in, size_t max, struct frame_head *head,
+                              const uint8_t **body)
 {
     uint8_t bytes[FRAME_HEAD_BYTES];
     if (evbuffer_copyout(in, bytes, sizeof bytes) < (ev_ssize_t)sizeof bytes) {

@@ -1,12 +1,16 @@
-/* transport.h - messages to peers and from peers, over TCP. Core loop only; libevent's bufferevents underneath.
+/* transport.h - messages to peers and from peers, over TCP. Core loop only; libevent's bufferevents
+ * underneath.
  *
- * A connection to a peer is made when there is something to say to it. While it is being made, messages wait; after a
- * failure they are dropped until the next attempt (backoff with jitter), since the core repeats what matters. */
+ * A connection to a peer is made when there is something to say to it. While it is being made,
+ * messages wait; after a failure they are dropped until the next attempt (backoff with jitter),
+ * since the core repeats what matters. */
 #pragma once
 
 #include "file.h"
 #include "frame.h"
 #include "prng.h"
+
+#include <event2/event.h>
 
 #define TRANSPORT_PEERS_MAX   64u  /* outgoing */
 #define TRANSPORT_INBOUND_MAX 256u /* incoming, whether or not they said hello */
@@ -16,7 +20,8 @@ struct transport_config {
     const char *id, *cluster; /* must outlive the transport */
     int preamble;
     uint64_t connect_timeout_ns, reconnect_min_ns, reconnect_max_ns;
-    uint64_t silence_ns; /* what is sent and not acknowledged by TCP for so long ends a connection */
+    uint64_t
+        silence_ns; /* what is sent and not acknowledged by TCP for so long ends a connection */
     size_t queue_bytes_max, frame_bytes_max;
     uint64_t seed;
     struct mu_allocator allocator;

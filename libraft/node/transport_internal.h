@@ -19,11 +19,13 @@ struct transport {
 };
 
 void raft_node__transport_tune(const struct transport *t, evutil_socket_t fd);
-bool raft_node__transport_put_hello(const struct transport *t, struct evbuffer *out, const char *to);
+bool raft_node__transport_put_hello(const struct transport *t, struct evbuffer *out,
+                                    const char *to);
 struct timeval raft_node__timeval(uint64_t ns);
 /* Looks at the next frame of `in`. 1: *head and the lent *body are it, and the caller drains
  * FRAME_HEAD_BYTES + head->len; 0: not all of it is there; -1: rubbish. */
-int raft_node__transport_peek(struct evbuffer *in, size_t max, struct frame_head *head, const uint8_t **body);
+int raft_node__transport_peek(struct evbuffer *in, size_t max, struct frame_head *head,
+                              const uint8_t **body);
 
 void raft_node__peer_free(struct transport *t, struct peer *p);
 void raft_node__inbound_free(struct transport *t, struct inbound *c);

@@ -17,7 +17,6 @@
 #ifndef MUSTER_RAFT_NODE_H
 #define MUSTER_RAFT_NODE_H
 
-#include <event2/event.h>
 #include <muster/mu.h>
 #include <muster/raft.h>
 #include <stdbool.h>
@@ -46,6 +45,7 @@ struct raft_node_diag {
     char text[512];
 };
 
+struct event_base; /* libevent's */
 struct raft_node;
 struct raft_node_writer; /* what snapshot_save writes to */
 struct raft_node_reader; /* what restore reads from */
@@ -57,8 +57,9 @@ struct raft_node_machine {
      * again after a restart, from the last snapshot on). What the batch changed should become
      * visible in apply_end. */
     void (*apply_begin)(void *user); /* may be NULL */
-    /* data is lent for the call. result is where to leave what the proposal's callback gets; NULL
-     * when nobody on this node waits for it, and then nothing must be left. */
+    /* Must not call the node. data is lent for the call. result is where to leave what the
+     * proposal's callback gets; NULL when nobody on this node waits for it, and then nothing must
+     * be left. */
     void (*apply)(void *user, raft_index index, raft_term term, const void *data, size_t len,
                   void **result);
     void (*apply_end)(
@@ -157,7 +158,7 @@ MU_API void raft_node_destroy(struct raft_node *n);
 /* Takes a connected, non-blocking socket whose preamble the caller has read. On failure it stays
  * the caller's. Errors: RAFT_ENOMEM, RAFT_EBUSY (too many connections that said no hello yet),
  * RAFT_NODE_ESTOPPED. */
-MU_API MU_MUST_USE int raft_node_adopt(struct raft_node *n, evutil_socket_t fd);
+MU_API MU_MUST_USE int raft_node_adopt(struct raft_node *n, int fd);
 
 /* The answer to a request; called once, unless the request returned an error. index is that of the
  * entry, or what the read may rely on; 0 unless status is RAFT_OK. result is what apply left (NULL
