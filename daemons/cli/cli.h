@@ -1,0 +1,39 @@
+/* cli.h - commands of the `muster` program, and their flags. */
+#pragma once
+
+#include "client.h"
+
+struct cli_flag {
+    const char *name;    /* without dashes */
+    bool *set;           /* a flag without value (also -name=false), or NULL */
+    const char **value;  /* a flag with one, or NULL */
+    const char *help;
+};
+
+/* Flags of every command that talks to an agent. */
+struct cli_common {
+    const char *http_addr, *token, *datacenter;
+    bool stale;
+};
+
+/* Reads flags (-name, --name, -name=v, -name v) up to the first argument that is none; flags ends with a NULL name. common may
+ * be NULL. Returns the index of the first argument, or -1 after a message and the usage on stderr. -h: prints the
+ * usage on stdout and returns -2. */
+int cli_parse(int argc, char **argv, const char *usage, const struct cli_flag *flags, struct cli_common *common);
+bool cli_connect(const struct cli_common *common, struct cli_client *out);
+
+/* Prints columns aligned by two blanks; cells is rows * columns of text. */
+void cli_table(const char *const *cells, size_t rows, size_t columns);
+
+/* Each is given the arguments behind its name, and returns the exit code. */
+int cmd_agent(int argc, char **argv);
+int cmd_members(int argc, char **argv);
+int cmd_kv(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_join(int argc, char **argv);
+int cmd_leave(int argc, char **argv);
+int cmd_force_leave(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
+int cmd_catalog(int argc, char **argv);
+int cmd_keygen(int argc, char **argv);
+int cmd_version(int argc, char **argv);

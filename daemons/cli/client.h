@@ -1,0 +1,33 @@
+/* client.h - the CLI's way to an agent's HTTP API: one request at a time, waited for. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Where and how; from the environment (CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN) and flags. */
+struct cli_client {
+    char host[256];
+    int port;
+    char authority[300]; /* "127.0.0.1:8500", for messages */
+    const char *token;   /* NULL: none */
+    const char *datacenter; /* "" : the agent's own */
+    bool stale;
+};
+
+struct cli_response {
+    int status;     /* of HTTP; 0: there was no answer, and error says why */
+    char *body;     /* with a zero behind it */
+    size_t len;
+    char error[512];
+};
+
+/* Reads addr ("host:port", "http://host:port"; NULL: the environment or 127.0.0.1:8500). False with a message on stderr. */
+bool cli_client_init(struct cli_client *c, const char *addr, const char *token);
+/* method GET, PUT or DELETE; path with its query, already escaped. Free with cli_response_free. */
+void cli_request(const struct cli_client *c, const char *method, const char *path, const void *body, size_t len,
+                 struct cli_response *out);
+void cli_response_free(struct cli_response *r);
+/* True if the status is 200. Otherwise prints "<what>: <why>" to stderr. */
+bool cli_response_ok(const struct cli_response *r, const char *what);
+/* Appends text percent-encoded for a path (slashes stay) to buf of cap bytes. */
+void cli_escape(const char *text, char *buf, size_t cap);

@@ -1,0 +1,52 @@
+/* main.c - `muster`: finds the command. It also goes by the name `consul`, so that scripts need no change. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"agent", cmd_agent, "Runs a muster agent"},
+    {"catalog", cmd_catalog, "Interact with the catalog"},
+    {"force-leave", cmd_force_leave, "Forces a member of the cluster to enter the \"left\" state"},
+    {"info", cmd_info, "Provides debugging information for operators"},
+    {"join", cmd_join, "Tells the agent to join a cluster"},
+    {"keygen", cmd_keygen, "Generates a new gossip encryption key"},
+    {"kv", cmd_kv, "Interact with the key-value store"},
+    {"leave", cmd_leave, "Gracefully leaves the cluster and shuts the agent down"},
+    {"members", cmd_members, "Lists the members of the cluster"},
+    {"reload", cmd_reload, "Triggers the agent to reload configuration files"},
+    {"version", cmd_version, "Prints the version"},
+};
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+static void usage(FILE *to)
+{
+    fprintf(to, "Usage: muster [--version] [--help] <command> [<args>]\n\nAvailable commands are:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        fprintf(to, "    %-14s %s\n", commands[i].name, commands[i].help);
+    }
+    fprintf(to, "\n");
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-version") == 0 || strcmp(name, "-v") == 0) {
+        return cmd_version(0, NULL);
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-help") == 0 || strcmp(name, "-h") == 0) {
+        usage(stdout);
+        return 0;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return commands[i].run(argc - 2, argv + 2);
+        }
+    }
+    usage(stderr);
+    return 127;
+}
