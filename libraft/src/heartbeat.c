@@ -45,7 +45,6 @@ void raft__heartbeat_all(struct raft *r)
         raft__send_peer(r, &m, p, 0);
     }
     r->round_due = false;
-    r->heartbeat_deadline = r->now + r->cfg.heartbeat_ns;
 }
 
 uint64_t raft__quorum_stamp(const struct raft *r)
@@ -72,6 +71,7 @@ void raft__leader_tick(struct raft *r)
     raft__transfer_tick(r);
     if (r->role == RAFT_LEADER) {
         raft__heartbeat_all(r);
+        r->heartbeat_deadline = r->now + r->cfg.heartbeat_ns;
     }
 }
 

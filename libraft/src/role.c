@@ -88,6 +88,7 @@ void raft__become_leader(struct raft *r)
     raft__trace(r, RAFT_TRACE_ROLE, NULL, "won the election", RAFT_LEADER, 0);
     raft__set_leader(r, r->id, r->address);
     raft__heartbeat_all(r);
+    r->heartbeat_deadline = r->now + r->cfg.heartbeat_ns;
     raft__maybe_commit(r);
 }
 

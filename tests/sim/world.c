@@ -95,8 +95,8 @@ bool world_chance(struct mu__prng *p, uint32_t per_million)
     return mu__prng_below(p, 1000000) < per_million;
 }
 
-static void send_once(struct world *w, unsigned from, unsigned to, world_fn deliver, const void *data,
-                      size_t len)
+static void send_once(struct world *w, unsigned from, unsigned to, world_fn deliver,
+                      const void *data, size_t len)
 {
     struct world_net *n = &w->net;
     uint64_t delay = mu__prng_between(&w->net_prng, n->delay_min_ns, n->delay_max_ns);

@@ -1,7 +1,9 @@
-/* world.h - a world for simulations: a clock that is a number, one heap of events, a network, disks.
+/* world.h - a world for simulations: a clock that is a number, one heap of events, a network,
+ * disks.
  *
- * Everything follows from one seed. Each part draws from a PRNG stream of its own, so that a change in how one part
- * draws does not shift all the others. Events of the same time happen in the order in which they were scheduled. */
+ * Everything follows from one seed. Each part draws from a PRNG stream of its own, so that a change
+ * in how one part draws does not shift all the others. Events of the same time happen in the order
+ * in which they were scheduled. */
 #pragma once
 
 #include "heap.h"
@@ -21,7 +23,8 @@ struct world_event {
     struct mu__heap_item item;
     world_fn fn;
     unsigned node, from; /* node: whom it concerns */
-    uint64_t generation; /* of the node when it was scheduled; the handler ignores events of an earlier life */
+    uint64_t generation; /* of the node when it was scheduled; the handler ignores events of an
+                            earlier life */
     uint64_t a, b;
     uint8_t *data; /* owned by the event */
     size_t len;
@@ -30,8 +33,8 @@ struct world_event {
 struct world_net { /* chances are in parts per million */
     uint64_t delay_min_ns, delay_max_ns;
     uint32_t loss, duplicate, reorder;
-    uint64_t reorder_ns;                          /* what a reordered packet is late at most */
-    bool cut[WORLD_NODES_MAX][WORLD_NODES_MAX];   /* [from][to]: nothing passes */
+    uint64_t reorder_ns;                             /* what a reordered packet is late at most */
+    bool cut[WORLD_NODES_MAX][WORLD_NODES_MAX];      /* [from][to]: nothing passes */
     uint64_t last[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* when the newest packet in order arrives */
 };
 
@@ -56,10 +59,12 @@ struct world_event *world_after_data(struct world *w, uint64_t delay_ns, world_f
                                      const void *data, size_t len);
 /* Schedules the event again instead of letting it be freed; called by its handler. */
 void world_again(struct world *w, struct world_event *e, uint64_t delay_ns);
-/* The next event, if it is not later than until. False when there is none, and the clock is at until. */
+/* The next event, if it is not later than until. False when there is none, and the clock is at
+ * until. */
 bool world_step(struct world *w, uint64_t until);
 
-/* A packet from one node to another, or to nobody if the network loses it; deliver sees it in e->data. */
+/* A packet from one node to another, or to nobody if the network loses it; deliver sees it in
+ * e->data. */
 void world_send(struct world *w, unsigned from, unsigned to, world_fn deliver, const void *data,
                 size_t len);
 void world_heal(struct world *w); /* no cuts, no losses, ordinary delays */
@@ -68,7 +73,8 @@ void world_trace(struct world *w, const char *format, ...) __attribute__((format
 void world_dump(const struct world *w, FILE *to); /* the last trace lines */
 bool world_chance(struct mu__prng *p, uint32_t per_million);
 
-/* A file that is only appended to. What was not synced when the machine stops may be there, in part, or not. */
+/* A file that is only appended to. What was not synced when the machine stops may be there, in
+ * part, or not. */
 struct world_disk {
     uint8_t *bytes;
     size_t len, cap, synced;

@@ -1,0 +1,111 @@
+/* raft_checks.c - the properties of Raft figure 3, and linearizability of one register. */
+#include "raft_host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t sim_fnv(uint64_t hash, const void *p, size_t len)
+{
+    const uint8_t *bytes = p;
+    for (size_t i = 0; i < len; i++) {
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+void checks_fini(struct checks *c)
+{
+    free(c->entries);
+    free(c->leaders);
+}
+
+static void *room(void *items, size_t *cap, size_t need, size_t size)
+{
+    if (!mu__reserve(&mu__malloc_allocator, &items, cap, need, size)) {
+        abort();
+    }
+    return items;
+}
+
+/* State machine safety: what is applied at an index is the same everywhere, and so is the state
+ * after it. */
+void checks_applied(struct world *w, struct checks *c, const struct host *h,
+                    const struct raft_entry *e)
+{
+    uint64_t hash = sim_fnv(e->type, e->data, e->len);
+    CHECK(w, e->index == h->applied);
+    CHECK(w, e->index <= c->n + 1);
+    if (e->index == c->n + 1) {
+        c->entries = room(c->entries, &c->cap, c->n + 1, sizeof *c->entries);
+        c->entries[c->n++] = (struct check_entry){.term = e->term,
+                                                  .known_in = raft_current_term(h->r),
+                                                  .hash = hash,
+                                                  .state = h->state_hash};
+        return;
+    }
+    struct check_entry *known = &c->entries[e->index - 1];
+    CHECK(w, known->term == e->term);
+    CHECK(w, known->hash == hash);
+    CHECK(w, known->state == h->state_hash);
+    if (raft_current_term(h->r) < known->known_in) {
+        known->known_in = raft_current_term(h->r);
+    }
+}
+
+/* Leader completeness: what was committed in an earlier term is in the log of every later leader.
+ */
+static void check_completeness(struct world *w, const struct checks *c, const struct host *h)
+{
+    const struct raft__log *l = &h->r->log;
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->entries[i].known_in < raft_current_term(h->r) && i + 1 >= l->first) {
+            CHECK(w, raft__log_matches(l, i + 1, c->entries[i].term));
+        }
+    }
+}
+
+/* Election safety: one leader a term. */
+void checks_leader(struct world *w, struct checks *c, struct host *h)
+{
+    raft_term term = raft_current_term(h->r);
+    bool leads = raft_role(h->r) == RAFT_LEADER;
+    if (leads && (!h->was_leader || h->leader_term != term)) {
+        if (term >= c->n_leaders) {
+            size_t before = c->n_leaders;
+            c->leaders = room(c->leaders, &c->cap_leaders, term + 1, sizeof *c->leaders);
+            memset(c->leaders + before, 0, (term + 1 - before) * sizeof *c->leaders);
+            c->n_leaders = term + 1;
+        }
+        CHECK(w, c->leaders[term] == 0);
+        c->leaders[term] = h->i + 1;
+        check_completeness(w, c, h);
+    }
+    h->was_leader = leads;
+    h->leader_term = term;
+}
+
+/* Log matching: from the newest index where two logs agree in term, they agree in everything before
+ * it. */
+void checks_log_matching(struct world *w, const struct host *a, const struct host *b)
+{
+    const struct raft__log *la = &a->r->log, *lb = &b->r->log;
+    raft_index first = la->first > lb->first ? la->first : lb->first;
+    raft_index at = la->last < lb->last ? la->last : lb->last;
+    bool agreed = false;
+    for (; at >= first; at--) {
+        raft_term ta = 0, tb = 0;
+        CHECK(w, raft__log_term(la, at, &ta) && raft__log_term(lb, at, &tb));
+        CHECK(w, !agreed || ta == tb);
+        agreed = agreed || ta == tb;
+        if (ta == tb && at >= la->cache_first && at >= lb->cache_first) {
+            const struct raft_entry *ea = raft__log_at(la, at), *eb = raft__log_at(lb, at);
+            CHECK(w, ea->type == eb->type && ea->len == eb->len);
+            CHECK(w, ea->len == 0 || memcmp(ea->data, eb->data, ea->len) == 0);
+        }
+    }
+}
+
+void checks_knows(struct checks *c, raft_index index)
+{
+    c->floor = c->floor > index ? c->floor : index;
+}

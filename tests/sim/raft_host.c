@@ -1,0 +1,808 @@
+#include "raft_host.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *room(void *items, size_t *cap, size_t need, size_t size)
+{
+    if (!mu__reserve(&mu__malloc_allocator, &items, cap, need, size)) {
+        abort();
+    }
+    return items;
+}
+
+static uint8_t *copy_bytes(const void *p, size_t len)
+{
+    uint8_t *copy = malloc(len ? len : 1);
+    if (!copy) {
+        abort();
+    }
+    if (len) {
+        memcpy(copy, p, len);
+    }
+    return copy;
+}
+
+uint64_t host_now(const struct host *h)
+{
+    int64_t whole = (int64_t)(h->w->now / 1000000), rest = (int64_t)(h->w->now % 1000000);
+    int64_t drift = whole * h->drift_ppm + rest * h->drift_ppm / 1000000;
+    return h->clock_base + h->w->now + (uint64_t)drift;
+}
+
+bool host_is_running(const struct host *h)
+{
+    return h->r && h->w->now >= h->paused_until;
+}
+
+/* An event for a host: dropped when that life is over, put off while the process is paused. */
+static struct host *awake(struct world *w, struct world_event *e, bool needs_generation)
+{
+    struct host *h = host_of(w, e->node);
+    if (!h->r || (needs_generation && e->generation != h->generation)) {
+        return NULL;
+    }
+    if (w->now < h->paused_until) {
+        world_again(w, e, h->paused_until - w->now);
+        return NULL;
+    }
+    return h;
+}
+
+static struct world_event *after(struct host *h, uint64_t delay, world_fn fn, const void *data,
+                                 size_t len)
+{
+    struct world_event *e = world_after_data(h->w, delay, fn, h->i, data, len);
+    e->generation = h->generation;
+    return e;
+}
+
+static uint64_t disk_delay(const struct host *h)
+{
+    const struct host_options *o = h->options;
+    uint64_t ns = mu__prng_between(&h->w->disk_prng, o->sync_min_ns, o->sync_max_ns);
+    return ns + (world_chance(&h->w->disk_prng, o->stall) ? o->stall_ns : 0);
+}
+
+/* --- The log as the disk has it --- */
+
+static void log_truncate(struct host *h, raft_index from)
+{
+    while (h->n_log > 0 && h->log[h->n_log - 1].index >= from) {
+        free(h->log[--h->n_log].data);
+    }
+}
+
+static void log_drop_before(struct host *h, raft_index first)
+{
+    size_t n = 0;
+    while (n < h->n_log && h->log[n].index < first) {
+        free(h->log[n++].data);
+    }
+    if (n > 0) {
+        memmove(h->log, h->log + n, (h->n_log - n) * sizeof *h->log);
+    }
+    h->n_log -= n;
+}
+
+static void log_append(struct host *h, const struct raft_entry *e)
+{
+    log_truncate(h, e->index);
+    CHECK(h->w, h->n_log == 0 || h->log[h->n_log - 1].index + 1 == e->index);
+    h->log = room(h->log, &h->cap_log, h->n_log + 1, sizeof *h->log);
+    h->log[h->n_log++] = (struct host_entry){.index = e->index,
+                                             .term = e->term,
+                                             .type = e->type,
+                                             .data = copy_bytes(e->data, e->len),
+                                             .len = e->len};
+}
+
+static struct raft_entry as_entry(const struct host_entry *e)
+{
+    return (struct raft_entry){
+        .index = e->index, .term = e->term, .type = e->type, .data = e->data, .len = e->len};
+}
+
+static void snapshot_free(struct host_snapshot *s)
+{
+    free(s->configuration);
+    free(s->data);
+    *s = (struct host_snapshot){.index = 0};
+}
+
+static void snapshot_take(struct host *h, struct host_snapshot s)
+{
+    snapshot_free(&h->snapshots[1]);
+    h->snapshots[1] = h->snapshots[0];
+    h->snapshots[0] = s;
+}
+
+/* --- The journal: records of u32 length, u64 hash, payload; the payload begins with its kind ---
+ */
+
+enum { KIND_HARD = 1, KIND_RESET, KIND_ENTRY, KIND_SNAPSHOT, KIND_FIRST };
+
+static void journal_write(struct host *h, struct mu__writer *payload)
+{
+    uint8_t head[12];
+    struct mu__writer w = mu__writer_fixed(head, sizeof head);
+    mu__write_u32be(&w, (uint32_t)payload->len);
+    mu__write_u64be(&w, sim_fnv(1, payload->data, payload->len));
+    world_disk_write(&h->journal, head, sizeof head);
+    world_disk_write(&h->journal, payload->data, payload->len);
+    mu__writer_fini(payload);
+}
+
+static struct mu__writer record(unsigned kind)
+{
+    struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
+    mu__write_u8(&w, (uint8_t)kind);
+    return w;
+}
+
+static void write_hard(struct host *h, const struct raft_hard_state *hs)
+{
+    struct mu__writer w = record(KIND_HARD);
+    mu__write_u64be(&w, hs->term);
+    mu__write_bytes(&w, hs->vote, sizeof hs->vote);
+    journal_write(h, &w);
+    h->hard = *hs;
+}
+
+static void write_entries(struct host *h, const struct raft_persist *p)
+{
+    if (p->reset_to) {
+        struct mu__writer w = record(KIND_RESET);
+        mu__write_u64be(&w, p->reset_to);
+        journal_write(h, &w);
+        log_truncate(h, 0);
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        const struct raft_entry *e = &p->entries[i];
+        struct mu__writer w = record(KIND_ENTRY);
+        mu__write_u64be(&w, e->index);
+        mu__write_u64be(&w, e->term);
+        mu__write_u8(&w, (uint8_t)e->type);
+        mu__write_bytes(&w, e->data, e->len);
+        journal_write(h, &w);
+        log_append(h, e);
+    }
+}
+
+static void write_snapshot(struct host *h, const struct host_snapshot *s)
+{
+    struct mu__writer w = record(KIND_SNAPSHOT);
+    mu__write_u64be(&w, s->index);
+    mu__write_u64be(&w, s->term);
+    mu__write_u64be(&w, s->configuration_index);
+    mu__write_u32be(&w, (uint32_t)s->configuration_len);
+    mu__write_bytes(&w, s->configuration, s->configuration_len);
+    mu__write_bytes(&w, s->data, s->len);
+    journal_write(h, &w);
+}
+
+static void write_first(struct host *h, raft_index first)
+{
+    struct mu__writer w = record(KIND_FIRST);
+    mu__write_u64be(&w, first);
+    journal_write(h, &w);
+    log_drop_before(h, first);
+    h->log_first = first;
+}
+
+static void replay_snapshot(struct host *h, struct mu__reader *r)
+{
+    struct host_snapshot s = {.index = mu__read_u64be(r)};
+    s.term = mu__read_u64be(r);
+    s.configuration_index = mu__read_u64be(r);
+    s.configuration_len = mu__read_u32be(r);
+    s.configuration = copy_bytes(mu__read_bytes(r, s.configuration_len), s.configuration_len);
+    s.len = mu__reader_left(r);
+    s.data = copy_bytes(mu__read_bytes(r, s.len), s.len);
+    snapshot_take(h, s);
+}
+
+static void replay_record(struct host *h, struct mu__reader *r)
+{
+    struct raft_entry e;
+    const uint8_t *vote;
+    switch (mu__read_u8(r)) {
+    case KIND_HARD:
+        h->hard.term = mu__read_u64be(r);
+        vote = mu__read_bytes(r, sizeof h->hard.vote);
+        memcpy(h->hard.vote, vote, sizeof h->hard.vote);
+        break;
+    case KIND_RESET:
+        log_truncate(h, 0);
+        break;
+    case KIND_ENTRY:
+        e.index = mu__read_u64be(r);
+        e.term = mu__read_u64be(r);
+        e.type = (enum raft_entry_type)mu__read_u8(r);
+        e.len = mu__reader_left(r);
+        e.data = mu__read_bytes(r, e.len);
+        log_append(h, &e);
+        break;
+    case KIND_SNAPSHOT:
+        replay_snapshot(h, r);
+        break;
+    case KIND_FIRST:
+        log_drop_before(h, mu__read_u64be(r));
+        break;
+    default:
+        sim_fail(h->w, "unknown record");
+    }
+}
+
+/* Reads the journal up to the first record that is not whole, and cuts it there. */
+static void replay(struct host *h)
+{
+    struct mu__reader r = mu__reader(h->journal.bytes, h->journal.len);
+    size_t valid = 0;
+    while (mu__reader_left(&r) > 0) {
+        size_t len = mu__read_u32be(&r);
+        uint64_t hash = mu__read_u64be(&r);
+        const uint8_t *p = len ? mu__read_bytes(&r, len) : NULL;
+        if (!p || r.failed || sim_fnv(1, p, len) != hash) {
+            break;
+        }
+        struct mu__reader payload = mu__reader(p, len);
+        replay_record(h, &payload);
+        valid = r.pos;
+    }
+    h->journal.len = h->journal.synced = valid;
+}
+
+static void forget_disk_view(struct host *h)
+{
+    log_truncate(h, 0);
+    snapshot_free(&h->snapshots[0]);
+    snapshot_free(&h->snapshots[1]);
+    h->hard = (struct raft_hard_state){.term = 0};
+}
+
+/* --- Group commit: one sync for all that was written while the last one ran --- */
+
+static void start_sync(struct host *h);
+
+static void on_synced(struct world *w, struct world_event *e)
+{
+    struct host *h = awake(w, e, true);
+    if (!h) {
+        return;
+    }
+    h->is_syncing = false;
+    h->journal.synced = e->a;
+    if (e->b) {
+        raft_persisted(h->r, host_now(h), e->b);
+    }
+    host_drain(h);
+    if (h->r && h->journal.len > h->journal.synced) {
+        start_sync(h);
+    }
+}
+
+static void start_sync(struct host *h)
+{
+    if (h->is_syncing) {
+        return;
+    }
+    h->is_syncing = true;
+    struct world_event *e = after(h, disk_delay(h), on_synced, NULL, 0);
+    e->a = h->journal.len;
+    e->b = h->written_id;
+}
+
+/* --- State machine --- */
+
+#define STATE_BYTES 32 /* in a snapshot, before the padding */
+
+static void state_snapshot(const struct host *h, struct mu__writer *w)
+{
+    mu__write_u64be(w, h->applied);
+    mu__write_u64be(w, h->state_hash);
+    mu__write_u64be(w, h->value);
+    size_t pad = (size_t)(h->applied * 7919 % 3000);
+    mu__write_u64be(w, pad);
+    for (size_t i = 0; i < pad; i++) {
+        mu__write_u8(w, (uint8_t)(i * h->applied));
+    }
+}
+
+static bool state_restore(struct host *h, const uint8_t *data, size_t len)
+{
+    struct mu__reader r = mu__reader(data, len);
+    raft_index applied = mu__read_u64be(&r);
+    uint64_t hash = mu__read_u64be(&r);
+    raft_index value = mu__read_u64be(&r);
+    size_t pad = (size_t)mu__read_u64be(&r);
+    if (r.failed || mu__reader_left(&r) != pad) {
+        return false;
+    }
+    for (size_t i = 0; i < pad; i++) {
+        if (mu__read_u8(&r) != (uint8_t)(i * applied)) {
+            return false;
+        }
+    }
+    h->applied = applied;
+    h->state_hash = hash;
+    h->value = value;
+    return true;
+}
+
+/* Clients hear of their writes. */
+static void settle_writes(struct host *h, const struct raft_entry *e)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->n_writes; i++) {
+        if (h->writes[i].index == e->index && h->writes[i].term == e->term) {
+            CHECK(h->w, e->index > h->writes[i].floor);
+            checks_knows(h->checks, e->index);
+            h->checks->writes++;
+        } else if (h->writes[i].index > e->index) {
+            h->writes[kept++] = h->writes[i];
+        }
+    }
+    h->n_writes = kept;
+}
+
+static void apply(struct host *h, const struct raft_entry *e)
+{
+    CHECK(h->w, e->index == h->applied + 1);
+    h->applied = e->index;
+    h->state_hash = sim_fnv(h->state_hash ^ e->term, e->data, e->len);
+    if (e->type == RAFT_ENTRY_NORMAL) {
+        h->value = e->index;
+    }
+    checks_applied(h->w, h->checks, h, e);
+    settle_writes(h, e);
+}
+
+/* --- Snapshots --- */
+
+static void on_snapshot_synced(struct world *w, struct world_event *e)
+{
+    struct host *h = awake(w, e, true);
+    if (!h) {
+        return;
+    }
+    if (h->journal.synced < e->b) { /* its bytes are under way */
+        start_sync(h);
+        world_again(w, e, 100 * MU_USEC);
+        return;
+    }
+    h->is_snapshotting = false;
+    if (e->a <= h->applied) {
+        raft_snapshot_done(h->r, host_now(h), e->a);
+        host_drain(h);
+    }
+}
+
+static void take_snapshot(struct host *h)
+{
+    struct raft_snapshot_meta meta;
+    if (h->is_snapshotting || h->applied < h->snapshots[0].index + h->options->snapshot_every ||
+        raft__is_installing(h->r)) {
+        return;
+    }
+    int rc = raft_snapshot_meta(h->r, h->applied, &meta);
+    CHECK(h->w, rc == RAFT_OK);
+    struct mu__writer state = mu__writer_growing(&mu__malloc_allocator);
+    state_snapshot(h, &state);
+    struct host_snapshot s = {.index = meta.index,
+                              .term = meta.term,
+                              .configuration_index = meta.configuration_index,
+                              .configuration =
+                                  copy_bytes(meta.configuration, meta.configuration_len),
+                              .configuration_len = meta.configuration_len,
+                              .data = copy_bytes(state.data, state.len),
+                              .len = state.len};
+    mu__writer_fini(&state);
+    write_snapshot(h, &s);
+    snapshot_take(h, s);
+    h->is_snapshotting = true;
+    struct world_event *e = after(h, 100 * MU_USEC, on_snapshot_synced, NULL, 0);
+    e->a = s.index;
+    e->b = h->journal.len;
+    world_trace(h->w, "%s snapshot %" PRIu64, h->id, s.index);
+}
+
+static void on_installed(struct world *w, struct world_event *e)
+{
+    struct host *h = awake(w, e, true);
+    if (!h) {
+        return;
+    }
+    if (h->journal.synced < e->b) {
+        start_sync(h);
+        world_again(w, e, 100 * MU_USEC);
+        return;
+    }
+    bool ok = state_restore(h, h->installing.data, h->installing.len);
+    CHECK(w, ok && h->applied == h->installing.index);
+    CHECK(w,
+          h->applied <= h->checks->n && h->checks->entries[h->applied - 1].state == h->state_hash);
+    snapshot_take(h, h->installing);
+    h->installing = (struct host_snapshot){.index = 0};
+    raft_snapshot_written(h->r, host_now(h), e->a, true);
+    host_drain(h);
+}
+
+static void on_chunk_written(struct world *w, struct world_event *e)
+{
+    struct host *h = awake(w, e, true);
+    if (h) {
+        raft_snapshot_written(h->r, host_now(h), e->a, e->b);
+        host_drain(h);
+    }
+}
+
+static void receive_chunk(struct host *h, const struct raft_snapshot_write *c)
+{
+    if (c->offset == 0) {
+        h->incoming_len = 0;
+    }
+    CHECK(h->w, c->offset == h->incoming_len);
+    h->incoming = room(h->incoming, &h->incoming_cap, h->incoming_len + c->len + 1, 1);
+    if (c->len) {
+        memcpy(h->incoming + h->incoming_len, c->data, c->len);
+    }
+    h->incoming_len += c->len;
+    bool bad = world_chance(&h->w->disk_prng, 10000);
+    if (!c->last || bad) {
+        struct world_event *e = after(h, disk_delay(h), on_chunk_written, NULL, 0);
+        e->a = c->id;
+        e->b = !bad;
+        return;
+    }
+    snapshot_free(&h->installing);
+    h->installing = (struct host_snapshot){
+        .index = c->meta.index,
+        .term = c->meta.term,
+        .configuration_index = c->meta.configuration_index,
+        .configuration = copy_bytes(c->meta.configuration, c->meta.configuration_len),
+        .configuration_len = c->meta.configuration_len,
+        .data = copy_bytes(h->incoming, h->incoming_len),
+        .len = h->incoming_len};
+    write_snapshot(h, &h->installing);
+    struct world_event *e = after(h, 100 * MU_USEC, on_installed, NULL, 0);
+    e->a = c->id;
+    e->b = h->journal.len;
+}
+
+/* --- Loads --- */
+
+static void load_entries(struct host *h, const struct raft_load *l)
+{
+    struct raft_entry found[64];
+    size_t n = 0, bytes = 0;
+    for (size_t i = 0; i < h->n_log && n < 64; i++) {
+        const struct host_entry *e = &h->log[i];
+        if (e->index >= l->first && e->index <= l->last &&
+            (n == 0 || bytes + e->len <= l->bytes_max)) {
+            found[n++] = as_entry(e);
+            bytes += e->len;
+        } else if (n > 0) {
+            break;
+        }
+    }
+    if (n > 0 && found[0].index != l->first) {
+        n = 0;
+    }
+    /* An answer may come late: the core must tell by the id, and by what it holds. */
+    int rc = raft_loaded_entries(h->r, host_now(h), l->id, found, n);
+    CHECK(h->w, rc == RAFT_OK);
+}
+
+static void load_snapshot(struct host *h, const struct raft_load *l)
+{
+    const struct host_snapshot *s = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        s = !s && h->snapshots[i].index == l->snapshot ? &h->snapshots[i] : s;
+    }
+    int rc;
+    if (!s || l->offset > s->len) {
+        rc = raft_loaded_snapshot(h->r, host_now(h), l->id, NULL, 0, false);
+    } else {
+        size_t len = mu__min(s->len - (size_t)l->offset, l->bytes_max);
+        rc = raft_loaded_snapshot(h->r, host_now(h), l->id, s->data + l->offset, len,
+                                  l->offset + len == s->len);
+    }
+    CHECK(h->w, rc == RAFT_OK);
+}
+
+static void on_load(struct world *w, struct world_event *e)
+{
+    struct host *h = awake(w, e, true);
+    if (!h) {
+        return;
+    }
+    struct raft_load l;
+    memcpy(&l, e->data, sizeof l);
+    if (l.kind == RAFT_LOAD_ENTRIES) {
+        load_entries(h, &l);
+    } else {
+        load_snapshot(h, &l);
+    }
+    host_drain(h);
+}
+
+/* --- Messages --- */
+
+static void on_packet(struct world *w, struct world_event *e)
+{
+    struct host *h = awake(w, e, false);
+    if (!h) {
+        return;
+    }
+    struct raft_entry entries[RAFT_MESSAGE_ENTRIES_MAX];
+    struct raft_message m;
+    int rc = raft_message_decode(e->data, e->len, entries, RAFT_MESSAGE_ENTRIES_MAX, &m);
+    CHECK(w, rc == RAFT_OK);
+    rc = raft_step(h->r, host_now(h), &m);
+    CHECK(w, rc == RAFT_OK);
+    host_drain(h);
+}
+
+static void send_message(struct host *h, const struct raft_message *m)
+{
+    uint8_t buf[65536];
+    size_t len;
+    int rc = raft_message_encode(m, buf, sizeof buf, &len);
+    CHECK(h->w, rc == RAFT_OK);
+    CHECK(h->w, strcmp(m->to_address, m->to) == 0); /* addresses are ids here */
+    world_send(h->w, h->i, (unsigned)atoi(m->to + 1), on_packet, buf, len);
+}
+
+/* --- The loop of a host --- */
+
+static void persist(struct host *h, const struct raft_persist *p)
+{
+    bool hard_first = world_chance(&h->w->disk_prng, 500000); /* their order is free */
+    if (p->hard && hard_first) {
+        write_hard(h, p->hard);
+    }
+    write_entries(h, p);
+    if (p->hard && !hard_first) {
+        write_hard(h, p->hard);
+    }
+    h->written_id = p->id;
+    start_sync(h);
+}
+
+static void answer_read(struct host *h, const struct raft_read_result *result)
+{
+    for (size_t i = 0; i < h->n_reads; i++) {
+        if (h->reads[i].id != result->id) {
+            continue;
+        }
+        if (result->rc == RAFT_OK) {
+            CHECK(h->w, h->value >= h->reads[i].floor);
+            CHECK(h->w, h->applied >= result->index);
+            checks_knows(h->checks, h->value);
+            h->checks->reads++;
+        } else {
+            h->checks->lost_reads++;
+        }
+        h->reads[i] = h->reads[--h->n_reads];
+        return;
+    }
+    sim_fail(h->w, "a read that nobody asked for");
+}
+
+static void perform(struct host *h, const struct raft_update *u)
+{
+    if (u->persist) {
+        persist(h, u->persist);
+    }
+    for (size_t i = 0; i < u->n_messages; i++) {
+        send_message(h, &u->messages[i]);
+    }
+    for (size_t i = 0; i < u->n_apply; i++) {
+        apply(h, &u->apply[i]);
+    }
+    for (size_t i = 0; i < u->n_reads; i++) {
+        answer_read(h, &u->reads[i]);
+    }
+    for (size_t i = 0; i < u->n_loads; i++) {
+        after(h, disk_delay(h), on_load, &u->loads[i], sizeof u->loads[i]);
+    }
+    if (u->snapshot) {
+        receive_chunk(h, u->snapshot);
+    }
+    if (u->log_first > h->log_first) {
+        write_first(h, u->log_first);
+    }
+    if (h->applied > raft_applied_index(h->r)) {
+        raft_applied(h->r, host_now(h), h->applied);
+    }
+}
+
+static void on_tick(struct world *w, struct world_event *e)
+{
+    struct host *h = awake(w, e, true);
+    if (!h || h->tick_at != e->a) {
+        return;
+    }
+    h->tick_at = MU_NEVER;
+    raft_advance(h->r, host_now(h));
+    host_drain(h);
+}
+
+static void set_timer(struct host *h)
+{
+    uint64_t deadline = raft_next_deadline(h->r), now = host_now(h);
+    if (deadline == MU_NEVER) {
+        return;
+    }
+    uint64_t at = h->w->now + (deadline > now ? deadline - now : 0);
+    if (at >= h->tick_at) {
+        return; /* it wakes up too early, and looks again */
+    }
+    h->tick_at = at;
+    after(h, at - h->w->now, on_tick, NULL, 0)->a = at;
+}
+
+void host_drain(struct host *h)
+{
+    const struct raft_update *u;
+    raft__check(h->r);
+    while (raft_next_update(h->r, &u) == RAFT_OK && u) {
+        perform(h, u);
+        raft__check(h->r);
+    }
+    checks_leader(h->w, h->checks, h);
+    host_check_lease(h);
+    take_snapshot(h);
+    set_timer(h);
+}
+
+/* --- Life --- */
+
+static void on_trace(void *user, const struct raft_trace *ev)
+{
+    static const char *const names[] = {
+        [RAFT_TRACE_ROLE] = "role",         [RAFT_TRACE_TERM] = "term",
+        [RAFT_TRACE_VOTE] = "vote",         [RAFT_TRACE_LEADER] = "leader",
+        [RAFT_TRACE_APPEND] = "append",     [RAFT_TRACE_TRUNCATE] = "truncate",
+        [RAFT_TRACE_REFUSE] = "refuse",     [RAFT_TRACE_COMMIT] = "commit",
+        [RAFT_TRACE_CONFIG] = "config",     [RAFT_TRACE_SNAPSHOT_SEND] = "send snapshot",
+        [RAFT_TRACE_PEER] = "peer",         [RAFT_TRACE_SNAPSHOT_INSTALL] = "install snapshot",
+        [RAFT_TRACE_TRANSFER] = "transfer",
+    };
+    struct host *h = user;
+    world_trace(h->w, "%s t%" PRIu64 " %s %s %" PRIu64 " %" PRIu64 " %s", h->id, ev->term,
+                names[ev->type], ev->peer, ev->a, ev->b, ev->text);
+    /* Leader append-only (Raft figure 3). */
+    CHECK(h->w, ev->type != RAFT_TRACE_TRUNCATE || raft_role(h->r) != RAFT_LEADER);
+}
+
+void host_init(struct host *h, struct world *w, struct checks *checks,
+               const struct host_options *options, unsigned i)
+{
+    *h = (struct host){.w = w, .checks = checks, .options = options, .i = i, .tick_at = MU_NEVER};
+    snprintf(h->id, sizeof h->id, "s%u", i);
+    h->clock_base = mu__prng_below(&w->fault_prng, 1000 * MU_SEC) + MU_SEC;
+    uint64_t span = 2 * (uint64_t)options->drift_ppm;
+    h->drift_ppm = (int32_t)mu__prng_below(&w->fault_prng, span + 1) - options->drift_ppm;
+}
+
+void host_start(struct host *h)
+{
+    struct raft_config cfg = h->options->raft;
+    cfg.id = cfg.address = h->id;
+    cfg.seed = h->w->seed * 31 + h->i + h->generation * 1009;
+    cfg.user = h;
+    cfg.trace = on_trace;
+    forget_disk_view(h);
+    replay(h);
+    h->applied = h->state_hash = h->value = 0;
+    h->written_id = h->log_first = 0;
+    h->is_syncing = h->is_snapshotting = h->was_leader = h->is_full = false;
+    h->tick_at = MU_NEVER;
+    int rc = raft_create(&cfg, &h->r);
+    CHECK(h->w, rc == RAFT_OK);
+    rc = raft_restore_hard_state(h->r, &h->hard);
+    CHECK(h->w, rc == RAFT_OK);
+    const struct host_snapshot *s = &h->snapshots[0];
+    if (s->index > 0) {
+        const struct raft_snapshot_meta meta = {.index = s->index,
+                                                .term = s->term,
+                                                .configuration_index = s->configuration_index,
+                                                .configuration = s->configuration,
+                                                .configuration_len = s->configuration_len};
+        rc = raft_restore_snapshot(h->r, &meta);
+        CHECK(h->w, rc == RAFT_OK && state_restore(h, s->data, s->len));
+    }
+    for (size_t i = 0; i < h->n_log; i++) {
+        const struct raft_entry e = as_entry(&h->log[i]);
+        rc = raft_restore_entries(h->r, &e, 1);
+        CHECK(h->w, rc == RAFT_OK);
+    }
+    world_trace(h->w, "%s start term %" PRIu64 " snapshot %" PRIu64 " log %zu", h->id, h->hard.term,
+                s->index, h->n_log);
+    raft_start(h->r, host_now(h));
+    host_drain(h);
+}
+
+void host_crash(struct host *h)
+{
+    world_trace(h->w, "%s crash", h->id);
+    raft_destroy(h->r);
+    h->r = NULL;
+    h->generation++;
+    h->n_writes = h->n_reads = 0;
+    h->incoming_len = 0;
+    snapshot_free(&h->installing);
+    world_disk_crash(h->w, &h->journal);
+}
+
+void host_fini(struct host *h)
+{
+    raft_destroy(h->r);
+    forget_disk_view(h);
+    snapshot_free(&h->installing);
+    world_disk_fini(&h->journal);
+    free(h->log);
+    free(h->incoming);
+    free(h->writes);
+    free(h->reads);
+}
+
+void host_bootstrap(struct host *h, unsigned n_servers)
+{
+    struct raft_server servers[WORLD_NODES_MAX] = {0};
+    for (unsigned i = 0; i < n_servers; i++) {
+        const char *id = host_of(h->w, i)->id;
+        memcpy(servers[i].id, id, strlen(id));
+        memcpy(servers[i].address, id, strlen(id));
+    }
+    int rc = raft_bootstrap(h->r, host_now(h), servers, n_servers);
+    CHECK(h->w, rc == RAFT_OK);
+    host_drain(h);
+}
+
+/* --- Clients --- */
+
+void host_propose(struct host *h, unsigned n, size_t bytes)
+{
+    uint8_t data[512];
+    struct mu_str items[16];
+    raft_index first;
+    memset(data, (int)(h->w->steps & 0xff), sizeof data);
+    memcpy(data, &h->w->steps, sizeof h->w->steps);
+    for (unsigned i = 0; i < n; i++) {
+        items[i] = (struct mu_str){(const char *)data, bytes};
+    }
+    raft_index floor = h->checks->floor;
+    if (raft_propose(h->r, host_now(h), items, n, &first) != RAFT_OK) {
+        return;
+    }
+    h->writes = room(h->writes, &h->cap_writes, h->n_writes + n, sizeof *h->writes);
+    for (unsigned i = 0; i < n; i++) {
+        h->writes[h->n_writes++] = (struct host_write){
+            .index = first + i, .floor = floor, .term = raft_current_term(h->r)};
+    }
+    host_drain(h);
+}
+
+void host_read(struct host *h, uint64_t id)
+{
+    raft_index floor = h->checks->floor;
+    if (raft_read(h->r, host_now(h), id) != RAFT_OK) {
+        return;
+    }
+    h->reads = room(h->reads, &h->cap_reads, h->n_reads + 1, sizeof *h->reads);
+    h->reads[h->n_reads++] = (struct host_read){.id = id, .floor = floor};
+    host_drain(h);
+}
+
+void host_check_lease(struct host *h)
+{
+    if (host_is_running(h) && host_now(h) < raft_lease_until(h->r)) {
+        CHECK(h->w, h->value >= h->checks->floor);
+        h->checks->lease_reads++;
+    }
+}

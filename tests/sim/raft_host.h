@@ -1,0 +1,133 @@
+/* raft_host.h - a simulated server: the raft core, a journal on a simulated disk, and a state
+ * machine that is one register.
+ *
+ * The register's value is the index of the last write that it applied, so the log is the order of
+ * all writes and a read is stale exactly when it gives a lower index than a write or read that
+ * ended before it began. */
+#pragma once
+
+#include "world.h"
+
+#include <core.h>
+
+struct checks;
+
+struct host_entry {
+    raft_index index;
+    raft_term term;
+    enum raft_entry_type type;
+    uint8_t *data;
+    size_t len;
+};
+
+struct host_snapshot {
+    raft_index index; /* 0: none */
+    raft_term term;
+    raft_index configuration_index;
+    uint8_t *configuration, *data;
+    size_t configuration_len, len;
+};
+
+struct host_write {          /* a client's write that waits to be applied */
+    raft_index index, floor; /* it must come after floor */
+    raft_term term;
+};
+
+struct host_read { /* a client's read that waits for its quorum */
+    uint64_t id;
+    raft_index floor; /* it may not give less */
+};
+
+struct host_options {
+    struct raft_config raft;           /* id, seed, user and trace are set per host */
+    uint64_t sync_min_ns, sync_max_ns; /* of a disk */
+    uint32_t stall;                    /* chance per million that a sync takes stall_ns more */
+    uint64_t stall_ns;
+    raft_index snapshot_every; /* entries */
+    int32_t drift_ppm;         /* clocks run within +- this */
+};
+
+struct host {
+    struct world *w;
+    struct checks *checks;
+    const struct host_options *options;
+    unsigned i;
+    char id[8];
+    struct raft *r; /* NULL: down */
+    uint64_t generation;
+    uint64_t paused_until;
+    uint64_t clock_base;
+    int32_t drift_ppm;
+    uint64_t tick_at; /* world time of the newest timer; MU_NEVER: none */
+    bool is_full;     /* disk: told the core that it is not electable */
+    bool was_leader;
+    raft_term leader_term;
+
+    /* Disk. The fields below the journal are what it says, as the page cache sees it. */
+    struct world_disk journal;
+    bool is_syncing;
+    uint64_t written_id; /* newest persist in the journal */
+    struct raft_hard_state hard;
+    struct host_entry *log;
+    size_t n_log, cap_log;
+    raft_index log_next, log_first;
+    struct host_snapshot snapshots[2]; /* newest first */
+    bool is_snapshotting;              /* a snapshot of its own waits for its sync */
+
+    /* State machine. */
+    raft_index applied;
+    uint64_t state_hash;
+    raft_index value; /* of the register: index of the last write */
+
+    uint8_t *incoming; /* a snapshot from the leader */
+    size_t incoming_len, incoming_cap;
+    struct host_snapshot installing;
+
+    struct host_write *writes;
+    size_t n_writes, cap_writes;
+    struct host_read *reads;
+    size_t n_reads, cap_reads;
+};
+
+/* What all servers must agree on. */
+struct check_entry {
+    raft_term term;
+    raft_term known_in; /* it was committed in this term at the latest */
+    uint64_t hash;      /* of type and data */
+    uint64_t state;     /* of the state machine after it */
+};
+
+struct checks {
+    struct check_entry *entries; /* [i - 1]: entry i */
+    size_t n, cap;
+    unsigned *leaders; /* [term]: node + 1; 0: none seen */
+    size_t n_leaders, cap_leaders;
+    raft_index floor; /* newest write that some client knows of */
+    uint64_t writes, reads, lease_reads, lost_reads;
+};
+
+_Noreturn void sim_fail(struct world *w, const char *what); /* sim_raft.c */
+#define CHECK(w, condition) ((condition) ? (void)0 : sim_fail((w), #condition))
+
+void host_init(struct host *h, struct world *w, struct checks *checks,
+               const struct host_options *options, unsigned i);
+void host_fini(struct host *h);
+void host_start(struct host *h); /* from what is on the disk */
+void host_crash(struct host *h);
+void host_bootstrap(struct host *h, unsigned n_servers);
+void host_drain(struct host *h); /* does what the core wants done, and checks */
+uint64_t host_now(const struct host *h);
+bool host_is_running(const struct host *h); /* up and not paused */
+void host_propose(struct host *h, unsigned n, size_t bytes);
+void host_read(struct host *h, uint64_t id);
+void host_check_lease(struct host *h);
+struct host *host_of(struct world *w, unsigned i);
+
+/* raft_checks.c */
+void checks_fini(struct checks *c);
+void checks_applied(struct world *w, struct checks *c, const struct host *h,
+                    const struct raft_entry *e);
+void checks_leader(struct world *w, struct checks *c, struct host *h);
+void checks_log_matching(struct world *w, const struct host *a, const struct host *b);
+void checks_knows(struct checks *c, raft_index index); /* some client knows of this write */
+uint64_t sim_fnv(uint64_t hash, const void *p, size_t len);

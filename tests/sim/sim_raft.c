@@ -1,0 +1,462 @@
+/* sim_raft.c - whole clusters of raft cores under seeded faults.
+ *
+ *   sim_raft [--seed S] [--nodes N] [--runs R] [--verbose]
+ *
+ * The seed picks the faults as well as their times (swarm testing). After each step of each server
+ * the properties of Raft figure 3 are checked, and every read against what clients know; then the
+ * faults end, and within a bound the cluster must answer again and agree. A failing run prints its
+ * last trace lines and the line that repeats it. */
+#include "raft_host.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAULTS_END (20 * MU_SEC) /* virtual */
+#define HEALED_BY  (20 * MU_SEC) /* after that */
+#define SPARE      2u            /* servers that are not in the first configuration */
+
+enum fault {
+    FAULT_CRASH,
+    FAULT_PAUSE,
+    FAULT_PARTITION,
+    FAULT_ONE_WAY,
+    FAULT_ISOLATE_LEADER,
+    FAULT_HEAL,
+    FAULT_CHANGE,
+    FAULT_TRANSFER,
+    FAULT_FULL_DISK,
+    FAULT_CALM,
+    N_FAULTS
+};
+
+struct sim {
+    struct world w;
+    struct checks checks;
+    struct host_options options;
+    struct host hosts[WORLD_NODES_MAX];
+    unsigned n_hosts, n_first;
+    uint32_t weights[N_FAULTS];
+    uint64_t fault_ns, client_ns; /* mean distances */
+    uint64_t next_read;
+    bool faults_over;
+};
+
+/* For the line that repeats a failure, also when an assertion of the core ends the program. */
+static struct world *sim_world;
+static unsigned sim_nodes;
+
+static void print_host(const struct host *h)
+{
+    const struct raft *r = h->r;
+    if (!r) {
+        printf("%s: down\n", h->id);
+        return;
+    }
+    printf("%s: role %d term %" PRIu64 " leader '%s' log %" PRIu64 "..%" PRIu64 " durable %" PRIu64
+           " commit %" PRIu64 " applied %" PRIu64 " snapshot %" PRIu64
+           " servers %zu backlog %zu%s%s%s\n",
+           h->id, r->role, r->hard.term, r->leader, r->log.first, r->log.last, r->durable,
+           r->commit, r->applied, r->log.snapshot_index, r->n_peers, r->backlog_bytes,
+           h->w->now < h->paused_until ? " paused" : "", raft__is_voter(r) ? "" : " no voter",
+           raft__is_installing(r) ? " installing" : "");
+}
+
+_Noreturn void sim_fail(struct world *w, const char *what)
+{
+    world_dump(w, stdout);
+    const struct sim *s = w->user;
+    for (unsigned i = 0; i < s->n_hosts; i++) {
+        print_host(&s->hosts[i]);
+    }
+    printf("FAILED at %.6f s: %s\nrepeat: sim_raft --seed 0x%" PRIx64 " --nodes %u\n",
+           (double)w->now / 1e9, what, w->seed, sim_nodes);
+    fflush(stdout);
+    exit(1);
+}
+
+static void on_abort(int signal)
+{
+    (void)signal;
+    if (sim_world) {
+        sim_fail(sim_world, "an assertion");
+    }
+}
+
+struct host *host_of(struct world *w, unsigned i)
+{
+    return &((struct sim *)w->user)->hosts[i];
+}
+
+static uint64_t pick(struct sim *s, uint64_t lo, uint64_t hi)
+{
+    return mu__prng_between(&s->w.fault_prng, lo, hi);
+}
+
+/* --- The swarm: which faults there are, and how bad --- */
+
+static void pick_network(struct sim *s)
+{
+    struct world_net *n = &s->w.net;
+    world_heal(&s->w);
+    n->delay_max_ns = pick(s, 1, 40) * MU_MSEC;
+    n->loss = pick(s, 0, 2) ? 0 : (uint32_t)pick(s, 1000, 150000);
+    n->duplicate = pick(s, 0, 1) ? 0 : (uint32_t)pick(s, 1000, 200000);
+    n->reorder = pick(s, 0, 1) ? 0 : (uint32_t)pick(s, 1000, 400000);
+    n->reorder_ns = pick(s, 1, 1500) * MU_MSEC;
+}
+
+static void pick_options(struct sim *s)
+{
+    struct host_options *o = &s->options;
+    raft_config_init(&o->raft);
+    o->raft.heartbeat_ns = pick(s, 30, 100) * MU_MSEC;
+    o->raft.election_timeout_ns = pick(s, 200, 600) * MU_MSEC;
+    o->raft.cache_bytes_max = pick(s, 0, 1) ? pick(s, 0, 4000) : 1u << 20;
+    o->raft.message_bytes_max = pick(s, 0, 4000);
+    o->raft.inflight_max = pick(s, 1, 20);
+    o->raft.backlog_bytes_max = pick(s, 4, 1000) * 1024;
+    o->raft.snapshot_chunk_bytes = pick(s, 100, 2000);
+    o->raft.tail_entries = pick(s, 0, 200);
+    o->snapshot_every = pick(s, 10, 500);
+    o->sync_min_ns = 50 * MU_USEC;
+    o->sync_max_ns = pick(s, 1, 30) * MU_MSEC;
+    o->stall = pick(s, 0, 1) ? 0 : (uint32_t)pick(s, 100, 20000);
+    o->stall_ns = pick(s, 100, 3000) * MU_MSEC;
+    o->drift_ppm = pick(s, 0, 1) ? 0 : 100000;
+}
+
+static void pick_faults(struct sim *s)
+{
+    for (unsigned f = 0; f < N_FAULTS; f++) {
+        s->weights[f] = pick(s, 0, 1) ? 0 : (uint32_t)pick(s, 1, 10);
+    }
+    s->weights[FAULT_CALM] = 1; /* the sum is never 0 */
+    s->weights[FAULT_HEAL] = 3;
+    s->fault_ns = pick(s, 20, 1000) * MU_MSEC;
+    s->client_ns = pick(s, 1, 20) * MU_MSEC;
+}
+
+/* --- Faults --- */
+
+static struct host *random_host(struct sim *s)
+{
+    return &s->hosts[pick(s, 0, s->n_hosts - 1)];
+}
+
+static struct host *some_leader(struct sim *s)
+{
+    unsigned start = (unsigned)pick(s, 0, s->n_hosts - 1);
+    for (unsigned k = 0; k < s->n_hosts; k++) {
+        struct host *h = &s->hosts[(start + k) % s->n_hosts];
+        if (host_is_running(h) && raft_role(h->r) == RAFT_LEADER) {
+            return h;
+        }
+    }
+    return NULL;
+}
+
+static void on_restart(struct world *w, struct world_event *e)
+{
+    struct host *h = host_of(w, e->node);
+    if (!h->r) {
+        host_start(h);
+    }
+}
+
+static void crash(struct sim *s, struct host *h)
+{
+    if (h->r) {
+        host_crash(h);
+        uint64_t down = pick(s, 0, 1) ? pick(s, 0, 300) : pick(s, 0, 4000);
+        world_after(&s->w, down * MU_MSEC, on_restart, h->i);
+    }
+}
+
+static void cut_pairs(struct sim *s, uint32_t side, bool one_way)
+{
+    world_trace(&s->w, "cut %x%s", (unsigned)side, one_way ? " one way" : "");
+    for (unsigned a = 0; a < s->n_hosts; a++) {
+        for (unsigned b = 0; b < s->n_hosts; b++) {
+            bool from = side >> a & 1, to = side >> b & 1;
+            if (from != to && (from || !one_way)) {
+                s->w.net.cut[a][b] = true;
+            }
+        }
+    }
+}
+
+static void change(struct sim *s)
+{
+    struct host *h = some_leader(s);
+    if (!h) {
+        return;
+    }
+    const struct host *target = random_host(s);
+    struct raft_server server = {.kind = pick(s, 0, 2) ? RAFT_VOTER : RAFT_NONVOTER};
+    memcpy(server.id, target->id, sizeof target->id);
+    memcpy(server.address, target->id, sizeof target->id);
+    raft_index index;
+    enum raft_change_type type = pick(s, 0, 2) ? RAFT_CHANGE_SET : RAFT_CHANGE_REMOVE;
+    int rc = raft_change(h->r, host_now(h), type, &server, &index);
+    world_trace(&s->w, "%s change %d %s kind %d: %d", h->id, type, server.id, server.kind, rc);
+    host_drain(h);
+}
+
+static void transfer(struct sim *s)
+{
+    struct host *h = some_leader(s);
+    if (h) {
+        int rc = raft_transfer(h->r, host_now(h), pick(s, 0, 1) ? NULL : random_host(s)->id);
+        world_trace(&s->w, "%s asked to transfer: %d", h->id, rc);
+        host_drain(h);
+    }
+}
+
+static void toggle_full(struct host *h)
+{
+    if (host_is_running(h)) {
+        h->is_full = !h->is_full;
+        world_trace(h->w, "%s disk %s", h->id, h->is_full ? "full" : "has room");
+        raft_set_electable(h->r, host_now(h), !h->is_full);
+        host_drain(h);
+    }
+}
+
+static void pause_host(struct sim *s, struct host *h)
+{
+    h->paused_until = s->w.now + pick(s, 10, 3000) * MU_MSEC;
+    world_trace(&s->w, "%s pause", h->id);
+}
+
+static void inject(struct sim *s, enum fault f)
+{
+    struct host *leader = some_leader(s);
+    switch (f) {
+    case FAULT_CRASH:
+        crash(s, random_host(s));
+        break;
+    case FAULT_PAUSE:
+        pause_host(s, random_host(s));
+        break;
+    case FAULT_PARTITION:
+        cut_pairs(s, (uint32_t)pick(s, 1, (1u << s->n_hosts) - 2), false);
+        break;
+    case FAULT_ONE_WAY:
+        cut_pairs(s, (uint32_t)pick(s, 1, (1u << s->n_hosts) - 2), true);
+        break;
+    case FAULT_ISOLATE_LEADER:
+        if (leader) {
+            cut_pairs(s, 1u << leader->i, pick(s, 0, 1));
+        }
+        break;
+    case FAULT_HEAL:
+        memset(s->w.net.cut, 0, sizeof s->w.net.cut);
+        world_trace(&s->w, "heal");
+        break;
+    case FAULT_CHANGE:
+        change(s);
+        break;
+    case FAULT_TRANSFER:
+        transfer(s);
+        break;
+    case FAULT_FULL_DISK:
+        toggle_full(random_host(s));
+        break;
+    case FAULT_CALM:
+    case N_FAULTS:
+        break;
+    }
+}
+
+static void on_fault(struct world *w, struct world_event *e)
+{
+    struct sim *s = w->user;
+    uint64_t sum = 0;
+    if (s->faults_over) {
+        return;
+    }
+    for (unsigned f = 0; f < N_FAULTS; f++) {
+        sum += s->weights[f];
+    }
+    uint64_t at = pick(s, 0, sum - 1);
+    unsigned f = 0;
+    while (at >= s->weights[f]) {
+        at -= s->weights[f++];
+    }
+    inject(s, (enum fault)f);
+    world_again(w, e, pick(s, 0, 2 * s->fault_ns));
+}
+
+/* --- Clients --- */
+
+static void on_client(struct world *w, struct world_event *e)
+{
+    struct sim *s = w->user;
+    struct mu__prng *p = &w->client_prng;
+    for (unsigned i = 0; i < s->n_hosts; i++) {
+        struct host *h = &s->hosts[i];
+        if (!host_is_running(h) || raft_role(h->r) != RAFT_LEADER) {
+            continue;
+        }
+        host_check_lease(h);
+        if (world_chance(p, 600000)) {
+            host_propose(h, (unsigned)mu__prng_between(p, 1, 5), mu__prng_between(p, 8, 400));
+        }
+        if (world_chance(p, 300000) && raft_role(h->r) == RAFT_LEADER) {
+            host_read(h, ++s->next_read);
+        }
+    }
+    world_again(w, e, mu__prng_between(p, 1, 2 * s->client_ns));
+}
+
+static void on_compare(struct world *w, struct world_event *e)
+{
+    struct sim *s = w->user;
+    for (unsigned a = 0; a < s->n_hosts; a++) {
+        for (unsigned b = 0; b < a; b++) {
+            if (s->hosts[a].r && s->hosts[b].r) {
+                checks_log_matching(w, &s->hosts[a], &s->hosts[b]);
+            }
+        }
+    }
+    world_again(w, e, 200 * MU_MSEC);
+}
+
+/* --- A run --- */
+
+static void end_faults(struct sim *s)
+{
+    s->faults_over = true;
+    world_heal(&s->w);
+    s->options.stall = 0;
+    s->options.sync_max_ns = 2 * MU_MSEC;
+    world_trace(&s->w, "faults end");
+    for (unsigned i = 0; i < s->n_hosts; i++) {
+        struct host *h = &s->hosts[i];
+        h->paused_until = 0;
+        if (!h->r) {
+            host_start(h);
+        } else if (h->is_full) {
+            toggle_full(h);
+        }
+    }
+}
+
+/* Progress after the faults: somebody leads, all its servers hold what it has committed, and new
+ * writes end. */
+static bool is_healed(struct sim *s, uint64_t writes_before)
+{
+    struct host *leader = some_leader(s);
+    if (!leader || s->checks.writes <= writes_before ||
+        raft_commit_index(leader->r) < leader->r->term_start) {
+        return false;
+    }
+    const struct raft_configuration *c = raft_configuration(leader->r);
+    for (size_t i = 0; i < c->n; i++) {
+        const struct host *h = host_of(&s->w, (unsigned)atoi(c->servers[i].id + 1));
+        if (h->applied + 200 < s->checks.n || strcmp(raft_leader(h->r), leader->id) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void run_until(struct sim *s, uint64_t until)
+{
+    while (world_step(&s->w, until)) {
+    }
+}
+
+static uint64_t run(uint64_t seed, unsigned nodes, bool verbose, struct checks *sum)
+{
+    struct sim *s = calloc(1, sizeof *s);
+    if (!s) {
+        abort();
+    }
+    world_init(&s->w, seed);
+    s->w.user = s;
+    sim_world = &s->w;
+    s->w.verbose = verbose;
+    s->n_first = nodes;
+    s->n_hosts = nodes + SPARE;
+    pick_options(s);
+    pick_network(s);
+    pick_faults(s);
+    for (unsigned i = 0; i < s->n_hosts; i++) {
+        host_init(&s->hosts[i], &s->w, &s->checks, &s->options, i);
+        host_start(&s->hosts[i]);
+    }
+    for (unsigned i = 0; i < s->n_first; i++) {
+        host_bootstrap(&s->hosts[i], s->n_first);
+    }
+    world_after(&s->w, s->fault_ns, on_fault, 0);
+    world_after(&s->w, s->client_ns, on_client, 0);
+    world_after(&s->w, 200 * MU_MSEC, on_compare, 0);
+    run_until(s, FAULTS_END);
+    end_faults(s);
+    uint64_t writes = s->checks.writes, end = s->w.now + HEALED_BY;
+    while (!is_healed(s, writes + 20)) {
+        if (s->w.now >= end) {
+            sim_fail(&s->w, "no progress after the faults");
+        }
+        run_until(s, s->w.now + 100 * MU_MSEC);
+    }
+    sum->writes += s->checks.writes;
+    sum->reads += s->checks.reads;
+    sum->lease_reads += s->checks.lease_reads;
+    sum->n += s->w.steps;
+    for (unsigned i = 0; i < s->n_hosts; i++) {
+        host_fini(&s->hosts[i]);
+    }
+    uint64_t hash = s->w.hash;
+    sim_world = NULL;
+    checks_fini(&s->checks);
+    world_fini(&s->w);
+    free(s);
+    return hash;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seed = 1, runs = 1;
+    unsigned nodes = 0;
+    bool verbose = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--verbose") == 0) {
+            verbose = true;
+        } else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0) {
+            seed = strtoull(argv[++i], NULL, 0);
+        } else if (i + 1 < argc && strcmp(argv[i], "--nodes") == 0) {
+            nodes = (unsigned)strtoul(argv[++i], NULL, 0);
+        } else if (i + 1 < argc && strcmp(argv[i], "--runs") == 0) {
+            runs = strtoull(argv[++i], NULL, 0);
+        } else {
+            fprintf(stderr, "usage: sim_raft [--seed S] [--nodes N] [--runs R] [--verbose]\n");
+            return 2;
+        }
+    }
+    if (nodes > 9) {
+        fprintf(stderr, "sim_raft: at most 9 nodes\n");
+        return 2;
+    }
+    signal(SIGABRT, on_abort);
+    printf("sim_raft: seeds 0x%" PRIx64 " and %" PRIu64 " more\n", seed, runs - 1);
+    fflush(stdout);
+    struct checks sum = {.n = 0};
+    uint64_t hash = 0;
+    for (uint64_t k = 0; k < runs; k++) {
+        sim_nodes = nodes ? nodes : (seed + k) % 3 == 2 ? 5 : (seed + k) % 7 == 1 ? 1 : 3;
+        uint64_t h = run(seed + k, sim_nodes, verbose, &sum);
+        if (k == 0 && !verbose && run(seed, sim_nodes, false, &sum) != h) {
+            printf("FAILED: seed 0x%" PRIx64 " gave two different runs\n", seed);
+            return 1;
+        }
+        hash = sim_fnv(hash, &h, sizeof h);
+    }
+    printf("ok: %" PRIu64 " runs, %zu events, %" PRIu64 " writes, %" PRIu64
+           " quorum reads, %" PRIu64 " lease reads, hash %016" PRIx64 "\n",
+           runs, sum.n, sum.writes, sum.reads, sum.lease_reads, hash);
+    return 0;
+}
