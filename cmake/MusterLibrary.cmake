@@ -2,7 +2,8 @@
 #   makes target muster-NAME (alias muster::NAME): hidden visibility, a linker version script from
 #   the library's exported.txt, an install rule and a pkg-config file. base/ is linked in, hidden.
 # muster_test(NAME SOURCES ... [LIBS ...] [LABELS ...] [TIMEOUT seconds])
-#   makes one cmocka binary and one CTest.
+#   makes one cmocka binary and one CTest. Labels: unit (default), sim, replay, system, and threads for what is to run
+#   under TSan as well.
 
 function(muster_library name)
   cmake_parse_arguments(L "NO_BASE" "DESCRIPTION" "SOURCES;HEADERS;PRIVATE;PUBLIC;REQUIRES;REQUIRES_PRIVATE" ${ARGN})
@@ -61,6 +62,9 @@ endfunction()
 
 function(muster_test name)
   cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS;ARGS;INCLUDES" ${ARGN})
+  if(MUSTER_SANITIZE MATCHES "thread" AND NOT "threads" IN_LIST T_LABELS)
+    return() # TSan has nothing to find in a program of one thread
+  endif()
   add_executable(${name} ${T_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/base/src ${PROJECT_SOURCE_DIR}/base/include
     ${PROJECT_SOURCE_DIR}/tests/kit ${T_INCLUDES})
@@ -94,6 +98,9 @@ endfunction()
 # CTest (label replay) that runs tests/fuzz/corpus/WHAT and tests/fuzz/regress/WHAT through it.
 function(muster_fuzz what)
   cmake_parse_arguments(F "" "" "LIBS;INCLUDES;SOURCES" ${ARGN})
+  if(MUSTER_SANITIZE MATCHES "thread")
+    return()
+  endif()
   set(target fuzz_${what})
   set(here ${PROJECT_SOURCE_DIR}/tests/fuzz)
   if(MUSTER_FUZZ)

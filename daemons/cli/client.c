@@ -95,7 +95,7 @@ void cli_request(const struct cli_client *c, const char *method, const char *pat
     }
     if (out->status == 0) {
         int err = EVUTIL_SOCKET_ERROR();
-        snprintf(out->error, sizeof out->error, "%c%s \"http://%s%s\": dial tcp %s: %s", method[0],
+        snprintf(out->error, sizeof out->error, "%c%s \"http://%s%.256s\": dial tcp %s: %.64s", method[0],
                  strcmp(method, "GET") == 0 ? "et" : strcmp(method, "PUT") == 0 ? "ut" : "elete", c->authority, path,
                  c->authority, err ? evutil_socket_error_to_string(err) : "connect: connection refused");
     }

@@ -18,7 +18,7 @@ struct cli_response {
     int status;     /* of HTTP; 0: there was no answer, and error says why */
     char *body;     /* with a zero behind it */
     size_t len;
-    char error[512];
+    char error[1024];
 };
 
 /* Reads addr ("host:port", "http://host:port"; NULL: the environment or 127.0.0.1:8500). False with a message on stderr. */
