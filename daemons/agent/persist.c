@@ -1,0 +1,400 @@
+#include "agent/persist.h"
+
+#include "agent/file.h"
+#include "base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <mbedtls/md5.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define MODULE      "agent.persist"
+#define PENDING_MAX 256 /* files that are written before their common commit */
+
+static const char *const folders[] = {"services", "checks", "checks/state"};
+#define NFOLDERS (sizeof folders / sizeof *folders)
+
+struct op {
+    struct persist *persist;
+    enum { OP_WRITE, OP_REMOVE, OP_SYNC } what;
+    enum persist_folder folder;
+    char name[33]; /* of the file */
+    bool durable;
+    char *data;
+    size_t len;
+    void (*done)(void *arg, const char *error);
+    void *arg;
+    char *error; /* for done */
+    struct op *next;
+};
+
+struct persist {
+    struct loop *core, *loop;
+    char *paths[NFOLDERS];
+    bool closing; /* the thread has ended */
+    /* The thread's own. */
+    struct event *commit;          /* runs when the mailbox has been drained */
+    struct op *pending, **last;    /* since the last commit, in order; temporary files are written */
+    struct file_temp temps[PENDING_MAX];
+    size_t npending;
+};
+
+static void name_of(struct mu_str id, char out[33])
+{
+    unsigned char sum[16];
+    mbedtls_md5_ret((const unsigned char *)(id.p ? id.p : ""), id.len, sum);
+    for (int i = 0; i < 16; i++) {
+        snprintf(out + 2 * i, 3, "%02x", sum[i]);
+    }
+}
+
+static void free_op(struct op *op)
+{
+    free(op->data);
+    free(op->error);
+    free(op);
+}
+
+/* ---- On the core loop ---- */
+
+static struct op *make(struct persist *p, int what, enum persist_folder folder)
+{
+    struct op *op = calloc(1, sizeof *op);
+    if (!op) {
+        abort(); /* as loop_post does */
+    }
+    op->persist = p;
+    op->what = what;
+    op->folder = folder;
+    return op;
+}
+
+static void on_thread(void *arg);
+
+void persist_write(struct persist *p, enum persist_folder folder, struct mu_str id, char *data, size_t len, bool durable)
+{
+    if (!p || !data) {
+        free(data);
+        return;
+    }
+    struct op *op = make(p, OP_WRITE, folder);
+    op->data = data;
+    op->len = len;
+    op->durable = durable;
+    name_of(id, op->name);
+    loop_post(p->loop, on_thread, op);
+}
+
+void persist_remove(struct persist *p, enum persist_folder folder, struct mu_str id)
+{
+    if (p) {
+        struct op *op = make(p, OP_REMOVE, folder);
+        name_of(id, op->name);
+        loop_post(p->loop, on_thread, op);
+    }
+}
+
+void persist_sync(struct persist *p, void (*done)(void *arg, const char *error), void *arg)
+{
+    if (!p) {
+        done(arg, NULL);
+        return;
+    }
+    struct op *op = make(p, OP_SYNC, PERSIST_SERVICES);
+    op->done = done;
+    op->arg = arg;
+    loop_post(p->loop, on_thread, op);
+}
+
+static void on_synced(void *arg)
+{
+    struct op *op = arg;
+    op->done(op->arg, op->error);
+    free_op(op);
+}
+
+static void tell(struct persist *p, struct op *op)
+{
+    if (p->closing) {
+        on_synced(op); /* this is the core loop */
+    } else {
+        loop_post(p->core, on_synced, op);
+    }
+}
+
+/* ---- On the thread ---- */
+
+/* One file of the batch is where it should be, or err says why not. */
+static int apply(struct persist *p, const struct op *op, struct file_temp *temp, char *err, size_t errlen)
+{
+    if (op->what == OP_WRITE) {
+        return file_temp_rename(temp, p->paths[op->folder], op->name, err, errlen);
+    }
+    return file_remove(p->paths[op->folder], op->name, err, errlen);
+}
+
+/* Everything pending becomes visible in order, then the folders are synced once, then all who wait are told. */
+static void commit(struct persist *p)
+{
+    char err[512] = "";
+    bool touched[NFOLDERS] = {false};
+    struct op *op = p->pending;
+    p->pending = NULL;
+    p->last = &p->pending;
+    p->npending = 0;
+    size_t i = 0;
+    for (struct op *o = op; o; o = o->next) {
+        char why[512];
+        if (o->what == OP_SYNC) {
+            continue;
+        }
+        touched[o->folder] = touched[o->folder] || o->durable || o->what == OP_REMOVE;
+        if (apply(p, o, &p->temps[i++], why, sizeof why)) {
+            log_error(MODULE, "%s", why);
+            snprintf(err, sizeof err, "%s", why);
+        }
+    }
+    for (size_t f = 0; f < NFOLDERS; f++) {
+        if (touched[f] && file_sync_folder(p->paths[f], err, sizeof err)) {
+            log_error(MODULE, "%s", err);
+        }
+    }
+    while (op) {
+        struct op *next = op->next;
+        if (op->what == OP_SYNC) {
+            op->error = err[0] ? strdup(err) : NULL;
+            tell(p, op);
+        } else {
+            free_op(op);
+        }
+        op = next;
+    }
+}
+
+static void on_commit(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    commit(arg);
+}
+
+static void on_thread(void *arg)
+{
+    struct op *op = arg;
+    struct persist *p = op->persist;
+    if (op->what != OP_SYNC) {
+        if (p->npending == PENDING_MAX) {
+            commit(p);
+        }
+        struct file_temp *temp = &p->temps[p->npending++];
+        *temp = (struct file_temp){0};
+        if (op->what == OP_WRITE) { /* a failure shows when the file is to be renamed */
+            file_temp_write(temp, p->paths[op->folder], op->data, op->len, op->durable);
+        }
+    }
+    *p->last = op;
+    p->last = &op->next;
+    if (p->commit) {
+        event_active(p->commit, EV_TIMEOUT, 0);
+    }
+}
+
+/* ---- Life ---- */
+
+static int make_folders(struct persist *p, const char *data_dir, char *err, size_t errlen)
+{
+    if (file_make_folder(data_dir, err, errlen)) {
+        return -1;
+    }
+    for (size_t i = 0; i < NFOLDERS; i++) {
+        size_t len = strlen(data_dir) + strlen(folders[i]) + 2;
+        p->paths[i] = malloc(len);
+        if (!p->paths[i]) {
+            snprintf(err, errlen, "out of memory");
+            return -1;
+        }
+        snprintf(p->paths[i], len, "%s/%s", data_dir, folders[i]);
+        if (file_make_folder(p->paths[i], err, errlen)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int persist_create(const char *data_dir, struct loop *core, struct persist **out, char *err, size_t errlen)
+{
+    struct persist *p = calloc(1, sizeof *p);
+    *out = NULL;
+    if (!p) {
+        snprintf(err, errlen, "out of memory");
+        return -1;
+    }
+    p->core = core;
+    p->last = &p->pending;
+    if (make_folders(p, data_dir, err, errlen)) {
+        persist_destroy(p);
+        return -1;
+    }
+    p->loop = loop_create("persist");
+    p->commit = p->loop ? event_new(loop_base(p->loop), -1, 0, on_commit, p) : NULL;
+    if (!p->commit || loop_start(p->loop)) {
+        snprintf(err, errlen, "cannot start a thread");
+        persist_destroy(p);
+        return -1;
+    }
+    *out = p;
+    return 0;
+}
+
+void persist_destroy(struct persist *p)
+{
+    if (!p) {
+        return;
+    }
+    if (p->loop) {
+        loop_stop(p->loop); /* after it has run what was posted before */
+        loop_join(p->loop);
+    }
+    if (p->commit) {
+        event_free(p->commit);
+        p->commit = NULL;
+    }
+    loop_destroy(p->loop);
+    p->closing = true;
+    commit(p);
+    for (size_t i = 0; i < NFOLDERS; i++) {
+        free(p->paths[i]);
+    }
+    free(p);
+}
+
+/* ---- Reading ---- */
+
+static bool is_our_name(const char *name)
+{
+    return strlen(name) == 32 && strspn(name, "0123456789abcdef") == 32;
+}
+
+static void set_aside(const char *path, const char *why)
+{
+    char aside[4096];
+    int n = snprintf(aside, sizeof aside, "%s.damaged", path);
+    bool moved = n > 0 && (size_t)n < sizeof aside && !rename(path, aside);
+    log_error(MODULE, "cannot read %s: %s; %s", path, why, moved ? "it was renamed to end in .damaged" : "it stays where it is");
+}
+
+static void load_file(const char *path, bool (*load)(void *, const char *, size_t, char *, size_t), void *arg)
+{
+    char err[512] = "";
+    size_t len = 0;
+    char *text = file_read(path, FILE_BYTES_MAX, &len, err, sizeof err);
+    if (!text || !load(arg, text, len, err, sizeof err)) {
+        set_aside(path, err);
+    }
+    free(text);
+}
+
+void persist_load(const struct persist *p, enum persist_folder folder,
+                  bool (*load)(void *arg, const char *text, size_t len, char *err, size_t errlen), void *arg)
+{
+    char path[4096];
+    struct dirent **entries;
+    int n = p ? scandir(p->paths[folder], &entries, NULL, alphasort) : 0;
+    for (int i = 0; i < n; i++) {
+        const char *name = entries[i]->d_name;
+        int len = snprintf(path, sizeof path, "%s/%s", p->paths[folder], name);
+        bool fits = len > 0 && (size_t)len < sizeof path;
+        if (fits && is_our_name(name)) {
+            load_file(path, load, arg);
+        } else if (fits && file_is_temp(name)) {
+            unlink(path); /* of a write that a crash cut short */
+        }
+        free(entries[i]);
+    }
+    if (n > 0) {
+        free(entries);
+    }
+}
+
+/* ---- The node's ID ---- */
+
+static bool is_uuid(const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? s[i] != '-' : !strchr("0123456789abcdefABCDEF", s[i])) {
+            return false;
+        }
+    }
+    return len == 36;
+}
+
+static bool random_uuid(char out[37])
+{
+    uint8_t b[16];
+    if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b) {
+        return false;
+    }
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* RFC 9562: version 4 */
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
+             b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    return true;
+}
+
+static int write_node_id(const char *data_dir, const char *id, char *err, size_t errlen)
+{
+    struct file_temp temp = {0};
+    file_temp_write(&temp, data_dir, id, 36, true);
+    if (file_temp_rename(&temp, data_dir, "node-id", err, errlen)) {
+        return -1;
+    }
+    return file_sync_folder(data_dir, err, errlen);
+}
+
+/* 0: out is filled; 1: there is none; -1: err says what is wrong with it. */
+static int read_node_id(const char *data_dir, char out[37], char *err, size_t errlen)
+{
+    char path[4096];
+    size_t len = 0;
+    snprintf(path, sizeof path, "%s/node-id", data_dir);
+    char *text = file_read(path, 4096, &len, err, errlen);
+    if (!text) {
+        return errno == ENOENT ? 1 : -1;
+    }
+    while (len && (text[len - 1] == '\n' || text[len - 1] == ' ')) {
+        len--;
+    }
+    bool ok = is_uuid(text, len);
+    if (ok) {
+        memcpy(out, text, 36);
+        out[36] = 0;
+    } else {
+        snprintf(err, errlen, "%s does not hold a node ID (a UUID); restore it, or remove it to be another node", path);
+    }
+    free(text);
+    return ok ? 0 : -1;
+}
+
+int persist_node_id(const char *data_dir, struct mu_str wanted, char out[37], char *err, size_t errlen)
+{
+    if (wanted.len && !is_uuid(wanted.p, wanted.len)) {
+        snprintf(err, errlen, "node_id is not a UUID");
+        return -1;
+    }
+    int found = *data_dir ? read_node_id(data_dir, out, err, errlen) : 1;
+    if (found < 0 || (found == 0 && (!wanted.len || !memcmp(out, wanted.p, 36)))) {
+        return found;
+    }
+    if (wanted.len) {
+        memcpy(out, wanted.p, 36);
+        out[36] = 0;
+    } else if (!random_uuid(out)) {
+        snprintf(err, errlen, "no entropy for a node ID");
+        return -1;
+    }
+    return *data_dir ? write_node_id(data_dir, out, err, errlen) : 0;
+}
