@@ -1,0 +1,37 @@
+/* regex_internal.h - the program that regex_parse.c makes and regex.c runs. */
+#pragma once
+
+#include "regex.h"
+
+#define RUNE_MAX 0x10ffffu
+
+enum regex_op { RE_RANGE, RE_CLASS, RE_SPLIT, RE_JUMP, RE_TEXT_BEGIN, RE_TEXT_END, RE_LINE_BEGIN, RE_LINE_END, RE_WORD, RE_NOT_WORD, RE_MATCH };
+
+struct regex_range {
+    uint32_t lo, hi;
+};
+
+struct regex_class {
+    struct regex_range *ranges;
+    size_t len, cap;
+    bool negated, fold;
+};
+
+struct regex_inst {
+    enum regex_op op;
+    int x, y; /* of SPLIT and JUMP: relative */
+    struct regex_range range;
+    const struct regex_class *class;
+};
+
+struct regex {
+    struct regex_inst *prog;
+    size_t len;
+    /* Scratch of a match: the states at this place and the next, and those still to be followed. */
+    uint16_t *now, *next, *stack;
+    uint32_t *seen; /* by instruction: the place at which it was added last, plus one */
+};
+
+bool regex__parse(struct mu_str pattern, struct mu__arena *a, struct regex *re, char *err, size_t errlen);
+/* The rune at p (len > 0) and its length; bad UTF-8 is U+FFFD of one byte. */
+uint32_t regex__rune(const char *p, size_t len, size_t *used);
