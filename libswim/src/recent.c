@@ -58,9 +58,12 @@ enum swim__recent swim__recent_note(struct swim *s, struct swim__ring **ring, ui
     if (slot->ltime == ltime) {
         size_t n = 0;
         for (; *end; end = &(*end)->next, n++) {
-            if (n >= PER_SLOT_MAX || is_same(*end, id, name, payload)) {
+            if (is_same(*end, id, name, payload)) {
                 return SWIM__RECENT_OLD;
             }
+        }
+        if (n >= PER_SLOT_MAX) {
+            return SWIM__RECENT_OLD;
         }
     }
     struct swim__seen *e = seen_create(s, id, name, payload);
