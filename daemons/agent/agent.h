@@ -3,7 +3,8 @@
  * An agent belongs to the core loop: all functions run there, unless they say otherwise. Its calls to the servers are
  * started on a front, through the same backend as everybody's.
  *
- *     agent_create -> agent_start -> ... -> agent_stop -> (fronts and core end) -> agent_destroy */
+ * The end: agent_stop on the core loop; what answers HTTP and DNS cancels its calls on the fronts; all threads are joined;
+ * loop_destroy(core), loop_destroy(each front); agent_destroy. In this order no message meets what is gone. */
 #pragma once
 
 #include "agent/agent_endpoints.h"
@@ -50,9 +51,10 @@ void agent_server_joined(struct agent *a);
 /* Reads the definitions of a new configuration: those of files are replaced, those of the API stay, and so do the states
  * of checks. Nothing changes on failure. config replaces the one given before. */
 MU_MUST_USE int agent_reload(struct agent *a, const struct config *config, char *err, size_t errlen);
-/* Stops checks and synchronisation; no call to the backend is started any more. */
+/* Stops checks and synchronisation, and waits for the disk. No call to the backend is started any more, calls to the
+ * agent fail. */
 void agent_stop(struct agent *a);
-/* After the loops have ended; any thread. NULL is allowed. */
+/* After agent_stop and the end of the loops. NULL is allowed. */
 void agent_destroy(struct agent *a);
 
 /* The UUID of the node, 36 characters; lent for the agent's life, any thread. */

@@ -19,17 +19,21 @@ struct local_entry { /* the beginning of a service and of a check */
     enum local_source source;
     bool deleted, in_sync;
     bool marked; /* reload: still in the files */
+    bool seen;   /* comparison: the catalog holds it */
     uint64_t version;
+    uint64_t tried; /* number of the last pass of sync.c that sent something about it */
 };
 
 struct local_service {
     struct local_entry entry;
     struct catalog_node_service *service; /* one block; NULL when deleted */
+    struct local_check *sync_checks;      /* sync_group_checks: of this service, out of sync */
 };
 
 struct local_check {
     struct local_entry entry;
     struct local *local;
+    struct local_check *sync_next;
     struct catalog_check *check;     /* one block, but for status (static) and output (own); NULL when deleted */
     struct catalog_check_type *type; /* one block; NULL: maintenance, or deleted */
     struct check *runner;            /* NULL: nothing runs (alias, maintenance, not started) */

@@ -1,0 +1,17 @@
+/* sync_diff.h - what differs between this agent and the catalog: no calls, no time. */
+#pragma once
+
+#include "agent/local.h"
+
+/* Marks each local service or check by whether the catalog's list holds the same, forgets deleted ones that it does not
+ * hold, and makes an entry to be deregistered for what it holds and we do not know. What the leader looks after
+ * (service consul, check serfHealth) is not ours. */
+void sync_diff_services(struct local *l, const struct mu_list *theirs); /* of struct catalog_node_service */
+void sync_diff_checks(struct local *l, const struct mu_list *theirs);   /* of struct catalog_check */
+/* Does the catalog's record of the node (NULL: none) say what we would say? */
+bool sync_diff_node(const struct config *c, struct mu_str node_id, const struct catalog_node *theirs);
+/* The node's metadata as it is registered: lends from c. */
+struct mu_strmap sync_node_meta(const struct config *c);
+
+/* Links the checks that are out of sync to their services, so that they travel together. */
+void sync_group_checks(struct local *l);
