@@ -161,6 +161,21 @@ static const struct raft_server *find_peer(const struct raft_configuration *c, s
     return NULL;
 }
 
+/* A server that lost its folder comes back with another ID at the same address: the old one will not return. Removes it;
+ * true if there was one. The change of the configuration starts the next round (server__configuration_changed). */
+static bool evict_predecessor(struct server *s, const struct raft_configuration *c, const struct raft_server *new)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        if (strcmp(c->servers[i].address, new->address) == 0 && strcmp(c->servers[i].id, new->id) != 0) {
+            int rc = raft_node_remove_server(s->raft, c->servers[i].id, NULL, NULL);
+            log_info(MODULE, "removing the former server at %s from Raft%s%s", new->address, rc ? ": " : "",
+                     rc ? raft_node_strerror(rc) : "");
+            return true;
+        }
+    }
+    return false;
+}
+
 static void join_raft(struct server *s, const struct member_server *server)
 {
     struct raft_node_status st;
@@ -171,6 +186,9 @@ static void join_raft(struct server *s, const struct member_server *server)
     raft_node_status(s->raft, &st);
     const struct raft_server *peer = find_peer(st.configuration, server->id);
     if (peer && peer->kind == RAFT_VOTER && strcmp(peer->address, add.address) == 0) {
+        return;
+    }
+    if (evict_predecessor(s, st.configuration, &add)) {
         return;
     }
     int rc = raft_node_add_server(s->raft, &add, NULL, NULL);
@@ -278,6 +296,13 @@ void server__reconcile_start(struct server *s)
     s->reconcile_timer = event_new(loop_base(s->core), -1, EV_PERSIST, on_timer, s);
     if (!s->reconcile_timer || event_add(s->reconcile_timer, &interval) != 0) {
         abort();
+    }
+}
+
+void server__configuration_changed(struct server *s)
+{
+    if (raft_node_is_leader(s->raft)) {
+        reconcile_all(s); /* changes are made one at a time: there may be another to make */
     }
 }
 

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RAFT_PREAMBLE 1 /* first byte of a Raft connection on the RPC port */
+#define ELECTION_MIN_NS (100 * MU_MSEC)
+#define RAFT_PREAMBLE   1 /* first byte of a Raft connection on the RPC port */
 
 static void on_leadership(void *user, bool is_leader, raft_term term)
 {
@@ -31,6 +32,7 @@ static void on_leader(void *user, const char *id, const char *address)
 
 static void on_configuration(void *user)
 {
+    server__configuration_changed(user);
     server__publish_view(user);
 }
 
@@ -47,6 +49,16 @@ static void on_log(void *user, enum mu_level level, const char *line)
     log_write(level, "agent.server.raft", "%s", line);
 }
 
+/* Consul's raft_multiplier scales timeouts of a second; ours start from a fifth of that, which is still far above what an
+ * fsync or a pause costs, and halves the time without a leader (docs/differences.md). */
+static void set_timers(const struct config *c, struct raft_node_config *cfg)
+{
+    uint64_t election = c->raft_election_ns / 5;
+    cfg->election_timeout_ns = election < ELECTION_MIN_NS ? ELECTION_MIN_NS : election;
+    cfg->heartbeat_ns = cfg->election_timeout_ns / 10;
+    cfg->lease_ns = cfg->election_timeout_ns / 10 * 8;
+}
+
 static int open_raft(struct server *s, const struct server_config *c, char *err, size_t errlen)
 {
     struct raft_node_config cfg;
@@ -59,8 +71,7 @@ static int open_raft(struct server *s, const struct server_config *c, char *err,
     snprintf(address, sizeof address, v6 ? "[%s]:%d" : "%s:%d", c->config->advertise_addr.p, (int)c->config->ports.server);
     cfg.id = s->node_id.p;
     cfg.address = address;
-    cfg.election_timeout_ns = c->config->raft_election_ns;
-    cfg.heartbeat_ns = c->config->raft_heartbeat_ns;
+    set_timers(c->config, &cfg);
     cfg.snapshot_threshold = (uint64_t)c->config->raft_snapshot_threshold;
     cfg.snapshot_trailing = (uint64_t)c->config->raft_trailing_logs;
     cfg.preamble = RAFT_PREAMBLE;

@@ -112,6 +112,7 @@ void server__front_take_view(struct server_front *f, struct server_view *v);
 void server__leadership(struct server *s, bool is_leader);
 void server__reconcile_member(struct server *s, const struct agent_member *m);
 void server__reconcile_start(struct server *s);
+void server__configuration_changed(struct server *s);
 
 /* What Raft calls that server: its node ID and "ip:port". False if it has none that Raft could use. */
 bool server__as_raft_server(const struct member_server *m, struct raft_server *out);
