@@ -237,7 +237,8 @@ void raft__become_follower(struct raft *r, raft_term term, const char *why);
 void raft__become_leader(struct raft *r);
 void raft__set_leader(struct raft *r, const char *id, const char *address);
 void raft__configuration_changed(struct raft *r);
-bool raft__is_voter(const struct raft *r);
+bool raft__is_voter(const struct raft *r); /* in the configuration in force */
+bool raft__may_lead(const struct raft *r);
 size_t raft__voters(const struct raft *r);
 
 /* election.c */

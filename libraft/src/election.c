@@ -3,7 +3,6 @@
  * rests as well (6.4.1). */
 #include "core.h"
 
-#include <assert.h>
 #include <string.h>
 
 void raft__reset_election_timer(struct raft *r)
@@ -14,7 +13,7 @@ void raft__reset_election_timer(struct raft *r)
 
 bool raft__can_campaign(const struct raft *r)
 {
-    return r->role != RAFT_LEADER && r->is_electable && raft__is_voter(r) && !raft__is_stalled(r) &&
+    return r->role != RAFT_LEADER && r->is_electable && raft__may_lead(r) && !raft__is_stalled(r) &&
            !raft__is_installing(r);
 }
 
@@ -59,8 +58,9 @@ static void act_on_tally(struct raft *r)
 static void vote_for_self(struct raft *r)
 {
     struct raft__peer *self = raft__find_peer(r, r->id);
-    assert(self && self->server.kind == RAFT_VOTER);
-    self->ballot = RAFT__GRANTED;
+    if (self) { /* otherwise it has no vote to give (raft__may_lead) */
+        self->ballot = RAFT__GRANTED;
+    }
 }
 
 static void ask_votes(struct raft *r, enum raft_message_type type, raft_term term,
@@ -119,7 +119,7 @@ void raft__campaign(struct raft *r, uint64_t transfer)
 
 void raft__own_vote_is_durable(struct raft *r)
 {
-    if (r->role == RAFT_CANDIDATE && raft__is_voter(r)) {
+    if (r->role == RAFT_CANDIDATE) {
         vote_for_self(r);
         act_on_tally(r);
     }

@@ -123,8 +123,8 @@ int raft__recv_append(struct raft *r, const struct raft_message *m)
         return rc;
     }
     raft__follow(r, m);
-    /* Entries that wait for a commit must not keep out those that will commit them, so that only a disk that lags
-     * behind makes this server refuse. The leader sends it again. */
+    /* Entries that wait for a commit must not keep out those that will commit them, so that only a
+     * disk that lags behind makes this server refuse. The leader sends it again. */
     bool has_room = r->durable == r->log.last || raft__has_backlog_room(r, cost_of_new(r, m));
     if (raft__is_installing(r) || !has_room) {
         return RAFT_OK;

@@ -4,10 +4,22 @@
 #include <assert.h>
 #include <string.h>
 
+static bool has_vote(const struct raft *r, const struct raft_configuration *c)
+{
+    const struct raft_server *s = raft__configuration_find(c, r->id);
+    return s && s->kind == RAFT_VOTER;
+}
+
 bool raft__is_voter(const struct raft *r)
 {
-    const struct raft_server *s = raft__configuration_find(raft__configs_last(&r->configs), r->id);
-    return s && s->kind == RAFT_VOTER;
+    return has_vote(r, raft__configs_last(&r->configs));
+}
+
+/* Raft dissertation, 4.2.2: until the configuration that removes a server is committed, that server
+ * may be the only one whose log allows it to lead. */
+bool raft__may_lead(const struct raft *r)
+{
+    return raft__is_voter(r) || has_vote(r, raft__configs_at(&r->configs, r->commit));
 }
 
 size_t raft__voters(const struct raft *r)

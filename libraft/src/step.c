@@ -122,7 +122,7 @@ uint64_t raft_next_deadline(const struct raft *r)
         return r->heartbeat_deadline;
     }
     /* A server without a vote still forgets a leader that fell silent. */
-    return raft__is_voter(r) || r->leader[0] ? r->election_deadline : MU_NEVER;
+    return raft__may_lead(r) || r->leader[0] ? r->election_deadline : MU_NEVER;
 }
 
 void raft_applied(struct raft *r, uint64_t now_ns, raft_index index)

@@ -675,6 +675,9 @@ static void on_trace(void *user, const struct raft_trace *ev)
     struct host *h = user;
     world_trace(h->w, "%s t%" PRIu64 " %s %s %" PRIu64 " %" PRIu64 " %s", h->id, ev->term,
                 names[ev->type], ev->peer, ev->a, ev->b, ev->text);
+    if (ev->type == RAFT_TRACE_VOTE && ev->a && !ev->b) {
+        sim_voted(h);
+    }
     /* Leader append-only (Raft figure 3). */
     CHECK(h->w, ev->type != RAFT_TRACE_TRUNCATE || raft_role(h->r) != RAFT_LEADER);
 }

@@ -107,6 +107,7 @@ struct checks {
 };
 
 _Noreturn void sim_fail(struct world *w, const char *what); /* sim_raft.c */
+void sim_voted(struct host *h); /* sim_raft.c: h has just granted a vote */
 #define CHECK(w, condition) ((condition) ? (void)0 : sim_fail((w), #condition))
 
 void host_init(struct host *h, struct world *w, struct checks *checks,

@@ -22,6 +22,7 @@ enum fault {
     FAULT_PAUSE,
     FAULT_PARTITION,
     FAULT_ONE_WAY,
+    FAULT_CUT_LINK,
     FAULT_ISOLATE_LEADER,
     FAULT_HEAL,
     FAULT_CHANGE,
@@ -38,6 +39,7 @@ struct sim {
     struct host hosts[WORLD_NODES_MAX];
     unsigned n_hosts, n_first;
     uint32_t weights[N_FAULTS];
+    uint32_t crash_after_vote;
     uint64_t fault_ns, client_ns; /* mean distances */
     uint64_t next_read;
     bool faults_over;
@@ -132,6 +134,7 @@ static void pick_faults(struct sim *s)
     for (unsigned f = 0; f < N_FAULTS; f++) {
         s->weights[f] = pick(s, 0, 1) ? 0 : (uint32_t)pick(s, 1, 10);
     }
+    s->crash_after_vote = pick(s, 0, 2) ? 0 : 300000;
     s->weights[FAULT_CALM] = 1; /* the sum is never 0 */
     s->weights[FAULT_HEAL] = 3;
     s->fault_ns = pick(s, 20, 1000) * MU_MSEC;
@@ -174,6 +177,26 @@ static void crash(struct sim *s, struct host *h)
     }
 }
 
+/* Right after a vote is when a vote can be lost. */
+static void on_voted_crash(struct world *w, struct world_event *e)
+{
+    struct sim *s = w->user;
+    struct host *h = host_of(w, e->node);
+    if (h->r && h->generation == e->generation && !s->faults_over) {
+        host_crash(h);
+        world_after(w, pick(s, 0, 10) * MU_MSEC, on_restart, h->i);
+    }
+}
+
+void sim_voted(struct host *h)
+{
+    struct sim *s = h->w->user;
+    if (world_chance(&h->w->fault_prng, s->crash_after_vote)) {
+        uint64_t delay = pick(s, 0, 5000) * MU_USEC;
+        world_after(h->w, delay, on_voted_crash, h->i)->generation = h->generation;
+    }
+}
+
 static void cut_pairs(struct sim *s, uint32_t side, bool one_way)
 {
     world_trace(&s->w, "cut %x%s", (unsigned)side, one_way ? " one way" : "");
@@ -185,6 +208,14 @@ static void cut_pairs(struct sim *s, uint32_t side, bool one_way)
             }
         }
     }
+}
+
+static void cut_link(struct sim *s, const struct host *a, const struct host *b)
+{
+    bool one_way = pick(s, 0, 2) == 0;
+    world_trace(&s->w, "cut %s %s%s", a->id, b->id, one_way ? " one way" : "");
+    s->w.net.cut[a->i][b->i] = true;
+    s->w.net.cut[b->i][a->i] = s->w.net.cut[b->i][a->i] || !one_way;
 }
 
 static void change(struct sim *s)
@@ -226,7 +257,8 @@ static void toggle_full(struct host *h)
 
 static void pause_host(struct sim *s, struct host *h)
 {
-    h->paused_until = s->w.now + pick(s, 10, 3000) * MU_MSEC;
+    uint64_t ms = pick(s, 0, 1) ? pick(s, 10, 3000) : pick(s, 200, 1000);
+    h->paused_until = s->w.now + ms * MU_MSEC;
     world_trace(&s->w, "%s pause", h->id);
 }
 
@@ -235,16 +267,19 @@ static void inject(struct sim *s, enum fault f)
     struct host *leader = some_leader(s);
     switch (f) {
     case FAULT_CRASH:
-        crash(s, random_host(s));
+        crash(s, leader && pick(s, 0, 2) == 0 ? leader : random_host(s));
         break;
     case FAULT_PAUSE:
-        pause_host(s, random_host(s));
+        pause_host(s, leader && pick(s, 0, 1) ? leader : random_host(s));
         break;
     case FAULT_PARTITION:
         cut_pairs(s, (uint32_t)pick(s, 1, (1u << s->n_hosts) - 2), false);
         break;
     case FAULT_ONE_WAY:
         cut_pairs(s, (uint32_t)pick(s, 1, (1u << s->n_hosts) - 2), true);
+        break;
+    case FAULT_CUT_LINK: /* half of the time one of the leader's */
+        cut_link(s, leader && pick(s, 0, 1) ? leader : random_host(s), random_host(s));
         break;
     case FAULT_ISOLATE_LEADER:
         if (leader) {
