@@ -57,6 +57,11 @@ void *read_call(struct http_request *r, const struct endpoint *e, http_encode_fn
     return q;
 }
 
+void *read_call_ns(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
+{
+    return options_check_namespace(r) ? read_call(r, e, encode) : NULL;
+}
+
 bool read_filter(struct http_request *r, const struct mu__schema *s)
 {
     struct mu_str text = http_param(r, "filter");

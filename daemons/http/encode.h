@@ -13,6 +13,8 @@ void encode_strs(struct mu__json *j, const struct mu_strs *s);
 
 /* A read of the catalog or health: common options into the request at these places. NULL: it has been answered. */
 void *read_call(struct http_request *r, const struct endpoint *e, http_encode_fn encode);
+/* Likewise, for a route that refuses namespaces. */
+void *read_call_ns(struct http_request *r, const struct endpoint *e, http_encode_fn encode);
 /* Compiles ?filter= against a record type. False: wrong, and the request has been answered with 500. */
 bool read_filter(struct http_request *r, const struct mu__schema *s);
 /* The path's last part. False: empty, answered 400 with the text. */

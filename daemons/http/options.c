@@ -202,21 +202,8 @@ static bool waiting(struct http_request *r, struct catalog_query_options *o)
 
 bool options_read(struct http_request *r, struct mu_str *datacenter, struct catalog_query_options *o)
 {
-    if (!options_check_namespace(r)) {
-        return false;
-    }
     o->token = options_token(r);
     o->filter = http_param(r, "filter");
     *datacenter = options_datacenter(r);
     return consistency(r, o) && cache_control(r, o) && waiting(r, o);
-}
-
-bool options_write(struct http_request *r, struct mu_str *datacenter, struct mu_str *token)
-{
-    if (!options_check_namespace(r)) {
-        return false;
-    }
-    *datacenter = options_datacenter(r);
-    *token = options_token(r);
-    return true;
 }

@@ -7,9 +7,7 @@
 /* Parses them into the request's datacenter and options. False: wrong, and the request has been answered. Also sets
  * r->blocking, r->meta and the rest that the answer needs. */
 bool options_read(struct http_request *r, struct mu_str *datacenter, struct catalog_query_options *o);
-/* The same for writes, which have neither consistency nor blocking. */
-bool options_write(struct http_request *r, struct mu_str *datacenter, struct mu_str *token);
-/* 400 to ?ns and X-Consul-Namespace; false when that was the answer. */
+/* 400 to ?ns and X-Consul-Namespace, for the routes that know of namespaces; false when that was the answer. */
 bool options_check_namespace(struct http_request *r);
 
 struct mu_str options_token(const struct http_request *r);

@@ -8,9 +8,6 @@
 /* A call of the agent's own, which has no read options. NULL: it has been answered. */
 static void *agent_call(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
 {
-    if (!options_check_namespace(r)) {
-        return NULL;
-    }
     struct call *c = http_call(r, e, encode);
     return c ? c->request ? c->request : c : NULL;
 }
@@ -67,7 +64,7 @@ static void encode_services(struct http_request *r, struct call *c)
 
 void route_agent_services(struct http_request *r)
 {
-    if (agent_call(r, &endpoint_agent_services, encode_services) &&
+    if (options_check_namespace(r) && agent_call(r, &endpoint_agent_services, encode_services) &&
         read_filter(r, &agent_service_schema)) {
         http_call_start(r);
     }
@@ -80,7 +77,7 @@ static void encode_checks(struct http_request *r, struct call *c)
 
 void route_agent_checks(struct http_request *r)
 {
-    if (agent_call(r, &endpoint_agent_checks, encode_checks) && read_filter(r, catalog_schema(CATALOG_CHECK))) {
+    if (options_check_namespace(r) && agent_call(r, &endpoint_agent_checks, encode_checks) && read_filter(r, catalog_schema(CATALOG_CHECK))) {
         http_call_start(r);
     }
 }
@@ -102,7 +99,8 @@ static void encode_service(struct http_request *r, struct call *c)
 
 void route_agent_service(struct http_request *r)
 {
-    struct agent_service_request *q = agent_call(r, &endpoint_agent_service, encode_service);
+    struct agent_service_request *q =
+        options_check_namespace(r) ? agent_call(r, &endpoint_agent_service, encode_service) : NULL;
     if (!q) {
         return;
     }

@@ -53,7 +53,7 @@ static void encode_services(struct http_request *r, struct call *c)
 
 void route_catalog_services(struct http_request *r)
 {
-    struct catalog_dc_request *q = read_call(r, &endpoints[ENDPOINT_CATALOG_LIST_SERVICES], encode_services);
+    struct catalog_dc_request *q = read_call_ns(r, &endpoints[ENDPOINT_CATALOG_LIST_SERVICES], encode_services);
     if (q && options_node_meta(r, &q->node_meta_filters)) {
         options_source(r, &q->source);
         r->shows_consistency = true;
@@ -69,7 +69,7 @@ static void encode_service_nodes(struct http_request *r, struct call *c)
 
 static void service(struct http_request *r, bool connect)
 {
-    struct catalog_service_request *q = read_call(r, &endpoints[ENDPOINT_CATALOG_SERVICE_NODES], encode_service_nodes);
+    struct catalog_service_request *q = read_call_ns(r, &endpoints[ENDPOINT_CATALOG_SERVICE_NODES], encode_service_nodes);
     if (q && read_service(r, q) && read_filter(r, catalog_schema(CATALOG_SERVICE_NODE))) {
         q->connect = connect;
         r->shows_consistency = true;
@@ -141,7 +141,7 @@ static void encode_node_service_list(struct http_request *r, struct call *c)
 
 static void node(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
 {
-    struct catalog_node_request *q = read_call(r, e, encode);
+    struct catalog_node_request *q = read_call_ns(r, e, encode);
     if (q && read_name(r, &q->node, "Missing node name") && read_filter(r, catalog_schema(CATALOG_NODE_SERVICE))) {
         r->shows_consistency = true;
         http_call_start(r);
@@ -170,8 +170,8 @@ static void encode_true(struct http_request *r, struct call *c)
 
 static void *write_call(struct http_request *r, const struct endpoint *e)
 {
-    struct call *c = http_call(r, e, encode_true);
-    if (!c || !options_check_namespace(r) || !http_decode_body(r, e->request, c->request, "Request decode failed: ")) {
+    struct call *c = options_check_namespace(r) ? http_call(r, e, encode_true) : NULL;
+    if (!c || !http_decode_body(r, e->request, c->request, "Request decode failed: ")) {
         return NULL;
     }
     return c->request;

@@ -22,7 +22,7 @@ static void start(struct http_request *r)
 
 void route_health_node(struct http_request *r)
 {
-    struct catalog_node_request *q = read_call(r, &endpoints[ENDPOINT_HEALTH_NODE_CHECKS], encode_checks);
+    struct catalog_node_request *q = read_call_ns(r, &endpoints[ENDPOINT_HEALTH_NODE_CHECKS], encode_checks);
     if (q && read_name(r, &q->node, "Missing node name")) {
         start(r);
     }
@@ -30,7 +30,7 @@ void route_health_node(struct http_request *r)
 
 void route_health_checks(struct http_request *r)
 {
-    struct catalog_service_request *q = read_call(r, &endpoints[ENDPOINT_HEALTH_SERVICE_CHECKS], encode_checks);
+    struct catalog_service_request *q = read_call_ns(r, &endpoints[ENDPOINT_HEALTH_SERVICE_CHECKS], encode_checks);
     if (q && options_node_meta(r, &q->node_meta_filters) && read_name(r, &q->service_name, "Missing service name")) {
         options_source(r, &q->source);
         start(r);
@@ -39,7 +39,7 @@ void route_health_checks(struct http_request *r)
 
 void route_health_state(struct http_request *r)
 {
-    struct catalog_checks_in_state_request *q = read_call(r, &endpoints[ENDPOINT_HEALTH_CHECKS_IN_STATE], encode_checks);
+    struct catalog_checks_in_state_request *q = read_call_ns(r, &endpoints[ENDPOINT_HEALTH_CHECKS_IN_STATE], encode_checks);
     if (q && options_node_meta(r, &q->node_meta_filters) && read_name(r, &q->state, "Missing check state")) {
         options_source(r, &q->source);
         start(r);
@@ -80,7 +80,7 @@ static void encode_instances(struct http_request *r, struct call *c)
 
 static void instances(struct http_request *r, bool connect)
 {
-    struct catalog_service_request *q = read_call(r, &endpoints[ENDPOINT_HEALTH_SERVICE_NODES], encode_instances);
+    struct catalog_service_request *q = read_call_ns(r, &endpoints[ENDPOINT_HEALTH_SERVICE_NODES], encode_instances);
     if (q && read_service(r, q) && read_filter(r, catalog_schema(CATALOG_CHECK_SERVICE_NODE))) {
         q->connect = connect;
         r->shows_consistency = true;

@@ -56,7 +56,7 @@ static void encode_keys(struct http_request *r, struct call *c)
 
 static void get_keys(struct http_request *r)
 {
-    struct catalog_key_list_request *q = read_call(r, &endpoints[ENDPOINT_KVS_LIST_KEYS], encode_keys);
+    struct catalog_key_list_request *q = read_call_ns(r, &endpoints[ENDPOINT_KVS_LIST_KEYS], encode_keys);
     if (q) {
         struct mu_str separator = http_param(r, "separator"), misspelt = http_param(r, "seperator");
         q->prefix = r->rest;
@@ -69,7 +69,7 @@ static void get(struct http_request *r)
 {
     bool recurse = http_has_param(r, "recurse"), raw = !recurse && http_has_param(r, "raw");
     const struct endpoint *e = recurse ? &endpoints[ENDPOINT_KVS_LIST] : &endpoints[ENDPOINT_KVS_GET];
-    struct catalog_key_request *q = read_call(r, e, raw ? encode_raw : encode_entries);
+    struct catalog_key_request *q = read_call_ns(r, e, raw ? encode_raw : encode_entries);
     if (q && (recurse || has_key(r))) {
         q->key = r->rest;
         http_call_start(r);
@@ -102,7 +102,7 @@ static void encode_applied(struct http_request *r, struct call *c)
 
 static struct catalog_kvs_request *apply_call(struct http_request *r, const char *op)
 {
-    struct call *c = http_call(r, &endpoints[ENDPOINT_KVS_APPLY], encode_applied);
+    struct call *c = options_check_namespace(r) ? http_call(r, &endpoints[ENDPOINT_KVS_APPLY], encode_applied) : NULL;
     struct catalog_kvs_request *q = c ? c->request : NULL;
     struct catalog_query_options unused = {.token = {NULL, 0}};
     if (!q || !options_read(r, &q->datacenter, &unused)) {
