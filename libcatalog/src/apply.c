@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "types.h"
+#include "entry.h"
 
 void catalog__refuse(struct catalog *c, struct catalog_result *result, const struct catalog__text *why)
 {
@@ -68,30 +68,31 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body, struct 
         struct catalog_kvs_request kvs;
         struct catalog_tombstone_request tombstone;
     } r;
-    switch (type) {
-    case CATALOG_ENTRY_REGISTER:
-        if (decode(c, &catalog__register_request_schema, body, &r.reg, result)) {
-            catalog__apply_register(c, &r.reg, result);
-        }
-        return 0;
-    case CATALOG_ENTRY_DEREGISTER:
-        if (decode(c, &catalog__deregister_request_schema, body, &r.dereg, result)) {
-            catalog__apply_deregister(c, &r.dereg, result);
-        }
-        return 0;
-    case CATALOG_ENTRY_KVS:
-        if (decode(c, &catalog__kvs_request_schema, body, &r.kvs, result)) {
-            catalog__apply_kvs(c, &r.kvs, result);
-        }
-        return 0;
-    case CATALOG_ENTRY_TOMBSTONE:
-        if (decode(c, &catalog__tombstone_request_schema, body, &r.tombstone, result)) {
-            catalog__apply_tombstone(c, &r.tombstone, result);
-        }
-        return 0;
-    default:
+    const struct mu__schema *schema = catalog__entry_schema(type);
+    if (!schema) {
         return type & CATALOG_IGNORABLE ? 0 : refuse_type(c, c->index, type, result);
     }
+    assert(schema->size <= sizeof r);
+    if (!decode(c, schema, body, &r, result)) {
+        return 0; /* refused, or out of memory */
+    }
+    switch ((enum catalog_entry_type)type) {
+    case CATALOG_ENTRY_REGISTER:
+        catalog__apply_register(c, &r.reg, result);
+        break;
+    case CATALOG_ENTRY_DEREGISTER:
+        catalog__apply_deregister(c, &r.dereg, result);
+        break;
+    case CATALOG_ENTRY_KVS:
+        catalog__apply_kvs(c, &r.kvs, result);
+        break;
+    case CATALOG_ENTRY_TOMBSTONE:
+        catalog__apply_tombstone(c, &r.tombstone, result);
+        break;
+    case CATALOG_IGNORABLE:
+        break;
+    }
+    return 0;
 }
 
 int catalog_apply(struct catalog *c, uint64_t index, const void *entry, size_t len, struct catalog_result *result)

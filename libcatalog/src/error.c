@@ -13,6 +13,7 @@ static const struct {
     {CATALOG_ESNAPSHOT, MU_CLASS_PEER, "the snapshot is damaged or cut short"},
     {CATALOG_ENEWER, MU_CLASS_PEER, "the snapshot was written by a newer release"},
     {CATALOG_EIO, MU_CLASS_CALLER, "the caller's read or write function failed"},
+    {CATALOG_ENOBUFS, MU_CLASS_CALLER, "the buffer is too small"},
 };
 
 const char *catalog_strerror(int code)

@@ -251,6 +251,23 @@ static void test_unknown_entries_stop_the_server_unless_marked(void **state)
     assert_int_equal(catalog_index(f->c), 1);
 }
 
+static void test_an_entry_is_encoded_into_a_buffer_of_the_caller(void **state)
+{
+    struct fixture *f = *state;
+    struct catalog_kvs_request request = {.op = S("set"), .dir_ent = {.key = S("k"), .value = S("v")}};
+    uint8_t buf[512];
+    size_t len = 0;
+    assert_int_equal(catalog_encode_entry(CATALOG_ENTRY_KVS, &request, NULL, &len), CATALOG_ENOBUFS);
+    assert_in_range(len, 20, sizeof buf);
+    size_t room = len;
+    assert_int_equal(catalog_encode_entry(CATALOG_ENTRY_KVS, &request, buf, &room), 0);
+    assert_int_equal(room, len);
+    apply_bytes(f, buf, len);
+    assert_done(f);
+    get(f, "k", "v", 1);
+    assert_int_equal(catalog_encode_entry(CATALOG_IGNORABLE, &request, buf, &room), CATALOG_EINVAL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 int main(void)
 {
@@ -266,6 +283,7 @@ int main(void)
         TEST(test_reaping_forgets_old_tombstones),
         TEST(test_names_are_cut_at_the_separator),
         TEST(test_a_body_that_makes_no_sense_is_refused),
+        TEST(test_an_entry_is_encoded_into_a_buffer_of_the_caller),
         TEST(test_unknown_entries_stop_the_server_unless_marked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

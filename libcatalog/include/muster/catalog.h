@@ -42,7 +42,8 @@ enum catalog_err {
     CATALOG_EUNKNOWN = -3003,  /* an entry of a type that this release does not know and must not ignore */
     CATALOG_ESNAPSHOT = -3004, /* a snapshot is damaged or cut short */
     CATALOG_ENEWER = -3005,    /* a snapshot was written by a newer release */
-    CATALOG_EIO = -3006        /* the caller's read or write function failed */
+    CATALOG_EIO = -3006,       /* the caller's read or write function failed */
+    CATALOG_ENOBUFS = -3007    /* a buffer is too small; the length that is needed was told */
 };
 MU_API const char *catalog_strerror(int code); /* static text */
 MU_API enum mu_err_class catalog_err_class(int code);
@@ -89,6 +90,12 @@ struct catalog_result {
     bool value;
     struct mu_str error; /* lent until the next catalog_apply or catalog_apply_end */
 };
+
+/* Encodes the entry of a type for its request into buf; *len is the room there, and afterwards the length of the entry.
+ * Errors: CATALOG_ENOBUFS (*len is what is needed; buf may be NULL when *len is 0), CATALOG_EINVAL (type),
+ * CATALOG_ENOMEM. */
+MU_API MU_MUST_USE int catalog_encode_entry(enum catalog_entry_type type, const void *request, void *buf,
+                                            size_t *len);
 
 /* Opens a batch. Readers see nothing of it before catalog_apply_end. Errors: CATALOG_ENOMEM. */
 MU_API MU_MUST_USE int catalog_apply_begin(struct catalog *c);
