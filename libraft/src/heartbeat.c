@@ -100,6 +100,10 @@ void raft__recv_heartbeat_reply(struct raft *r, const struct raft_message *m)
         } else if (p->state == RAFT__PROBE && p->window.len > 0 && accepted + 1 >= p->next &&
                    !lost) {
             raft__peer_replicate(r, p, accepted + 1 > p->match ? accepted + 1 : p->match + 1);
+        } else if (p->state == RAFT__REPLICATE && p->window.len == 0 && accepted < p->commit_sent) {
+            /* It restarted, and no longer knows that its log is ours: an append, if only an empty
+             * one, shows it again, and lets it commit what it has. */
+            p->commit_sent = accepted;
         }
     }
     raft__peer_matches(r, p, m->hint_index);
