@@ -1,6 +1,7 @@
 #include "transport_internal.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 /* A connection that a peer made: its hello, ours, then its messages. */
 struct inbound {
@@ -19,9 +20,7 @@ void raft_node__inbound_free(struct transport *t, struct inbound *c)
     }
     *at = c->next;
     t->inbound_count--;
-    evutil_socket_t fd = bufferevent_getfd(c->stream);
     bufferevent_free(c->stream);
-    evutil_closesocket(fd);
     event_free(c->deadline);
     mu__free(&t->cfg.allocator, c);
 }
@@ -47,16 +46,17 @@ static bool take_hello(struct inbound *c, const struct frame_head *head, const u
     if (head->kind != FRAME_HELLO || !raft_node__hello_decode(body, head->len, &h)) {
         return false;
     }
-    if (!raft_node__transport_put_hello(c->t, bufferevent_get_output(c->stream), h.from)) {
-        return false;
-    }
+    uint8_t answer[HELLO_FRAME_BYTES];
+    size_t len = raft_node__transport_hello(c->t, h.from, answer);
     if (strcmp(h.cluster, cfg->cluster) != 0 || (h.to[0] != 0 && strcmp(h.to, cfg->id) != 0)) {
         raft_node__logf(&cfg->log, MU_WARN,
                         "raft: %s of cluster '%s' looked for %s here and is turned away", h.from,
                         h.cluster, h.to);
-        struct evbuffer *out = bufferevent_get_output(c->stream);
-        evbuffer_write(out, bufferevent_getfd(
-                                c->stream)); /* at once, as far as it goes: the connection ends */
+        /* At once, as the connection ends; should it not fit, the other side has less to go by. */
+        (void)!send(bufferevent_getfd(c->stream), answer, len, MSG_NOSIGNAL);
+        return false;
+    }
+    if (bufferevent_write(c->stream, answer, len) != 0) {
         return false;
     }
     memcpy(c->from, h.from, sizeof c->from);
@@ -111,19 +111,6 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     raft_node__inbound_free(c->t, c);
 }
 
-/* Leaves the socket to the caller. */
-static int adopt_failed(struct transport *t, struct inbound *c)
-{
-    if (c->deadline) {
-        event_free(c->deadline);
-    }
-    if (c->stream) {
-        bufferevent_free(c->stream);
-    }
-    mu__free(&t->cfg.allocator, c);
-    return RAFT_ENOMEM;
-}
-
 int raft_node__transport_adopt(struct transport *t, evutil_socket_t fd)
 {
     if (t->inbound_count >= TRANSPORT_INBOUND_MAX) {
@@ -134,16 +121,20 @@ int raft_node__transport_adopt(struct transport *t, evutil_socket_t fd)
         return RAFT_ENOMEM;
     }
     c->t = t;
-    c->stream = bufferevent_socket_new(t->cfg.base, fd, 0);
     c->deadline = event_new(t->cfg.base, -1, 0, on_deadline, c);
     struct timeval patience = raft_node__timeval(t->cfg.connect_timeout_ns);
-    if (!c->stream || !c->deadline || event_add(c->deadline, &patience) != 0) {
-        return adopt_failed(t, c);
+    if (c->deadline && event_add(c->deadline, &patience) == 0) {
+        c->stream = bufferevent_socket_new(t->cfg.base, fd, BEV_OPT_CLOSE_ON_FREE);
+    }
+    if (!c->stream) { /* the socket stays the caller's */
+        if (c->deadline) {
+            event_free(c->deadline);
+        }
+        mu__free(&t->cfg.allocator, c);
+        return RAFT_ENOMEM;
     }
     bufferevent_setcb(c->stream, on_read, NULL, on_event, c);
-    if (bufferevent_enable(c->stream, EV_READ | EV_WRITE) != 0) {
-        return adopt_failed(t, c);
-    }
+    bufferevent_enable(c->stream, EV_READ | EV_WRITE); /* should it fail, the deadline ends it */
     raft_node__transport_tune(t, fd);
     c->next = t->inbound;
     t->inbound = c;

@@ -172,10 +172,10 @@ static bool connect_stream(struct peer *p)
         return false;
     }
     bufferevent_setcb(p->stream, on_read, NULL, on_event, p);
-    struct evbuffer *out = bufferevent_get_output(p->stream);
-    uint8_t preamble = (uint8_t)t->cfg.preamble;
-    return (t->cfg.preamble < 0 || evbuffer_add(out, &preamble, 1) == 0) &&
-           raft_node__transport_put_hello(t, out, p->id) &&
+    uint8_t preamble = (uint8_t)t->cfg.preamble, hello[HELLO_FRAME_BYTES];
+    size_t hello_len = raft_node__transport_hello(t, p->id, hello);
+    return (t->cfg.preamble < 0 || bufferevent_write(p->stream, &preamble, 1) == 0) &&
+           bufferevent_write(p->stream, hello, hello_len) == 0 &&
            bufferevent_enable(p->stream, EV_READ | EV_WRITE) == 0 &&
            bufferevent_socket_connect(p->stream, (struct sockaddr *)&to, len) == 0;
 }

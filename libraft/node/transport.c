@@ -68,16 +68,16 @@ struct timeval raft_node__timeval(uint64_t ns)
                             .tv_usec = (suseconds_t)(usec % 1000000)};
 }
 
-bool raft_node__transport_put_hello(const struct transport *t, struct evbuffer *out, const char *to)
+size_t raft_node__transport_hello(const struct transport *t, const char *to,
+                                  uint8_t out[HELLO_FRAME_BYTES])
 {
     struct hello h = {.cluster = ""};
     evutil_snprintf(h.cluster, sizeof h.cluster, "%s", t->cfg.cluster);
     evutil_snprintf(h.from, sizeof h.from, "%s", t->cfg.id);
     evutil_snprintf(h.to, sizeof h.to, "%s", to);
-    uint8_t frame[FRAME_HEAD_BYTES + HELLO_BYTES_MAX];
-    size_t len = raft_node__hello_encode(frame + FRAME_HEAD_BYTES, &h);
-    raft_node__frame_encode_head(frame, FRAME_HELLO, frame + FRAME_HEAD_BYTES, len);
-    return evbuffer_add(out, frame, FRAME_HEAD_BYTES + len) == 0;
+    size_t len = raft_node__hello_encode(out + FRAME_HEAD_BYTES, &h);
+    raft_node__frame_encode_head(out, FRAME_HELLO, out + FRAME_HEAD_BYTES, len);
+    return FRAME_HEAD_BYTES + len;
 }
 
 int raft_node__transport_peek(struct evbuffer *in, size_t max, struct frame_head *head,

@@ -19,8 +19,10 @@ struct transport {
 };
 
 void raft_node__transport_tune(const struct transport *t, evutil_socket_t fd);
-bool raft_node__transport_put_hello(const struct transport *t, struct evbuffer *out,
-                                    const char *to);
+#define HELLO_FRAME_BYTES (FRAME_HEAD_BYTES + HELLO_BYTES_MAX)
+/* Writes a framed hello to the server `to`; its length. */
+size_t raft_node__transport_hello(const struct transport *t, const char *to,
+                                  uint8_t out[HELLO_FRAME_BYTES]);
 struct timeval raft_node__timeval(uint64_t ns);
 /* Looks at the next frame of `in`. 1: *head and the lent *body are it, and the caller drains
  * FRAME_HEAD_BYTES + head->len; 0: not all of it is there; -1: rubbish. */

@@ -216,7 +216,7 @@ static void configure(const struct server *s, struct raft_node_config *cfg)
     cfg->address = s->address;
     cfg->cluster = "test";
     cfg->heartbeat_ns = 40 * MU_MSEC;
-    cfg->election_timeout_ns = 200 * MU_MSEC;
+    cfg->election_timeout_ns = 250 * MU_MSEC;
     cfg->preamble = PREAMBLE;
     cfg->segment_bytes = 64 * 1024;
     cfg->snapshot_threshold = s->world->threshold;
@@ -309,11 +309,32 @@ static int teardown(void **state)
         uint64_t give_up = raft_node__now() + 30 * MU_SEC;                                                             \
         while (!(condition)) {                                                                                         \
             if (raft_node__now() > give_up) {                                                                          \
+                show(w);\
                 fail_msg("never: %s", #condition);                                                                     \
             }                                                                                                          \
             turn(w);                                                                                                   \
         }                                                                                                              \
     } while (0)
+
+static void show(const struct world *w)
+{
+    for (int i = 0; i < NODES; i++) {
+        const struct server *s = &w->servers[i];
+        struct raft_node_status st;
+        if (!s->node) {
+            continue;
+        }
+        raft_node_status(s->node, &st);
+        print_message("%s: state %d term %llu commit %llu applied %llu log %llu..%llu snapshot %llu count %llu leader %s "
+                      "%s\n",
+                      s->id, (int)st.state, (unsigned long long)st.term, (unsigned long long)st.commit_index,
+                      (unsigned long long)st.applied_index, (unsigned long long)st.first_log_index,
+                      (unsigned long long)st.last_log_index, (unsigned long long)st.last_snapshot_index,
+                      (unsigned long long)s->machine.count, st.leader_id, s->fatal);
+    }
+    print_message("acknowledged %llu failed %llu in flight %llu\n", (unsigned long long)w->acknowledged,
+                  (unsigned long long)w->failed, (unsigned long long)w->in_flight);
+}
 
 static void wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -379,17 +400,26 @@ static int propose(struct world *w, struct server *s, uint64_t number)
     return rc;
 }
 
+/* Proposes until so many more are acknowledged. A busy machine may cost an election on the way, and proposals with it:
+ * those that failed may have been applied or not. */
 static void replicate(struct world *w, uint64_t count)
 {
-    for (uint64_t i = 0; i < count; i++) {
+    uint64_t target = w->acknowledged + count;
+    while (w->acknowledged < target) {
         struct server *s;
         RUN_UNTIL(w, (s = leader_of(w)) != NULL);
-        assert_int_equal(propose(w, s, i), 0);
-        if (i % 100 == 99) {
-            RUN_UNTIL(w, w->in_flight == 0);
+        uint64_t left = target - w->acknowledged;
+        for (uint64_t i = 0; i < left && i < 100 && propose(w, s, i) == 0; i++) {
         }
+        RUN_UNTIL(w, w->in_flight == 0);
     }
-    RUN_UNTIL(w, w->in_flight == 0);
+}
+
+/* All that was acknowledged was applied on s, and nothing that nobody proposed. */
+static bool has_all(const struct world *w, const struct server *s)
+{
+    assert_true(s->machine.count <= w->acknowledged + w->failed);
+    return s->machine.count >= w->acknowledged;
 }
 
 static bool agree(const struct world *w)
@@ -552,9 +582,7 @@ static void test_three_nodes_elect_and_replicate(void **state)
     struct world *w = *state;
     bootstrap(w, 3);
     replicate(w, 1000);
-    assert_int_equal(w->acknowledged, 1000);
-    RUN_UNTIL(w, agree(w));
-    assert_int_equal(w->servers[0].machine.count, 1000);
+    RUN_UNTIL(w, agree(w) && has_all(w, &w->servers[0]));
     struct server *l = leader_of(w);
     for (int i = 0; i < NODES; i++) {
         struct server *s = &w->servers[i];
@@ -578,7 +606,7 @@ static void test_leader_dies_and_nothing_acknowledged_is_lost(void **state)
     for (int round = 0; round < 3; round++) {
         struct server *old = leader_of(w);
         for (uint64_t i = 0; i < 50; i++) { /* in flight when it dies */
-            assert_int_equal(propose(w, old, i), 0);
+            (void)!propose(w, old, i);
         }
         stop(old);
         assert_int_equal(w->in_flight, 0);
@@ -587,11 +615,9 @@ static void test_leader_dies_and_nothing_acknowledged_is_lost(void **state)
         assert_true(l != old);
         replicate(w, 100);
         start(old);
-        RUN_UNTIL(w, agree(w) && old->machine.count >= w->acknowledged);
+        RUN_UNTIL(w, agree(w) && has_all(w, old));
     }
-    assert_int_equal(w->acknowledged + w->failed, 300 + 3 * 150);
-    uint64_t count = w->servers[0].machine.count;
-    assert_in_range(count, w->acknowledged, w->acknowledged + w->failed);
+    assert_int_equal(w->acknowledged, 300 + 3 * 100);
 }
 
 static void test_all_restart_from_disk(void **state)
@@ -607,7 +633,7 @@ static void test_all_restart_from_disk(void **state)
     for (int i = 0; i < NODES; i++) {
         start(&w->servers[i]);
     }
-    RUN_UNTIL(w, leader_of(w) && agree(w) && w->servers[0].machine.count == 500);
+    RUN_UNTIL(w, leader_of(w) && agree(w) && has_all(w, &w->servers[0]));
     assert_true(w->servers[0].machine.sum == sum);
     replicate(w, 10);
     RUN_UNTIL(w, agree(w));
@@ -628,17 +654,17 @@ static void test_lagging_follower_gets_the_snapshot(void **state)
     stop(lagging);
     replicate(w, 2500);
     struct raft_node_status st;
-    RUN_UNTIL(w, (raft_node_status(leader_of(w)->node, &st), !st.snapshot_under_way && st.first_log_index > 100));
+    RUN_UNTIL(w, leader_of(w) && (raft_node_status(leader_of(w)->node, &st), !st.snapshot_under_way) &&
+                     st.first_log_index > 100);
     start(lagging);
     assert_int_equal(lagging->machine.count, 0);
-    RUN_UNTIL(w, agree(w));
+    RUN_UNTIL(w, agree(w) && has_all(w, lagging));
     assert_true(lagging->machine.restores > 0);
-    assert_int_equal(lagging->machine.count, 2550);
     replicate(w, 10);
     RUN_UNTIL(w, agree(w));
     stop(lagging); /* and what it installed carries it through a restart */
     start(lagging);
-    RUN_UNTIL(w, leader_of(w) && agree(w) && lagging->machine.count == 2560);
+    RUN_UNTIL(w, leader_of(w) && agree(w) && has_all(w, lagging));
 }
 
 struct read_seen {
@@ -877,6 +903,7 @@ static void test_every_error_has_a_sentence_and_a_class(void **state)
 
 int main(void)
 {
+    cmocka_set_test_filter(getenv("MUSTER_TEST_ONLY"));
     const struct CMUnitTest tests[] = {
         T(test_single_node_elects_itself_and_applies),
         T(test_everything_acknowledged_is_there_after_a_restart),
