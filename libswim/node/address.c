@@ -12,7 +12,8 @@ int swim_node__family(const struct swim_addr *a)
     return a->len == 16 ? AF_INET6 : AF_INET;
 }
 
-socklen_t swim_node__to_sockaddr(const struct swim_addr *a, int family, struct sockaddr_storage *out)
+socklen_t swim_node__to_sockaddr(const struct swim_addr *a, int family,
+                                 struct sockaddr_storage *out)
 {
     memset(out, 0, sizeof *out);
     if (family == AF_INET && a->len == 4) {
@@ -100,7 +101,8 @@ static bool copy_host(const char *text, size_t len, char *host, size_t cap)
     return true;
 }
 
-bool swim_node__split_host(const char *text, uint16_t default_port, char *host, size_t cap, uint16_t *port)
+bool swim_node__split_host(const char *text, uint16_t default_port, char *host, size_t cap,
+                           uint16_t *port)
 {
     const char *slash = strrchr(text, '/'); /* a name may hold one, a host does not */
     text = slash ? slash + 1 : text;
@@ -124,7 +126,8 @@ bool swim_node_parse_addr(const char *text, uint16_t default_port, struct swim_a
 {
     char host[IP_TEXT];
     struct swim_addr a = {.len = 0};
-    if (strchr(text, '/') || !swim_node__split_host(text, default_port, host, sizeof host, &a.port)) {
+    if (strchr(text, '/') ||
+        !swim_node__split_host(text, default_port, host, sizeof host, &a.port)) {
         return false;
     }
     if (inet_pton(AF_INET, host, a.ip) == 1) {

@@ -22,7 +22,8 @@ bool swim_node__write_all(int fd, const void *data, size_t len)
     return true;
 }
 
-bool swim_node__replace_file(const char *path, const char *suffix, const void *data, size_t len, unsigned mode)
+bool swim_node__replace_file(const char *path, const char *suffix, const void *data, size_t len,
+                             unsigned mode)
 {
     char temp[PATH_BYTES];
     int n = snprintf(temp, sizeof temp, "%s%s", path, suffix);

@@ -1,5 +1,5 @@
-/* Joins: each address of a list becomes an attempt, a name as many as it has addresses. A few run at a time; when all
- * are over, whoever asked is told how many worked or why none did. */
+/* Joins: each address of a list becomes an attempt, a name as many as it has addresses. A few run
+ * at a time; when all are over, whoever asked is told how many worked or why none did. */
 #include "node.h"
 
 #include "cursor.h"
@@ -296,8 +296,8 @@ void swim_node__join_advance_all(struct swim_node *n)
     }
 }
 
-int swim_node__join_start(struct swim_node *n, const char *const *addrs, size_t naddrs, bool first_only,
-                          swim_node_join_fn fn, void *user)
+int swim_node__join_start(struct swim_node *n, const char *const *addrs, size_t naddrs,
+                          bool first_only, swim_node_join_fn fn, void *user)
 {
     struct join *j = mu__calloc(&n->allocator, 1, sizeof *j);
     if (!j) {

@@ -34,7 +34,8 @@ static int add_raw(struct swim_node *n, struct keyset *k, const void *bytes, siz
     return SWIM_OK;
 }
 
-int swim_node__keyset_add_base64(struct swim_node *n, struct keyset *k, const char *text, size_t len)
+int swim_node__keyset_add_base64(struct swim_node *n, struct keyset *k, const char *text,
+                                 size_t len)
 {
     uint8_t raw[KEY_BYTES_MAX];
     size_t got = 0;
@@ -124,7 +125,8 @@ static int read_keys(struct swim_node *n, FILE *f, struct keyset *k)
     return rc;
 }
 
-int swim_node__keyfile_read(struct swim_node *n, struct keyset *k, bool *found, char *why, size_t cap)
+int swim_node__keyfile_read(struct swim_node *n, struct keyset *k, bool *found, char *why,
+                            size_t cap)
 {
     FILE *f = fopen(n->keyring_path, "rbe");
     *found = f != NULL;
@@ -138,7 +140,8 @@ int swim_node__keyfile_read(struct swim_node *n, struct keyset *k, bool *found, 
     int rc = read_keys(n, f, k);
     fclose(f);
     if (rc == SWIM_EINVAL || rc == SWIM_NODE_EFILE) {
-        swim_node__why(why, cap, "keyring %s is not a JSON array of base64 keys of 16, 24 or 32 bytes",
+        swim_node__why(why, cap,
+                       "keyring %s is not a JSON array of base64 keys of 16, 24 or 32 bytes",
                        n->keyring_path);
         return SWIM_NODE_EFILE;
     }
@@ -153,7 +156,8 @@ static void encode_keys(struct mu__writer *w, const struct keyset *k)
     for (size_t i = 0; i < k->n; i++) {
         uint8_t text[BASE64_MAX + 1];
         size_t len = 0;
-        if (mbedtls_base64_encode(text, sizeof text, &len, (const uint8_t *)k->keys[i].p, k->keys[i].len) != 0) {
+        if (mbedtls_base64_encode(text, sizeof text, &len, (const uint8_t *)k->keys[i].p,
+                                  k->keys[i].len) != 0) {
             w->failed = true;
         }
         mu__write_cstr(w, i > 0 ? ",\n  \"" : "\n  \"");

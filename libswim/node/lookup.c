@@ -1,7 +1,8 @@
-/* Names to addresses with getaddrinfo, which may block for seconds and therefore runs on a thread of its own.
+/* Names to addresses with getaddrinfo, which may block for seconds and therefore runs on a thread
+ * of its own.
  *
- * Thread and loop share a struct lookup and a socket pair. The thread fills in the result and closes its end, which the
- * loop sees; whoever lets go last frees the struct. */
+ * Thread and loop share a struct lookup and a socket pair. The thread fills in the result and
+ * closes its end, which the loop sees; whoever lets go last frees the struct. */
 #include "node.h"
 
 #include <errno.h>
@@ -56,7 +57,8 @@ static void keep_addrs(struct lookup *l, const struct addrinfo *list)
 static void *look_up(void *arg)
 {
     struct lookup *l = arg;
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *list = NULL;
     int rc = getaddrinfo(l->host, NULL, &hints, &list);
     if (rc == 0) {
@@ -85,7 +87,8 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct lookup *l = arg;
     char byte;
-    ssize_t got = read(fd, &byte, 1); /* sees the end: the thread's writes happened before its close */
+    ssize_t got =
+        read(fd, &byte, 1); /* sees the end: the thread's writes happened before its close */
     (void)got;
     l->fn(l->arg, l->n > 0 ? l->addrs : NULL, l->n, l->error);
     close_loop_side(l);
@@ -106,11 +109,13 @@ static bool start_thread(struct lookup *l)
     return ok;
 }
 
-struct lookup *swim_node__lookup(struct swim_node *n, const char *host, uint16_t port, lookup_fn fn, void *arg)
+struct lookup *swim_node__lookup(struct swim_node *n, const char *host, uint16_t port, lookup_fn fn,
+                                 void *arg)
 {
     int fds[2];
     struct lookup *l = mu__calloc(&n->allocator, 1, sizeof *l);
-    if (!l || strlen(host) >= sizeof l->host || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
+    if (!l || strlen(host) >= sizeof l->host ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
         mu__free(&n->allocator, l);
         return NULL;
     }

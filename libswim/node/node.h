@@ -1,10 +1,10 @@
 /* node.h - what the parts of a swim node share.
  *
- *     node.c      create, drain, timer           address.c  swim_addr and sockaddr, text
- *     udp.c       datagrams in batches           lookup.c   names to addresses, on a thread
- *     tcp.c       streams                        join.c     joins and what went wrong with them
- *     snapshot.c  who was there, for a restart   keyfile.c  the keyring on disk
- *     file.c      writing files whole */
+ *     create.c    config, keys, start, rejoin    node.c     work, timer, leave
+ *     udp.c       datagrams in batches           address.c  swim_addr and sockaddr, text
+ *     tcp.c       streams                        lookup.c   names to addresses, on a thread
+ *     snapshot.c  who was there, for a restart   join.c     joins and what went wrong with them
+ *     file.c      writing files whole            keyfile.c  the keyring on disk */
 #pragma once
 
 #include "alloc.h"
@@ -51,7 +51,7 @@ struct swim_node {
     struct join *joins;
     struct snapshot *snapshot; /* NULL: none */
     struct event *snapshot_timer;
-    char *keyring_path;        /* NULL: none */
+    char *keyring_path; /* NULL: none */
     void (*leave_done)(void *user);
     void *leave_user;
     void (*on_event)(void *user, const struct swim_event *ev);
@@ -67,24 +67,29 @@ void swim_node__work(struct swim_node *n); /* from the loop: advance, drain, re-
 void swim_node__kick(struct swim_node *n); /* have that done from the loop, soon */
 void swim_node__log(const struct swim_node *n, enum mu_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void swim_node__why(char *why, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void swim_node__why(char *why, size_t cap, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 struct timeval swim_node__timeval(uint64_t ns); /* rounded up */
+int swim_node__start(struct swim_node *n,
+                     size_t streams_max); /* events, once core and sockets are there */
 
 /* ---- address.c ---- */
 /* For a socket of `family`; IPv4 on an IPv6 socket is mapped. 0 when it does not fit. */
-socklen_t swim_node__to_sockaddr(const struct swim_addr *a, int family, struct sockaddr_storage *out);
+socklen_t swim_node__to_sockaddr(const struct swim_addr *a, int family,
+                                 struct sockaddr_storage *out);
 bool swim_node__from_sockaddr(const struct sockaddr_storage *sa, struct swim_addr *out);
 bool swim_node__is_wildcard(const struct swim_addr *a);
 int swim_node__family(const struct swim_addr *a);
 #define IP_TEXT 48u
 const char *swim_node__ip_text(const struct swim_addr *a, char out[IP_TEXT]); /* without the port */
 /* Splits "[name/]host[:port]". host gets at most cap bytes with its zero. False when malformed. */
-bool swim_node__split_host(const char *text, uint16_t default_port, char *host, size_t cap, uint16_t *port);
+bool swim_node__split_host(const char *text, uint16_t default_port, char *host, size_t cap,
+                           uint16_t *port);
 
 /* ---- udp.c, tcp.c ---- */
 /* Binds both to one address; with port 0 to a port that is free for both. Fills n->bound. */
-int swim_node__bind(struct swim_node *n, const struct swim_addr *addr, size_t receive_buffer, char *why,
-                    size_t cap);
+int swim_node__bind(struct swim_node *n, const struct swim_addr *addr, size_t receive_buffer,
+                    char *why, size_t cap);
 int swim_node__udp_start(struct swim_node *n);
 void swim_node__udp_flush(struct swim_node *n);
 void swim_node__udp_close(struct swim_node *n);
@@ -94,15 +99,18 @@ void swim_node__tcp_close(struct swim_node *n);
 
 /* ---- lookup.c ---- */
 struct lookup;
-/* addrs is NULL and error a sentence when there is none. Called from the loop, once, unless cancelled. */
+/* addrs is NULL and error a sentence when there is none. Called from the loop, once, unless
+ * cancelled. */
 typedef void (*lookup_fn)(void *arg, const struct swim_addr *addrs, size_t n, const char *error);
-struct lookup *swim_node__lookup(struct swim_node *n, const char *host, uint16_t port, lookup_fn fn, void *arg);
+struct lookup *swim_node__lookup(struct swim_node *n, const char *host, uint16_t port, lookup_fn fn,
+                                 void *arg);
 void swim_node__lookup_cancel(struct lookup *l);
 
 /* ---- join.c ---- */
-int swim_node__join_start(struct swim_node *n, const char *const *addrs, size_t naddrs, bool first_only,
-                          swim_node_join_fn fn, void *user);
-void swim_node__join_note(struct swim_node *n, uint32_t stream, const char *error); /* why a stream broke */
+int swim_node__join_start(struct swim_node *n, const char *const *addrs, size_t naddrs,
+                          bool first_only, swim_node_join_fn fn, void *user);
+void swim_node__join_note(struct swim_node *n, uint32_t stream,
+                          const char *error); /* why a stream broke */
 void swim_node__join_result(struct swim_node *n, uint32_t stream, int err);
 void swim_node__join_advance_all(struct swim_node *n);
 void swim_node__join_abort_all(struct swim_node *n);
@@ -110,9 +118,10 @@ void swim_node__join_abort_all(struct swim_node *n);
 /* ---- file.c ---- */
 enum { PATH_BYTES = 4096 };
 bool swim_node__write_all(int fd, const void *data, size_t len); /* false with errno */
-/* Puts data in the place of the file at path, by way of a file beside it; a crash leaves the old or the new one. False with
- * errno, and then the old one is still there. */
-bool swim_node__replace_file(const char *path, const char *suffix, const void *data, size_t len, unsigned mode);
+/* Puts data in the place of the file at path, by way of a file beside it; a crash leaves the old or
+ * the new one. False with errno, and then the old one is still there. */
+bool swim_node__replace_file(const char *path, const char *suffix, const void *data, size_t len,
+                             unsigned mode);
 
 /* ---- keyfile.c ---- */
 struct keyset {
@@ -120,9 +129,11 @@ struct keyset {
     size_t n, cap;
 };
 void swim_node__keyset_fini(struct swim_node *n, struct keyset *k); /* wipes */
-int swim_node__keyset_add_base64(struct swim_node *n, struct keyset *k, const char *text, size_t len);
+int swim_node__keyset_add_base64(struct swim_node *n, struct keyset *k, const char *text,
+                                 size_t len);
 /* Reads the keyring file. *found is false, and nothing else happens, when there is none. */
-int swim_node__keyfile_read(struct swim_node *n, struct keyset *k, bool *found, char *why, size_t cap);
+int swim_node__keyfile_read(struct swim_node *n, struct keyset *k, bool *found, char *why,
+                            size_t cap);
 bool swim_node__keyfile_write(struct swim_node *n, const struct keyset *k);
 void swim_node__keyfile_save(struct swim_node *n); /* the core's keys; failure is logged */
 
@@ -130,16 +141,20 @@ void swim_node__keyfile_save(struct swim_node *n); /* the core's keys; failure i
 struct snapshot_clocks {
     uint64_t member, event, query;
 };
+struct snapshot_clocks
+swim_node__clocks(const struct swim_node *n); /* node.c: the core's, as the file has them */
 /* Opens and replays the file. NULL on failure, with a sentence in why. */
-struct snapshot *swim_node__snapshot_open(const struct mu_allocator *a, const char *path, bool rejoin_after_leave,
-                                          char *why, size_t cap);
+struct snapshot *swim_node__snapshot_open(const struct mu_allocator *a, const char *path,
+                                          bool rejoin_after_leave, char *why, size_t cap);
 void swim_node__snapshot_close(struct snapshot *s); /* flushes */
 struct snapshot_clocks swim_node__snapshot_clocks(const struct snapshot *s);
 /* Walks "host:port" of the nodes that were alive, except the one of that name; *at starts at 0. */
 const char *swim_node__snapshot_next(const struct snapshot *s, size_t *at, const char *except);
-void swim_node__snapshot_alive(struct snapshot *s, struct mu_str name, const struct swim_addr *addr);
+void swim_node__snapshot_alive(struct snapshot *s, struct mu_str name,
+                               const struct swim_addr *addr);
 void swim_node__snapshot_not_alive(struct snapshot *s, struct mu_str name);
 void swim_node__snapshot_left(struct snapshot *s); /* nothing is recorded after it */
-bool swim_node__snapshot_set_clocks(struct snapshot *s, struct snapshot_clocks now); /* true: something is new */
+bool swim_node__snapshot_set_clocks(struct snapshot *s,
+                                    struct snapshot_clocks now); /* true: something is new */
 /* Writes out what is new, and compacts. False, once, when the disk refuses: it goes on trying. */
 bool swim_node__snapshot_flush(struct snapshot *s);

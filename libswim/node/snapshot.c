@@ -4,9 +4,9 @@
  *     not-alive: NAME            event-clock: N     # comment
  *                                query-clock: N
  *
- * A name may hold spaces: the address is what follows the last one. It may not hold a line break, and such a node is
- * simply not recorded. Lines that make no sense are passed over, as Serf does: an old or torn file must not keep a node
- * from starting. */
+ * A name may hold spaces: the address is what follows the last one. It may not hold a line break,
+ * and such a node is simply not recorded. Lines that make no sense are passed over, as Serf does:
+ * an old or torn file must not keep a node from starting. */
 #include "node.h"
 
 #include "cursor.h"
@@ -104,7 +104,8 @@ static void replay_alive(struct snapshot *s, const char *rest)
 {
     struct swim_addr addr;
     const char *space = strrchr(rest, ' ');
-    if (space && space > rest && strlen(space + 1) < SWIM_ADDR_TEXT && swim_node_parse_addr(space + 1, 0, &addr)) {
+    if (space && space > rest && strlen(space + 1) < SWIM_ADDR_TEXT &&
+        swim_node_parse_addr(space + 1, 0, &addr)) {
         remember(s, rest, (size_t)(space - rest), space + 1);
     }
 }
@@ -171,8 +172,8 @@ static bool open_file(struct snapshot *s)
     return s->fd >= 0;
 }
 
-struct snapshot *swim_node__snapshot_open(const struct mu_allocator *a, const char *path, bool rejoin_after_leave,
-                                          char *why, size_t cap)
+struct snapshot *swim_node__snapshot_open(const struct mu_allocator *a, const char *path,
+                                          bool rejoin_after_leave, char *why, size_t cap)
 {
     struct snapshot *s = mu__calloc(a, 1, sizeof *s);
     if (!s) {
@@ -244,8 +245,8 @@ static void put_clock(struct mu__writer *w, const char *name, uint64_t value)
 
 static bool is_recordable(const struct snapshot *s, struct mu_str name)
 {
-    return !s->left && name.len > 0 && name.len < LINE_MAX_BYTES / 2 && !memchr(name.p, '\n', name.len) &&
-           !memchr(name.p, 0, name.len);
+    return !s->left && name.len > 0 && name.len < LINE_MAX_BYTES / 2 &&
+           !memchr(name.p, '\n', name.len) && !memchr(name.p, 0, name.len);
 }
 
 void swim_node__snapshot_alive(struct snapshot *s, struct mu_str name, const struct swim_addr *addr)
@@ -292,9 +293,10 @@ bool swim_node__snapshot_set_clocks(struct snapshot *s, struct snapshot_clocks n
     if (now.query > s->clocks.query) {
         put_clock(&s->pending, "query-clock", now.query);
     }
-    s->clocks = (struct snapshot_clocks){.member = now.member > s->clocks.member ? now.member : s->clocks.member,
-                                         .event = now.event > s->clocks.event ? now.event : s->clocks.event,
-                                         .query = now.query > s->clocks.query ? now.query : s->clocks.query};
+    s->clocks = (struct snapshot_clocks){
+        .member = now.member > s->clocks.member ? now.member : s->clocks.member,
+        .event = now.event > s->clocks.event ? now.event : s->clocks.event,
+        .query = now.query > s->clocks.query ? now.query : s->clocks.query};
     return s->pending.len > before;
 }
 
@@ -314,7 +316,8 @@ static void put_everything(const struct snapshot *s, struct mu__writer *w)
     }
 }
 
-/* Puts a file with nothing but the state in the place of the old one, which stays as it is on failure. */
+/* Puts a file with nothing but the state in the place of the old one, which stays as it is on
+ * failure. */
 static bool compact(struct snapshot *s)
 {
     struct mu__writer w = mu__writer_growing(&s->allocator);
@@ -338,7 +341,8 @@ static bool is_too_long(const struct snapshot *s)
 bool swim_node__snapshot_flush(struct snapshot *s)
 {
     bool ok = true;
-    if (s->failed || s->pending.failed) { /* lines are missing in the file: only a new one is right */
+    if (s->failed ||
+        s->pending.failed) { /* lines are missing in the file: only a new one is right */
         ok = compact(s);
     } else if (s->pending.len > 0) {
         ok = swim_node__write_all(s->fd, s->pending.data, s->pending.len);

@@ -2,8 +2,9 @@
  *
  *     CONNECTING  ours, not there yet
  *     TALKING     writing what the core gave, and reading
- *     LINGERING   accepted and answered; the core is done with it. We have shut our side and wait a moment for
- *                 the peer's, because closing with unread bytes would make the kernel reset what the peer reads */
+ *     LINGERING   accepted and answered; the core is done with it. We have shut our side and wait a
+ * moment for the peer's, because closing with unread bytes would make the kernel reset what the
+ * peer reads */
 #define _GNU_SOURCE /* accept4 */
 #include "node.h"
 
@@ -160,7 +161,8 @@ static bool take_bytes(struct stream *s, size_t len)
     if (s->phase == LINGERING || s->done) {
         return true;
     }
-    int rc = swim_stream_receive(s->n->swim, swim_node_now(s->n), s->id, s->n->tcp.buf, len, &reply);
+    int rc =
+        swim_stream_receive(s->n->swim, swim_node_now(s->n), s->id, s->n->tcp.buf, len, &reply);
     s->done = reply.done || rc != SWIM_OK;
     if (reply.len > 0) {
         s->out = reply.data;
@@ -292,7 +294,8 @@ static void take_connection(struct swim_node *n, int fd, const struct sockaddr_s
     event_add(s->readable, NULL);
 }
 
-/* Out of descriptors: the connection stays in the kernel's queue, and asking again at once would only spin. */
+/* Out of descriptors: the connection stays in the kernel's queue, and asking again at once would
+ * only spin. */
 static void pause_accepting(struct swim_node *n)
 {
     struct timeval tv = swim_node__timeval(PAUSE_NS);

@@ -1,5 +1,5 @@
-/* Datagrams. Received and sent in batches of one system call (recvmmsg, sendmmsg), because a gossip tick and its answers
- * come in bursts. */
+/* Datagrams. Received and sent in batches of one system call (recvmmsg, sendmmsg), because a gossip
+ * tick and its answers come in bursts. */
 #define _GNU_SOURCE /* recvmmsg, sendmmsg */
 #include "node.h"
 
@@ -79,8 +79,8 @@ static void ask_for_buffer(int fd, size_t bytes)
     }
 }
 
-int swim_node__bind(struct swim_node *n, const struct swim_addr *addr, size_t receive_buffer, char *why,
-                    size_t cap)
+int swim_node__bind(struct swim_node *n, const struct swim_addr *addr, size_t receive_buffer,
+                    char *why, size_t cap)
 {
     const char *which = "";
     for (int tries = 0;; tries++) {
@@ -96,7 +96,8 @@ int swim_node__bind(struct swim_node *n, const struct swim_addr *addr, size_t re
         /* A port that was free for TCP may be taken for UDP. */
         if (addr->port != 0 || e != EADDRINUSE || tries == BIND_TRIES) {
             char text[SWIM_ADDR_TEXT];
-            swim_node__why(why, cap, "cannot bind %s to %s: %s", which, swim_addr_text(addr, text), strerror(e));
+            swim_node__why(why, cap, "cannot bind %s to %s: %s", which, swim_addr_text(addr, text),
+                           strerror(e));
             return SWIM_NODE_ESOCKET;
         }
     }
@@ -123,7 +124,8 @@ static int receive_batch(struct swim_node *n)
         struct swim_addr addr;
         if (msgs[i].msg_len > 0 && swim_node__from_sockaddr(&from[i], &addr)) {
             /* What was wrong with it is in the core's stats and log. */
-            int rc = swim_receive(n->swim, swim_node_now(n), &addr, iov[i].iov_base, msgs[i].msg_len);
+            int rc =
+                swim_receive(n->swim, swim_node_now(n), &addr, iov[i].iov_base, msgs[i].msg_len);
             (void)rc;
         }
     }
@@ -160,11 +162,9 @@ static bool send_batch(struct swim_node *n)
         iov[i] = (struct iovec){.iov_base = u->out + at, .iov_len = u->out_len[i]};
         at += u->out_len[i];
         socklen_t len = u->out_to[i].ss_family == AF_INET ? sizeof(struct sockaddr_in)
-                                                           : sizeof(struct sockaddr_in6);
-        msgs[i].msg_hdr = (struct msghdr){.msg_name = &u->out_to[i],
-                                          .msg_namelen = len,
-                                          .msg_iov = &iov[i],
-                                          .msg_iovlen = 1};
+                                                          : sizeof(struct sockaddr_in6);
+        msgs[i].msg_hdr = (struct msghdr){
+            .msg_name = &u->out_to[i], .msg_namelen = len, .msg_iov = &iov[i], .msg_iovlen = 1};
     }
     while (u->out_sent < u->out_count) {
         int sent = sendmmsg(u->fd, msgs + u->out_sent, (unsigned)(u->out_count - u->out_sent), 0);
@@ -173,7 +173,8 @@ static bool send_batch(struct swim_node *n)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
             return false;
         } else if (errno != EINTR) {
-            u->out_sent++; /* this one cannot be sent: unreachable, refused, too long. It counts as lost */
+            u->out_sent++; /* this one cannot be sent: unreachable, refused, too long. It counts as
+                              lost */
         }
     }
     u->out_used = u->out_count = u->out_sent = 0;
@@ -185,7 +186,8 @@ static bool take_one(struct swim_node *n)
 {
     struct node_udp *u = &n->udp;
     struct swim_packet p;
-    if (u->out_count == OUT_BATCH || OUT_BYTES - u->out_used < DATAGRAM_MAX || !swim_next_send(n->swim, &p)) {
+    if (u->out_count == OUT_BATCH || OUT_BYTES - u->out_used < DATAGRAM_MAX ||
+        !swim_next_send(n->swim, &p)) {
         return false;
     }
     if (p.len <= DATAGRAM_MAX &&

@@ -26,8 +26,6 @@ const char *swim__open_text(enum swim__open_result result)
         return "Remote state is encrypted and encryption is not configured";
     case SWIM__OPEN_CHECKSUM:
         return "checksum does not match";
-    case SWIM__OPEN_TOO_BIG:
-        return "message is larger than allowed";
     case SWIM__OPEN_NOMEM:
         return "out of memory";
     }
@@ -96,7 +94,8 @@ static const struct swim__field packed_fields[] = {
 };
 static const struct swim__layout packed_layout = SWIM__LAYOUT(packed_fields);
 
-/* Unpacks msg into scratch, at most max bytes: sized first, so that what a peer claims is never allocated. */
+/* Unpacks msg into scratch, at most max bytes: sized first, so that what a peer claims is never
+ * allocated. */
 static enum swim__open_result unpack(struct mu__arena *scratch, size_t max, struct mu_str *msg)
 {
     struct mu__reader r = mu__reader(msg->p + 1, msg->len - 1);
@@ -151,7 +150,8 @@ static enum swim__open_result decrypt(const struct swim__envelope *e, struct mu_
 
 /* ---- receiving a datagram ---- */
 
-/* 0c, crc32 of the rest, rest. Shorter packets of that type are no checksum to old peers, and rubbish to all. */
+/* 0c, crc32 of the rest, rest. Shorter packets of that type are no checksum to old peers, and
+ * rubbish to all. */
 static enum swim__open_result take_crc(struct mu_str *msg)
 {
     if (type_of(*msg) != SWIM__MSG_CRC) {
@@ -207,8 +207,8 @@ static bool push_compound(struct swim__opener *o, struct mu_str msg)
     return true;
 }
 
-/* The next part of the innermost compound. A part that is cut off ends its compound; an empty one, which crashes old
- * peers, is passed over. */
+/* The next part of the innermost compound. A part that is cut off ends its compound; an empty one,
+ * which crashes old peers, is passed over. */
 static bool next_part(struct swim__opener *o, struct mu_str *msg)
 {
     while (o->depth > 0) {
@@ -233,7 +233,8 @@ static bool next_part(struct swim__opener *o, struct mu_str *msg)
     return false;
 }
 
-/* Takes compression off, and makes a compound the innermost walk. True when *msg is a plain message now. */
+/* Takes compression off, and makes a compound the innermost walk. True when *msg is a plain message
+ * now. */
 static bool descend(struct swim__opener *o, struct mu_str *msg)
 {
     size_t layers = o->depth;
@@ -316,8 +317,8 @@ static void pack_since(size_t start, const struct mu_allocator *allocator, struc
 }
 
 /* The datagram without label and seal. */
-static void put_plain(const struct swim__envelope *e, bool with_crc, const struct mu_str *msgs, size_t n,
-                      const struct mu_allocator *allocator, struct mu__writer *w)
+static void put_plain(const struct swim__envelope *e, bool with_crc, const struct mu_str *msgs,
+                      size_t n, const struct mu_allocator *allocator, struct mu__writer *w)
 {
     size_t crc_at = w->len;
     if (with_crc) {

@@ -54,7 +54,8 @@ struct mu_str swim__keyring_key(const struct swim__keyring *k, size_t i)
     return (struct mu_str){(const char *)k->keys[i]->bytes, k->keys[i]->len};
 }
 
-/* Its place, or count when absent. Key lengths are no secret; key bytes are compared among our own only. */
+/* Its place, or count when absent. Key lengths are no secret; key bytes are compared among our own
+ * only. */
 static size_t find_key(const struct swim__keyring *k, struct mu_str key)
 {
     size_t i = 0;

@@ -3,18 +3,26 @@
  *     code    0..255 one byte; 256 clear; 257 end; 258.. a string met before
  *     width   starts at 9 bits, grows when the next free code no longer fits, 12 at most
  *
- * Both sides count `hi`, the code that the current step defines. Packer and unpacker must agree on when the width
- * grows and on what happens when the table is full; both follow Go's compress/lzw. */
+ * Both sides count `hi`, the code that the current step defines. Packer and unpacker must agree on
+ * when the width grows and on what happens when the table is full; both follow Go's compress/lzw.
+ */
 #include "lzw.h"
 
 #include <string.h>
 
-enum { CLEAR = 256, END = 257, WIDTH_MIN = 9, WIDTH_MAX = 12, CODES = 1 << WIDTH_MAX, NONE = 0xffff };
+enum {
+    CLEAR = 256,
+    END = 257,
+    WIDTH_MIN = 9,
+    WIDTH_MAX = 12,
+    CODES = 1 << WIDTH_MAX,
+    NONE = 0xffff
+};
 
 /* ---- unpacking ---- */
 
-/* A string of the table is a piece of the output: the string before it and the byte that followed. So the table holds
- * where that piece is, and nothing is copied twice. */
+/* A string of the table is a piece of the output: the string before it and the byte that followed.
+ * So the table holds where that piece is, and nothing is copied twice. */
 struct unpacker {
     uint8_t *out; /* NULL: only count */
     size_t cap, pos;
@@ -50,8 +58,9 @@ static void clear_table(struct unpacker *u)
     u->last = NONE;
 }
 
-/* Where the string of a code lies in the output, and its length; 0 when there is no such code. A byte of its own has
- * no place yet. The code being defined right now is the last string and its first byte again. */
+/* Where the string of a code lies in the output, and its length; 0 when there is no such code. A
+ * byte of its own has no place yet. The code being defined right now is the last string and its
+ * first byte again. */
 static size_t locate(const struct unpacker *u, unsigned code, uint32_t *start)
 {
     if (code == u->hi && u->last != NONE) {
@@ -117,6 +126,7 @@ static bool step(struct unpacker *u, unsigned code)
 bool swim__lzw_unpack(const uint8_t *in, size_t len, uint8_t *out, size_t cap, size_t *size)
 {
     struct unpacker u; /* its tables are filled before they are read */
+    u.last_start = 0;
     u.out = out;
     u.cap = mu__min(cap, UINT32_MAX);
     u.pos = 0;
@@ -142,7 +152,8 @@ bool swim__lzw_unpack(const uint8_t *in, size_t len, uint8_t *out, size_t cap, s
 
 /* ---- packing ---- */
 
-/* The table as a tree: the strings that begin with the string of a code are its children, chained as siblings. */
+/* The table as a tree: the strings that begin with the string of a code are its children, chained
+ * as siblings. */
 struct packer {
     struct mu__writer *w;
     uint32_t bits;
@@ -169,7 +180,8 @@ static void reset_tree(struct packer *p)
     memset(p->child, 0, CLEAR * sizeof *p->child);
 }
 
-/* Counts one more code. False when the table was full and begins anew: this step then defines nothing. */
+/* Counts one more code. False when the table was full and begins anew: this step then defines
+ * nothing. */
 static bool advance_hi(struct packer *p)
 {
     p->hi++;

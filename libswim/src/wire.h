@@ -1,11 +1,12 @@
 /* wire.h - the messages of memberlist, byte for byte: C structs and their encoding.
  *
- * A message is a type byte and a msgpack map whose keys stand in byte order. Decoders accept any key order, skip
- * unknown keys and leave missing ones zero, as peers do. Text in a decoded struct is lent: it points into the
- * decoded bytes. A mu_str with p NULL is nil on the wire where a field allows it ("or nil"), and empty elsewhere.
+ * A message is a type byte and a msgpack map whose keys stand in byte order. Decoders accept any
+ * key order, skip unknown keys and leave missing ones zero, as peers do. Text in a decoded struct
+ * is lent: it points into the decoded bytes. A mu_str with p NULL is nil on the wire where a field
+ * allows it ("or nil"), and empty elsewhere.
  *
- * The push/pull stream is in wire_stream.h, serf's messages in wire_serf.h, and what is wrapped around all of them
- * (compound, compression, checksum, encryption, label) in envelope.h. */
+ * The push/pull stream is in wire_stream.h, serf's messages in wire_serf.h, and what is wrapped
+ * around all of them (compound, compression, checksum, encryption, label) in envelope.h. */
 #pragma once
 
 #include "msgpack.h"
@@ -38,7 +39,7 @@ enum swim__wire_state {
     SWIM__WIRE_LEFT = 3
 };
 
-#define SWIM__VSN_LEN  6u   /* pmin pmax pcur dmin dmax dcur */
+#define SWIM__VSN_LEN 6u /* pmin pmax pcur dmin dmax dcur */
 
 struct swim__ping {
     struct mu_str node; /* who shall answer; empty: anybody */
@@ -90,17 +91,18 @@ struct swim__msg {
     };
 };
 
-/* Decodes one whole message, type byte first; bytes after the body are ignored, as peers do. False when it is
- * malformed, empty, or of a type that struct swim__msg has no member for. */
+/* Decodes one whole message, type byte first; bytes after the body are ignored, as peers do. False
+ * when it is malformed, empty, or of a type that struct swim__msg has no member for. */
 bool swim__msg_decode(const void *data, size_t len, struct swim__msg *out);
 /* Appends type byte and body; what goes wrong shows in w->failed. */
 void swim__msg_encode(struct mu__writer *w, const struct swim__msg *msg);
 
-/* Does a version vector have six entries that a peer can digest (memberlist 0.2.2 crashes on shorter ones)? */
+/* Does a version vector have six entries that a peer can digest (memberlist 0.2.2 crashes on
+ * shorter ones)? */
 bool swim__vsn_is_valid(struct mu_str vsn);
 
-/* An IP address of a message: 4 bytes, 16 bytes, or IPv4 mapped into 16, which comes out as 4. Returns the length,
- * 4 or 16; 0 when raw is no address. */
+/* An IP address of a message: 4 bytes, 16 bytes, or IPv4 mapped into 16, which comes out as 4.
+ * Returns the length, 4 or 16; 0 when raw is no address. */
 size_t swim__wire_addr(struct mu_str raw, uint8_t out[16]);
 
 /* ---- tags: the meta of a node is 0xff and a msgpack map of text to text (serf) ---- */
@@ -109,16 +111,17 @@ struct swim__wire_tags {
     struct mu__reader r;
     size_t left;
 };
-/* Checks the whole of meta first, so that the walk cannot fail. Meta without the leading 0xff is the value of the one
- * tag "role"; empty meta has no tags. False when malformed. */
+/* Checks the whole of meta first, so that the walk cannot fail. Meta without the leading 0xff is
+ * the value of the one tag "role"; empty meta has no tags. False when malformed. */
 bool swim__wire_tags_begin(struct swim__wire_tags *t, struct mu_str meta);
 bool swim__wire_tags_next(struct swim__wire_tags *t, struct swim_tag *out); /* lends */
-/* Appends 0xff and the map, in the given order. The caller keeps the result within SWIM_META_MAX. */
+/* Appends 0xff and the map, in the given order. The caller keeps the result within SWIM_META_MAX.
+ */
 void swim__wire_tags_encode(struct mu__writer *w, const struct swim_tag *tags, size_t n);
 
 /* ---- network coordinates ---- */
 
-/* The payload of an ack: version byte 1 and the coordinate. False when malformed, of another version or dimension, or
- * when a component is not finite. */
+/* The payload of an ack: version byte 1 and the coordinate. False when malformed, of another
+ * version or dimension, or when a component is not finite. */
 bool swim__coord_payload_decode(struct mu_str payload, struct swim_coordinate *out);
 void swim__coord_payload_encode(struct mu__writer *w, const struct swim_coordinate *c);

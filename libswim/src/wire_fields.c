@@ -169,7 +169,8 @@ static bool is_left_out(const struct swim__field *f, const void *obj)
     if (!f->omit) {
         return false;
     }
-    return f->kind == SWIM__U16 ? *(const uint16_t *)at == 0 : ((const struct mu_str *)at)->len == 0;
+    return f->kind == SWIM__U16 ? *(const uint16_t *)at == 0
+                                : ((const struct mu_str *)at)->len == 0;
 }
 
 void swim__fields_encode(struct mu__writer *w, const struct swim__layout *layout, const void *obj)

@@ -1,7 +1,7 @@
 /* wire_fields.h - one table per wire struct drives its decoding and encoding.
  *
- * The fields of a table stand in byte order of their names, which is the order on the wire. A peer may also send a
- * struct as an array in declaration order; none does, and we take only maps. */
+ * The fields of a table stand in byte order of their names, which is the order on the wire. A peer
+ * may also send a struct as an array in declaration order; none does, and we take only maps. */
 #pragma once
 
 #include "msgpack.h"
@@ -33,12 +33,17 @@ struct swim__layout {
     const struct swim__field *fields;
     size_t n;
 };
-#define SWIM__LAYOUT(table) {(table), sizeof(table) / sizeof *(table)}
+#define SWIM__LAYOUT(table)                                                                        \
+    {                                                                                              \
+        (table), sizeof(table) / sizeof *(table)                                                   \
+    }
 
-/* Reads one map (or nil: nothing is set). *obj must be zeroed before; failure shows in r->failed. */
+/* Reads one map (or nil: nothing is set). *obj must be zeroed before; failure shows in r->failed.
+ */
 void swim__fields_decode(struct mu__reader *r, const struct swim__layout *layout, void *obj);
 void swim__fields_encode(struct mu__writer *w, const struct swim__layout *layout, const void *obj);
 
-/* Read an array of raw, or a map of text to text, checking every element; what they lend is its encoded form. */
+/* Read an array of raw, or a map of text to text, checking every element; what they lend is its
+ * encoded form. */
 struct mu_str swim__read_span(struct mu__reader *r);
 struct mu_str swim__read_pairs(struct mu__reader *r);

@@ -1,9 +1,10 @@
-/* wire_serf.h - serf's messages, which travel as memberlist user messages and as the user state of a push/pull.
+/* wire_serf.h - serf's messages, which travel as memberlist user messages and as the user state of
+ * a push/pull.
  *
- * First byte is the type, then a msgpack map with its keys in byte order. Lists whose length a peer chooses are not
- * copied out: a `span` member lends the encoded array or map, whose every element was checked when the message was
- * decoded, and a walk over it therefore cannot fail. To encode, fill the span with an encoded array (or leave p NULL
- * for nil). */
+ * First byte is the type, then a msgpack map with its keys in byte order. Lists whose length a peer
+ * chooses are not copied out: a `span` member lends the encoded array or map, whose every element
+ * was checked when the message was decoded, and a walk over it therefore cannot fail. To encode,
+ * fill the span with an encoded array (or leave p NULL for nil). */
 #pragma once
 
 #include "wire.h"
@@ -21,7 +22,10 @@ enum swim__serf_type {
     SWIM__SERF_RELAY = 9
 };
 
-enum { SWIM__QUERY_ACK = 1u << 0, SWIM__QUERY_NO_BROADCAST = 1u << 1 }; /* flags of queries and responses */
+enum {
+    SWIM__QUERY_ACK = 1u << 0,
+    SWIM__QUERY_NO_BROADCAST = 1u << 1
+}; /* flags of queries and responses */
 
 struct swim__serf_intent { /* join and leave */
     uint64_t ltime;
@@ -88,40 +92,45 @@ struct swim__serf_msg {
     };
 };
 
-/* As swim__msg_decode and _encode, without the memberlist type byte in front. Not for SWIM__SERF_PUSH_PULL. */
+/* As swim__msg_decode and _encode, without the memberlist type byte in front. Not for
+ * SWIM__SERF_PUSH_PULL. */
 bool swim__serf_decode(const void *data, size_t len, struct swim__serf_msg *out);
 void swim__serf_encode(struct mu__writer *w, const struct swim__serf_msg *msg);
 
 /* Walks a span of raw values: start with *at = 0; false at the end. Lends. */
 bool swim__span_next(struct mu_str span, size_t *at, struct mu_str *out);
 
-/* One filter of a query. A node filter matches when the walk over `nodes` meets us; a tag filter when the (RE2)
- * expression matches the value of the tag somewhere. */
+/* One filter of a query. A node filter matches when the walk over `nodes` meets us; a tag filter
+ * when the (RE2) expression matches the value of the tag somewhere. */
 struct swim__serf_filter {
     enum { SWIM__FILTER_NODES = 0, SWIM__FILTER_TAG = 1 } type;
     struct mu_str nodes; /* span of raw */
     struct mu_str tag, expr;
 };
-bool swim__serf_filter_decode(struct mu_str raw, struct swim__serf_filter *out); /* false also for unknown types */
+bool swim__serf_filter_decode(struct mu_str raw,
+                              struct swim__serf_filter *out); /* false also for unknown types */
 void swim__serf_filter_encode(struct mu__writer *w, const struct swim__serf_filter *f);
 
 /* ---- the user state of a push/pull ----
  *
- *     02, {EventLTime, Events [slot | nil ...], LTime, LeftMembers [name ...], QueryLTime, StatusLTimes {name: ltime}}
- *     slot = {Events [{Name, Payload} ...], LTime}
+ *     02, {EventLTime, Events [slot | nil ...], LTime, LeftMembers [name ...], QueryLTime,
+ * StatusLTimes {name: ltime}} slot = {Events [{Name, Payload} ...], LTime}
  *
  * Written piece by piece, in this order and with exactly the announced counts: */
 void swim__state_encode_begin(struct mu__writer *w, uint64_t event_ltime, size_t slots);
-void swim__state_encode_slot(struct mu__writer *w, size_t events); /* then that many events, then its ltime */
+void swim__state_encode_slot(struct mu__writer *w,
+                             size_t events); /* then that many events, then its ltime */
 void swim__state_encode_event(struct mu__writer *w, struct mu_str name, struct mu_str payload);
 void swim__state_encode_slot_ltime(struct mu__writer *w, uint64_t ltime);
 void swim__state_encode_no_slot(struct mu__writer *w);
 void swim__state_encode_left(struct mu__writer *w, uint64_t ltime, size_t members); /* then names */
 void swim__state_encode_name(struct mu__writer *w, struct mu_str name);
-void swim__state_encode_status(struct mu__writer *w, uint64_t query_ltime, size_t members); /* then statuses */
+void swim__state_encode_status(struct mu__writer *w, uint64_t query_ltime,
+                               size_t members); /* then statuses */
 void swim__state_encode_member(struct mu__writer *w, struct mu_str name, uint64_t ltime);
 
-/* Read: decode checks everything, the walks lend and cannot fail. Each walk starts with a zeroed cursor. */
+/* Read: decode checks everything, the walks lend and cannot fail. Each walk starts with a zeroed
+ * cursor. */
 struct swim__state {
     uint64_t ltime, event_ltime, query_ltime;
     struct mu_str left_members;  /* walk with swim__span_next */
@@ -135,7 +144,7 @@ struct swim__state_cursor {
     uint64_t slot_ltime;
 };
 bool swim__state_decode(const void *data, size_t len, struct swim__state *out);
-bool swim__state_next_status(const struct swim__state *s, struct swim__state_cursor *c, struct mu_str *name,
-                             uint64_t *ltime);
+bool swim__state_next_status(const struct swim__state *s, struct swim__state_cursor *c,
+                             struct mu_str *name, uint64_t *ltime);
 bool swim__state_next_event(const struct swim__state *s, struct swim__state_cursor *c,
                             struct swim__serf_event *out);

@@ -7,7 +7,8 @@
 static const struct swim__field header_fields[] = {
     {"Join", SWIM__BOOL, false, offsetof(struct swim__pushpull_header, join), NULL},
     {"Nodes", SWIM__U64, false, offsetof(struct swim__pushpull_header, nodes), NULL},
-    {"UserStateLen", SWIM__U64, false, offsetof(struct swim__pushpull_header, user_state_len), NULL},
+    {"UserStateLen", SWIM__U64, false, offsetof(struct swim__pushpull_header, user_state_len),
+     NULL},
 };
 static const struct swim__layout header_layout = SWIM__LAYOUT(header_fields);
 
@@ -150,7 +151,8 @@ void swim__framer_init(struct swim__framer *f)
     memset(f, 0, sizeof *f);
 }
 
-/* What the first byte of a msgpack value says: how many bytes of length follow, and what the length counts. */
+/* What the first byte of a msgpack value says: how many bytes of length follow, and what the length
+ * counts. */
 struct head {
     uint8_t len_bytes;
     bool is_container, is_map;

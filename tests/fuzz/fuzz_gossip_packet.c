@@ -1,7 +1,9 @@
-/* A sequence of datagrams, each with two bytes of length in front, the highest bit of which moves the time.
+/* A sequence of datagrams, each with two bytes of length in front, the highest bit of which moves
+ * the time.
  *
- * Codec: whatever decodes can be encoded, and what that gives decodes and encodes to itself. Core: its invariants hold
- * after each datagram, and what it wants to send can be opened by a peer and holds no empty part. */
+ * Codec: whatever decodes can be encoded, and what that gives decodes and encodes to itself. Core:
+ * its invariants hold after each datagram, and what it wants to send can be opened by a peer and
+ * holds no empty part. */
 #include "core.h"
 
 #include <assert.h>
@@ -148,7 +150,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         now += head & 0x8000u ? 700 * MU_MSEC : MU_MSEC;
         check_codec(packet, len);
         int rc = swim_receive(s, now, &from, packet, len);
-        assert(rc == SWIM_OK || swim_err_class(rc) == MU_CLASS_PEER || swim_err_class(rc) == MU_CLASS_RETRY);
+        assert(rc == SWIM_OK || swim_err_class(rc) == MU_CLASS_PEER ||
+               swim_err_class(rc) == MU_CLASS_RETRY);
         swim_advance(s, now);
         drain(s);
         swim__check(s);

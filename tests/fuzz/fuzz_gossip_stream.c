@@ -1,8 +1,8 @@
-/* One stream, after a byte that says how it comes: bits 0-5 the size of the pieces (0: all at once), bit 6 whether we
- * opened it, bit 7 whether the peer is one of the pool already.
+/* One stream, after a byte that says how it comes: bits 0-5 the size of the pieces (0: all at
+ * once), bit 6 whether we opened it, bit 7 whether the peer is one of the pool already.
  *
- * Framer: pieces of any size give the same result as the whole. Codec: a push/pull that decodes encodes to one that
- * decodes alike. Core: its invariants hold whatever came. */
+ * Framer: pieces of any size give the same result as the whole. Codec: a push/pull that decodes
+ * encodes to one that decodes alike. Core: its invariants hold whatever came. */
 #include "core.h"
 
 #include <assert.h>
@@ -55,7 +55,8 @@ static void walk_state(struct mu_str bytes)
     if (!swim__state_decode(bytes.p, bytes.len, &s)) {
         return;
     }
-    while (swim__state_next_event(&s, &events, &e) || swim__state_next_status(&s, &status, &name, &ltime) ||
+    while (swim__state_next_event(&s, &events, &e) ||
+           swim__state_next_status(&s, &status, &name, &ltime) ||
            swim__span_next(s.left_members, &at, &name)) {
         assert(++walked <= bytes.len);
     }
@@ -89,7 +90,8 @@ static void check_codec(const uint8_t *data, size_t size, size_t piece)
     assert(whole == pieces);
     assert(whole != SWIM__FRAME_WHOLE || whole_at == pieces_at);
     mu__arena_init(&scratch, NULL, 4 << 20);
-    if (whole == SWIM__FRAME_WHOLE && swim__stream_open(&plain, true, &scratch, data, whole_at, &msg) == SWIM__OPEN_OK) {
+    if (whole == SWIM__FRAME_WHOLE &&
+        swim__stream_open(&plain, true, &scratch, data, whole_at, &msg) == SWIM__OPEN_OK) {
         check_push_pull(msg);
     }
     mu__arena_fini(&scratch);

@@ -30,7 +30,8 @@ static bool find_in_path(struct world *w)
     const char *path = getenv("PATH");
     char dirs[4096];
     snprintf(dirs, sizeof dirs, "%s", path ? path : "");
-    for (char *save = NULL, *dir = strtok_r(dirs, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
+    for (char *save = NULL, *dir = strtok_r(dirs, ":", &save); dir;
+         dir = strtok_r(NULL, ":", &save)) {
         if (use_if_executable(w, dir, "consul")) {
             return true;
         }
@@ -40,7 +41,8 @@ static bool find_in_path(struct world *w)
 
 static bool find_consul(struct world *w)
 {
-    const char *chosen = getenv("MUSTER_CONSUL"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const char *chosen = getenv("MUSTER_CONSUL"), *cache = getenv("XDG_CACHE_HOME"),
+               *home = getenv("HOME");
     char dir[256];
     if (chosen) {
         return use_if_executable(w, chosen, "");
@@ -58,7 +60,9 @@ bool world_open(struct world *w, struct event_base *base)
     memset(w, 0, sizeof *w);
     w->base = base;
     if (!find_consul(w)) {
-        fprintf(stderr, "SKIPPED: there is no Consul to test against; set MUSTER_CONSUL to the path of one\n");
+        fprintf(
+            stderr,
+            "SKIPPED: there is no Consul to test against; set MUSTER_CONSUL to the path of one\n");
         return false;
     }
     snprintf(w->dir, sizeof w->dir, "/tmp/muster-interop-XXXXXX");
@@ -138,10 +142,11 @@ static bool write_config(const struct agent *a, bool server, const char *key, co
     json_t *c = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:s, s:{s:i, s:i, s:i, s:i, s:i, s:i},"
         " s:{s:s, s:s, s:s, s:i}}",
-        "node_name", a->name, "data_dir", data, "bind_addr", a->ip, "client_addr", a->ip, "datacenter", "dc1",
-        "server", server, "disable_update_check", 1, "leave_on_terminate", 0, "log_level", "DEBUG", "ports", "http",
-        a->http, "serf_lan", a->serf, "server", a->server, "dns", -1, "serf_wan", -1, "grpc", -1, "gossip_lan",
-        "gossip_interval", "100ms", "probe_interval", "200ms", "probe_timeout", "150ms", "suspicion_mult", 3);
+        "node_name", a->name, "data_dir", data, "bind_addr", a->ip, "client_addr", a->ip,
+        "datacenter", "dc1", "server", server, "disable_update_check", 1, "leave_on_terminate", 0,
+        "log_level", "DEBUG", "ports", "http", a->http, "serf_lan", a->serf, "server", a->server,
+        "dns", -1, "serf_wan", -1, "grpc", -1, "gossip_lan", "gossip_interval", "100ms",
+        "probe_interval", "200ms", "probe_timeout", "150ms", "suspicion_mult", 3);
     if (server) {
         json_object_set_new(c, "bootstrap_expect", json_integer(1));
     }
@@ -173,14 +178,15 @@ static void run_child(const struct agent *a)
 
 static bool is_ready(const struct agent *a, bool server)
 {
-    json_t *answer = agent_http(a, "GET", server ? "/v1/status/leader" : "/v1/agent/self", NULL, NULL);
+    json_t *answer =
+        agent_http(a, "GET", server ? "/v1/status/leader" : "/v1/agent/self", NULL, NULL);
     bool ready = answer && (!server || json_string_length(answer) > 0);
     json_decref(answer);
     return ready;
 }
 
-bool agent_start(struct world *w, struct agent *a, const char *name, const char *ip, bool server, const char *key,
-                 const char *join)
+bool agent_start(struct world *w, struct agent *a, const char *name, const char *ip, bool server,
+                 const char *key, const char *join)
 {
     memset(a, 0, sizeof *a);
     a->world = w;
@@ -257,10 +263,13 @@ static void on_answer(struct evhttp_request *req, void *arg)
 
 static enum evhttp_cmd_type command(const char *method)
 {
-    return strcmp(method, "PUT") == 0 ? EVHTTP_REQ_PUT : strcmp(method, "POST") == 0 ? EVHTTP_REQ_POST : EVHTTP_REQ_GET;
+    return strcmp(method, "PUT") == 0    ? EVHTTP_REQ_PUT
+           : strcmp(method, "POST") == 0 ? EVHTTP_REQ_POST
+                                         : EVHTTP_REQ_GET;
 }
 
-json_t *agent_http(const struct agent *a, const char *method, const char *path, const char *body, int *status)
+json_t *agent_http(const struct agent *a, const char *method, const char *path, const char *body,
+                   int *status)
 {
     struct answer answer = {0};
     struct evhttp_connection *c = evhttp_connection_base_new(a->world->base, NULL, a->ip, a->http);

@@ -1,5 +1,5 @@
-/* Swim nodes in one pool with real Consul agents: a server and a client, two nodes of ours, plain and encrypted. Waits
- * for what must come to pass; nothing is asserted about how long it takes. */
+/* Swim nodes in one pool with real Consul agents: a server and a client, two nodes of ours, plain
+ * and encrypted. Waits for what must come to pass; nothing is asserted about how long it takes. */
 #include "mu_test.h"
 
 #include "consul_world.h"
@@ -44,15 +44,17 @@ static struct swim_tag tag(const char *key, const char *value)
     return (struct swim_tag){{key, strlen(key)}, {value, strlen(value)}};
 }
 
-/* A member as a Consul client agent would be. Not a server: the leader would make a Raft peer of it. */
+/* A member as a Consul client agent would be. Not a server: the leader would make a Raft peer of
+ * it. */
 static void node_start(struct node *n, const char *name, uint8_t host, const char *key)
 {
     memset(n, 0, sizeof *n);
     snprintf(n->name, sizeof n->name, "%s", name);
     snprintf(n->id, sizeof n->id, "00000000-0000-0000-0000-0000000000%02x", host);
-    const struct swim_tag tags[] = {tag("role", "node"), tag("dc", "dc1"),      tag("segment", ""),
-                                    tag("id", n->id),    tag("vsn", "2"),       tag("vsn_min", "2"),
-                                    tag("vsn_max", "3"), tag("build", "1.8.7:"), tag("acls", "0")};
+    const struct swim_tag tags[] = {
+        tag("role", "node"), tag("dc", "dc1"),       tag("segment", ""),
+        tag("id", n->id),    tag("vsn", "2"),        tag("vsn_min", "2"),
+        tag("vsn_max", "3"), tag("build", "1.8.7:"), tag("acls", "0")};
     struct swim_node_config cfg;
     char why[256];
     swim_node_config_init(&cfg);
@@ -135,9 +137,9 @@ static void join(struct node *n, const struct agent *to)
 }
 
 struct view {
-    const struct node *node;   /* one of these looks */
+    const struct node *node; /* one of these looks */
     const struct agent *agent;
-    const char *name;          /* at this member */
+    const char *name; /* at this member */
     int status;
 };
 
@@ -152,7 +154,8 @@ static int status_at_agent(const struct agent *agent, const char *name)
     json_t *members = agent_http(agent, "GET", "/v1/agent/members", NULL, NULL), *m;
     size_t i;
     int status = -1;
-    json_array_foreach(members, i, m) {
+    json_array_foreach(members, i, m)
+    {
         const char *this = json_string_value(json_object_get(m, "Name"));
         if (this && strcmp(this, name) == 0) {
             status = (int)json_integer_value(json_object_get(m, "Status"));
@@ -165,14 +168,17 @@ static int status_at_agent(const struct agent *agent, const char *name)
 static bool is_seen(const void *arg)
 {
     const struct view *v = arg;
-    return (v->node ? status_at_node(v->node, v->name) : status_at_agent(v->agent, v->name)) == v->status;
+    return (v->node ? status_at_node(v->node, v->name) : status_at_agent(v->agent, v->name)) ==
+           v->status;
 }
 
-static void wait_for_status(const struct node *node, const struct agent *agent, const char *name, int status)
+static void wait_for_status(const struct node *node, const struct agent *agent, const char *name,
+                            int status)
 {
     char what[128];
     struct view v = {node, agent, name, status};
-    snprintf(what, sizeof what, "%s sees %s with status %d", node ? node->name : agent->name, name, status);
+    snprintf(what, sizeof what, "%s sees %s with status %d", node ? node->name : agent->name, name,
+             status);
     wait_for(what, is_seen, &v);
 }
 
@@ -247,8 +253,13 @@ static bool has_left(const void *arg)
 static void fire_event(struct node *n)
 {
     static const char name[] = "consul:event:from-muster";
-    static const char payload[] = "\x84\xa2ID\xda\x00\x24" "00000000-0000-0000-0000-00000000e1e1"
-                                  "\xa1n\xab" "from-muster" "\xa1p\xa5" "hello" "\xa1v\x01";
+    static const char payload[] = "\x84\xa2ID\xda\x00\x24"
+                                  "00000000-0000-0000-0000-00000000e1e1"
+                                  "\xa1n\xab"
+                                  "from-muster"
+                                  "\xa1p\xa5"
+                                  "hello"
+                                  "\xa1v\x01";
     assert_int_equal(swim_user_event(swim_node_core(n->swim), swim_node_now(n->swim),
                                      (struct mu_str){name, sizeof name - 1},
                                      (struct mu_str){payload, sizeof payload - 1}, false),
@@ -331,7 +342,8 @@ static bool is_on_all(const void *arg)
     json_t *rings = agent_http(&server, "GET", "/v1/operator/keyring", NULL, NULL), *ring;
     size_t i;
     int nodes = -1;
-    json_array_foreach(rings, i, ring) {
+    json_array_foreach(rings, i, ring)
+    {
         if (!json_is_true(json_object_get(ring, "WAN"))) {
             const json_t *n = json_object_get(json_object_get(ring, "Keys"), want->key);
             nodes = n ? (int)json_integer_value(n) : 0;
@@ -392,7 +404,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_a_plain_pool_lives_together, stop_pool),
         cmocka_unit_test_teardown(test_an_encrypted_pool_lives_together, stop_pool),
-        cmocka_unit_test_teardown(test_a_leaving_agent_is_seen_as_left_and_force_leave_works_both_ways, stop_pool),
+        cmocka_unit_test_teardown(
+            test_a_leaving_agent_is_seen_as_left_and_force_leave_works_both_ways, stop_pool),
         cmocka_unit_test_teardown(test_consul_rotates_our_keys_too, stop_pool),
         cmocka_unit_test_teardown(test_a_wrong_key_or_none_keeps_us_out, stop_pool),
     };

@@ -24,8 +24,8 @@ static void on_event(void *user, const struct swim_event *ev)
     peer->leaves += ev->type == SWIM_EVENT_LEAVE;
     if (ev->type == SWIM_EVENT_USER) {
         peer->user_events++;
-        snprintf(peer->last_event, sizeof peer->last_event, "%.*s=%.*s", (int)ev->name.len, ev->name.p,
-                 (int)ev->payload.len, ev->payload.p);
+        snprintf(peer->last_event, sizeof peer->last_event, "%.*s=%.*s", (int)ev->name.len,
+                 ev->name.p, (int)ev->payload.len, ev->payload.p);
     }
 }
 
@@ -108,7 +108,8 @@ bool sees(void *arg)
     return swim_find_member(swim_node_core(v->peer->node), v->name, &m) && m.status == v->status;
 }
 
-void pool_wait_for_status(struct pool *p, const struct peer *peer, const char *name, enum swim_status status)
+void pool_wait_for_status(struct pool *p, const struct peer *peer, const char *name,
+                          enum swim_status status)
 {
     struct view v = {peer, name, status};
     pool_run_until(p, sees, &v);

@@ -1,5 +1,5 @@
-/* node_kit.h - swim nodes on loopback sockets for tests. Ports are the system's choice; whoever waits, waits for a
- * condition and fails after a generous deadline. */
+/* node_kit.h - swim nodes on loopback sockets for tests. Ports are the system's choice; whoever
+ * waits, waits for a condition and fails after a generous deadline. */
 #pragma once
 
 #include "mu_test.h"
@@ -45,7 +45,8 @@ struct view { /* "peer sees the member called name with this status" */
     enum swim_status status;
 };
 bool sees(void *view);
-void pool_wait_for_status(struct pool *p, const struct peer *peer, const char *name, enum swim_status status);
+void pool_wait_for_status(struct pool *p, const struct peer *peer, const char *name,
+                          enum swim_status status);
 
 struct joined { /* what a join told */
     bool done;

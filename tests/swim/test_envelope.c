@@ -1,4 +1,5 @@
-/* Mirrors src/envelope.c: mostly what hostile peers may wrap. Honest envelopes are in test_vectors.c. */
+/* Mirrors src/envelope.c: mostly what hostile peers may wrap. Honest envelopes are in
+ * test_vectors.c. */
 #include "mu_test.h"
 
 #include "envelope.h"
@@ -178,12 +179,18 @@ static void test_labels_must_be_ours(void **state)
     (void)state;
     struct swim__envelope labelled = bare;
     labelled.label = str_of("blue", 4);
-    const char blue[] = "\xf4\x04" "blue" "\x08x", red[] = "\xf4\x03" "red" "\x08x";
+    const char blue[] = "\xf4\x04"
+                        "blue"
+                        "\x08x",
+               red[] = "\xf4\x03"
+                       "red"
+                       "\x08x";
     assert_int_equal(open_packet(&bare, blue, 8).rc, SWIM__OPEN_LABEL);
     assert_int_equal(open_packet(&labelled, blue, 8).messages, 1);
     assert_int_equal(open_packet(&labelled, red, 7).rc, SWIM__OPEN_LABEL);
     assert_int_equal(open_packet(&labelled, "\x08x", 2).rc, SWIM__OPEN_LABEL);
-    assert_int_equal(open_packet(&labelled, blue, 6).rc, SWIM__OPEN_MALFORMED); /* nothing behind it */
+    assert_int_equal(open_packet(&labelled, blue, 6).rc,
+                     SWIM__OPEN_MALFORMED); /* nothing behind it */
     assert_int_equal(open_packet(&labelled, "\xf4\x00x", 3).rc, SWIM__OPEN_MALFORMED);
 }
 
@@ -197,8 +204,10 @@ static void test_what_crashes_old_peers_is_never_sent(void **state)
         parts[i] = str_of("\x08x", 2);
     }
     assert_false(swim__packet_seal(&bare, &options, parts, 0, &mu__malloc_allocator, &w));
-    assert_false(swim__packet_seal(&bare, &options, parts, SWIM__COMPOUND_MAX + 1, &mu__malloc_allocator, &w));
-    assert_true(swim__packet_seal(&bare, &options, parts, SWIM__COMPOUND_MAX, &mu__malloc_allocator, &w));
+    assert_false(swim__packet_seal(&bare, &options, parts, SWIM__COMPOUND_MAX + 1,
+                                   &mu__malloc_allocator, &w));
+    assert_true(
+        swim__packet_seal(&bare, &options, parts, SWIM__COMPOUND_MAX, &mu__malloc_allocator, &w));
     parts[1].len = 0;
     assert_false(swim__packet_seal(&bare, &options, parts, 2, &mu__malloc_allocator, &w));
     assert_false(swim__stream_seal(&bare, false, nonce, parts[1], &mu__malloc_allocator, &w));
@@ -227,7 +236,8 @@ static void test_overhead_is_what_the_envelope_adds(void **state)
 
 /* ---- streams ---- */
 
-static enum swim__open_result open_stream(const struct swim__envelope *e, const void *data, size_t len, size_t limit)
+static enum swim__open_result open_stream(const struct swim__envelope *e, const void *data,
+                                          size_t len, size_t limit)
 {
     struct mu__arena scratch;
     struct mu_str plain;
@@ -243,7 +253,9 @@ static void test_streams_say_why_encryption_does_not_fit(void **state)
     struct swim__envelope secret = bare;
     secret.keyring = ring();
     struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
-    const struct mu_str nack = str_of("\x0d\x81\xa5" "Error\xa0", 9);
+    const struct mu_str nack = str_of("\x0d\x81\xa5"
+                                      "Error\xa0",
+                                      9);
     assert_true(swim__stream_seal(&secret, false, nonce, nack, &mu__malloc_allocator, &w));
     assert_int_equal(open_stream(&bare, w.data, w.len, 1 << 20), SWIM__OPEN_ENCRYPTED);
     assert_int_equal(open_stream(&secret, w.data, w.len, 1 << 20), SWIM__OPEN_OK);
@@ -268,7 +280,8 @@ static void test_a_stream_unpacks_within_the_limit_of_its_arena(void **state)
     struct swim__msg msg = {.type = SWIM__MSG_ERR};
     msg.err.text = str_of(text, 200000);
     swim__msg_encode(&plain, &msg);
-    assert_true(swim__stream_seal(&e, false, nonce, str_of(plain.data, plain.len), &mu__malloc_allocator, &w));
+    assert_true(swim__stream_seal(&e, false, nonce, str_of(plain.data, plain.len),
+                                  &mu__malloc_allocator, &w));
     assert_int_equal(open_stream(&e, w.data, w.len, 1 << 20), SWIM__OPEN_OK);
     assert_int_equal(open_stream(&e, w.data, w.len, 1 << 17), SWIM__OPEN_MALFORMED);
     free(text);

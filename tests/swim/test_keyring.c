@@ -96,7 +96,8 @@ static void test_a_full_ring_refuses_more(void **state)
     swim__keyring_destroy(k);
 }
 
-static size_t seal(struct swim__keyring *k, const char *aad, const char *text, uint8_t *out, size_t cap)
+static size_t seal(struct swim__keyring *k, const char *aad, const char *text, uint8_t *out,
+                   size_t cap)
 {
     struct mu__writer w = mu__writer_fixed(out, cap);
     swim__seal(k, nonce, str(aad), str(text), &w);
@@ -109,7 +110,8 @@ static void test_any_key_of_the_ring_opens(void **state)
     (void)state;
     uint8_t sealed[128], out[128];
     size_t out_len;
-    struct swim__keyring *old = ring(KEY_A, NULL), *both = ring(KEY_B, KEY_A), *other = ring(KEY_C, NULL);
+    struct swim__keyring *old = ring(KEY_A, NULL), *both = ring(KEY_B, KEY_A),
+                         *other = ring(KEY_C, NULL);
     size_t len = seal(old, "", "hello", sealed, sizeof sealed);
     assert_int_equal(len, 5 + SWIM__SEAL_EXTRA);
     assert_true(swim__unseal(both, str(""), sealed, len, out, &out_len));

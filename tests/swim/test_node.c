@@ -24,7 +24,8 @@ static void test_news_spread_to_nodes_that_never_met(void **state)
     (void)state;
     struct pool p;
     pool_open(&p);
-    struct peer *a = pool_add_plain(&p, "a"), *b = pool_add_plain(&p, "b"), *c = pool_add_plain(&p, "c");
+    struct peer *a = pool_add_plain(&p, "a"), *b = pool_add_plain(&p, "b"),
+                *c = pool_add_plain(&p, "c");
     pool_join(&p, a, b);
     pool_join(&p, c, b);
     pool_wait_for_status(&p, a, "c", SWIM_STATUS_ALIVE); /* by gossip from b */
@@ -37,7 +38,8 @@ static void test_a_killed_node_is_seen_as_failed(void **state)
     (void)state;
     struct pool p;
     pool_open(&p);
-    struct peer *a = pool_add_plain(&p, "a"), *b = pool_add_plain(&p, "b"), *c = pool_add_plain(&p, "c");
+    struct peer *a = pool_add_plain(&p, "a"), *b = pool_add_plain(&p, "b"),
+                *c = pool_add_plain(&p, "c");
     pool_join(&p, b, a);
     pool_join(&p, c, a);
     pool_wait_for_status(&p, b, "c", SWIM_STATUS_ALIVE);
@@ -89,8 +91,8 @@ static void test_a_user_event_reaches_everyone_once(void **state)
     struct peer *a = pool_add_plain(&p, "a"), *b = pool_add_plain(&p, "b");
     pool_join(&p, a, b);
     pool_wait_for_status(&p, b, "a", SWIM_STATUS_ALIVE);
-    assert_int_equal(swim_user_event(swim_node_core(a->node), swim_node_now(a->node), (struct mu_str){"deploy", 6},
-                                     (struct mu_str){"v2", 2}, false),
+    assert_int_equal(swim_user_event(swim_node_core(a->node), swim_node_now(a->node),
+                                     (struct mu_str){"deploy", 6}, (struct mu_str){"v2", 2}, false),
                      SWIM_OK);
     swim_node_flush(a->node);
     pool_run_until(&p, has_heard, a);
@@ -156,7 +158,8 @@ static void test_another_key_or_none_keeps_a_node_out(void **state)
 
 static int connect_to(const struct peer *peer)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(swim_node_addr(peer->node)->port)};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(swim_node_addr(peer->node)->port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);
@@ -249,7 +252,8 @@ static void test_rubbish_datagrams_are_counted_and_dropped(void **state)
     struct pool p;
     pool_open(&p);
     struct peer *a = pool_add_plain(&p, "a");
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(swim_node_addr(a->node)->port)};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(swim_node_addr(a->node)->port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     for (int i = 0; i < 3; i++) {
@@ -335,7 +339,8 @@ static void test_every_code_has_a_sentence_and_a_class(void **state)
     assert_string_equal(swim_node_strerror(SWIM_ENOMEM), swim_strerror(SWIM_ENOMEM));
     assert_int_equal(swim_node_err_class(SWIM_NODE_ESOCKET), MU_CLASS_CALLER);
     assert_int_equal(swim_node_err_class(SWIM_NODE_EFILE), MU_CLASS_CALLER);
-    assert_string_not_equal(swim_node_strerror(SWIM_NODE_ESOCKET), swim_strerror(SWIM_NODE_ESOCKET));
+    assert_string_not_equal(swim_node_strerror(SWIM_NODE_ESOCKET),
+                            swim_strerror(SWIM_NODE_ESOCKET));
     assert_string_not_equal(swim_node_strerror(SWIM_NODE_EFILE), swim_strerror(SWIM_NODE_EFILE));
     assert_int_equal(swim_node_err_class(SWIM_EPROTO), MU_CLASS_PEER);
     swim_node_destroy(NULL);

@@ -56,7 +56,8 @@ static void read_text(const char *path, char *out, size_t cap)
 static struct snapshot *open_snapshot(const char *path, bool rejoin)
 {
     char why[256] = "";
-    struct snapshot *s = swim_node__snapshot_open(&mu__malloc_allocator, path, rejoin, why, sizeof why);
+    struct snapshot *s =
+        swim_node__snapshot_open(&mu__malloc_allocator, path, rejoin, why, sizeof why);
     if (!s) {
         fail_msg("%s", why);
     }
@@ -74,9 +75,11 @@ static void list_known(const struct snapshot *s, const char *except, char *out, 
 }
 
 /* A file that Consul 1.8.7 wrote: local.snapshot of an agent, up to its last line. */
-#define CONSUL_FILE                                                                                                 \
-    "alive: cli1 127.0.0.3:28111\nalive: srv1 127.0.0.2:28101\nclock: 1\nalive: cli2 127.0.0.4:28121\nclock: 2\n"   \
-    "event-clock: 2\nevent-clock: 3\nnot-alive: cli2\nnot-alive: cli2\nclock: 3\nalive: cli2 127.0.0.4:28121\n"     \
+#define CONSUL_FILE                                                                                \
+    "alive: cli1 127.0.0.3:28111\nalive: srv1 127.0.0.2:28101\nclock: 1\nalive: cli2 "             \
+    "127.0.0.4:28121\nclock: 2\n"                                                                  \
+    "event-clock: 2\nevent-clock: 3\nnot-alive: cli2\nnot-alive: cli2\nclock: 3\nalive: cli2 "     \
+    "127.0.0.4:28121\n"                                                                            \
     "clock: 5\nnot-alive: cli2\nclock: 6\nclock: 7\nclock: 8\n"
 
 static void test_consuls_snapshot_is_replayed(void **state)
@@ -117,10 +120,12 @@ static void test_broken_lines_are_passed_over(void **state)
     (void)state;
     char known[256], text[8192];
     const char *path = path_of("broken");
-    size_t n = (size_t)snprintf(text, sizeof text, "# comment\nalive: a b 127.0.0.1:1\nalive: nobody\nalive: x 1.2:3\n"
-                                                   "clock: 5x\nclock: -1\ncoordinate: {}\nwhat is this\n\nalive: ");
+    size_t n = (size_t)snprintf(text, sizeof text,
+                                "# comment\nalive: a b 127.0.0.1:1\nalive: nobody\nalive: x 1.2:3\n"
+                                "clock: 5x\nclock: -1\ncoordinate: {}\nwhat is this\n\nalive: ");
     memset(text + n, 'l', 3000); /* a line longer than any record */
-    snprintf(text + n + 3000, sizeof text - n - 3000, " 127.0.0.1:2\nclock: 7\nalive: torn 127.0.0.1:3");
+    snprintf(text + n + 3000, sizeof text - n - 3000,
+             " 127.0.0.1:2\nclock: 7\nalive: torn 127.0.0.1:3");
     write_text(path, text);
     struct snapshot *s = open_snapshot(path, false);
     list_known(s, "", known, sizeof known);
@@ -153,12 +158,14 @@ static void test_records_are_what_serf_writes(void **state)
     swim_node__snapshot_alive(s, str("line\nbreak"), &two);
     swim_node__snapshot_not_alive(s, str("a"));
     swim_node__snapshot_not_alive(s, str("unknown"));
-    assert_true(swim_node__snapshot_set_clocks(s, (struct snapshot_clocks){.member = 3, .query = 1}));
+    assert_true(
+        swim_node__snapshot_set_clocks(s, (struct snapshot_clocks){.member = 3, .query = 1}));
     assert_false(swim_node__snapshot_set_clocks(s, (struct snapshot_clocks){.member = 3}));
     assert_true(swim_node__snapshot_flush(s));
     read_text(path, text, sizeof text);
-    assert_string_equal(text, "alive: a 127.0.0.1:1\nalive: with space 127.0.0.1:2\nnot-alive: a\nclock: 3\n"
-                              "query-clock: 1\n");
+    assert_string_equal(
+        text, "alive: a 127.0.0.1:1\nalive: with space 127.0.0.1:2\nnot-alive: a\nclock: 3\n"
+              "query-clock: 1\n");
     swim_node__snapshot_left(s);
     swim_node__snapshot_alive(s, str("late"), &one);
     assert_false(swim_node__snapshot_set_clocks(s, (struct snapshot_clocks){.member = 9}));
@@ -237,8 +244,8 @@ static void test_a_restarted_node_finds_back_to_its_pool(void **state)
 #define KEY_1 "AAECAwQFBgcICQoLDA0ODw=="
 #define KEY_2 "EBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywtLi8="
 
-static int create_with_keyfile(struct pool *p, const char *path, const char *key, char *why, size_t cap,
-                               struct swim_node **n)
+static int create_with_keyfile(struct pool *p, const char *path, const char *key, char *why,
+                               size_t cap, struct swim_node **n)
 {
     struct swim_node_config cfg;
     pool_config(p, &cfg, "a");
@@ -314,7 +321,8 @@ static void test_a_broken_keyring_file_is_refused_with_a_reason(void **state)
     pool_open(&p);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         write_text(path, texts[i]);
-        assert_int_equal(create_with_keyfile(&p, path, KEY_1, why, sizeof why, &n), SWIM_NODE_EFILE);
+        assert_int_equal(create_with_keyfile(&p, path, KEY_1, why, sizeof why, &n),
+                         SWIM_NODE_EFILE);
         assert_non_null(strstr(why, path));
     }
     pool_close(&p);

@@ -18,7 +18,8 @@ static int closed_port(uint16_t *port)
     return fd;
 }
 
-static void run_join(struct pool *p, struct peer *a, const char *const *list, size_t n, struct joined *out)
+static void run_join(struct pool *p, struct peer *a, const char *const *list, size_t n,
+                     struct joined *out)
 {
     memset(out, 0, sizeof *out);
     assert_int_equal(swim_node_join(a->node, list, n, on_joined, out), SWIM_OK);
@@ -39,7 +40,9 @@ static void test_a_refused_connection_is_told_in_consuls_words(void **state)
     snprintf(entry, sizeof entry, "127.0.0.1:%u", port);
     run_join(&p, a, (const char *[]){entry}, 1, &joined);
     snprintf(want, sizeof want,
-             "1 error occurred:\n\t* Failed to join 127.0.0.1: dial tcp %s: connect: connection refused\n\n", entry);
+             "1 error occurred:\n\t* Failed to join 127.0.0.1: dial tcp %s: connect: connection "
+             "refused\n\n",
+             entry);
     assert_string_equal(joined.error, want);
     close(fd);
     pool_close(&p);
@@ -104,7 +107,8 @@ static void test_a_name_that_does_not_exist_is_told(void **state)
     struct peer *a = pool_add_plain(&p, "a");
     run_join(&p, a, (const char *[]){"nobody.invalid:1"}, 1, &joined);
     assert_int_equal(joined.count, 0);
-    assert_non_null(strstr(joined.error, "\t* Failed to resolve nobody.invalid:1: lookup nobody.invalid: "));
+    assert_non_null(
+        strstr(joined.error, "\t* Failed to resolve nobody.invalid:1: lookup nobody.invalid: "));
     pool_close(&p);
 }
 
@@ -151,8 +155,11 @@ static void test_destroy_reports_joins_that_are_under_way(void **state)
     struct joined joined = {0}, lookup = {0};
     pool_open(&p);
     struct peer *a = pool_add_plain(&p, "a");
-    assert_int_equal(swim_node_join(a->node, (const char *[]){"127.0.0.1:1"}, 1, on_joined, &joined), SWIM_OK);
-    assert_int_equal(swim_node_join(a->node, (const char *[]){"nobody.invalid:1"}, 1, on_joined, &lookup), SWIM_OK);
+    assert_int_equal(
+        swim_node_join(a->node, (const char *[]){"127.0.0.1:1"}, 1, on_joined, &joined), SWIM_OK);
+    assert_int_equal(
+        swim_node_join(a->node, (const char *[]){"nobody.invalid:1"}, 1, on_joined, &lookup),
+        SWIM_OK);
     pool_kill(&p, a);
     assert_true(joined.done);
     assert_true(lookup.done);
@@ -168,7 +175,8 @@ static void test_an_empty_list_and_a_node_that_left_are_refused(void **state)
     struct peer *a = pool_add_plain(&p, "a");
     assert_int_equal(swim_node_join(a->node, NULL, 0, on_joined, NULL), SWIM_EINVAL);
     swim_node_leave(a->node, NULL, NULL);
-    assert_int_equal(swim_node_join(a->node, (const char *[]){"127.0.0.1:1"}, 1, on_joined, NULL), SWIM_ELEFT);
+    assert_int_equal(swim_node_join(a->node, (const char *[]){"127.0.0.1:1"}, 1, on_joined, NULL),
+                     SWIM_ELEFT);
     pool_close(&p);
 }
 

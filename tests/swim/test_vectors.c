@@ -1,5 +1,5 @@
-/* Every sample of data/gossip-vectors.json, captured from Consul 1.8.7 or made with memberlist and serf: opened,
- * compared with its readable form, encoded again and compared byte for byte. */
+/* Every sample of data/gossip-vectors.json, captured from Consul 1.8.7 or made with memberlist and
+ * serf: opened, compared with its readable form, encoded again and compared byte for byte. */
 #include "vector_check.h"
 
 #include "envelope.h"
@@ -10,7 +10,8 @@
 static json_t *vectors;
 static const char *current; /* name of the vector at work, for the reader of a failure */
 
-static const struct swim__envelope plain_envelope = {.verify_incoming = true, .verify_outgoing = true};
+static const struct swim__envelope plain_envelope = {.verify_incoming = true,
+                                                     .verify_outgoing = true};
 
 static void begin_vector(const json_t *v)
 {
@@ -48,7 +49,8 @@ static void flatten(const json_t *d, struct shape *s)
     } else if (strcmp(ml, "compound") == 0) {
         size_t i;
         json_t *part;
-        json_array_foreach(json_object_get(d, "parts"), i, part) {
+        json_array_foreach(json_object_get(d, "parts"), i, part)
+        {
             flatten(part, s);
         }
     } else {
@@ -56,7 +58,8 @@ static void flatten(const json_t *d, struct shape *s)
     }
 }
 
-/* Opens the datagram and checks each message; then seals the messages again. With `reseal` the bytes must be the same. */
+/* Opens the datagram and checks each message; then seals the messages again. With `reseal` the
+ * bytes must be the same. */
 static void check_datagram(const struct swim__envelope *e, const json_t *decoded, struct bytes wire,
                            const uint8_t *nonce, bool reseal)
 {
@@ -93,7 +96,8 @@ static void test_captured_packets_decode_and_encode_to_the_same_bytes(void **sta
     json_t *v;
     struct swim__envelope e = plain_envelope;
     e.compress = true; /* as the agents had it: packed only where that is shorter */
-    json_array_foreach(json_object_get(vectors, "captured_packets"), i, v) {
+    json_array_foreach(json_object_get(vectors, "captured_packets"), i, v)
+    {
         begin_vector(v);
         struct bytes wire = hex_member(v, "hex");
         check_datagram(&e, json_object_get(v, "decoded"), wire, NULL, true);
@@ -107,10 +111,12 @@ static void test_captured_encrypted_packets_open_and_seal_to_the_same_bytes(void
     const json_t *set = json_object_get(vectors, "captured_encrypted");
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(set, "packets"), i, v) {
+    json_array_foreach(json_object_get(set, "packets"), i, v)
+    {
         begin_vector(v);
         size_t index = (size_t)json_integer_value(json_object_get(v, "key_index"));
-        struct bytes key = unhex(json_string_value(json_array_get(json_object_get(set, "keys_hex"), index)));
+        struct bytes key =
+            unhex(json_string_value(json_array_get(json_object_get(set, "keys_hex"), index)));
         struct bytes wire = hex_member(v, "hex");
         struct swim__envelope e = plain_envelope;
         e.compress = true;
@@ -124,7 +130,8 @@ static void test_captured_encrypted_packets_open_and_seal_to_the_same_bytes(void
 
 /* ---- streams ---- */
 
-/* Shows the framer one byte more each time: the message must be whole with the last one and not before. */
+/* Shows the framer one byte more each time: the message must be whole with the last one and not
+ * before. */
 static void check_framing(struct mu_str msg)
 {
     struct swim__framer f;
@@ -182,7 +189,8 @@ static void check_both_sides(const struct swim__envelope *e, const json_t *v, bo
     for (size_t i = 0; i < 2; i++) {
         const json_t *side = json_object_get(v, sides[i]);
         struct bytes wire = hex_member(side, "hex");
-        check_stream(e, json_object_get(side, "decoded"), wire, encrypted ? wire.p + 6 : NULL, true);
+        check_stream(e, json_object_get(side, "decoded"), wire, encrypted ? wire.p + 6 : NULL,
+                     true);
         free(wire.p);
     }
 }
@@ -194,7 +202,8 @@ static void test_captured_streams_decode_and_encode_to_the_same_bytes(void **sta
     json_t *v;
     struct swim__envelope e = plain_envelope;
     e.compress = true;
-    json_array_foreach(json_object_get(vectors, "captured_streams"), i, v) {
+    json_array_foreach(json_object_get(vectors, "captured_streams"), i, v)
+    {
         begin_vector(v);
         check_both_sides(&e, v, false);
     }
@@ -204,13 +213,15 @@ static void test_captured_encrypted_streams_open_and_seal_to_the_same_bytes(void
 {
     (void)state;
     const json_t *set = json_object_get(vectors, "captured_encrypted");
-    struct bytes key = unhex(json_string_value(json_array_get(json_object_get(set, "keys_hex"), 0)));
+    struct bytes key =
+        unhex(json_string_value(json_array_get(json_object_get(set, "keys_hex"), 0)));
     struct swim__envelope e = plain_envelope;
     e.compress = true;
     e.keyring = ring_of(key);
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(set, "streams"), i, v) {
+    json_array_foreach(json_object_get(set, "streams"), i, v)
+    {
         check_both_sides(&e, v, true);
     }
     swim__keyring_destroy(e.keyring);
@@ -229,7 +240,8 @@ static bool has_prefix(const char *s, const char *prefix)
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* Whether the sample is packed by a Go that starts with a clear code: then we unpack it but pack it differently. */
+/* Whether the sample is packed by a Go that starts with a clear code: then we unpack it but pack it
+ * differently. */
 static bool is_packed_by_new_go(const json_t *v)
 {
     const json_t *d = json_object_get(v, "decoded");
@@ -267,7 +279,8 @@ static void test_generated_messages_decode_and_encode_to_the_same_bytes(void **s
     (void)state;
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(vectors, "generated"), i, v) {
+    json_array_foreach(json_object_get(vectors, "generated"), i, v)
+    {
         if (!json_object_get(v, "hex")) {
             continue;
         }
@@ -282,7 +295,8 @@ static json_t *find_vector(const char *name)
 {
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(vectors, "generated"), i, v) {
+    json_array_foreach(json_object_get(vectors, "generated"), i, v)
+    {
         if (strcmp(string_member(v, "name"), name) == 0) {
             return v;
         }
@@ -296,12 +310,14 @@ static void test_generated_encrypted_packets_open_in_both_versions(void **state)
     (void)state;
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(vectors, "generated"), i, v) {
+    json_array_foreach(json_object_get(vectors, "generated"), i, v)
+    {
         if (!is_kind(v, "encrypted-packet")) {
             continue;
         }
         begin_vector(v);
-        struct bytes key = hex_member(v, "key"), wire = hex_member(v, "hex"), plain = hex_member(v, "plain");
+        struct bytes key = hex_member(v, "key"), wire = hex_member(v, "hex"),
+                     plain = hex_member(v, "plain");
         struct swim__keyring *ring = ring_of(key);
         uint8_t out[256];
         size_t len;
@@ -327,7 +343,8 @@ static void test_generated_encrypted_streams_open_in_both_versions(void **state)
     (void)state;
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(vectors, "generated"), i, v) {
+    json_array_foreach(json_object_get(vectors, "generated"), i, v)
+    {
         if (!is_kind(v, "encrypted-stream")) {
             continue;
         }
@@ -351,7 +368,8 @@ static void test_labelled_samples_open_with_their_label(void **state)
     mu__arena_init(&scratch, NULL, 1 << 20);
     for (size_t i = 0; i < 3; i++) {
         const json_t *v = find_vector(i < 2 ? packets[i] : "label_stream_enc_v1");
-        struct bytes key = hex_member(v, "key"), wire = hex_member(v, "hex"), plain = hex_member(v, "plain");
+        struct bytes key = hex_member(v, "key"), wire = hex_member(v, "hex"),
+                     plain = hex_member(v, "plain");
         const char *label = string_member(v, "label");
         struct swim__opener o;
         struct mu_str msg;
@@ -362,7 +380,8 @@ static void test_labelled_samples_open_with_their_label(void **state)
             assert_true(swim__packet_next(&o, &msg));
         } else {
             check_framing(str_of(wire.p, wire.len));
-            assert_int_equal(swim__stream_open(&e, true, &scratch, wire.p, wire.len, &msg), SWIM__OPEN_OK);
+            assert_int_equal(swim__stream_open(&e, true, &scratch, wire.p, wire.len, &msg),
+                             SWIM__OPEN_OK);
         }
         assert_int_equal(msg.len, plain.len);
         assert_memory_equal(msg.p, plain.p, plain.len);
@@ -397,7 +416,8 @@ static void test_full_tables_unpack_and_pack_as_in_go(void **state)
     assert_false(r.failed);
     static uint8_t plain[12000];
     size_t size;
-    assert_true(swim__lzw_unpack((const uint8_t *)packed.p, packed.len, plain, sizeof plain, &size));
+    assert_true(
+        swim__lzw_unpack((const uint8_t *)packed.p, packed.len, plain, sizeof plain, &size));
     assert_int_equal(size, sizeof plain);
     check_sha256(v, "plain_sha256", plain, size);
 
@@ -405,7 +425,8 @@ static void test_full_tables_unpack_and_pack_as_in_go(void **state)
     struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
     struct swim__envelope e = plain_envelope;
     e.compress = true;
-    assert_true(swim__stream_seal(&e, false, NULL, str_of(plain, sizeof plain), &mu__malloc_allocator, &w));
+    assert_true(
+        swim__stream_seal(&e, false, NULL, str_of(plain, sizeof plain), &mu__malloc_allocator, &w));
     assert_int_equal(w.len, json_integer_value(json_object_get(v, "packed_len")));
     check_sha256(v, "packed_sha256", w.data, w.len);
     mu__writer_fini(&w);
@@ -420,7 +441,8 @@ static void test_a_truncated_compound_gives_its_whole_parts(void **state)
     struct swim__opener o;
     struct mu_str msg;
     mu__arena_init(&scratch, NULL, 1 << 20);
-    assert_int_equal(swim__packet_open(&o, &plain_envelope, &scratch, wire.p, wire.len), SWIM__OPEN_OK);
+    assert_int_equal(swim__packet_open(&o, &plain_envelope, &scratch, wire.p, wire.len),
+                     SWIM__OPEN_OK);
     assert_true(swim__packet_next(&o, &msg));
     assert_true(swim__packet_next(&o, &msg));
     assert_false(swim__packet_next(&o, &msg));
@@ -436,7 +458,8 @@ static void test_a_wrong_checksum_is_refused(void **state)
     struct mu__arena scratch;
     struct swim__opener o;
     mu__arena_init(&scratch, NULL, 1 << 20);
-    assert_int_equal(swim__packet_open(&o, &plain_envelope, &scratch, wire.p, wire.len), SWIM__OPEN_CHECKSUM);
+    assert_int_equal(swim__packet_open(&o, &plain_envelope, &scratch, wire.p, wire.len),
+                     SWIM__OPEN_CHECKSUM);
     mu__arena_fini(&scratch);
     free(wire.p);
 }
@@ -450,7 +473,8 @@ static void test_long_text_takes_the_four_byte_form(void **state)
     assert_non_null(text);
     memset(text, 'x', 70000);
     /* The length that the prefix announces is the one to fill up. */
-    uint32_t n = (uint32_t)prefix.p[8] << 24 | (uint32_t)prefix.p[9] << 16 | (uint32_t)prefix.p[10] << 8;
+    uint32_t n =
+        (uint32_t)prefix.p[8] << 24 | (uint32_t)prefix.p[9] << 16 | (uint32_t)prefix.p[10] << 8;
     n |= prefix.p[11];
     struct swim__msg msg = {.type = SWIM__MSG_ERR};
     msg.err.text = str_of(text, mu__min(n, 70000));
@@ -459,7 +483,11 @@ static void test_long_text_takes_the_four_byte_form(void **state)
     if (n == 70000) {
         assert_int_equal(w.len, json_integer_value(json_object_get(v, "total_len")));
     }
-    assert_memory_equal(w.data, "\x0d\x81\xa5" "Error" "\xdb", 9);
+    assert_memory_equal(w.data,
+                        "\x0d\x81\xa5"
+                        "Error"
+                        "\xdb",
+                        9);
     mu__writer_fini(&w);
     free(text);
     free(prefix.p);

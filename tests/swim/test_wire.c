@@ -1,5 +1,5 @@
-/* Mirrors src/wire.c, wire_fields.c, wire_serf.c, wire_state.c: what peers may send besides the canonical form, and what
- * they must not. The canonical forms are in test_vectors.c. */
+/* Mirrors src/wire.c, wire_fields.c, wire_serf.c, wire_state.c: what peers may send besides the
+ * canonical form, and what they must not. The canonical forms are in test_vectors.c. */
 #include "mu_test.h"
 
 #include "wire_serf.h"
@@ -59,10 +59,16 @@ static void test_integers_of_any_width_fit_or_fail(void **state)
         bool ok;
         uint32_t value;
     } cases[] = {
-        {"\xcf\0\0\0\0\0\0\0\x05", 9, true, 5},        {"\xd1\x01\x00", 3, true, 256},
-        {"\xd3\0\0\0\0\xff\xff\xff\xff", 9, true, UINT32_MAX}, {"\xcf\0\0\0\x01\0\0\0\0", 9, false, 0},
-        {"\xff", 1, false, 0},                         {"\xcb\x3f\xf0\0\0\0\0\0\0", 9, false, 0},
-        {"\xc0", 1, true, 0},                          {"\xa1" "5", 2, false, 0},
+        {"\xcf\0\0\0\0\0\0\0\x05", 9, true, 5},
+        {"\xd1\x01\x00", 3, true, 256},
+        {"\xd3\0\0\0\0\xff\xff\xff\xff", 9, true, UINT32_MAX},
+        {"\xcf\0\0\0\x01\0\0\0\0", 9, false, 0},
+        {"\xff", 1, false, 0},
+        {"\xcb\x3f\xf0\0\0\0\0\0\0", 9, false, 0},
+        {"\xc0", 1, true, 0},
+        {"\xa1"
+         "5",
+         2, false, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct swim__msg m;
@@ -95,7 +101,11 @@ static void test_every_cut_of_a_message_is_refused(void **state)
     struct swim__msg m = {.type = SWIM__MSG_ALIVE}, out;
     m.alive = (struct swim__alive){.node = {"node-a", 6},
                                    .addr = {"\x0a\0\0\1", 4},
-                                   .meta = {"\xff\x81\xa1" "k" "\xa1" "v", 6},
+                                   .meta = {"\xff\x81\xa1"
+                                            "k"
+                                            "\xa1"
+                                            "v",
+                                            6},
                                    .vsn = {"\1\5\2\2\5\4", 6},
                                    .incarnation = 70000,
                                    .port = 8301};
@@ -119,7 +129,9 @@ static void test_a_lying_count_allocates_and_loops_over_nothing(void **state)
     struct swim__state st;
     assert_false(swim__msg_decode("\x0b\xdf\xff\xff\xff\xff", 6, &m));
     assert_false(swim__serf_decode("\x08\x81\xa4Keys\xdd\xff\xff\xff\xff", 12, &s));
-    assert_false(swim__state_decode("\x02\x81\xa6" "Events\xdd\xff\xff\xff\xff", 14, &st));
+    assert_false(swim__state_decode("\x02\x81\xa6"
+                                    "Events\xdd\xff\xff\xff\xff",
+                                    14, &st));
     assert_false(swim__state_decode("\x02\x81\xacStatusLTimes\xdf\x00\xff\xff\xff", 20, &st));
 }
 
@@ -142,9 +154,11 @@ static void test_envelope_and_unknown_types_are_no_messages(void **state)
     struct swim__serf_msg s;
     for (unsigned type = 0; type < 256; type++) {
         uint8_t bytes[] = {(uint8_t)type, 0x80};
-        bool known = type <= 5 || type == SWIM__MSG_USER || type == SWIM__MSG_NACK || type == SWIM__MSG_ERR;
+        bool known =
+            type <= 5 || type == SWIM__MSG_USER || type == SWIM__MSG_NACK || type == SWIM__MSG_ERR;
         assert_int_equal(swim__msg_decode(bytes, 2, &m), known);
-        assert_int_equal(swim__serf_decode(bytes, 2, &s), type <= 9 && type != SWIM__SERF_PUSH_PULL);
+        assert_int_equal(swim__serf_decode(bytes, 2, &s),
+                         type <= 9 && type != SWIM__SERF_PUSH_PULL);
     }
     assert_false(swim__msg_decode("", 0, &m));
 }
@@ -203,7 +217,8 @@ static void test_coordinates_must_be_finite_and_of_eight_dimensions(void **state
         assert_int_equal(ok, i == 0);
         mu__writer_fini(&w);
     }
-    assert_false(swim__coord_payload_decode((struct mu_str){"\1\x81\xa3Vec\x97\0\0\0\0\0\0\0", 14}, &out));
+    assert_false(
+        swim__coord_payload_decode((struct mu_str){"\1\x81\xa3Vec\x97\0\0\0\0\0\0\0", 14}, &out));
     assert_false(swim__coord_payload_decode((struct mu_str){"\1\x80", 2}, &out));
     assert_false(swim__coord_payload_decode((struct mu_str){NULL, 0}, &out));
 }
@@ -212,9 +227,15 @@ static void test_slots_of_the_event_buffer_may_come_in_any_key_order(void **stat
 {
     (void)state;
     /* One slot with LTime in front of Events, one without events, one nil. */
-    const char bytes[] = "\x02\x81\xa6" "Events\x93"
-                         "\x82\xa5" "LTime\x09\xa6" "Events\x92\x81\xa4Name\xa1" "a\x82\xa7Payload\xa1p\xa4Name\xa1" "b"
-                         "\x81\xa5" "LTime\x07"
+    const char bytes[] = "\x02\x81\xa6"
+                         "Events\x93"
+                         "\x82\xa5"
+                         "LTime\x09\xa6"
+                         "Events\x92\x81\xa4Name\xa1"
+                         "a\x82\xa7Payload\xa1p\xa4Name\xa1"
+                         "b"
+                         "\x81\xa5"
+                         "LTime\x07"
                          "\xc0";
     struct swim__state s;
     struct swim__state_cursor c = {0};
@@ -251,7 +272,10 @@ static void test_unknown_filters_are_refused(void **state)
     struct swim__serf_filter f;
     assert_false(swim__serf_filter_decode((struct mu_str){"\x02\x80", 2}, &f));
     assert_false(swim__serf_filter_decode((struct mu_str){NULL, 0}, &f));
-    assert_false(swim__serf_filter_decode((struct mu_str){"\x00\x93\xa1" "a", 4}, &f));
+    assert_false(swim__serf_filter_decode((struct mu_str){"\x00\x93\xa1"
+                                                          "a",
+                                                          4},
+                                          &f));
 }
 
 static void test_encoding_an_envelope_as_a_message_fails(void **state)

@@ -1,4 +1,5 @@
-/* Mirrors src/wire_stream.c: the framer and the bounds of push/pull. Honest streams are in test_vectors.c. */
+/* Mirrors src/wire_stream.c: the framer and the bounds of push/pull. Honest streams are in
+ * test_vectors.c. */
 #include "mu_test.h"
 
 #include "prng.h"
@@ -13,16 +14,17 @@ static enum swim__frame_result frame(const void *data, size_t len, size_t *pos)
     return rc;
 }
 
-#define ASSERT_FRAME(bytes, want)                                                                                  \
-    do {                                                                                                           \
-        size_t pos;                                                                                                \
-        assert_int_equal(frame((bytes), sizeof(bytes) - 1, &pos), (want));                                         \
+#define ASSERT_FRAME(bytes, want)                                                                  \
+    do {                                                                                           \
+        size_t pos;                                                                                \
+        assert_int_equal(frame((bytes), sizeof(bytes) - 1, &pos), (want));                         \
     } while (0)
 
 static void encode_push_pull(struct mu__writer *w, uint64_t nodes, size_t user)
 {
     struct swim__pushpull_header h = {.join = true, .nodes = nodes, .user_state_len = user};
-    struct swim__node_state n = {.name = {"node", 4}, .addr = {"\x7f\0\0\1", 4}, .vsn = {"\1\5\2\2\5\4", 6}};
+    struct swim__node_state n = {
+        .name = {"node", 4}, .addr = {"\x7f\0\0\1", 4}, .vsn = {"\1\5\2\2\5\4", 6}};
     swim__pushpull_encode_header(w, &h);
     for (uint64_t i = 0; i < nodes; i++) {
         n.incarnation = (uint32_t)i;
@@ -75,8 +77,8 @@ static void test_types_that_no_stream_carries_are_refused(void **state)
     for (unsigned type = 0; type < 256; type++) {
         uint8_t b = (uint8_t)type;
         size_t pos;
-        bool carried = type == 0 || type == 2 || type == 6 || type == 8 || type == 9 || type == 10 || type == 13 ||
-                       type == 244;
+        bool carried = type == 0 || type == 2 || type == 6 || type == 8 || type == 9 ||
+                       type == 10 || type == 13 || type == 244;
         assert_int_equal(frame(&b, 1, &pos), carried ? SWIM__FRAME_MORE : SWIM__FRAME_BAD);
     }
 }
@@ -84,9 +86,11 @@ static void test_types_that_no_stream_carries_are_refused(void **state)
 static void test_lengths_over_the_limits_are_refused_at_once(void **state)
 {
     (void)state;
-    ASSERT_FRAME("\x0a\x01\x40\x00\x01", SWIM__FRAME_BAD);             /* 20 MiB + 1 */
-    ASSERT_FRAME("\x0a\x01\x40\x00\x00", SWIM__FRAME_MORE);            /* 20 MiB */
-    ASSERT_FRAME("\x09\x81\xa3" "Buf\xdb\xff\xff\xff\xff", SWIM__FRAME_BAD);
+    ASSERT_FRAME("\x0a\x01\x40\x00\x01", SWIM__FRAME_BAD);  /* 20 MiB + 1 */
+    ASSERT_FRAME("\x0a\x01\x40\x00\x00", SWIM__FRAME_MORE); /* 20 MiB */
+    ASSERT_FRAME("\x09\x81\xa3"
+                 "Buf\xdb\xff\xff\xff\xff",
+                 SWIM__FRAME_BAD);
     ASSERT_FRAME("\x06\x82\xa5Nodes\xce\x00\x10\x00\x01\xa4Join\xc2", SWIM__FRAME_BAD);
     ASSERT_FRAME("\x06\x81\xacUserStateLen\xce\x01\x40\x00\x01", SWIM__FRAME_BAD);
     ASSERT_FRAME("\x06\x81\xa5Nodes\xff", SWIM__FRAME_BAD); /* -1 */
@@ -97,7 +101,8 @@ static void test_lengths_over_the_limits_are_refused_at_once(void **state)
 static void test_signed_widths_of_later_peers_are_understood(void **state)
 {
     (void)state;
-    ASSERT_FRAME("\x06\x82\xa5Nodes\xd1\x00\x00\xacUserStateLen\xd2\x00\x00\x00\x02xx", SWIM__FRAME_WHOLE);
+    ASSERT_FRAME("\x06\x82\xa5Nodes\xd1\x00\x00\xacUserStateLen\xd2\x00\x00\x00\x02xx",
+                 SWIM__FRAME_WHOLE);
 }
 
 static void test_every_form_of_value_is_passed_over_whole(void **state)
@@ -107,15 +112,59 @@ static void test_every_form_of_value_is_passed_over_whole(void **state)
         const char *bytes;
         size_t len;
     } values[] = {
-        {"\x7f", 1},         {"\xe0", 1},          {"\xc0", 1},           {"\xc3", 1},
-        {"\xc4\x02xx", 4},   {"\xc5\0\x01x", 4},   {"\xc6\0\0\0\x01x", 6}, {"\xc7\x02txx", 5},
-        {"\xc8\0\x01tx", 5}, {"\xc9\0\0\0\x01tx", 7}, {"\xca" "1234", 5},  {"\xcb" "12345678", 9},
-        {"\xcc" "1", 2},     {"\xcd" "12", 3},     {"\xce" "1234", 5},    {"\xcf" "12345678", 9},
-        {"\xd0" "1", 2},     {"\xd1" "12", 3},     {"\xd2" "1234", 5},    {"\xd3" "12345678", 9},
-        {"\xd4tx", 3},       {"\xd5txx", 4},       {"\xd6txxxx", 6},      {"\xd7t12345678", 10},
-        {"\xd8t1234567812345678", 18},             {"\xd9\x01x", 3},      {"\xda\0\x01x", 4},
-        {"\xdb\0\0\0\x01x", 6}, {"\xdc\0\x01\xc0", 4}, {"\xdd\0\0\0\x01\xc0", 6},
-        {"\xde\0\x01\xa1k\xc0", 6}, {"\xdf\0\0\0\x01\xa1k\xc0", 8}, {"\x92\x91\xc0\x80", 4},
+        {"\x7f", 1},
+        {"\xe0", 1},
+        {"\xc0", 1},
+        {"\xc3", 1},
+        {"\xc4\x02xx", 4},
+        {"\xc5\0\x01x", 4},
+        {"\xc6\0\0\0\x01x", 6},
+        {"\xc7\x02txx", 5},
+        {"\xc8\0\x01tx", 5},
+        {"\xc9\0\0\0\x01tx", 7},
+        {"\xca"
+         "1234",
+         5},
+        {"\xcb"
+         "12345678",
+         9},
+        {"\xcc"
+         "1",
+         2},
+        {"\xcd"
+         "12",
+         3},
+        {"\xce"
+         "1234",
+         5},
+        {"\xcf"
+         "12345678",
+         9},
+        {"\xd0"
+         "1",
+         2},
+        {"\xd1"
+         "12",
+         3},
+        {"\xd2"
+         "1234",
+         5},
+        {"\xd3"
+         "12345678",
+         9},
+        {"\xd4tx", 3},
+        {"\xd5txx", 4},
+        {"\xd6txxxx", 6},
+        {"\xd7t12345678", 10},
+        {"\xd8t1234567812345678", 18},
+        {"\xd9\x01x", 3},
+        {"\xda\0\x01x", 4},
+        {"\xdb\0\0\0\x01x", 6},
+        {"\xdc\0\x01\xc0", 4},
+        {"\xdd\0\0\0\x01\xc0", 6},
+        {"\xde\0\x01\xa1k\xc0", 6},
+        {"\xdf\0\0\0\x01\xa1k\xc0", 8},
+        {"\x92\x91\xc0\x80", 4},
     };
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         uint8_t msg[32] = {SWIM__MSG_ERR};
