@@ -35,7 +35,7 @@ struct client_backend {
 static void start(struct call_backend *b, struct call *c)
 {
     struct client_backend *cb = (struct client_backend *)b;
-    call_start(c->endpoint->kind == ENDPOINT_AGENT ? cb->agent : cb->servers, c);
+    call_delegate(c->endpoint->kind == ENDPOINT_AGENT ? cb->agent : cb->servers, c);
 }
 
 /* A call is taken over by the backend that it was handed to, which is then the one to cancel it. */

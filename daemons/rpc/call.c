@@ -29,6 +29,13 @@ void call_start(struct call_backend *b, struct call *c)
     b->start(b, c);
 }
 
+void call_delegate(struct call_backend *b, struct call *c)
+{
+    assert(c->backend);
+    c->backend = b;
+    b->start(b, c);
+}
+
 void call_cancel(struct call *c)
 {
     assert(c->backend);

@@ -80,6 +80,8 @@ struct call_backend {
 /* Makes a call with a cleared request in its arena (at most `limit` bytes of arena; 0: none). NULL when out of memory. */
 struct call *call_create(const struct endpoint *e, size_t limit, call_done_fn done, void *arg);
 void call_start(struct call_backend *b, struct call *c); /* takes the call */
+/* For a backend that hands a call on: b answers it, and is the one to be told when it is given up. */
+void call_delegate(struct call_backend *b, struct call *c);
 void call_cancel(struct call *c);                        /* gives it up; after call_start only */
 
 /* For backends. call_finish runs done, then frees the call. The text is copied into the arena. */

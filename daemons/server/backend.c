@@ -203,7 +203,7 @@ static void start(struct call_backend *b, struct call *c)
     struct server_front *f = (struct server_front *)b;
     const struct endpoint *e = c->endpoint;
     if (e->kind == ENDPOINT_AGENT) {
-        call_start(f->agent, c);
+        call_delegate(f->agent, c);
         return;
     }
     if (e->datacenter_at != NO_OFFSET && e->kind != ENDPOINT_LOCAL) {

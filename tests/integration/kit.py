@@ -191,7 +191,7 @@ class Process:
     def is_running(self):
         return self.popen is not None and self.popen.poll() is None
 
-    def signal(self, number):
+    def send(self, number):
         self.popen.send_signal(number)
 
     def kill(self):
