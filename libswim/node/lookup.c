@@ -5,7 +5,7 @@
  * closes its end, which the loop sees; whoever lets go last frees the struct. */
 #include "node.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,7 +20,8 @@ struct lookup {
     atomic_int holders; /* loop and thread */
     char host[HOST_MAX];
     uint16_t port;
-    /* Written by the thread before it closes its end. */
+    /* Written by the thread before it sets `filled` and closes its end. */
+    atomic_bool filled;
     int thread_fd;
     struct swim_addr addrs[ADDRS_MAX];
     size_t n;
@@ -70,6 +71,7 @@ static void *look_up(void *arg)
         snprintf(l->error, sizeof l->error, "lookup %.100s: %s", l->host,
                  unknown ? "no such host" : gai_strerror(rc));
     }
+    atomic_store_explicit(&l->filled, true, memory_order_release);
     close(l->thread_fd);
     let_go(l);
     return NULL;
@@ -86,10 +88,9 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct lookup *l = arg;
-    char byte;
-    ssize_t got =
-        read(fd, &byte, 1); /* sees the end: the thread's writes happened before its close */
-    (void)got;
+    (void)fd;
+    bool filled = atomic_load_explicit(&l->filled, memory_order_acquire);
+    assert(filled); /* its end is closed after that */
     l->fn(l->arg, l->n > 0 ? l->addrs : NULL, l->n, l->error);
     close_loop_side(l);
 }

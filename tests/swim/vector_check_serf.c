@@ -210,16 +210,22 @@ static void check_state(const json_t *b, struct mu_str bytes)
     check_encoded(&w, bytes);
 }
 
+static void check_intent(const json_t *b, const struct swim__serf_intent *m)
+{
+    check_int_in(b, "LTime", (int64_t)m->ltime);
+    check_text_in(b, "Node", m->node);
+}
+
 static void check_serf_body(const json_t *want, const struct swim__serf_msg *m)
 {
     const json_t *b = json_object_get(want, "body");
     switch (m->type) {
     case SWIM__SERF_LEAVE:
         check_bool_in(b, "Prune", m->leave.prune);
-        /* fallthrough */
+        check_intent(b, &m->leave);
+        break;
     case SWIM__SERF_JOIN:
-        check_int_in(b, "LTime", (int64_t)m->leave.ltime);
-        check_text_in(b, "Node", m->leave.node);
+        check_intent(b, &m->join);
         break;
     case SWIM__SERF_USER_EVENT:
         check_bool_in(b, "CC", m->event.cc);
