@@ -159,8 +159,7 @@ static void check_meta(struct catalog *c, const struct catalog__instance *i, str
     }
 }
 
-static void register_service(struct catalog *c, const struct catalog_register_request *r,
-                             struct catalog_result *result)
+static void register_service(struct catalog *c, const struct catalog_register_request *r, struct catalog_result *result)
 {
     struct catalog_weights even = {1, 1};
     struct catalog__instance i = {.service = *r->service, .node = r->node};
@@ -193,8 +192,7 @@ static void refuse_check(struct catalog *c, const char *why, struct mu_str node,
     catalog__refuse(c, result, &t);
 }
 
-static void refuse_check_node(struct catalog *c, struct mu_str given, struct mu_str node,
-                              struct catalog_result *result)
+static void refuse_check_node(struct catalog *c, struct mu_str given, struct mu_str node, struct catalog_result *result)
 {
     char buf[CATALOG__TEXT_MAX];
     struct catalog__text t = catalog__text(buf, sizeof buf);

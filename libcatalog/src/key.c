@@ -10,7 +10,10 @@ bool catalog__is_name(struct mu_str s)
 
 static char fold(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z') {
+        c = (char)(c - 'A' + 'a');
+    }
+    return c;
 }
 
 void catalog__key_join(struct catalog__key *k, const struct mu_str *names, size_t n, bool open)

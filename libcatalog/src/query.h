@@ -9,12 +9,6 @@ static inline struct mu__arena *catalog__scratch(struct catalog_reader *r)
     return &r->scratch;
 }
 
-/* A record as the members of replies want it. What it points at stays the store's. */
-static inline void *catalog__lend(const void *record)
-{
-    return (void *)(uintptr_t)record;
-}
-
 /* A list that grows, and remembers if it could not. */
 struct catalog__list {
     struct mu__arena *arena;

@@ -123,8 +123,8 @@ int catalog_query_services(struct catalog_reader *r, const struct catalog_dc_req
     if (failed || !group_services(catalog__scratch(r), all, &out->services)) {
         return CATALOG_ENOMEM;
     }
-    out->meta.index = catalog__reported(
-        by_meta ? catalog__max_index(v, CATALOG__TABLE_SERVICES, CATALOG__TABLE_NODES) : v->table[CATALOG__TABLE_SERVICES]);
+    out->meta.index = catalog__reported(by_meta ? catalog__max_index(v, CATALOG__TABLE_SERVICES, CATALOG__TABLE_NODES)
+                                                : v->table[CATALOG__TABLE_SERVICES]);
     return 0;
 }
 
@@ -168,8 +168,7 @@ static int look_at_node(struct catalog_reader *r, struct mu_str name, struct on_
     if (!out->node) {
         out->index = catalog__reported(0);
         failed |= !catalog__keys_add_name(r, keys, CATALOG__WATCH_NODE, name, false) ||
-                  (name.len >= ID_PREFIX_MIN &&
-                   !catalog__keys_add_name(r, keys, CATALOG__WATCH_NODE_ID, name, true));
+                  (name.len >= ID_PREFIX_MIN && !catalog__keys_add_name(r, keys, CATALOG__WATCH_NODE_ID, name, true));
         return failed ? CATALOG_ENOMEM : 0;
     }
     struct catalog__list instances = catalog__list(r);

@@ -180,8 +180,7 @@ static int with_checks(struct catalog_reader *r, const struct catalog__instance 
 }
 
 int catalog_query_check_service_nodes(struct catalog_reader *r, const struct catalog_service_request *request,
-                                      struct catalog_indexed_check_service_nodes *out,
-                                      struct catalog_watch_keys *keys)
+                                      struct catalog_indexed_check_service_nodes *out, struct catalog_watch_keys *keys)
 {
     struct instances found;
     int rc = find(r, request, true, &found, keys);

@@ -77,6 +77,11 @@ static uint16_t capacity_for(size_t n)
     return n == 0 ? 0 : cap > CATALOG__RADIX_LIST_MAX ? CATALOG__RADIX_LIST_MAX : cap;
 }
 
+static uint8_t *edit_bytes(struct catalog__radix *t)
+{
+    return (uint8_t *)(t->child + t->cap);
+}
+
 /* A node without children; its prefix is head, byte (if head is given) and tail put together. */
 static struct catalog__radix *make(struct catalog__space *s, uint16_t cap, const struct mu_str parts[3])
 {
@@ -92,7 +97,7 @@ static struct catalog__radix *make(struct catalog__space *s, uint16_t cap, const
     }
     *t = (struct catalog__radix){.block.gen = s->gen, .prefix_len = (uint32_t)prefix_len, .cap = cap};
     memset(t->child, 0, room);
-    uint8_t *at = catalog__radix_bytes(t) + list;
+    uint8_t *at = edit_bytes(t) + list;
     for (int i = 0; i < 3; i++) {
         if (parts[i].len) {
             memcpy(at, parts[i].p, parts[i].len);
@@ -126,7 +131,7 @@ static void add_child(struct catalog__radix *t, uint8_t byte, struct catalog__ra
         return;
     }
     assert(t->n < t->cap);
-    uint8_t *bytes = catalog__radix_bytes(t);
+    uint8_t *bytes = edit_bytes(t);
     size_t at = t->n;
     while (at > 0 && bytes[at - 1] > byte) {
         bytes[at] = bytes[at - 1];
@@ -145,7 +150,7 @@ static void drop_child(struct catalog__radix *t, int slot)
         t->child[slot] = NULL;
         return;
     }
-    uint8_t *bytes = catalog__radix_bytes(t);
+    uint8_t *bytes = edit_bytes(t);
     for (int i = slot; i < t->n; i++) {
         bytes[i] = bytes[i + 1];
         t->child[i] = t->child[i + 1];
@@ -171,7 +176,7 @@ static struct catalog__radix *copy_as(struct catalog__space *s, const struct cat
         memcpy(copy->child, t->child, t->cap * sizeof(struct catalog__radix *));
         copy->n = t->n;
         if (t->cap != CATALOG__RADIX_FULL) {
-            memcpy(catalog__radix_bytes(copy), catalog__radix_bytes(t), t->n);
+            memcpy(edit_bytes(copy), catalog__radix_bytes(t), t->n);
         }
         return copy;
     }

@@ -80,9 +80,9 @@ static inline struct catalog__radix_path catalog__radix_path(const struct catalo
 void *catalog__radix_path_next(struct catalog__radix_path *p, bool *is_whole); /* NULL at the end */
 
 /* Shared by the files of the tree. */
-static inline uint8_t *catalog__radix_bytes(const struct catalog__radix *t)
+static inline const uint8_t *catalog__radix_bytes(const struct catalog__radix *t)
 {
-    return (uint8_t *)(uintptr_t)(t->child + t->cap);
+    return (const uint8_t *)(t->child + t->cap);
 }
 static inline const uint8_t *catalog__radix_node_prefix(const struct catalog__radix *t)
 {

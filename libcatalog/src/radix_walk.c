@@ -118,8 +118,8 @@ void *catalog__radix_next(struct catalog__radix_iter *it)
     return t ? t->value : NULL;
 }
 
-void catalog__radix_prefix(struct catalog__radix_iter *it, const struct mu_allocator *a,
-                           const struct catalog__radix *t, struct mu_str prefix)
+void catalog__radix_prefix(struct catalog__radix_iter *it, const struct mu_allocator *a, const struct catalog__radix *t,
+                           struct mu_str prefix)
 {
     start(it, a);
     while (t && t->prefix_len < prefix.len && catalog__radix_matches(t, prefix)) {
@@ -185,8 +185,8 @@ static void check_node(const struct catalog__radix *t)
     uint32_t children = 0;
     for (uint32_t i = 0; i < catalog__radix_slots(t); i++) {
         children += t->child[i] != NULL;
-        bool is_sorted = t->cap == CATALOG__RADIX_FULL || i == 0 ||
-                         catalog__radix_bytes(t)[i - 1] < catalog__radix_bytes(t)[i];
+        bool is_sorted =
+            t->cap == CATALOG__RADIX_FULL || i == 0 || catalog__radix_bytes(t)[i - 1] < catalog__radix_bytes(t)[i];
         assert(is_sorted);
     }
     assert(children == t->n);

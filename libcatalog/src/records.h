@@ -36,3 +36,13 @@ const struct catalog__mark *catalog__get_service_index(const struct catalog__ver
 /* A walk over the records below joined names, in a tree whose keys begin with them. */
 void catalog__below(struct catalog__radix_iter *it, const struct mu_allocator *a, const struct catalog__version *v,
                     enum catalog__tree tree, const struct mu_str *names, size_t n);
+
+/* A record as the members of replies want it. What it points at stays the store's. */
+static inline void *catalog__lend(const void *record)
+{
+    const union {
+        const void *stored;
+        void *lent;
+    } p = {.stored = record};
+    return p.lent;
+}

@@ -77,8 +77,7 @@ static bool is_id(struct mu_str s)
 static bool load_instance(struct catalog *c, const struct catalog__instance *i)
 {
     bool is_whole = is_id(i->service.id) && is_id(i->service.service) && i->service.weights &&
-                    catalog__is_name(i->service.proxy.destination_service_name) &&
-                    catalog__get_node(c->draft, i->node);
+                    catalog__is_name(i->service.proxy.destination_service_name) && catalog__get_node(c->draft, i->node);
     if (is_whole) {
         catalog__put_instance(c, i);
     }

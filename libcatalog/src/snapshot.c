@@ -4,9 +4,9 @@
 
 #include "types.h"
 
-#define TABLE(at, text)                                                                             \
-    {                                                                                               \
-        .name = (text), .kind = MU_UINT, .offset = offsetof(struct catalog__totals, table) + (at) * sizeof(uint64_t) \
+#define TABLE(at, text)                                                                                                \
+    {                                                                                                                  \
+        .name = (text), .kind = MU_UINT, .offset = offsetof(struct catalog__totals, table) + (at) * sizeof(uint64_t)   \
     }
 static const struct mu__field totals_fields[] = {
     {.name = "Index", .kind = MU_UINT, .offset = offsetof(struct catalog__totals, index)},

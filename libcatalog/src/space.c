@@ -12,7 +12,8 @@ _Static_assert(sizeof(struct catalog__block) <= CATALOG__RECORD_HEADER, "the hea
 
 void catalog__space_init(struct catalog__space *s, const struct mu_allocator *allocator)
 {
-    *s = (struct catalog__space){.allocator = mu__allocator_or_default(allocator), .gen = 1, .batch_gen = 1, .last_gen = 1};
+    *s = (struct catalog__space){
+        .allocator = mu__allocator_or_default(allocator), .gen = 1, .batch_gen = 1, .last_gen = 1};
 }
 
 void catalog__space_fini(struct catalog__space *s)

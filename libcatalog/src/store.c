@@ -301,7 +301,7 @@ void catalog__batch_abort(struct catalog *c)
     mu__free(&c->allocator, c->draft);
     c->draft = NULL;
     c->is_void = false;
-    catalog__space_release(&c->space, 0); /* frees what the batch made and replaced itself ... */
+    catalog__space_release(&c->space, 0);  /* frees what the batch made and replaced itself ... */
     catalog__space_rollback(&c->space, 0); /* ... and forgets what is still in use */
     mu__writer_fini(&c->touched_keys);
     catalog_touched_unref(c->touched);

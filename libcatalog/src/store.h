@@ -74,8 +74,8 @@ struct catalog_touched {
     _Atomic size_t refs;
     struct mu_allocator allocator;
     uint64_t version;
-    bool is_all;    /* a restore: every waiter */
-    uint8_t *keys;  /* each as 32-bit length, then bytes */
+    bool is_all;   /* a restore: every waiter */
+    uint8_t *keys; /* each as 32-bit length, then bytes */
     size_t len;
 };
 
@@ -85,7 +85,7 @@ struct catalog {
     _Atomic(struct catalog__version *) current;
     _Atomic uint64_t seq; /* of current, or of the one before it */
     struct catalog__version *oldest;
-    struct catalog__version *draft; /* NULL: no batch is open */
+    struct catalog__version *draft;  /* NULL: no batch is open */
     struct catalog_touched *touched; /* of the batch; its keys are in touched_keys until they are given away */
     struct mu__writer touched_keys;
     bool is_void;   /* a batch ran out of memory: nothing is done any more, and only an abort may follow */

@@ -51,7 +51,7 @@ void *catalog__tree_remove(struct catalog *c, enum catalog__tree tree, const str
 /* A published record that cannot be listed is simply left to its version: the batch is void, and goes. */
 void catalog__discard(struct catalog *c, const void *record)
 {
-    struct catalog__block *b = catalog__record_block((void *)(uintptr_t)record);
+    struct catalog__block *b = catalog__record_block(catalog__lend(record));
     if (!b) {
         return;
     }

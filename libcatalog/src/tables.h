@@ -16,7 +16,7 @@ void catalog__put_key(struct catalog *c, const struct catalog_dir_entry *entry);
 
 /* Each removes what it names with all that depends on it, and does nothing if it is not there: a node with its services
  * and checks, a service with its checks. */
-void catalog__remove_node(struct catalog *c, struct mu_str node);
+void catalog__remove_node(struct catalog *c, struct mu_str given);
 void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_str id);
 void catalog__remove_check(struct catalog *c, struct mu_str node, struct mu_str id);
 
@@ -35,8 +35,7 @@ void catalog__restore_mark(struct catalog *c, enum catalog__tree tree, const str
 
 /* Puts a record under joined names into a primary tree, and gives up the one before it. NULL (out of memory) does
  * nothing. Returns the one before, which lives until the caller's catalog__discard. */
-void *catalog__tree_put(struct catalog *c, enum catalog__tree tree, const struct mu_str *names, size_t n,
-                        void *record);
+void *catalog__tree_put(struct catalog *c, enum catalog__tree tree, const struct mu_str *names, size_t n, void *record);
 void *catalog__tree_remove(struct catalog *c, enum catalog__tree tree, const struct mu_str *names, size_t n);
 void catalog__discard(struct catalog *c, const void *record); /* gives up a record that stands in no tree any more */
 

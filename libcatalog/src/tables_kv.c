@@ -17,8 +17,7 @@ void catalog__put_key(struct catalog *c, const struct catalog_dir_entry *entry)
 
 static void put_tombstone(struct catalog *c, struct mu_str prefix)
 {
-    struct catalog__mark *mark =
-        catalog__clone(c, &catalog__mark_schema, &(struct catalog__mark){prefix, c->index});
+    struct catalog__mark *mark = catalog__clone(c, &catalog__mark_schema, &(struct catalog__mark){prefix, c->index});
     void *old = catalog__tree_put(c, CATALOG__TOMBSTONES, &prefix, 1, mark);
     if (!old && !c->is_void) {
         c->draft->count[CATALOG__TABLE_TOMBSTONES]++;

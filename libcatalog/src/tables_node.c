@@ -49,9 +49,9 @@ void catalog__put_node(struct catalog *c, const struct catalog_node *node)
     catalog__discard(c, old);
 }
 
-void catalog__remove_node(struct catalog *c, struct mu_str name)
+void catalog__remove_node(struct catalog *c, struct mu_str given)
 {
-    const struct catalog_node *node = catalog__get_node(c->draft, name);
+    const struct catalog_node *node = catalog__get_node(c->draft, given);
     if (!node) {
         return;
     }
@@ -157,8 +157,7 @@ void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_s
     if (!i) {
         return;
     }
-    struct catalog__found checks =
-        catalog__gather(c, CATALOG__CHECKS_BY_INSTANCE, NAMES(i->node, i->service.id), 2);
+    struct catalog__found checks = catalog__gather(c, CATALOG__CHECKS_BY_INSTANCE, NAMES(i->node, i->service.id), 2);
     for (size_t n = 0; n < checks.len; n++) {
         const struct catalog_check *check = checks.items[n];
         catalog__remove_check(c, check->node, check->check_id);
@@ -167,8 +166,7 @@ void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_s
     unlink_instance(c, i);
     touch_instance(c, i);
     count_removal(c, CATALOG__TABLE_SERVICES);
-    const struct catalog__instance *gone =
-        catalog__tree_remove(c, CATALOG__SERVICES, NAMES(i->node, i->service.id), 2);
+    const struct catalog__instance *gone = catalog__tree_remove(c, CATALOG__SERVICES, NAMES(i->node, i->service.id), 2);
     service_lost_instance(c, i->service.service);
     catalog__discard(c, gone);
 }

@@ -34,8 +34,14 @@ static void say_escaped(struct catalog__text *t, char c)
     if (c == '"' || c == '\\') {
         out[1] = c;
         n = 2;
-    } else if (c == '\n' || c == '\t' || c == '\r') {
-        out[1] = c == '\n' ? 'n' : c == '\t' ? 't' : 'r';
+    } else if (c == '\n') {
+        out[1] = 'n';
+        n = 2;
+    } else if (c == '\t') {
+        out[1] = 't';
+        n = 2;
+    } else if (c == '\r') {
+        out[1] = 'r';
         n = 2;
     }
     catalog__say_str(t, (struct mu_str){out, n});

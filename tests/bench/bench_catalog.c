@@ -131,7 +131,8 @@ static void bench_set(struct bench *b, const char *what, const char *value, size
     struct entries e = entries(b->nkeys);
     char buf[32];
     for (size_t i = 0; i < b->nkeys; i++) {
-        struct catalog_kvs_request r = {.op = mu__cstr("set"), .dir_ent = {.key = key_name(buf, i), .value = mu__cstr(value)}};
+        struct catalog_kvs_request r = {.op = mu__cstr("set"),
+                                        .dir_ent = {.key = key_name(buf, i), .value = mu__cstr(value)}};
         add_entry(&e, CATALOG_ENTRY_KVS, CATALOG_KVS_REQUEST, &r);
     }
     start(b);
@@ -179,7 +180,8 @@ static void bench_register(struct bench *b, size_t nodes, size_t batch)
         snprintf(name, sizeof name, "node-%u", (unsigned)i);
         snprintf(id, sizeof id, "web-%u", (unsigned)i);
         struct catalog_node_service s = {.id = mu__cstr(id), .service = mu__cstr("web"), .port = 80};
-        struct catalog_check k = {.check_id = mu__cstr("c"), .name = mu__cstr("c"), .service_id = s.id, .status = mu__cstr("passing")};
+        struct catalog_check k = {
+            .check_id = mu__cstr("c"), .name = mu__cstr("c"), .service_id = s.id, .status = mu__cstr("passing")};
         struct catalog_register_request r = {
             .node = mu__cstr(name), .address = mu__cstr("10.0.0.1"), .service = &s, .check = &k};
         add_entry(&e, CATALOG_ENTRY_REGISTER, CATALOG_REGISTER_REQUEST, &r);
@@ -249,7 +251,8 @@ static void bench_watches(struct bench *b, size_t waiters)
     catalog_read_end(b->r);
     printf("%-46s %10.0f bytes\n", "a waiter", (double)(b->memory.bytes_in_use - before) / (double)waiters);
 
-    struct catalog_kvs_request r = {.op = mu__cstr("set"), .dir_ent = {.key = key_name(buf, 1), .value = mu__cstr("w")}};
+    struct catalog_kvs_request r = {.op = mu__cstr("set"),
+                                    .dir_ent = {.key = key_name(buf, 1), .value = mu__cstr("w")}};
     add_entry(&e, CATALOG_ENTRY_KVS, CATALOG_KVS_REQUEST, &r);
     struct catalog_result result;
     must(catalog_apply_begin(b->c));

@@ -13,8 +13,8 @@
 struct fixture {
     struct catalog *c;
     struct catalog_reader *r;
-    uint64_t index;                  /* of the last entry */
-    struct catalog_result result;    /* of the last entry; its text is in `error` */
+    uint64_t index;               /* of the last entry */
+    struct catalog_result result; /* of the last entry; its text is in `error` */
     char error[512];
     struct catalog_touched *touched; /* by the last entry */
 };
@@ -103,8 +103,8 @@ static inline void add_node(struct fixture *f, const char *name)
 static inline void add_service(struct fixture *f, const char *node, const char *id, const char *name)
 {
     struct catalog_node_service service = {.id = mu__cstr(id), .service = mu__cstr(name), .port = 80};
-    apply_register(f, (struct catalog_register_request){
-                          .node = mu__cstr(node), .service = &service, .skip_node_update = true});
+    apply_register(
+        f, (struct catalog_register_request){.node = mu__cstr(node), .service = &service, .skip_node_update = true});
 }
 
 static inline void add_check(struct fixture *f, const char *node, const char *id, const char *service_id,
@@ -112,21 +112,21 @@ static inline void add_check(struct fixture *f, const char *node, const char *id
 {
     struct catalog_check check = {
         .check_id = mu__cstr(id), .name = mu__cstr(id), .service_id = mu__cstr(service_id), .status = mu__cstr(status)};
-    apply_register(f, (struct catalog_register_request){
-                          .node = mu__cstr(node), .check = &check, .skip_node_update = true});
+    apply_register(
+        f, (struct catalog_register_request){.node = mu__cstr(node), .check = &check, .skip_node_update = true});
 }
 
-#define assert_str(got, expected)                                               \
-    do {                                                                        \
-        struct mu_str got_ = (got);                                             \
-        assert_int_equal(got_.len, strlen(expected));                           \
-        assert_memory_equal(got_.p ? got_.p : "", (expected), strlen(expected)); \
+#define assert_str(got, expected)                                                                                      \
+    do {                                                                                                               \
+        struct mu_str got_ = (got);                                                                                    \
+        assert_int_equal(got_.len, strlen(expected));                                                                  \
+        assert_memory_equal(got_.p ? got_.p : "", (expected), strlen(expected));                                       \
     } while (0)
 
-#define assert_refused(f, text)                                 \
-    do {                                                        \
-        assert_int_equal((f)->result.kind, CATALOG_RESULT_ERROR); \
-        assert_string_equal((f)->error, (text));                \
+#define assert_refused(f, text)                                                                                        \
+    do {                                                                                                               \
+        assert_int_equal((f)->result.kind, CATALOG_RESULT_ERROR);                                                      \
+        assert_string_equal((f)->error, (text));                                                                       \
     } while (0)
 
 #define assert_done(f) assert_int_equal((f)->result.kind, CATALOG_RESULT_NONE)

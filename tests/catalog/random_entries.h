@@ -8,7 +8,7 @@ static inline const char *pick(struct mu__prng *p, const char *const *from, size
 {
     return from[mu__prng_below(p, n)];
 }
-#define PICK(p, ...) \
+#define PICK(p, ...)                                                                                                   \
     pick(p, (const char *const[]){__VA_ARGS__}, sizeof(const char *const[]){__VA_ARGS__} / sizeof(const char *))
 
 static inline struct mu__writer random_kvs(struct mu__prng *p)

@@ -153,9 +153,9 @@ static void test_without_sessions_nothing_can_be_locked(void **state)
 static void test_tombstones_keep_a_list_from_going_back(void **state)
 {
     struct fixture *f = *state;
-    set(f, "a/b", "v");   /* 1 */
-    set(f, "a/c", "v");   /* 2 */
-    set(f, "ab", "v");    /* 3 */
+    set(f, "a/b", "v");             /* 1 */
+    set(f, "a/c", "v");             /* 2 */
+    set(f, "ab", "v");              /* 3 */
     kvs(f, "delete", "a/b", "", 0); /* 4 */
     assert_done(f);
     get(f, "a/b", NULL, 4);
@@ -227,7 +227,8 @@ static void test_names_are_cut_at_the_separator(void **state)
 static void test_a_body_that_makes_no_sense_is_refused(void **state)
 {
     struct fixture *f = *state;
-    static const char *const bodies[] = {"\x02", "\x02\xc1", "\x02\x81", "\x02\x80\x80", "\x02\xa1k", "\x02\xdf\xff\xff\xff\xff"};
+    static const char *const bodies[] = {"\x02",         "\x02\xc1",  "\x02\x81",
+                                         "\x02\x80\x80", "\x02\xa1k", "\x02\xdf\xff\xff\xff\xff"};
     static const size_t lens[] = {1, 2, 2, 3, 3, 6};
     for (size_t i = 0; i < 6; i++) {
         apply_bytes(f, bodies[i], lens[i]);

@@ -26,7 +26,8 @@ static void put_node(struct fixture *f, struct mu_str name, struct mu_str addres
 static void test_a_request_that_lacks_something_is_refused(void **state)
 {
     struct fixture *f = *state;
-    struct catalog_node_service nameless = {.id = S("x")}, empty = {.port = 1}, any = {.service = S("w"), .address = S("::")};
+    struct catalog_node_service nameless = {.id = S("x")}, empty = {.port = 1},
+                                any = {.service = S("w"), .address = S("::")};
     const struct {
         struct catalog_register_request request;
         const char *text;

@@ -25,30 +25,30 @@ static void test_the_index_of_a_service_follows_all_that_bears_on_it(void **stat
 {
     struct fixture *f = *state;
     assert_int_equal(service_index(f, "web", true, 0), 1);
-    add_node(f, "n1");                              /* 1 */
-    add_service(f, "n1", "web", "web");             /* 2 */
+    add_node(f, "n1");                  /* 1 */
+    add_service(f, "n1", "web", "web"); /* 2 */
     assert_int_equal(service_index(f, "web", true, 1), 2);
     assert_int_equal(service_index(f, "absent", false, 0), 2); /* nothing ever disappeared: the tables */
-    add_check(f, "n1", "c", "web", "passing");      /* 3: its own check */
+    add_check(f, "n1", "c", "web", "passing");                 /* 3: its own check */
     assert_int_equal(service_index(f, "web", true, 1), 3);
     assert_int_equal(service_index(f, "web", false, 1), 3);
     assert_int_equal(service_index(f, "absent", true, 0), 3);
     assert_int_equal(service_index(f, "absent", false, 0), 2);
-    add_check(f, "n1", "c", "web", "passing");      /* 4: nothing new */
+    add_check(f, "n1", "c", "web", "passing"); /* 4: nothing new */
     assert_int_equal(service_index(f, "web", true, 1), 3);
-    add_check(f, "n1", "own", "", "passing");       /* 5: a check of the node */
+    add_check(f, "n1", "own", "", "passing"); /* 5: a check of the node */
     assert_int_equal(service_index(f, "web", true, 1), 5);
     apply_register(f, (struct catalog_register_request){.node = S("n1"), .address = S("9.9.9.9")}); /* 6 */
     assert_int_equal(service_index(f, "web", true, 1), 6);
-    add_node(f, "n2");                              /* 7: somebody else */
-    add_service(f, "n2", "db", "db");               /* 8 */
+    add_node(f, "n2");                /* 7: somebody else */
+    add_service(f, "n2", "db", "db"); /* 8 */
     assert_int_equal(service_index(f, "web", true, 1), 6);
     apply_deregister(f, (struct catalog_deregister_request){.node = S("n1"), .check_id = S("c")}); /* 9 */
     assert_int_equal(service_index(f, "web", true, 1), 9);
     apply_deregister(f, (struct catalog_deregister_request){.node = S("n1"), .service_id = S("web")}); /* 10 */
     assert_int_equal(service_index(f, "web", true, 0), 10);
     assert_int_equal(service_index(f, "absent", true, 0), 10);
-    add_service(f, "n2", "web", "web");             /* 11 */
+    add_service(f, "n2", "web", "web"); /* 11 */
     assert_int_equal(service_index(f, "web", true, 1), 11);
     assert_int_equal(service_index(f, "absent", true, 0), 10);
 }
@@ -90,7 +90,8 @@ static void test_instances_come_with_the_checks_of_the_node_first(void **state)
 
 static void add_tagged(struct fixture *f, const char *id, struct mu_str *tags, size_t n)
 {
-    struct catalog_node_service s = {.id = mu__cstr(id), .service = S("web"), .tags = {tags, n}, .address = mu__cstr(id)};
+    struct catalog_node_service s = {
+        .id = mu__cstr(id), .service = S("web"), .tags = {tags, n}, .address = mu__cstr(id)};
     apply_register(f, (struct catalog_register_request){.node = S("n1"), .service = &s, .skip_node_update = true});
 }
 
@@ -112,11 +113,15 @@ static void test_all_tags_must_match_with_letters_folded(void **state)
     add_tagged(f, "2", (struct mu_str[]){S("blue"), S("v2")}, 2);
     add_tagged(f, "3", NULL, 0);
     struct mu_str blue[] = {S("BLUE")}, both[] = {S("blue"), S("V2")}, empty[] = {S("")};
-    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = false, .service_tags = {blue, 1}}), 3);
-    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true, .service_tags = {blue, 1}}), 2);
-    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true, .service_tags = {both, 2}}), 1);
+    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = false, .service_tags = {blue, 1}}),
+                     3);
+    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true, .service_tags = {blue, 1}}),
+                     2);
+    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true, .service_tags = {both, 2}}),
+                     1);
     assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true, .service_tag = S("v1")}), 1);
-    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true, .service_tags = {empty, 1}}), 0);
+    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true, .service_tags = {empty, 1}}),
+                     0);
     struct catalog_indexed_service_nodes out;
     struct catalog_service_request by_address = {.service_address = S("2")};
     catalog_read_begin(f->r);
@@ -191,9 +196,9 @@ static void test_a_node_is_found_by_name_or_by_a_prefix_of_its_id(void **state)
     const struct {
         const char *given;
         bool found;
-    } cases[] = {{"N1", true}, {ids[0], true}, {"aaaaaaaa-0000-0000-0000-000000000001", true},
+    } cases[] = {{"N1", true},        {ids[0], true},   {"aaaaaaaa-0000-0000-0000-000000000001", true},
                  {"aaaaaaaa", false}, /* two begin so */
-                 {"a", false}, {"nosuch", false}};
+                 {"a", false},        {"nosuch", false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct catalog_node_request request = {.node = mu__cstr(cases[i].given)};
         struct catalog_indexed_node_services map;
@@ -312,7 +317,8 @@ static void test_names_too_long_are_found_nowhere(void **state)
     assert_null(catalog_find_service(f->r, S("n1"), mu__cstr(name)));
     struct catalog_indexed_checks out;
     struct catalog_watch_keys keys;
-    assert_int_equal(catalog_query_node_checks(f->r, &(struct catalog_node_request){.node = mu__cstr(name)}, &out, &keys), 0);
+    assert_int_equal(
+        catalog_query_node_checks(f->r, &(struct catalog_node_request){.node = mu__cstr(name)}, &out, &keys), 0);
     assert_int_equal(out.health_checks.len, 0);
     catalog_read_end(f->r);
 }

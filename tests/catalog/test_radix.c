@@ -121,10 +121,14 @@ static void test_walks_are_in_byte_order(void **state)
     static const struct {
         const char *from, *expected;
     } bounds[] = {
-        {"nod", "node nomad web web-1 web-2"}, {"node", "node nomad web web-1 web-2"},
-        {"nodea", "nomad web web-1 web-2"},    {"web-", "web-1 web-2"},
-        {"web-2", "web-2"},                    {"web-20", ""},
-        {"b", "no node nomad web web-1 web-2"}, {"zzz", ""},
+        {"nod", "node nomad web web-1 web-2"},
+        {"node", "node nomad web web-1 web-2"},
+        {"nodea", "nomad web web-1 web-2"},
+        {"web-", "web-1 web-2"},
+        {"web-2", "web-2"},
+        {"web-20", ""},
+        {"b", "no node nomad web web-1 web-2"},
+        {"zzz", ""},
     };
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
         catalog__radix_from(&it, A, t.root, str(bounds[i].from));

@@ -54,8 +54,8 @@ static void write_version(struct catalog *c, uint64_t version)
         char key[16], value[32];
         snprintf(key, sizeof key, "k/%02u", (unsigned)k);
         snprintf(value, sizeof value, "value %u", (unsigned)version);
-        struct catalog_kvs_request request = {
-            .op = S("set"), .dir_ent = {.key = mu__cstr(key), .value = mu__cstr(value)}};
+        struct catalog_kvs_request request = {.op = S("set"),
+                                              .dir_ent = {.key = mu__cstr(key), .value = mu__cstr(value)}};
         struct mu__writer w = entry(CATALOG_ENTRY_KVS, CATALOG_KVS_REQUEST, &request);
         struct catalog_result result;
         assert_int_equal(catalog_apply(c, version * KEYS + k, w.data, w.len, &result), 0);

@@ -22,9 +22,10 @@ enum question {
     KEY_MISSING,
     QUESTIONS
 };
-static const char *const NAMES[QUESTIONS] = {
-    "nodes",   "services",   "catalog-web", "health-web", "health-db", "connect-web", "node-n1", "node-n2",    "node-id",
-    "checks-n1", "checks-web", "critical",    "any",        "a/b",       "a/*",         "a/b/*",   "a/missing"};
+static const char *const NAMES[QUESTIONS] = {"nodes",       "services", "catalog-web", "health-web", "health-db",
+                                             "connect-web", "node-n1",  "node-n2",     "node-id",    "checks-n1",
+                                             "checks-web",  "critical", "any",         "a/b",        "a/*",
+                                             "a/b/*",       "a/missing"};
 
 struct waiter {
     bool woken;
@@ -80,7 +81,8 @@ static void ask(struct catalog_reader *r, enum question q, struct catalog_watch_
         break;
     }
     case CHECKS_N1:
-        assert_int_equal(catalog_query_node_checks(r, &(struct catalog_node_request){.node = S("N1")}, &out.checks, keys), 0);
+        assert_int_equal(
+            catalog_query_node_checks(r, &(struct catalog_node_request){.node = S("N1")}, &out.checks, keys), 0);
         break;
     case CHECKS_WEB:
         assert_int_equal(catalog_query_service_checks(r, &web, &out.checks, keys), 0);

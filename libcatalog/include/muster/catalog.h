@@ -94,8 +94,7 @@ struct catalog_result {
 /* Encodes the entry of a type for its request into buf; *len is the room there, and afterwards the length of the entry.
  * Errors: CATALOG_ENOBUFS (*len is what is needed; buf may be NULL when *len is 0), CATALOG_EINVAL (type),
  * CATALOG_ENOMEM. */
-MU_API MU_MUST_USE int catalog_encode_entry(enum catalog_entry_type type, const void *request, void *buf,
-                                            size_t *len);
+MU_API MU_MUST_USE int catalog_encode_entry(enum catalog_entry_type type, const void *request, void *buf, size_t *len);
 
 /* Opens a batch. Readers see nothing of it before catalog_apply_end. Errors: CATALOG_ENOMEM. */
 MU_API MU_MUST_USE int catalog_apply_begin(struct catalog *c);
@@ -167,8 +166,7 @@ MU_API MU_MUST_USE int catalog_query_nodes(struct catalog_reader *r, const struc
                                            struct catalog_indexed_nodes *out, struct catalog_watch_keys *keys);
 /* Catalog.ListServices: names with the sorted union of their tags, on the nodes that match. */
 MU_API MU_MUST_USE int catalog_query_services(struct catalog_reader *r, const struct catalog_dc_request *request,
-                                              struct catalog_indexed_services *out,
-                                              struct catalog_watch_keys *keys);
+                                              struct catalog_indexed_services *out, struct catalog_watch_keys *keys);
 /* Catalog.ServiceNodes: instances by node and id. Tags (all of them, letters folded) count when tag_filter is set;
  * connect asks for the instances that speak mTLS for service_name, and ignores tags. With service_address alone:
  * the instances that have that address of their own. */
@@ -187,8 +185,7 @@ MU_API MU_MUST_USE int catalog_query_node_service_list(struct catalog_reader *r,
                                                        struct catalog_watch_keys *keys);
 /* Health.NodeChecks: the node by name only. */
 MU_API MU_MUST_USE int catalog_query_node_checks(struct catalog_reader *r, const struct catalog_node_request *request,
-                                                 struct catalog_indexed_checks *out,
-                                                 struct catalog_watch_keys *keys);
+                                                 struct catalog_indexed_checks *out, struct catalog_watch_keys *keys);
 /* Health.ServiceChecks: the checks of all instances of a service, on the nodes that match. */
 MU_API MU_MUST_USE int catalog_query_service_checks(struct catalog_reader *r,
                                                     const struct catalog_service_request *request,
@@ -213,8 +210,7 @@ MU_API MU_MUST_USE int catalog_query_keys(struct catalog_reader *r, const struct
 /* KVS.ListKeys: names that start with the prefix, each cut after the first separator (if any is given) that follows
  * the prefix, without repetition; nil if there are none. */
 MU_API MU_MUST_USE int catalog_query_key_names(struct catalog_reader *r, const struct catalog_key_list_request *request,
-                                               struct catalog_indexed_key_list *out,
-                                               struct catalog_watch_keys *keys);
+                                               struct catalog_indexed_key_list *out, struct catalog_watch_keys *keys);
 
 /* Single records: lent, NULL if there is none. */
 MU_API const struct catalog_node *catalog_find_node(const struct catalog_reader *r, struct mu_str name);
@@ -226,9 +222,9 @@ MU_API const struct catalog_check *catalog_find_check(const struct catalog_reade
 MU_API const struct catalog_dir_entry *catalog_find_key(const struct catalog_reader *r, struct mu_str key);
 
 struct catalog_stats {
-    uint64_t index;                                      /* the last entry */
+    uint64_t index;                                     /* the last entry */
     uint64_t nodes, services, checks, keys, tombstones; /* records in the version */
-    uint64_t tombstones_newest; /* index of the newest deletion that is remembered; 0: none */
+    uint64_t tombstones_newest;                         /* index of the newest deletion that is remembered; 0: none */
 };
 MU_API void catalog_read_stats(const struct catalog_reader *r, struct catalog_stats *out);
 
@@ -236,7 +232,7 @@ MU_API void catalog_read_stats(const struct catalog_reader *r, struct catalog_st
 
 /* The keys that a version touched. Shared: each holder has a reference. */
 MU_API struct catalog_touched *catalog_touched_ref(struct catalog_touched *t);
-MU_API void catalog_touched_unref(struct catalog_touched *t); /* NULL is allowed */
+MU_API void catalog_touched_unref(struct catalog_touched *t);          /* NULL is allowed */
 MU_API bool catalog_touched_is_empty(const struct catalog_touched *t); /* it can wake nobody */
 
 /* The waiters of one thread, found by key. 100,000 of them cost memory (some 300 bytes each) and nothing else.
