@@ -68,6 +68,19 @@ void mu__json_item(struct mu__json *j)
     newline(j);
 }
 
+/* Text that needs no escapes. */
+static void put_quoted(struct mu__json *j, const char *s, size_t len)
+{
+    uint8_t *out = mu__write_room(j->w, len + 2);
+    if (out) {
+        out[0] = '"';
+        if (len) {
+            memcpy(out + 1, s, len);
+        }
+        out[len + 1] = '"';
+    }
+}
+
 void mu__json_key(struct mu__json *j, struct mu_str key)
 {
     mu__json_item(j);
@@ -77,7 +90,9 @@ void mu__json_key(struct mu__json *j, struct mu_str key)
 
 void mu__json_ckey(struct mu__json *j, const char *key)
 {
-    mu__json_key(j, mu__cstr(key));
+    mu__json_item(j);
+    put_quoted(j, key, strlen(key));
+    put(j, j->pretty ? ": " : ":");
 }
 
 /* Length of the UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF), or 0. */
@@ -137,18 +152,33 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
 }
 
+static size_t plain_length(struct mu_str s)
+{
+    size_t n = 0;
+    while (n < s.len && is_plain((unsigned char)s.p[n])) {
+        n++;
+    }
+    return n;
+}
+
 void mu__json_str(struct mu__json *j, struct mu_str s)
 {
     const unsigned char *p = (const unsigned char *)s.p;
+    size_t plain = plain_length(s);
+    if (plain == s.len) { /* nearly always */
+        put_quoted(j, s.p, s.len);
+        return;
+    }
     put(j, "\"");
     size_t from = 0; /* what stands between from and i is plain and not yet written */
-    for (size_t i = 0; i < s.len;) {
+    for (size_t i = plain; i < s.len;) {
         if (is_plain(p[i])) {
             i++;
             continue;
         }
         size_t len = p[i] < 0x80 ? 1 : utf8_len(p + i, s.len - i);
-        bool is_separator = len == 3 && memcmp(p + i, "\xe2\x80", 2) == 0 && (p[i + 2] & 0xfeu) == 0xa8;
+        bool is_separator =
+            len == 3 && memcmp(p + i, "\xe2\x80", 2) == 0 && (p[i + 2] & 0xfeu) == 0xa8;
         if (len > 1 && !is_separator) {
             i += len;
             continue;
@@ -165,7 +195,7 @@ void mu__json_str(struct mu__json *j, struct mu_str s)
         i += len;
         from = i;
     }
-    mu__write_bytes(j->w, s.len ? p + from : p, s.len - from);
+    mu__write_bytes(j->w, p + from, s.len - from);
     put(j, "\"");
 }
 
@@ -295,12 +325,14 @@ void mu__json_null(struct mu__json *j)
 
 void mu__json_base64(struct mu__json *j, const void *p, size_t len)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *in = p;
     put(j, "\"");
     for (size_t i = 0; i < len; i += 3) {
         size_t n = mu__min(len - i, 3);
-        uint32_t v = (uint32_t)in[i] << 16 | (n > 1 ? (uint32_t)in[i + 1] << 8 : 0) | (n > 2 ? in[i + 2] : 0u);
+        uint32_t v = (uint32_t)in[i] << 16 | (n > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
+                     (n > 2 ? in[i + 2] : 0u);
         uint8_t *out = mu__write_room(j->w, 4);
         if (!out) {
             return;
@@ -341,8 +373,8 @@ void mu__json_time(struct mu__json *j, struct mu_time t)
     civil_date(t.since_year1_s / 86400, &year, &month, &day);
     int second = (int)(t.since_year1_s % 86400);
     char text[64];
-    int n = snprintf(text, sizeof text, "\"%04d-%02d-%02dT%02d:%02d:%02d.%09u", year, month, day, second / 3600,
-                     second / 60 % 60, second % 60, (unsigned)t.ns);
+    int n = snprintf(text, sizeof text, "\"%04d-%02d-%02dT%02d:%02d:%02d.%09u", year, month, day,
+                     second / 3600, second / 60 % 60, second % 60, (unsigned)t.ns);
     while (n > 0 && text[n - 1] == '0' && t.ns) {
         n--;
     }

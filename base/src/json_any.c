@@ -144,7 +144,8 @@ static struct mu__reader next_element(struct mu__json *j, struct frame *f)
 
 static bool is_overridden(const struct frame *f)
 {
-    return f->is_map && f->at + 1 < f->len && mu__str_eq(f->entries[f->at].key, f->entries[f->at + 1].key);
+    return f->is_map && f->at + 1 < f->len &&
+           mu__str_eq(f->entries[f->at].key, f->entries[f->at + 1].key);
 }
 
 void mu__json_any(struct mu__json *j, struct mu_str msgpack)

@@ -126,7 +126,8 @@ bool mu__field_is_empty(const struct mu__field *f, const void *member)
         return ((const struct mu_structmap *)member)->len == 0;
     case MU_ANY: {
         const struct mu_str *s = member;
-        return s->len == 0 || (s->len == 1 && strchr("\xc0\x80\x90", s->p[0]) != NULL); /* nil, {}, [] */
+        return s->len == 0 ||
+               (s->len == 1 && strchr("\xc0\x80\x90", s->p[0]) != NULL); /* nil, {}, [] */
     }
     }
     return true;
@@ -149,7 +150,8 @@ static void merge_runs(const char *src, char *dst, size_t n, size_t size, size_t
         size_t j = mid;
         size_t end = mu__min(at + 2 * run, n);
         for (size_t k = at; k < end; k++) {
-            bool left = i < mid && (j == end || mu__str_cmp(key_of(src, i, size), key_of(src, j, size)) <= 0);
+            bool left = i < mid &&
+                        (j == end || mu__str_cmp(key_of(src, i, size), key_of(src, j, size)) <= 0);
             memcpy(dst + k * size, src + (left ? i++ : j++) * size, size);
         }
     }

@@ -97,7 +97,7 @@ void mu__json_object_end(struct mu__json *j);
 void mu__json_list(struct mu__json *j);
 void mu__json_list_end(struct mu__json *j);
 void mu__json_key(struct mu__json *j, struct mu_str key); /* inside an object: a comma if needed, key, colon */
-void mu__json_ckey(struct mu__json *j, const char *key);
+void mu__json_ckey(struct mu__json *j, const char *key); /* a key that needs no escapes */
 void mu__json_item(struct mu__json *j); /* inside a list: before each element */
 void mu__json_str(struct mu__json *j, struct mu_str s);
 void mu__json_cstr(struct mu__json *j, const char *s);

@@ -10,7 +10,8 @@ struct cloner {
     size_t used;
 };
 
-static void clone_members(struct cloner *c, const struct mu__schema *s, const char *obj, char *copy);
+static void clone_members(struct cloner *c, const struct mu__schema *s, const char *obj,
+                          char *copy);
 
 /* Appends len bytes of src; their address in the block, NULL while counting. */
 static void *append(struct cloner *c, const void *src, size_t len, size_t align)
@@ -92,7 +93,8 @@ static void *clone_record(struct cloner *c, const struct mu__schema *s, const vo
     return copy;
 }
 
-static void clone_list(struct cloner *c, const struct mu__schema *s, const struct mu_list *v, struct mu_list *copy)
+static void clone_list(struct cloner *c, const struct mu__schema *s, const struct mu_list *v,
+                       struct mu_list *copy)
 {
     void **items = append_items(c, v->items, v->len, sizeof *items);
     for (size_t i = 0; i < v->len; i++) {
@@ -106,8 +108,8 @@ static void clone_list(struct cloner *c, const struct mu__schema *s, const struc
     }
 }
 
-static void clone_structmap(struct cloner *c, const struct mu__schema *s, const struct mu_structmap *v,
-                            struct mu_structmap *copy)
+static void clone_structmap(struct cloner *c, const struct mu__schema *s,
+                            const struct mu_structmap *v, struct mu_structmap *copy)
 {
     struct mu_named *items = append_items(c, v->items, v->len, sizeof *items);
     for (size_t i = 0; i < v->len; i++) {
@@ -181,7 +183,8 @@ size_t mu__schema_clone_size(const struct mu__schema *s, const void *obj)
     return c.used;
 }
 
-void *mu__schema_clone(const struct mu__schema *s, const void *obj, const struct mu_allocator *allocator)
+void *mu__schema_clone(const struct mu__schema *s, const void *obj,
+                       const struct mu_allocator *allocator)
 {
     struct mu_allocator a = mu__allocator_or_default(allocator);
     struct cloner c = {mu__alloc(&a, mu__schema_clone_size(s, obj)), 0};
@@ -199,14 +202,16 @@ static bool strs_equal(const struct mu_strs *a, const struct mu_strs *b)
 
 static bool floats_equal(const struct mu_floats *a, const struct mu_floats *b)
 {
-    return a->len == b->len && (a->len == 0 || memcmp(a->items, b->items, a->len * sizeof *a->items) == 0);
+    return a->len == b->len &&
+           (a->len == 0 || memcmp(a->items, b->items, a->len * sizeof *a->items) == 0);
 }
 
 static bool strmap_equal(const struct mu_strmap *a, const struct mu_strmap *b)
 {
     bool same = a->len == b->len;
     for (size_t i = 0; same && i < a->len; i++) {
-        same = mu__str_eq(a->items[i].key, b->items[i].key) && mu__str_eq(a->items[i].value, b->items[i].value);
+        same = mu__str_eq(a->items[i].key, b->items[i].key) &&
+               mu__str_eq(a->items[i].value, b->items[i].value);
     }
     return same;
 }
@@ -215,7 +220,8 @@ static bool strsmap_equal(const struct mu_strsmap *a, const struct mu_strsmap *b
 {
     bool same = a->len == b->len;
     for (size_t i = 0; same && i < a->len; i++) {
-        same = mu__str_eq(a->items[i].key, b->items[i].key) && strs_equal(&a->items[i].value, &b->items[i].value);
+        same = mu__str_eq(a->items[i].key, b->items[i].key) &&
+               strs_equal(&a->items[i].value, &b->items[i].value);
     }
     return same;
 }
@@ -234,7 +240,8 @@ static bool list_equal(const struct mu__schema *s, const struct mu_list *a, cons
     return same;
 }
 
-static bool structmap_equal(const struct mu__schema *s, const struct mu_structmap *a, const struct mu_structmap *b)
+static bool structmap_equal(const struct mu__schema *s, const struct mu_structmap *a,
+                            const struct mu_structmap *b)
 {
     bool same = a->len == b->len;
     for (size_t i = 0; same && i < a->len; i++) {

@@ -246,7 +246,8 @@ static void decode_field(struct decoder *d, const struct mu__field *f, void *m)
 }
 
 /* The wire field of that name. Senders write the keys in order, so the one that is due is tried first. */
-static const struct mu__field *wire_field(const struct mu__schema *s, struct mu_str key, size_t *due)
+static const struct mu__field *wire_field(const struct mu__schema *s, struct mu_str key,
+                                          size_t *due)
 {
     for (size_t i = 0; i < s->nwire; i++) {
         size_t at = (*due + i) % s->nwire;
@@ -306,7 +307,8 @@ static bool decode_record(struct decoder *d, const struct mu__schema *s, void *o
     return !d->r->failed;
 }
 
-bool mu__schema_decode(const struct mu__schema *s, struct mu__reader *r, struct mu__arena *a, bool lend, void *out)
+bool mu__schema_decode(const struct mu__schema *s, struct mu__reader *r, struct mu__arena *a,
+                       bool lend, void *out)
 {
     struct decoder d = {.r = r, .arena = a, .lend = lend};
     memset(out, 0, s->size);
@@ -389,7 +391,8 @@ static void encode_list(struct mu__writer *w, const struct mu__schema *s, struct
     }
 }
 
-static void encode_structmap(struct mu__writer *w, const struct mu__schema *s, struct mu_structmap v)
+static void encode_structmap(struct mu__writer *w, const struct mu__schema *s,
+                             struct mu_structmap v)
 {
     if (!v.items) {
         mu__mp_write_nil(w);

@@ -11,24 +11,38 @@
 /* Reads: the request embeds query options, the reply query meta. */
 #define READ(id, text, permit, of, reply_of)                                                       \
     [id] = {                                                                                       \
-        .method = (text), .kind = ENDPOINT_READ, .permission = (permit), .request = NAME(of),      \
-        .reply_kind = REPLY_STRUCT, .reply = NAME(reply_of), .options_at = AT(of, options),        \
-        .meta_at = AT(reply_of, meta), .datacenter_at = AT(of, datacenter),                        \
+        .method = (text),                                                                          \
+        .kind = ENDPOINT_READ,                                                                     \
+        .permission = (permit),                                                                    \
+        .request = NAME(of),                                                                       \
+        .reply_kind = REPLY_STRUCT,                                                                \
+        .reply = NAME(reply_of),                                                                   \
+        .options_at = AT(of, options),                                                             \
+        .meta_at = AT(reply_of, meta),                                                             \
+        .datacenter_at = AT(of, datacenter),                                                       \
         .token_at = AT(of, options.token),                                                         \
     }
 /* Writes: the request has a token of its own. */
 #define WRITE(id, text, permit, of, kind_)                                                         \
     [id] = {                                                                                       \
-        .method = (text), .kind = ENDPOINT_WRITE, .permission = (permit), .request = NAME(of),     \
-        .reply_kind = (kind_), .options_at = NO_OFFSET, .meta_at = NO_OFFSET,                      \
-        .datacenter_at = AT(of, datacenter), .token_at = AT(of, token),                            \
+        .method = (text),                                                                          \
+        .kind = ENDPOINT_WRITE,                                                                    \
+        .permission = (permit),                                                                    \
+        .request = NAME(of),                                                                       \
+        .reply_kind = (kind_),                                                                     \
+        .options_at = NO_OFFSET,                                                                   \
+        .meta_at = NO_OFFSET,                                                                      \
+        .datacenter_at = AT(of, datacenter),                                                       \
+        .token_at = AT(of, token),                                                                 \
     }
 /* Any server answers for itself. */
 #define LOCAL(id, text, kind_, ...)                                                                \
-    [id] = {                                                                                       \
-        .method = (text), .kind = ENDPOINT_LOCAL, .permission = PERMIT_NONE,                       \
-        .reply_kind = (kind_), .meta_at = NO_OFFSET, __VA_ARGS__                                   \
-    }
+    [id] = {.method = (text),                                                                      \
+            .kind = ENDPOINT_LOCAL,                                                                \
+            .permission = PERMIT_NONE,                                                             \
+            .reply_kind = (kind_),                                                                 \
+            .meta_at = NO_OFFSET,                                                                  \
+            __VA_ARGS__}
 #define DC_REQUEST                                                                                 \
     .request = NAME(dc_request), .options_at = AT(dc_request, options),                            \
     .datacenter_at = AT(dc_request, datacenter), .token_at = AT(dc_request, options.token)
@@ -39,35 +53,42 @@
     .request = NULL, .options_at = NO_OFFSET, .datacenter_at = NO_OFFSET, .token_at = NO_OFFSET
 
 const struct endpoint endpoints[ENDPOINT_COUNT] = {
-    WRITE(ENDPOINT_CATALOG_DEREGISTER, "Catalog.Deregister", PERMIT_NODE_WRITE, deregister_request, REPLY_EMPTY),
-    LOCAL(ENDPOINT_CATALOG_LIST_DATACENTERS, "Catalog.ListDatacenters", REPLY_STRS, DATACENTERS_REQUEST),
-    READ(ENDPOINT_CATALOG_LIST_NODES, "Catalog.ListNodes", PERMIT_NODE_READ, dc_request, indexed_nodes),
+    WRITE(ENDPOINT_CATALOG_DEREGISTER, "Catalog.Deregister", PERMIT_NODE_WRITE, deregister_request,
+          REPLY_EMPTY),
+    LOCAL(ENDPOINT_CATALOG_LIST_DATACENTERS, "Catalog.ListDatacenters", REPLY_STRS,
+          DATACENTERS_REQUEST),
+    READ(ENDPOINT_CATALOG_LIST_NODES, "Catalog.ListNodes", PERMIT_NODE_READ, dc_request,
+         indexed_nodes),
     READ(ENDPOINT_CATALOG_LIST_SERVICES, "Catalog.ListServices", PERMIT_SERVICE_READ, dc_request,
          indexed_services),
-    READ(ENDPOINT_CATALOG_NODE_SERVICE_LIST, "Catalog.NodeServiceList", PERMIT_NODE_READ, node_request,
-         indexed_node_service_list),
+    READ(ENDPOINT_CATALOG_NODE_SERVICE_LIST, "Catalog.NodeServiceList", PERMIT_NODE_READ,
+         node_request, indexed_node_service_list),
     READ(ENDPOINT_CATALOG_NODE_SERVICES, "Catalog.NodeServices", PERMIT_NODE_READ, node_request,
          indexed_node_services),
-    WRITE(ENDPOINT_CATALOG_REGISTER, "Catalog.Register", PERMIT_NODE_WRITE, register_request, REPLY_EMPTY),
-    READ(ENDPOINT_CATALOG_SERVICE_NODES, "Catalog.ServiceNodes", PERMIT_SERVICE_READ, service_request,
-         indexed_service_nodes),
-    WRITE(ENDPOINT_COORDINATE_UPDATE, "Coordinate.Update", PERMIT_NODE_WRITE, coordinate_update_request,
+    WRITE(ENDPOINT_CATALOG_REGISTER, "Catalog.Register", PERMIT_NODE_WRITE, register_request,
           REPLY_EMPTY),
-    READ(ENDPOINT_HEALTH_CHECKS_IN_STATE, "Health.ChecksInState", PERMIT_NODE_READ, checks_in_state_request,
+    READ(ENDPOINT_CATALOG_SERVICE_NODES, "Catalog.ServiceNodes", PERMIT_SERVICE_READ,
+         service_request, indexed_service_nodes),
+    WRITE(ENDPOINT_COORDINATE_UPDATE, "Coordinate.Update", PERMIT_NODE_WRITE,
+          coordinate_update_request, REPLY_EMPTY),
+    READ(ENDPOINT_HEALTH_CHECKS_IN_STATE, "Health.ChecksInState", PERMIT_NODE_READ,
+         checks_in_state_request, indexed_checks),
+    READ(ENDPOINT_HEALTH_NODE_CHECKS, "Health.NodeChecks", PERMIT_NODE_READ, node_request,
          indexed_checks),
-    READ(ENDPOINT_HEALTH_NODE_CHECKS, "Health.NodeChecks", PERMIT_NODE_READ, node_request, indexed_checks),
-    READ(ENDPOINT_HEALTH_SERVICE_CHECKS, "Health.ServiceChecks", PERMIT_SERVICE_READ, service_request,
-         indexed_checks),
+    READ(ENDPOINT_HEALTH_SERVICE_CHECKS, "Health.ServiceChecks", PERMIT_SERVICE_READ,
+         service_request, indexed_checks),
     READ(ENDPOINT_HEALTH_SERVICE_NODES, "Health.ServiceNodes", PERMIT_SERVICE_READ, service_request,
          indexed_check_service_nodes),
     WRITE(ENDPOINT_KVS_APPLY, "KVS.Apply", PERMIT_KEY_WRITE, kvs_request, REPLY_BOOL),
     READ(ENDPOINT_KVS_GET, "KVS.Get", PERMIT_KEY_READ, key_request, indexed_dir_entries),
     READ(ENDPOINT_KVS_LIST, "KVS.List", PERMIT_KEY_READ, key_request, indexed_dir_entries),
-    READ(ENDPOINT_KVS_LIST_KEYS, "KVS.ListKeys", PERMIT_KEY_READ, key_list_request, indexed_key_list),
+    READ(ENDPOINT_KVS_LIST_KEYS, "KVS.ListKeys", PERMIT_KEY_READ, key_list_request,
+         indexed_key_list),
     LOCAL(ENDPOINT_STATUS_LEADER, "Status.Leader", REPLY_STR, DC_REQUEST),
     LOCAL(ENDPOINT_STATUS_PEERS, "Status.Peers", REPLY_STRS, DC_REQUEST),
     LOCAL(ENDPOINT_STATUS_PING, "Status.Ping", REPLY_EMPTY, EMPTY_REQUEST),
-    LOCAL(ENDPOINT_STATUS_RAFT_STATS, "Status.RaftStats", REPLY_STRUCT, EMPTY_REQUEST, .reply = NAME(raft_stats)),
+    LOCAL(ENDPOINT_STATUS_RAFT_STATS, "Status.RaftStats", REPLY_STRUCT, EMPTY_REQUEST,
+          .reply = NAME(raft_stats)),
 };
 
 const struct endpoint *endpoint_find(struct mu_str method)

@@ -36,15 +36,15 @@ struct form {
 };
 static const struct form forms[32] = {
     [0x02] = {0, 0, 0, 0}, /* false; nil (00) and true (03) are the same */
-    [0x04] = {1, 0, 1, 0}, {2, 0, 1, 0}, {4, 0, 1, 0},               /* bin */
-    [0x07] = {1, 1, 1, 0}, {2, 1, 1, 0}, {4, 1, 1, 0},               /* ext: its type, then its bytes */
-    [0x0a] = {0, 4, 0, 0}, {0, 8, 0, 0},                             /* float */
-    [0x0c] = {0, 1, 0, 0}, {0, 2, 0, 0}, {0, 4, 0, 0}, {0, 8, 0, 0}, /* uint */
-    [0x10] = {0, 1, 0, 0}, {0, 2, 0, 0}, {0, 4, 0, 0}, {0, 8, 0, 0}, /* int */
+    [0x04] = {1, 0, 1, 0}, {2, 0, 1, 0}, {4, 0, 1, 0}, /* bin */
+    [0x07] = {1, 1, 1, 0}, {2, 1, 1, 0}, {4, 1, 1, 0}, /* ext: its type, then its bytes */
+    [0x0a] = {0, 4, 0, 0}, {0, 8, 0, 0},               /* float */
+    [0x0c] = {0, 1, 0, 0}, {0, 2, 0, 0}, {0, 4, 0, 0}, {0, 8, 0, 0},                /* uint */
+    [0x10] = {0, 1, 0, 0}, {0, 2, 0, 0}, {0, 4, 0, 0}, {0, 8, 0, 0},                /* int */
     [0x14] = {0, 2, 0, 0}, {0, 3, 0, 0}, {0, 5, 0, 0}, {0, 9, 0, 0}, {0, 17, 0, 0}, /* fixext */
-    [0x19] = {1, 0, 1, 0}, {2, 0, 1, 0}, {4, 0, 1, 0},               /* str8, raw16, raw32 */
-    [0x1c] = {2, 0, 0, 1}, {4, 0, 0, 1},                             /* array */
-    [0x1e] = {2, 0, 0, 2}, {4, 0, 0, 2},                             /* map */
+    [0x19] = {1, 0, 1, 0}, {2, 0, 1, 0}, {4, 0, 1, 0}, /* str8, raw16, raw32 */
+    [0x1c] = {2, 0, 0, 1}, {4, 0, 0, 1},               /* array */
+    [0x1e] = {2, 0, 0, 2}, {4, 0, 0, 2},               /* map */
 };
 
 static struct shape shape_of(uint8_t b)
@@ -162,30 +162,37 @@ void rpc_inbox_drop(struct rpc_inbox *b)
 
 static const struct mu__field request_fields[] = {
     {.name = "Seq", .kind = MU_UINT, .offset = offsetof(struct rpc_request_header, seq)},
-    {.name = "ServiceMethod", .kind = MU_STR, .offset = offsetof(struct rpc_request_header, method)},
+    {.name = "ServiceMethod",
+     .kind = MU_STR,
+     .offset = offsetof(struct rpc_request_header, method)},
 };
 static const struct mu__field response_fields[] = {
     {.name = "Error", .kind = MU_STR, .offset = offsetof(struct rpc_response_header, error)},
     {.name = "Seq", .kind = MU_UINT, .offset = offsetof(struct rpc_response_header, seq)},
-    {.name = "ServiceMethod", .kind = MU_STR, .offset = offsetof(struct rpc_response_header, method)},
+    {.name = "ServiceMethod",
+     .kind = MU_STR,
+     .offset = offsetof(struct rpc_response_header, method)},
 };
 static const uint8_t in_order[] = {0, 1, 2};
-static const struct mu__schema request_schema = {"Request", request_fields, 2, in_order, 2,
-                                                 sizeof(struct rpc_request_header)};
-static const struct mu__schema response_schema = {"Response", response_fields, 3, in_order, 3,
-                                                  sizeof(struct rpc_response_header)};
+static const struct mu__schema request_schema = {
+    "Request", request_fields, 2, in_order, 2, sizeof(struct rpc_request_header)};
+static const struct mu__schema response_schema = {
+    "Response", response_fields, 3, in_order, 3, sizeof(struct rpc_response_header)};
 
-bool rpc_read_request_header(struct mu__reader *r, struct mu__arena *a, struct rpc_request_header *out)
+bool rpc_read_request_header(struct mu__reader *r, struct mu__arena *a,
+                             struct rpc_request_header *out)
 {
     return mu__schema_decode(&request_schema, r, a, true, out);
 }
 
-bool rpc_read_response_header(struct mu__reader *r, struct mu__arena *a, struct rpc_response_header *out)
+bool rpc_read_response_header(struct mu__reader *r, struct mu__arena *a,
+                              struct rpc_response_header *out)
 {
     return mu__schema_decode(&response_schema, r, a, true, out);
 }
 
-void rpc_write_request(struct mu__writer *w, uint64_t seq, const struct endpoint *e, const void *request)
+void rpc_write_request(struct mu__writer *w, uint64_t seq, const struct endpoint *e,
+                       const void *request)
 {
     struct rpc_request_header h = {seq, mu__cstr(e->method)};
     mu__schema_encode(&request_schema, &h, w);
@@ -227,7 +234,8 @@ static void write_body(struct mu__writer *w, const struct call *c)
     }
 }
 
-void rpc_write_response(struct mu__writer *w, uint64_t seq, struct mu_str method, const struct call *c)
+void rpc_write_response(struct mu__writer *w, uint64_t seq, struct mu_str method,
+                        const struct call *c)
 {
     if (c->error) {
         rpc_write_error(w, seq, method, mu__cstr(c->error));

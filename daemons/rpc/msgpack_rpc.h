@@ -33,8 +33,9 @@ void rpc_inbox_fini(struct rpc_inbox *b);
 /* Takes all bytes of `from`, which may be empty, and tells whether a message is complete. RPC_TOO_LARGE also when out
  * of memory. While a message is complete and not yet dropped, nothing more should be fed than the stream's window. */
 enum rpc_progress rpc_inbox_feed(struct rpc_inbox *b, struct evbuffer *from);
-struct mu__reader rpc_inbox_message(const struct rpc_inbox *b); /* the complete message, lent until it is dropped */
-void rpc_inbox_drop(struct rpc_inbox *b);                       /* on to the next */
+struct mu__reader
+rpc_inbox_message(const struct rpc_inbox *b); /* the complete message, lent until it is dropped */
+void rpc_inbox_drop(struct rpc_inbox *b);     /* on to the next */
 
 struct rpc_request_header {
     uint64_t seq;
@@ -46,12 +47,16 @@ struct rpc_response_header {
     struct mu_str method;
 };
 /* Decode a header, lending its text from the reader; the reader then stands at the value behind. False: malformed. */
-bool rpc_read_request_header(struct mu__reader *r, struct mu__arena *a, struct rpc_request_header *out);
-bool rpc_read_response_header(struct mu__reader *r, struct mu__arena *a, struct rpc_response_header *out);
+bool rpc_read_request_header(struct mu__reader *r, struct mu__arena *a,
+                             struct rpc_request_header *out);
+bool rpc_read_response_header(struct mu__reader *r, struct mu__arena *a,
+                              struct rpc_response_header *out);
 
-void rpc_write_request(struct mu__writer *w, uint64_t seq, const struct endpoint *e, const void *request);
+void rpc_write_request(struct mu__writer *w, uint64_t seq, const struct endpoint *e,
+                       const void *request);
 /* With an error: an empty body. */
-void rpc_write_response(struct mu__writer *w, uint64_t seq, struct mu_str method, const struct call *c);
+void rpc_write_response(struct mu__writer *w, uint64_t seq, struct mu_str method,
+                        const struct call *c);
 void rpc_write_error(struct mu__writer *w, uint64_t seq, struct mu_str method, struct mu_str error);
 
 /* Decodes the body of a successful response into the call's arena and sets c->reply. lend: text stays in the reader's

@@ -10,7 +10,7 @@
 #define IDLE_STREAMS    32u
 #define REPLY_BYTES_MAX ((size_t)256 << 20)
 
-#define CALL_TIMEOUT_NS    (60 * MU_SEC)
+#define CALL_TIMEOUT_NS     (60 * MU_SEC)
 #define BLOCKING_DEFAULT_NS (300 * MU_SEC)
 #define BLOCKING_MAX_NS     (600 * MU_SEC)
 #define BLOCKING_SLACK_NS   (10 * MU_SEC)
@@ -120,7 +120,8 @@ static void set_error(struct call *c, const char *prefix, struct mu_str reason)
     }
 }
 
-void rpc__exchange_fail(struct rpc_exchange *e, enum rpc_outcome outcome, const char *prefix, const char *reason)
+void rpc__exchange_fail(struct rpc_exchange *e, enum rpc_outcome outcome, const char *prefix,
+                        const char *reason)
 {
     set_error(e->call, prefix, mu__cstr(reason));
     deliver(e, outcome);
@@ -166,7 +167,8 @@ bool rpc__exchange_response(struct rpc_exchange *e, struct mu__reader *r)
     struct rpc_response_header h;
     struct call *c = e->call;
     if (!rpc_read_response_header(r, &c->arena, &h)) {
-        rpc__exchange_fail(e, RPC_BROKEN, "rpc error making call: ", "codec.decoder: malformed response");
+        rpc__exchange_fail(e, RPC_BROKEN,
+                           "rpc error making call: ", "codec.decoder: malformed response");
         return false;
     }
     if (h.error.len) { /* like Go's pool: a stream that gave an error is not used again */
@@ -175,15 +177,16 @@ bool rpc__exchange_response(struct rpc_exchange *e, struct mu__reader *r)
         return false;
     }
     if (!read_reply(r, c)) {
-        rpc__exchange_fail(e, RPC_BROKEN, "rpc error making call: ", "codec.decoder: cannot decode the reply");
+        rpc__exchange_fail(e, RPC_BROKEN,
+                           "rpc error making call: ", "codec.decoder: cannot decode the reply");
         return false;
     }
     deliver(e, RPC_ANSWERED);
     return true;
 }
 
-struct rpc_exchange *rpc_client_start(struct rpc_client *x, const struct rpc_target *to, struct call *c,
-                                      rpc_done_fn done, void *arg)
+struct rpc_exchange *rpc_client_start(struct rpc_client *x, const struct rpc_target *to,
+                                      struct call *c, rpc_done_fn done, void *arg)
 {
     struct rpc_exchange *e = x->ending ? NULL : mu__calloc(&mu__malloc_allocator, 1, sizeof *e);
     if (!e) {

@@ -16,19 +16,20 @@ struct rpc_target {
 
 struct rpc_client_config {
     struct event_base *base;
-    const char *bind_host;     /* local address of outgoing connections, numeric; NULL: any. Copied */
-    uint64_t dial_timeout_ns;  /* 0: 10 s */
-    uint64_t hold_timeout_ns;  /* how long servers wait for a leader, part of a call's time limit; 0: 7 s */
-    uint64_t idle_timeout_ns;  /* a session without calls is closed after; 0: 127 s */
-    size_t idle_streams_max;   /* kept for reuse per session; 0: 32 */
-    size_t reply_bytes_max;    /* of one reply, encoded; 0: 256 MiB */
+    const char *bind_host; /* local address of outgoing connections, numeric; NULL: any. Copied */
+    uint64_t dial_timeout_ns; /* 0: 10 s */
+    uint64_t
+        hold_timeout_ns; /* how long servers wait for a leader, part of a call's time limit; 0: 7 s */
+    uint64_t idle_timeout_ns; /* a session without calls is closed after; 0: 127 s */
+    size_t idle_streams_max;  /* kept for reuse per session; 0: 32 */
+    size_t reply_bytes_max;   /* of one reply, encoded; 0: 256 MiB */
 };
 
 enum rpc_outcome {
     RPC_ANSWERED, /* c->reply is set; it lives in the call's arena */
     RPC_REFUSED,  /* the server answered with an error */
     RPC_UNSENT,   /* no connection could be had: the server knows nothing of the call */
-    RPC_BROKEN    /* the connection ended, or no answer came in time: it may or may not have taken effect */
+    RPC_BROKEN /* the connection ended, or no answer came in time: it may or may not have taken effect */
 };
 
 /* Runs once, never within rpc_client_start; must not destroy the client. Unless ANSWERED, c->error is Consul's text, with the prefix of this hop. */
@@ -36,16 +37,18 @@ typedef void (*rpc_done_fn)(struct call *c, enum rpc_outcome outcome, void *arg)
 
 struct rpc_client;
 struct rpc_exchange;
-struct rpc_client *rpc_client_create(const struct rpc_client_config *cfg); /* copies cfg; NULL when out of memory */
+struct rpc_client *
+rpc_client_create(const struct rpc_client_config *cfg); /* copies cfg; NULL when out of memory */
 /* Ends all sessions; what is under way ends RPC_BROKEN. */
 void rpc_client_destroy(struct rpc_client *x);
 
 /* Sends the call, which stays the caller's, and borrows it until done or cancel. The target is copied. NULL: out of
  * memory or the client is being destroyed, and done is not called.
  * A call with a time limit of its own (blocking reads) waits a little longer than the server may; others a minute. */
-struct rpc_exchange *rpc_client_start(struct rpc_client *x, const struct rpc_target *to, struct call *c,
-                                      rpc_done_fn done, void *arg);
-void rpc_exchange_cancel(struct rpc_exchange *e); /* done is not called any more, and the call is let go */
+struct rpc_exchange *rpc_client_start(struct rpc_client *x, const struct rpc_target *to,
+                                      struct call *c, rpc_done_fn done, void *arg);
+void rpc_exchange_cancel(
+    struct rpc_exchange *e); /* done is not called any more, and the call is let go */
 
 /* Sends the call and finishes it with whatever comes back, for backends that only forward. Takes the call. Uses c->state:
  * to cancel, the backend calls rpc_client_cancel_call, which frees it. */

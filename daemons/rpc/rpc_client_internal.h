@@ -39,7 +39,7 @@ struct rpc_session {
     struct event *timer; /* dialling: the time limit; open: keepalive */
     char *failure;       /* why dialling failed */
     struct rpc_exchange *queue, *queue_last;
-    size_t under_way; /* exchanges that have a stream */
+    size_t under_way;           /* exchanges that have a stream */
     struct client_stream *idle; /* open streams for reuse */
     size_t idle_count;
     uint64_t used_ns; /* when the last call ended */
@@ -66,13 +66,27 @@ struct rpc_exchange {
 };
 
 /* rpc_session.c */
-struct rpc_session *rpc__session_find(struct rpc_client *x, const struct rpc_target *to); /* dials a new one; NULL: no memory */
+struct rpc_session *
+rpc__session_find(struct rpc_client *x,
+                  const struct rpc_target *to); /* dials a new one; NULL: no memory */
 void rpc__session_close(struct rpc_session *s); /* fails what it has; frees it */
 void rpc__session_enqueue(struct rpc_session *s, struct rpc_exchange *e);
 void rpc__session_unqueue(struct rpc_exchange *e);
 /* Gives streams to the exchanges that wait, as far as there may be more. */
 void rpc__session_serve(struct rpc_session *s);
-void rpc__stream_abandon(struct client_stream *st); /* resets it: its reply is not wanted any more */
+void rpc__stream_abandon(
+    struct client_stream *st); /* resets it: its reply is not wanted any more */
+
+void rpc__session_unlist(struct rpc_session *s); /* no new calls: the next one dials anew */
+void rpc__session_set_timer(struct rpc_session *s, uint64_t ns);
+
+/* rpc_dial.c */
+/* Begins to connect; on_event or the session's timer tells how it ended. */
+void rpc__dial(struct rpc_session *s, bufferevent_data_cb on_read, bufferevent_data_cb on_write,
+               bufferevent_event_cb on_event);
+/* Notes why dialling failed; the session's timer then closes it, since connect may fail within the call that asked
+ * for the session. */
+void rpc__dial_failed(struct rpc_session *s, const char *step, const char *reason);
 
 /* rpc_client.c */
 /* Encodes the exchange's request into the client's scratch buffer. */
@@ -80,4 +94,5 @@ void rpc__exchange_encode(struct rpc_exchange *e);
 /* A complete response. True: the stream may be used again. */
 bool rpc__exchange_response(struct rpc_exchange *e, struct mu__reader *r);
 /* Ends the exchange with an error text (prefix and reason), and frees it. */
-void rpc__exchange_fail(struct rpc_exchange *e, enum rpc_outcome outcome, const char *prefix, const char *reason);
+void rpc__exchange_fail(struct rpc_exchange *e, enum rpc_outcome outcome, const char *prefix,
+                        const char *reason);

@@ -91,7 +91,8 @@ void rpc_router_remove(struct rpc_router *r, const char *name)
 void rpc_router_add(struct rpc_router *r, const char *name, const char *host, uint16_t port)
 {
     size_t known = find(r, name);
-    if (known < r->count && strcmp(r->servers[known].host, host) == 0 && r->servers[known].port == port) {
+    if (known < r->count && strcmp(r->servers[known].host, host) == 0 &&
+        r->servers[known].port == port) {
         return;
     }
     rpc_router_remove(r, name);
@@ -99,7 +100,8 @@ void rpc_router_add(struct rpc_router *r, const char *name, const char *host, ui
                        .host = mu__strndup(&mu__malloc_allocator, host, strlen(host)),
                        .port = port};
     if (!s.name || !s.host ||
-        !mu__reserve(&mu__malloc_allocator, (void **)&r->servers, &r->cap, r->count + 1, sizeof s)) {
+        !mu__reserve(&mu__malloc_allocator, (void **)&r->servers, &r->cap, r->count + 1,
+                     sizeof s)) {
         free_server(&s);
         return;
     }
@@ -206,7 +208,8 @@ static void on_done(struct call *c, enum rpc_outcome outcome, void *arg)
         rotate(r, d->asked);
         d->unreached = outcome == RPC_UNSENT ? d->unreached + 1 : 0;
         if (d->unreached && d->unreached < r->count) {
-            attempt(d); /* nobody has heard of the call yet, so asking another is safe, whatever it is */
+            attempt(
+                d); /* nobody has heard of the call yet, so asking another is safe, whatever it is */
             return;
         }
         if (may_retry(d, outcome)) {
@@ -303,7 +306,8 @@ static void ping_first(struct rpc_router *r)
     r->pings_left--;
     struct rpc_target to = first_server(r);
     r->ping = call_create(&endpoints[ENDPOINT_STATUS_PING], 0, NULL, NULL);
-    r->ping_exchange = r->ping ? rpc_client_start(r->config.client, &to, r->ping, on_pinged, r) : NULL;
+    r->ping_exchange =
+        r->ping ? rpc_client_start(r->config.client, &to, r->ping, on_pinged, r) : NULL;
     if (!r->ping_exchange) {
         end_ping(r);
     }

@@ -16,8 +16,11 @@ struct rpc_router_config {
 };
 
 struct rpc_router;
-struct rpc_router *rpc_router_create(const struct rpc_router_config *cfg); /* NULL when out of memory */
-void rpc_router_destroy(struct rpc_router *r); /* before its client; fails what is under way, which must not start new calls */
+struct rpc_router *
+rpc_router_create(const struct rpc_router_config *cfg); /* NULL when out of memory */
+void rpc_router_destroy(
+    struct rpc_router
+        *r); /* before its client; fails what is under way, which must not start new calls */
 struct call_backend *rpc_router_backend(struct rpc_router *r);
 
 /* What gossip says. A known name gets the new address. */

@@ -12,8 +12,9 @@
 
 /* Counts the connections of each client address over all fronts (limits.rpc_max_conns_per_client). Any thread. */
 struct rpc_clients;
-struct rpc_clients *rpc_clients_create(unsigned max_per_client); /* 0: no limit. NULL when out of memory */
-void rpc_clients_destroy(struct rpc_clients *c);                 /* after the servers that use it */
+struct rpc_clients *
+rpc_clients_create(unsigned max_per_client);     /* 0: no limit. NULL when out of memory */
+void rpc_clients_destroy(struct rpc_clients *c); /* after the servers that use it */
 
 struct rpc_server_config {
     struct event_base *base;       /* of the front */
@@ -28,8 +29,10 @@ struct rpc_server_config {
 };
 
 struct rpc_server;
-struct rpc_server *rpc_server_create(const struct rpc_server_config *cfg); /* copies cfg; NULL when out of memory */
-void rpc_server_accept(struct rpc_server *s, int fd, const struct sockaddr *peer, socklen_t len); /* takes fd */
+struct rpc_server *
+rpc_server_create(const struct rpc_server_config *cfg); /* copies cfg; NULL when out of memory */
+void rpc_server_accept(struct rpc_server *s, int fd, const struct sockaddr *peer,
+                       socklen_t len); /* takes fd */
 size_t rpc_server_connections(const struct rpc_server *s);
 /* Closes all connections and cancels what they asked. On the front's loop, or once it has stopped. */
 void rpc_server_destroy(struct rpc_server *s);

@@ -19,7 +19,8 @@ struct rpc_address {
     uint8_t bytes[16];
 };
 struct rpc_address rpc__address_of(const struct sockaddr *peer, socklen_t len);
-bool rpc__client_enter(struct rpc_clients *c, const struct rpc_address *a); /* false: it has too many connections */
+bool rpc__client_enter(struct rpc_clients *c,
+                       const struct rpc_address *a); /* false: it has too many connections */
 void rpc__client_leave(struct rpc_clients *c, const struct rpc_address *a);
 
 struct rpc_server {
@@ -52,7 +53,8 @@ void rpc__connection_close_later(struct rpc_connection *c);
 
 /* rpc_stream.c: one stream of requests, answered strictly in order. */
 struct rpc_stream;
-struct rpc_stream *rpc__stream_create(struct rpc_connection *c, struct yamux_stream *ys); /* NULL: no memory */
+struct rpc_stream *rpc__stream_create(struct rpc_connection *c,
+                                      struct yamux_stream *ys); /* NULL: no memory */
 /* Bytes or the end arrived. False: the stream has ended and is freed, and a plain connection should be closed. */
 bool rpc__stream_readable(struct rpc_stream *s, bool ended);
 void rpc__stream_destroy(struct rpc_stream *s); /* cancels its call */

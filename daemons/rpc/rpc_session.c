@@ -1,26 +1,18 @@
-/* rpc_session.c - one yamux session to a server: dialled, kept alive, and its streams. */
+/* rpc_session.c - one yamux session to a server: kept alive, shared by calls, and its streams. */
 #include "rpc_client_internal.h"
 
 #include "base/log.h"
 #include "base/loop.h"
 
-#include <arpa/inet.h>
-#include <assert.h>
-#include <ctype.h>
-#include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#define READ_AT_ONCE    262144u
-#define PUMP_BELOW      262144u
 #define WRITE_TIMEOUT_S 10
 #define FIRST_BYTE      4 /* yamux */
 #define NO_CONNECTION   "rpc error getting client: failed to get conn: "
 #define LOST            "rpc error making call: "
 
-static void set_timer(struct rpc_session *s, uint64_t ns)
+void rpc__session_set_timer(struct rpc_session *s, uint64_t ns)
 {
     struct timeval tv = {(time_t)(ns / MU_SEC), (suseconds_t)(ns % MU_SEC / MU_USEC + 1)};
     event_add(s->timer, &tv);
@@ -185,7 +177,8 @@ static void on_readable(void *user, struct yamux_stream *ys)
         rpc_inbox_drop(&st->inbox);
         release(st, reusable);
     } else if (progress != RPC_MORE) {
-        stream_broke(st, progress == RPC_TOO_LARGE ? "the reply is too large" : "codec.decoder: malformed response");
+        stream_broke(st, progress == RPC_TOO_LARGE ? "the reply is too large"
+                                                   : "codec.decoder: malformed response");
         rpc__stream_abandon(st);
     } else if (yamux_stream_is_ended(ys)) {
         stream_broke(st, "EOF");
@@ -210,7 +203,7 @@ static const struct yamux_callbacks callbacks = {NULL, on_readable, on_died};
 
 /* ---- The session ---- */
 
-static void unlist(struct rpc_session *s)
+void rpc__session_unlist(struct rpc_session *s)
 {
     if (s->is_listed) {
         mu__map_remove(&s->client->sessions, s->key, strlen(s->key));
@@ -245,14 +238,16 @@ static void free_session(struct rpc_session *s)
 /* Unlisted first: who is told of the end may call the same server again, and gets a new session. */
 void rpc__session_close(struct rpc_session *s)
 {
-    unlist(s);
+    rpc__session_unlist(s);
     struct yamux *y = s->yamux;
     bool was_open = s->state == SESSION_OPEN;
     s->yamux = NULL;
     s->state = SESSION_FAILED;
     yamux_destroy(y);
     while (s->queue) {
-        rpc__exchange_fail(s->queue, RPC_UNSENT, was_open ? "rpc error getting client: failed to start stream: " : NO_CONNECTION,
+        rpc__exchange_fail(s->queue, RPC_UNSENT,
+                           was_open ? "rpc error getting client: failed to start stream: "
+                                    : NO_CONNECTION,
                            s->failure ? s->failure : "session shutdown");
     }
     free_session(s);
@@ -268,7 +263,7 @@ static void session_failed(struct rpc_session *s, int err)
 static void retire(struct rpc_session *s)
 {
     struct rpc_target to = {s->name, s->host, s->port};
-    unlist(s);
+    rpc__session_unlist(s);
     while (s->queue) {
         struct rpc_session *heir = rpc__session_find(s->client, &to);
         struct rpc_exchange *e = s->queue;
@@ -313,24 +308,13 @@ static void on_write(struct bufferevent *bev, void *arg)
     }
 }
 
-/* Ends dialling. Not at once: connect may fail within the call that asked for the session. */
-static void dial_failed(struct rpc_session *s, const char *step, const char *reason)
-{
-    char text[256];
-    int n = snprintf(text, sizeof text, "dial tcp %s:%u: %s%s", s->host, (unsigned)s->port, step, reason);
-    size_t at = strlen(text) - strlen(reason);
-    text[at] = (char)tolower((unsigned char)text[at]); /* as Go spells them */
-    s->failure = mu__strndup(&mu__malloc_allocator, text, mu__min((size_t)n, sizeof text - 1));
-    s->state = SESSION_FAILED;
-    unlist(s);
-    event_active(s->timer, EV_TIMEOUT, 0);
-}
-
 static bool open_session(struct rpc_session *s)
 {
     uint64_t now = loop_now_ns();
-    struct yamux_config cfg = {
-        .is_client = true, .callbacks = &callbacks, .user = s, .out = bufferevent_get_output(s->bev)};
+    struct yamux_config cfg = {.is_client = true,
+                               .callbacks = &callbacks,
+                               .user = s,
+                               .out = bufferevent_get_output(s->bev)};
     uint8_t type = FIRST_BYTE;
     s->yamux = evbuffer_add(cfg.out, &type, 1) == 0 ? yamux_create(&cfg, now) : NULL;
     if (!s->yamux) {
@@ -338,7 +322,7 @@ static bool open_session(struct rpc_session *s)
     }
     s->state = SESSION_OPEN;
     s->used_ns = now;
-    set_timer(s, yamux_deadline(s->yamux) - now);
+    rpc__session_set_timer(s, yamux_deadline(s->yamux) - now);
     rpc__session_serve(s);
     return true;
 }
@@ -351,10 +335,10 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
             struct timeval patience = {WRITE_TIMEOUT_S, 0};
             bufferevent_set_timeouts(bev, NULL, &patience);
             if (!open_session(s)) {
-                dial_failed(s, "", "out of memory");
+                rpc__dial_failed(s, "", "out of memory");
             }
         } else {
-            dial_failed(s, "connect: ", evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+            rpc__dial_failed(s, "connect: ", evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
         }
     } else if (s->state == SESSION_OPEN) {
         rpc__session_close(s);
@@ -367,7 +351,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct rpc_session *s = arg;
     if (s->state == SESSION_DIALING) {
-        dial_failed(s, "", "i/o timeout");
+        rpc__dial_failed(s, "", "i/o timeout");
     }
     if (s->state == SESSION_FAILED) {
         rpc__session_close(s);
@@ -382,76 +366,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         session_failed(s, err);
     } else {
         uint64_t due = yamux_deadline(s->yamux);
-        set_timer(s, due > now ? due - now : 0);
+        rpc__session_set_timer(s, due > now ? due - now : 0);
     }
 }
 
-static bool parse_address(const char *host, uint16_t port, struct sockaddr_storage *out, socklen_t *len)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, host, &in.sin_addr) == 1) {
-        memcpy(out, &in, sizeof in);
-        *len = sizeof in;
-        return true;
-    }
-    if (inet_pton(AF_INET6, host, &in6.sin6_addr) == 1) {
-        memcpy(out, &in6, sizeof in6);
-        *len = sizeof in6;
-        return true;
-    }
-    return false;
-}
-
-/* A socket for the connection, bound to the configured local address if that is of the same family; -1 on failure. */
-static int make_socket(struct rpc_session *s, int family)
-{
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
-    struct sockaddr_storage local;
-    socklen_t len;
-    if (fd < 0) {
-        return -1;
-    }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    const char *bind_host = s->client->config.bind_host;
-    if (bind_host && parse_address(bind_host, 0, &local, &len) && local.ss_family == family &&
-        bind(fd, (struct sockaddr *)&local, len) != 0) {
-        log_debug(RPC_MODULE, "cannot bind to %s: %s", bind_host, strerror(errno));
-    }
-    return fd;
-}
-
-static void dial(struct rpc_session *s)
-{
-    struct sockaddr_storage to;
-    socklen_t len;
-    if (!parse_address(s->host, s->port, &to, &len)) {
-        dial_failed(s, "", "not a numeric address");
-        return;
-    }
-    int fd = make_socket(s, to.ss_family);
-    s->bev = fd >= 0 ? bufferevent_socket_new(s->client->config.base, fd, BEV_OPT_CLOSE_ON_FREE) : NULL;
-    if (!s->bev) {
-        if (fd >= 0) {
-            close(fd);
-        }
-        dial_failed(s, "socket: ", strerror(errno));
-        return;
-    }
-    bufferevent_setcb(s->bev, on_read, on_write, on_event, s);
-    bufferevent_set_max_single_read(s->bev, READ_AT_ONCE);
-    bufferevent_setwatermark(s->bev, EV_WRITE, PUMP_BELOW, 0);
-    bufferevent_enable(s->bev, EV_READ | EV_WRITE);
-    set_timer(s, s->client->config.dial_timeout_ns);
-    if (bufferevent_socket_connect(s->bev, (struct sockaddr *)&to, (int)len) != 0 && s->state == SESSION_DIALING) {
-        dial_failed(s, "connect: ", strerror(errno));
-    }
-}
-
-static struct rpc_session *create_session(struct rpc_client *x, const struct rpc_target *to, const char *key, size_t len)
+static struct rpc_session *create_session(struct rpc_client *x, const struct rpc_target *to,
+                                          const char *key, size_t len)
 {
     struct rpc_session *s = mu__calloc(&mu__malloc_allocator, 1, sizeof *s);
     if (!s) {
@@ -466,7 +386,8 @@ static struct rpc_session *create_session(struct rpc_client *x, const struct rpc
     s->name = mu__strndup(&mu__malloc_allocator, to->name, strlen(to->name));
     s->host = mu__strndup(&mu__malloc_allocator, to->host, strlen(to->host));
     s->timer = evtimer_new(x->config.base, on_timer, s);
-    if (!s->key || !s->name || !s->host || !s->timer || !mu__map_set(&x->sessions, s->key, len, s, NULL)) {
+    if (!s->key || !s->name || !s->host || !s->timer ||
+        !mu__map_set(&x->sessions, s->key, len, s, NULL)) {
         free_session(s);
         return NULL;
     }
@@ -481,13 +402,13 @@ struct rpc_session *rpc__session_find(struct rpc_client *x, const struct rpc_tar
     size_t len = mu__min((size_t)n, sizeof key - 1);
     struct rpc_session *s = mu__map_get(&x->sessions, key, len);
     if (s && s->yamux && yamux_is_retiring(s->yamux)) {
-        unlist(s);
+        rpc__session_unlist(s);
         s = NULL;
     }
     if (!s) {
         s = create_session(x, to, key, len);
         if (s) {
-            dial(s);
+            rpc__dial(s, on_read, on_write, on_event);
         }
     }
     return s;

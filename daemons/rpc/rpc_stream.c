@@ -10,8 +10,9 @@ struct rpc_stream {
     struct rpc_connection *connection;
     struct yamux_stream *ys; /* NULL: the plain connection itself */
     struct rpc_inbox inbox;
-    size_t counted;    /* share of server->inbox_bytes */
-    struct call *call; /* under way; nothing more is read meanwhile, so that the window holds the sender back */
+    size_t counted; /* share of server->inbox_bytes */
+    struct call *
+        call; /* under way; nothing more is read meanwhile, so that the window holds the sender back */
     uint64_t seq;
     bool busy;   /* within advance */
     bool failed; /* to be closed after what was written */
@@ -59,12 +60,14 @@ static void send_scratch(struct rpc_stream *s)
     }
 }
 
-static void send_error(struct rpc_stream *s, uint64_t seq, struct mu_str method, const char *prefix, struct mu_str rest)
+static void send_error(struct rpc_stream *s, uint64_t seq, struct mu_str method, const char *prefix,
+                       struct mu_str rest)
 {
     struct mu__writer text = mu__writer_growing(&mu__malloc_allocator);
     mu__write_cstr(&text, prefix);
     mu__write_bytes(&text, rest.p, rest.len);
-    rpc_write_error(&s->connection->server->scratch, seq, method, (struct mu_str){(char *)text.data, text.len});
+    rpc_write_error(&s->connection->server->scratch, seq, method,
+                    (struct mu_str){(char *)text.data, text.len});
     mu__writer_fini(&text);
     send_scratch(s);
 }

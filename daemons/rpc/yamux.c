@@ -6,7 +6,8 @@
 
 #define STREAMS_MAX  16384u
 #define BUFFERED_MAX ((size_t)64 << 20)
-#define CONTROL_MAX  ((size_t)8 << 20) /* output beyond this is control frames that the peer does not take */
+#define CONTROL_MAX                                                                                \
+    ((size_t)8 << 20) /* output beyond this is control frames that the peer does not take */
 
 const char *yamux_strerror(int code)
 {
@@ -62,7 +63,8 @@ void yamux_destroy(struct yamux *y)
     mu__free(&mu__malloc_allocator, y);
 }
 
-void yamux__send_header(struct yamux *y, enum yamux_type type, unsigned flags, uint32_t id, uint32_t length)
+void yamux__send_header(struct yamux *y, enum yamux_type type, unsigned flags, uint32_t id,
+                        uint32_t length)
 {
     uint8_t header[YAMUX_HEADER];
     struct mu__writer w = mu__writer_fixed(header, sizeof header);
@@ -200,7 +202,8 @@ static int receive_data(struct yamux *y, const struct frame *f)
 static int receive_payload(struct yamux *y, struct evbuffer *in)
 {
     size_t n = mu__min(evbuffer_get_length(in), y->payload_left);
-    struct yamux_stream *s = yamux__find(y, y->payload_frame.id); /* it may end between two pieces */
+    struct yamux_stream *s =
+        yamux__find(y, y->payload_frame.id); /* it may end between two pieces */
     y->payload_left -= (uint32_t)n;
     if (!s || s->close_requested) {
         evbuffer_drain(in, n);
@@ -212,7 +215,8 @@ static int receive_payload(struct yamux *y, struct evbuffer *in)
         return YAMUX_ENOMEM;
     }
     /* The callback may have ended the stream. */
-    return y->payload_left ? YAMUX_OK : receive_fin(y, &y->payload_frame, yamux__find(y, y->payload_frame.id));
+    return y->payload_left ? YAMUX_OK
+                           : receive_fin(y, &y->payload_frame, yamux__find(y, y->payload_frame.id));
 }
 
 static struct frame read_header(struct evbuffer *in)
@@ -315,7 +319,8 @@ bool yamux_is_retiring(const struct yamux *y)
 
 bool yamux_can_open(const struct yamux *y)
 {
-    return !yamux_is_retiring(y) && y->unacked < YAMUX_BACKLOG_MAX && y->streams.count < y->config.streams_max;
+    return !yamux_is_retiring(y) && y->unacked < YAMUX_BACKLOG_MAX &&
+           y->streams.count < y->config.streams_max;
 }
 
 struct yamux_stream *yamux_open(struct yamux *y, void *stream_user)

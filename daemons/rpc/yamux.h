@@ -20,10 +20,12 @@
 
 enum yamux_err {
     YAMUX_OK = 0,
-    YAMUX_EPROTOCOL = -1, /* the peer broke a rule; a go-away was appended to the output, which should still be sent */
-    YAMUX_EGOAWAY = -2,   /* the peer said that it hit an error */
-    YAMUX_ETIMEOUT = -3,  /* no answer to a ping */
-    YAMUX_EBUFFER = -4,   /* the peer makes us keep more than buffered_max, or takes nothing from us */
+    YAMUX_EPROTOCOL =
+        -1, /* the peer broke a rule; a go-away was appended to the output, which should still be sent */
+    YAMUX_EGOAWAY = -2,  /* the peer said that it hit an error */
+    YAMUX_ETIMEOUT = -3, /* no answer to a ping */
+    YAMUX_EBUFFER =
+        -4, /* the peer makes us keep more than buffered_max, or takes nothing from us */
     YAMUX_ENOMEM = -5
 };
 const char *yamux_strerror(int code);
@@ -41,16 +43,17 @@ struct yamux_callbacks {
 };
 
 struct yamux_config {
-    bool is_client;                       /* our streams get odd ids */
+    bool is_client; /* our streams get odd ids */
     const struct yamux_callbacks *callbacks;
     void *user;
-    struct evbuffer *out;                 /* borrowed; what is to be sent */
-    size_t streams_max;                   /* live at a time; further ones are reset. 0: 16384 */
-    size_t buffered_max;                  /* bytes received and not yet consumed, over all streams. 0: 64 MiB */
+    struct evbuffer *out; /* borrowed; what is to be sent */
+    size_t streams_max;   /* live at a time; further ones are reset. 0: 16384 */
+    size_t buffered_max;  /* bytes received and not yet consumed, over all streams. 0: 64 MiB */
 };
 
-struct yamux *yamux_create(const struct yamux_config *cfg, uint64_t now_ns); /* NULL when out of memory */
-void yamux_destroy(struct yamux *y); /* ends all streams: died is called for each */
+struct yamux *yamux_create(const struct yamux_config *cfg,
+                           uint64_t now_ns); /* NULL when out of memory */
+void yamux_destroy(struct yamux *y);         /* ends all streams: died is called for each */
 
 /* Takes all it can from `in`. After an error the session is dead: the owner sends what is in out, and destroys it. */
 int yamux_receive(struct yamux *y, struct evbuffer *in, uint64_t now_ns);

@@ -23,13 +23,13 @@ struct frame {
 
 struct yamux {
     struct yamux_config config;
-    struct mu__map streams; /* by id */
+    struct mu__map streams;                      /* by id */
     struct yamux_stream *waiting, *waiting_last; /* streams that have data and window, in turn */
     uint32_t next_id;
     uint32_t payload_left; /* of payload_frame */
     struct frame payload_frame;
-    size_t buffered; /* received and not consumed, over all streams */
-    size_t unacked;  /* our streams without ACK */
+    size_t buffered;     /* received and not consumed, over all streams */
+    size_t unacked;      /* our streams without ACK */
     uint64_t ping_at_ns; /* when to ping, or when to give up while one is out */
     uint32_t ping_id;
     bool ping_is_out, peer_goes_away, dead, no_memory;
@@ -38,7 +38,8 @@ struct yamux {
 struct yamux_stream {
     struct yamux *session;
     void *user;
-    struct evbuffer *in, *out; /* made when first needed; out: written, waiting for window or turn */
+    struct evbuffer *in,
+        *out; /* made when first needed; out: written, waiting for window or turn */
     struct yamux_stream *next_waiting, *previous_waiting;
     size_t in_counted; /* share of session->buffered */
     uint32_t id, send_window, receive_window;
@@ -46,12 +47,14 @@ struct yamux_stream {
     bool fin_received, fin_sent, close_requested;
 };
 
-void yamux__send_header(struct yamux *y, enum yamux_type type, unsigned flags, uint32_t id, uint32_t length);
+void yamux__send_header(struct yamux *y, enum yamux_type type, unsigned flags, uint32_t id,
+                        uint32_t length);
 struct yamux_stream *yamux__find(const struct yamux *y, uint32_t id);
 struct yamux_stream *yamux__stream_create(struct yamux *y, uint32_t id, void *user);
 /* Ends it for reasons beyond its owner, who is told unless it had closed the stream already; frees it. */
 void yamux__stream_die(struct yamux_stream *s);
 void yamux__stream_receive_fin(struct yamux_stream *s); /* may free it */
-bool yamux__stream_take(struct yamux_stream *s, struct evbuffer *in, size_t n); /* false: no memory */
-void yamux__stream_flush(struct yamux_stream *s);                               /* may free it */
+bool yamux__stream_take(struct yamux_stream *s, struct evbuffer *in,
+                        size_t n);                /* false: no memory */
+void yamux__stream_flush(struct yamux_stream *s); /* may free it */
 void yamux__unwait(struct yamux_stream *s);

@@ -14,8 +14,11 @@ struct yamux_stream *yamux__stream_create(struct yamux *y, uint32_t id, void *us
     if (!s) {
         return NULL;
     }
-    *s = (struct yamux_stream){
-        .session = y, .user = user, .id = id, .send_window = YAMUX_WINDOW, .receive_window = YAMUX_WINDOW};
+    *s = (struct yamux_stream){.session = y,
+                               .user = user,
+                               .id = id,
+                               .send_window = YAMUX_WINDOW,
+                               .receive_window = YAMUX_WINDOW};
     if (!mu__map_set(&y->streams, &s->id, sizeof s->id, s, NULL)) {
         mu__free(&mu__malloc_allocator, s);
         return NULL;
@@ -149,7 +152,8 @@ void yamux_stream_consumed(struct yamux_stream *s)
         return;
     }
     s->receive_window += delta;
-    yamux__send_header(y, YAMUX_WINDOW_UPDATE, s->is_ours && !s->syn_sent ? YAMUX_SYN : 0, s->id, delta);
+    yamux__send_header(y, YAMUX_WINDOW_UPDATE, s->is_ours && !s->syn_sent ? YAMUX_SYN : 0, s->id,
+                       delta);
     s->syn_sent = true;
 }
 

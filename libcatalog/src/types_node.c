@@ -51,13 +51,14 @@ static const uint8_t expose_wire[] = {0, 1};
 SCHEMA(expose, "ExposeConfig");
 
 static const struct mu__field upstream_fields[] = {
-    ALIASED(upstream, STR, destination_type, "DestinationType", OMIT, "destination_type"),
-    ALIASED(upstream, STR, destination_namespace, "DestinationNamespace", OMIT, "destination_namespace"),
+    ALIASED(upstream, STR, destination_type, "DestinationType", 0, "destination_type"),
+    ALIASED(upstream, STR, destination_namespace, "DestinationNamespace", OMIT,
+            "destination_namespace"),
     ALIASED(upstream, STR, destination_name, "DestinationName", 0, "destination_name"),
     FIELD(upstream, STR, datacenter, "Datacenter"),
     ALIASED(upstream, STR, local_bind_address, "LocalBindAddress", OMIT, "local_bind_address"),
     ALIASED(upstream, INT, local_bind_port, "LocalBindPort", 0, "local_bind_port"),
-    FLAGGED(upstream, ANY, config, "Config", OMIT),
+    FIELD(upstream, ANY, config, "Config"),
     ALIASED_SUB(upstream, STRUCT, mesh_gateway, "MeshGateway", 0, "mesh_gateway", mesh_gateway),
     FLAGGED(upstream, STRS, ingress_hosts, "IngressHosts", NO_JSON),
 };
@@ -65,9 +66,12 @@ static const uint8_t upstream_wire[] = {6, 3, 2, 1, 0, 8, 4, 5, 7};
 SCHEMA(upstream, "Upstream");
 
 static const struct mu__field proxy_fields[] = {
-    ALIASED(proxy, STR, destination_service_name, "DestinationServiceName", OMIT, "destination_service_name"),
-    ALIASED(proxy, STR, destination_service_id, "DestinationServiceID", OMIT, "destination_service_id"),
-    ALIASED(proxy, STR, local_service_address, "LocalServiceAddress", OMIT, "local_service_address"),
+    ALIASED(proxy, STR, destination_service_name, "DestinationServiceName", OMIT,
+            "destination_service_name"),
+    ALIASED(proxy, STR, destination_service_id, "DestinationServiceID", OMIT,
+            "destination_service_id"),
+    ALIASED(proxy, STR, local_service_address, "LocalServiceAddress", OMIT,
+            "local_service_address"),
     ALIASED(proxy, INT, local_service_port, "LocalServicePort", OMIT, "local_service_port"),
     FLAGGED(proxy, ANY, config, "Config", OMIT),
     SUB(proxy, LIST, upstreams, "Upstreams", OMIT, upstream),
@@ -79,7 +83,8 @@ SCHEMA(proxy, "ConnectProxyConfig");
 
 static const struct mu__field connect_fields[] = {
     FLAGGED(connect, BOOL, native, "Native", OMIT),
-    ALIASED_SUB(connect, PTR, sidecar_service, "SidecarService", OMIT, "sidecar_service", service_definition),
+    ALIASED_SUB(connect, PTR, sidecar_service, "SidecarService", OMIT, "sidecar_service",
+                service_definition),
 };
 static const uint8_t connect_wire[] = {0, 1};
 SCHEMA(connect, "ServiceConnect");
@@ -90,15 +95,16 @@ static const struct mu__field node_service_fields[] = {
     FIELD(node_service, STR, service, "Service"),
     FLAGGED(node_service, STRS, tags, "Tags", NO_NULL),
     FIELD(node_service, STR, address, "Address"),
-    ALIASED_SUB(node_service, STRUCTMAP, tagged_addresses, "TaggedAddresses", OMIT, "tagged_addresses",
-                service_address),
+    ALIASED_SUB(node_service, STRUCTMAP, tagged_addresses, "TaggedAddresses", OMIT,
+                "tagged_addresses", service_address),
     FIELD(node_service, STRMAP, meta, "Meta"),
     FIELD(node_service, INT, port, "Port"),
     SUB(node_service, PTR, weights, "Weights", 0, weights),
     ALIASED(node_service, BOOL, enable_tag_override, "EnableTagOverride", 0, "enable_tag_override"),
     SUB(node_service, STRUCT, proxy, "Proxy", 0, proxy),
     SUB(node_service, STRUCT, connect, "Connect", 0, connect),
-    FLAGGED(node_service, BOOL, locally_registered_as_sidecar, "LocallyRegisteredAsSidecar", NO_JSON),
+    FLAGGED(node_service, BOOL, locally_registered_as_sidecar, "LocallyRegisteredAsSidecar",
+            NO_JSON),
     RAFT_INDEX(node_service),
 };
 static const uint8_t node_service_wire[] = {4, 11, 13, 9, 1, 0, 12, 6, 14, 7, 10, 2, 5, 3, 8};
@@ -116,7 +122,8 @@ static const struct mu__field service_node_fields[] = {
     FIELD(service_node, STR, service_name, "ServiceName"),
     FLAGGED(service_node, STRS, service_tags, "ServiceTags", NO_NULL),
     FIELD(service_node, STR, service_address, "ServiceAddress"),
-    SUB(service_node, STRUCTMAP, service_tagged_addresses, "ServiceTaggedAddresses", OMIT, service_address),
+    SUB(service_node, STRUCTMAP, service_tagged_addresses, "ServiceTaggedAddresses", OMIT,
+        service_address),
     SUB(service_node, STRUCT, service_weights, "ServiceWeights", 0, weights),
     FLAGGED(service_node, STRMAP, service_meta, "ServiceMeta", NO_NULL),
     FIELD(service_node, INT, service_port, "ServicePort"),
@@ -135,8 +142,8 @@ static const struct mu__field check_definition_fields[] = {
     FLAGGED(check_definition, DURATION, interval_ns, "Interval", TEXT_DURATION),
     FLAGGED(check_definition, UINT, output_max_size, "OutputMaxSize", OMIT),
     FLAGGED(check_definition, DURATION, timeout_ns, "Timeout", TEXT_DURATION),
-    ALIASED(check_definition, DURATION, deregister_critical_service_after_ns, "DeregisterCriticalServiceAfter",
-            TEXT_DURATION, "deregister_critical_service_after"),
+    ALIASED(check_definition, DURATION, deregister_critical_service_after_ns,
+            "DeregisterCriticalServiceAfter", TEXT_DURATION, "deregister_critical_service_after"),
     FLAGGED(check_definition, STR, http, "HTTP", OMIT),
     ALIASED(check_definition, BOOL, tls_skip_verify, "TLSSkipVerify", OMIT, "tls_skip_verify"),
     FLAGGED(check_definition, STRSMAP, header, "Header", OMIT),

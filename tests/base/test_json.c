@@ -29,8 +29,8 @@ static void test_strings_escape_as_go_does(void **state)
         {"x\xe2\x80\xa8y\xe2\x80\xa9z\xe2\x80\xaa", "\"x\\u2028y\\u2029z\xe2\x80\xaa\""},
         {"\xff", "\"\\ufffd\""},
         {"a\xc3", "\"a\\ufffd\""},
-        {"\xc0\xaf", "\"\\ufffd\\ufffd\""},                     /* overlong */
-        {"\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""},         /* a surrogate */
+        {"\xc0\xaf", "\"\\ufffd\\ufffd\""},                       /* overlong */
+        {"\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""},            /* a surrogate */
         {"\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\""}, /* above U+10FFFF */
         {"\xe2\x82z", "\"\\ufffd\\ufffdz\""},
     };
@@ -95,8 +95,11 @@ static void test_integers_print_at_their_limits(void **state)
 static void test_base64_pads(void **state)
 {
     (void)state;
-    static const char *const rows[][2] = {
-        {"", "\"\""}, {"f", "\"Zg==\""}, {"fo", "\"Zm8=\""}, {"foo", "\"Zm9v\""}, {"\xff\xfe\xfd\xfc", "\"//79/A==\""}};
+    static const char *const rows[][2] = {{"", "\"\""},
+                                          {"f", "\"Zg==\""},
+                                          {"fo", "\"Zm8=\""},
+                                          {"foo", "\"Zm9v\""},
+                                          {"\xff\xfe\xfd\xfc", "\"//79/A==\""}};
     struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
     struct mu__json j = mu__json(&w, false);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -151,7 +154,8 @@ static void test_pretty_output_indents_by_four_and_keeps_empty_containers_short(
         mu__json_list(&j);
         mu__json_list_end(&j);
         mu__json_object_end(&j);
-        expect(&w, pretty ? "{\n    \"a\": [\n        1,\n        {}\n    ],\n    \"b\": []\n}" : "{\"a\":[1,{}],\"b\":[]}");
+        expect(&w, pretty ? "{\n    \"a\": [\n        1,\n        {}\n    ],\n    \"b\": []\n}"
+                          : "{\"a\":[1,{}],\"b\":[]}");
     }
     mu__writer_fini(&w);
 }
@@ -196,7 +200,10 @@ struct rec {
 extern const struct mu__schema rec_schema;
 #define AT(member) offsetof(struct rec, member)
 static const struct mu__field rec_fields[] = {
-    {.name = "Span", .kind = MU_DURATION, .offset = AT(span), .flags = MU_F_DURATION_STRING | MU_F_OMIT_EMPTY},
+    {.name = "Span",
+     .kind = MU_DURATION,
+     .offset = AT(span),
+     .flags = MU_F_DURATION_STRING | MU_F_OMIT_EMPTY},
     {.name = "Nanos", .json = "nanos", .kind = MU_DURATION, .offset = AT(nanos)},
     {.name = "Text", .kind = MU_STR, .offset = AT(text), .flags = MU_F_OMIT_EMPTY},
     {.name = "Bytes", .kind = MU_BYTES, .offset = AT(bytes)},
@@ -207,8 +214,9 @@ static const struct mu__field rec_fields[] = {
     {.name = "Any", .kind = MU_ANY, .offset = AT(any), .flags = MU_F_OMIT_EMPTY},
 };
 static const uint8_t rec_wire[] = {8, 3, 5, 6, 1, 7, 4, 0, 2};
-const struct mu__schema rec_schema = {"Rec", rec_fields, sizeof rec_fields / sizeof *rec_fields,
-                                      rec_wire, sizeof rec_wire, sizeof(struct rec)};
+const struct mu__schema rec_schema = {
+    "Rec",    rec_fields,      sizeof rec_fields / sizeof *rec_fields,
+    rec_wire, sizeof rec_wire, sizeof(struct rec)};
 
 static void test_records_follow_the_flags_of_their_tables(void **state)
 {
@@ -223,8 +231,10 @@ static void test_records_follow_the_flags_of_their_tables(void **state)
     struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
     struct mu__json j = mu__json(&w, false);
     mu__json_value(&j, &rec_schema, &outer);
-    expect(&w, "{\"Span\":\"1m30s\",\"nanos\":5,\"Text\":\"\\u003c\",\"Bytes\":\"aGk=\",\"Nil\":null,\"Empty\":[],"
-               "\"Map\":{},\"Next\":{\"nanos\":0,\"Bytes\":null,\"Nil\":null,\"Empty\":[],\"Map\":{},\"Next\":null},"
+    expect(&w, "{\"Span\":\"1m30s\",\"nanos\":5,\"Text\":\"\\u003c\",\"Bytes\":\"aGk=\",\"Nil\":"
+               "null,\"Empty\":[],"
+               "\"Map\":{},\"Next\":{\"nanos\":0,\"Bytes\":null,\"Nil\":null,\"Empty\":[],\"Map\":{"
+               "},\"Next\":null},"
                "\"Any\":{\"k\":1}}");
     mu__writer_fini(&w);
 }
@@ -267,13 +277,21 @@ static void test_odd_and_malformed_durations(void **state)
     static const struct {
         const char *text;
         int64_t ns;
-    } good[] = {{"0", 0},         {"+5s", 5000000000},  {".5s", 500000000},    {"1.s", 1000000000},
-                {"100us", 100000}, {"100\xce\xbcs", 100000}, {"1h1h", 7200000000000}, {"0.3333333333333333333h", 1200000000000}};
-    static const char *const bad[] = {"", "-", "3", "s", ".s", "1x", "1 s", "5ss", "9223372036854775808ns", "3000000h", "1s-"};
+    } good[] = {{"0", 0},
+                {"+5s", 5000000000},
+                {".5s", 500000000},
+                {"1.s", 1000000000},
+                {"100us", 100000},
+                {"100\xce\xbcs", 100000},
+                {"1h1h", 7200000000000},
+                {"0.3333333333333333333h", 1200000000000}};
+    static const char *const bad[] = {
+        "", "-", "3", "s", ".s", "1x", "1 s", "5ss", "9223372036854775808ns", "3000000h", "1s-"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         int64_t ns = -1;
         assert_true(mu__duration_parse(good[i].text, strlen(good[i].text), &ns));
-        assert_in_range(ns, good[i].ns ? good[i].ns - 1 : 0, good[i].ns); /* Go truncates fractions, too */
+        assert_in_range(ns, good[i].ns ? good[i].ns - 1 : 0,
+                        good[i].ns); /* Go truncates fractions, too */
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int64_t ns = -1;

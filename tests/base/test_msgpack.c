@@ -124,8 +124,10 @@ static void test_lying_counts_fail_before_anything_could_be_allocated(void **sta
 static void test_every_truncation_of_a_value_fails(void **state)
 {
     (void)state;
-    static const char *const values[] = {"cd0100", "cf0000000100000000", "cb3ff8000000000000", "da00026162",
-                                         "c4026162", "9301a161c0", "82a16101a16202", "d401ff", "c70301616263"};
+    static const char *const values[] = {
+        "cd0100",      "cf0000000100000000", "cb3ff8000000000000", "da00026162",
+        "c4026162",    "9301a161c0",         "82a16101a16202",     "d401ff",
+        "c70301616263"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         uint8_t bytes[32];
         size_t n = unhex(values[i], bytes);

@@ -38,15 +38,23 @@ static const struct mu__field all_fields[] = {
     {.name = "floats", .kind = MU_FLOATS, .offset = AT(floats)},
     {.name = "strmap", .kind = MU_STRMAP, .offset = AT(map)},
     {.name = "strsmap", .kind = MU_STRSMAP, .offset = AT(lists)},
-    {.name = "ptr", .kind = MU_PTR, .offset = AT(next), .sub = &all_schema, .flags = MU_F_OMIT_MSGPACK},
+    {.name = "ptr",
+     .kind = MU_PTR,
+     .offset = AT(next),
+     .sub = &all_schema,
+     .flags = MU_F_OMIT_MSGPACK},
     {.name = "list", .kind = MU_LIST, .offset = AT(children), .sub = &all_schema},
     {.name = "structmap", .kind = MU_STRUCTMAP, .offset = AT(named), .sub = &all_schema},
     {.name = "any", .kind = MU_ANY, .offset = AT(any)},
-    {.name = "secret", .kind = MU_INT, .offset = AT(secret), .flags = MU_F_NO_MSGPACK | MU_F_NO_JSON},
+    {.name = "secret",
+     .kind = MU_INT,
+     .offset = AT(secret),
+     .flags = MU_F_NO_MSGPACK | MU_F_NO_JSON},
 };
 static const uint8_t all_wire[] = {15, 0, 7, 4, 3, 9, 1, 13, 12, 6, 10, 8, 11, 14, 5, 2};
-const struct mu__schema all_schema = {"All", all_fields, sizeof all_fields / sizeof *all_fields,
-                                      all_wire, sizeof all_wire, sizeof(struct all)};
+const struct mu__schema all_schema = {
+    "All",    all_fields,      sizeof all_fields / sizeof *all_fields,
+    all_wire, sizeof all_wire, sizeof(struct all)};
 
 static size_t unhex(const char *hex, uint8_t *out, size_t max)
 {
@@ -326,8 +334,9 @@ static void test_clone_is_equal_and_lives_in_one_block(void **state)
     assert_non_null(copy);
     assert_true(mu__schema_equal(&all_schema, &obj, copy));
     const char *block = (const char *)copy;
-    const char *inside[] = {copy->text.p, (const char *)copy->list.items, (const char *)copy->next,
-                            copy->next->text.p, (const char *)copy->children.items[1], copy->any.p};
+    const char *inside[] = {
+        copy->text.p,       (const char *)copy->list.items,        (const char *)copy->next,
+        copy->next->text.p, (const char *)copy->children.items[1], copy->any.p};
     for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
         assert_true(inside[i] >= block && inside[i] < block + size);
     }

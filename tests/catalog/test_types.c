@@ -42,7 +42,8 @@ static void print_right_order(const struct mu__schema *s)
         for (size_t i = 0; i < s->nfields; i++) {
             const char *name = s->fields[i].name;
             bool on_wire = !(s->fields[i].flags & MU_F_NO_MSGPACK);
-            if (on_wire && strcmp(name, last) > 0 && (best == s->nfields || strcmp(name, s->fields[best].name) < 0)) {
+            if (on_wire && strcmp(name, last) > 0 &&
+                (best == s->nfields || strcmp(name, s->fields[best].name) < 0)) {
                 best = i;
             }
         }
@@ -147,7 +148,8 @@ static size_t unhex(char *hex)
 }
 
 /* A Go map travels in random order and ours sorted; then the bytes differ, and the value must not. */
-static void check_round_trip(const struct mu__schema *s, const uint8_t *bytes, size_t len, int *exact)
+static void check_round_trip(const struct mu__schema *s, const uint8_t *bytes, size_t len,
+                             int *exact)
 {
     struct mu__arena a;
     struct mu__reader r = mu__reader(bytes, len);
@@ -195,7 +197,8 @@ static void test_values_captured_from_consul_survive_byte_for_byte(void **state)
     }
     fclose(f);
     assert_int_equal(rows, 50);
-    assert_int_equal(exact, 39); /* the other eleven hold a Go map of several keys that is not in order */
+    assert_int_equal(exact,
+                     39); /* the other eleven hold a Go map of several keys that is not in order */
 }
 
 static struct mu_str text(const char *s)
@@ -207,37 +210,49 @@ static void test_service_prints_as_consul_prints_it(void **state)
 {
     (void)state;
     struct catalog_weights weights = {1, 1};
-    struct catalog_node_service service = {.id = text("web"), .service = text("web"), .weights = &weights,
-                                           .create_index = 13, .modify_index = 13,
+    struct catalog_node_service service = {.id = text("web"),
+                                           .service = text("web"),
+                                           .weights = &weights,
+                                           .create_index = 13,
+                                           .modify_index = 13,
                                            .locally_registered_as_sidecar = true};
     struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
     struct mu__json j = mu__json(&w, false);
     mu__json_value(&j, catalog_schema(CATALOG_NODE_SERVICE), &service);
     mu__write_u8(&w, 0);
-    assert_string_equal((const char *)w.data,
-                        "{\"ID\":\"web\",\"Service\":\"web\",\"Tags\":[],\"Address\":\"\",\"Meta\":null,\"Port\":0,"
-                        "\"Weights\":{\"Passing\":1,\"Warning\":1},\"EnableTagOverride\":false,"
-                        "\"Proxy\":{\"MeshGateway\":{},\"Expose\":{}},\"Connect\":{},"
-                        "\"CreateIndex\":13,\"ModifyIndex\":13}");
+    assert_string_equal(
+        (const char *)w.data,
+        "{\"ID\":\"web\",\"Service\":\"web\",\"Tags\":[],\"Address\":\"\",\"Meta\":null,\"Port\":0,"
+        "\"Weights\":{\"Passing\":1,\"Warning\":1},\"EnableTagOverride\":false,"
+        "\"Proxy\":{\"MeshGateway\":{},\"Expose\":{}},\"Connect\":{},"
+        "\"CreateIndex\":13,\"ModifyIndex\":13}");
     mu__writer_fini(&w);
 }
 
 static void test_check_prints_only_what_its_definition_sets(void **state)
 {
     (void)state;
-    struct catalog_check check = {.node = text("n1"), .check_id = text("c1"), .name = text("c1"),
-                                  .status = text("critical"), .type = text("http"),
-                                  .definition = {.interval_ns = 10000000000, .ttl_ns = 3000000000,
-                                                 .output_max_size = 33, .http = text("http://x")}};
+    struct catalog_check check = {.node = text("n1"),
+                                  .check_id = text("c1"),
+                                  .name = text("c1"),
+                                  .status = text("critical"),
+                                  .type = text("http"),
+                                  .definition = {.interval_ns = 10000000000,
+                                                 .ttl_ns = 3000000000,
+                                                 .output_max_size = 33,
+                                                 .http = text("http://x")}};
     struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
     struct mu__json j = mu__json(&w, false);
     mu__json_value(&j, catalog_schema(CATALOG_CHECK), &check);
     mu__write_u8(&w, 0);
-    assert_string_equal((const char *)w.data,
-                        "{\"Node\":\"n1\",\"CheckID\":\"c1\",\"Name\":\"c1\",\"Status\":\"critical\",\"Notes\":\"\","
-                        "\"Output\":\"\",\"ServiceID\":\"\",\"ServiceName\":\"\",\"ServiceTags\":[],\"Type\":\"http\","
-                        "\"Definition\":{\"Interval\":\"10s\",\"OutputMaxSize\":33,\"HTTP\":\"http://x\","
-                        "\"TTL\":3000000000},\"CreateIndex\":0,\"ModifyIndex\":0}");
+    assert_string_equal(
+        (const char *)w.data,
+        "{\"Node\":\"n1\",\"CheckID\":\"c1\",\"Name\":\"c1\",\"Status\":\"critical\",\"Notes\":"
+        "\"\","
+        "\"Output\":\"\",\"ServiceID\":\"\",\"ServiceName\":\"\",\"ServiceTags\":[],\"Type\":"
+        "\"http\","
+        "\"Definition\":{\"Interval\":\"10s\",\"OutputMaxSize\":33,\"HTTP\":\"http://x\","
+        "\"TTL\":3000000000},\"CreateIndex\":0,\"ModifyIndex\":0}");
     mu__writer_fini(&w);
 }
 

@@ -49,7 +49,8 @@ static void answer_strs(struct call *c)
 {
     struct mu_strs *reply = mu__arena_calloc(&c->arena, 1, sizeof *reply);
     reply->items = mu__arena_calloc(&c->arena, 1, sizeof *reply->items);
-    reply->items[0] = mu__cstr(c->endpoint == &endpoints[ENDPOINT_STATUS_PEERS] ? "127.0.0.2:28100" : "dc1");
+    reply->items[0] =
+        mu__cstr(c->endpoint == &endpoints[ENDPOINT_STATUS_PEERS] ? "127.0.0.2:28100" : "dc1");
     reply->len = 1;
     c->reply = reply;
     call_finish(c);
@@ -109,7 +110,8 @@ void kit_release(struct rpc_kit *k)
     }
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len, void *arg)
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len,
+                      void *arg)
 {
     (void)l;
     struct rpc_kit *k = arg;
@@ -133,8 +135,8 @@ void kit_init(struct rpc_kit *k, struct event_base *base, const struct rpc_serve
     c.user = k;
     k->server = rpc_server_create(&c);
     assert_non_null(k->server);
-    k->listener = evconnlistener_new_bind(base, on_accept, k, LEV_OPT_CLOSE_ON_FREE, -1, (struct sockaddr *)&in,
-                                          (int)len);
+    k->listener = evconnlistener_new_bind(base, on_accept, k, LEV_OPT_CLOSE_ON_FREE, -1,
+                                          (struct sockaddr *)&in, (int)len);
     assert_non_null(k->listener);
     getsockname(evconnlistener_get_fd(k->listener), (struct sockaddr *)&in, &len);
     k->port = ntohs(in.sin_port);

@@ -17,13 +17,14 @@ struct rpc_kit {
     uint16_t port;
     struct call *held[KIT_HELD]; /* blocking reads: answered by kit_release */
     size_t nheld, calls, cancelled;
-    size_t value_len;  /* of the last KVS.Apply */
-    size_t big;        /* length of the value that key "big" has */
-    int no_leader;     /* so many KVS calls are answered with "No cluster leader" */
-    int raft_fd;       /* what adopt_raft was given; -1 */
+    size_t value_len; /* of the last KVS.Apply */
+    size_t big;       /* length of the value that key "big" has */
+    int no_leader;    /* so many KVS calls are answered with "No cluster leader" */
+    int raft_fd;      /* what adopt_raft was given; -1 */
 };
 
-void kit_init(struct rpc_kit *k, struct event_base *base, const struct rpc_server_config *cfg); /* cfg may be NULL */
+void kit_init(struct rpc_kit *k, struct event_base *base,
+              const struct rpc_server_config *cfg); /* cfg may be NULL */
 void kit_fini(struct rpc_kit *k);
 void kit_release(struct rpc_kit *k); /* answers what is held */
 /* Runs the loop until *flag is not 0; fails the test when that takes absurdly long. */

@@ -128,14 +128,50 @@ static void test_scan_takes_every_form_of_value(void **state)
 {
     (void)state;
     static const char *const values[] = {
-        "00",       "7f",       "e0",         "ff",       "c0",         "c2",       "c3",
-        "a0",       "a161",     "bf61616161616161616161616161616161616161616161616161616161616161",
-        "c40161",   "c5000161", "c60000000161", "c7010561", "c800010561", "c9000000010561",
-        "ca00000000", "cb0000000000000000", "cc01", "cd0001", "ce00000001", "cf0000000000000001",
-        "d001",     "d10001",   "d200000001", "d30000000000000001",
-        "d40561",   "d5056161", "d60561616161", "d7056161616161616161", "d80561616161616161616161616161616161",
-        "d90161",   "da000161", "db0000000161", "90", "9101", "dc000101", "dd0000000101", "80", "810102",
-        "de00010102", "df000000010102", "9280a0", "81a16b92c0c0",
+        "00",
+        "7f",
+        "e0",
+        "ff",
+        "c0",
+        "c2",
+        "c3",
+        "a0",
+        "a161",
+        "bf61616161616161616161616161616161616161616161616161616161616161",
+        "c40161",
+        "c5000161",
+        "c60000000161",
+        "c7010561",
+        "c800010561",
+        "c9000000010561",
+        "ca00000000",
+        "cb0000000000000000",
+        "cc01",
+        "cd0001",
+        "ce00000001",
+        "cf0000000000000001",
+        "d001",
+        "d10001",
+        "d200000001",
+        "d30000000000000001",
+        "d40561",
+        "d5056161",
+        "d60561616161",
+        "d7056161616161616161",
+        "d80561616161616161616161616161616161",
+        "d90161",
+        "da000161",
+        "db0000000161",
+        "90",
+        "9101",
+        "dc000101",
+        "dd0000000101",
+        "80",
+        "810102",
+        "de00010102",
+        "df000000010102",
+        "9280a0",
+        "81a16b92c0c0",
     };
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         uint8_t bytes[64];
@@ -159,12 +195,10 @@ static void test_scan_refuses_what_cannot_be_a_message(void **state)
         const char *hex;
         enum rpc_progress want;
     } rows[] = {
-        {"c1", RPC_MALFORMED},
-        {"82c1", RPC_MALFORMED},
-        {"db00001000", RPC_TOO_LARGE},   /* text above the limit, before any of it is there */
-        {"ddffffffff", RPC_TOO_LARGE},   /* more elements than bytes are allowed */
-        {"dfffffffff", RPC_TOO_LARGE},
-        {"c9ffffffff05", RPC_TOO_LARGE},
+        {"c1", RPC_MALFORMED},         {"82c1", RPC_MALFORMED},
+        {"db00001000", RPC_TOO_LARGE}, /* text above the limit, before any of it is there */
+        {"ddffffffff", RPC_TOO_LARGE}, /* more elements than bytes are allowed */
+        {"dfffffffff", RPC_TOO_LARGE}, {"c9ffffffff05", RPC_TOO_LARGE},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         uint8_t bytes[16];

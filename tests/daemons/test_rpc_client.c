@@ -54,7 +54,9 @@ static void note(struct call *c, struct result *r)
     } else if (c->endpoint == &endpoints[ENDPOINT_KVS_GET]) {
         const struct catalog_indexed_dir_entries *reply = c->reply;
         r->index = reply->meta.index;
-        r->value_len = reply->entries.len ? ((struct catalog_dir_entry *)reply->entries.items[0])->value.len : 0;
+        r->value_len = reply->entries.len
+                           ? ((struct catalog_dir_entry *)reply->entries.items[0])->value.len
+                           : 0;
     } else if (c->endpoint->reply_kind == REPLY_BOOL) {
         r->flag = *(bool *)c->reply;
     }
@@ -183,7 +185,8 @@ static void test_refused_connection_says_so_and_nothing_was_sent(void **state)
     assert_int_equal(r.outcome, RPC_UNSENT);
     char want[128];
     snprintf(want, sizeof want,
-             "rpc error getting client: failed to get conn: dial tcp 127.0.0.1:%u: connect: connection refused",
+             "rpc error getting client: failed to get conn: dial tcp 127.0.0.1:%u: connect: "
+             "connection refused",
              (unsigned)f->kit.port);
     assert_string_equal(r.error, want);
 }
@@ -270,7 +273,8 @@ static void test_forwarded_call_is_finished_with_its_reply(void **state)
 
 static struct rpc_router *make_router(struct fixture *f, uint64_t hold_ns)
 {
-    struct rpc_router_config cfg = {.base = base, .client = f->client, .seed = 1, .hold_timeout_ns = hold_ns};
+    struct rpc_router_config cfg = {
+        .base = base, .client = f->client, .seed = 1, .hold_timeout_ns = hold_ns};
     struct rpc_router *r = rpc_router_create(&cfg);
     assert_non_null(r);
     return r;

@@ -23,8 +23,8 @@ static int teardown(void **state)
     return 0;
 }
 
-#define PING  "82a353657101ad536572766963654d6574686f64ab5374617475732e50696e6780"
-#define PONG  "83a54572726f72a0a353657101ad536572766963654d6574686f64ab5374617475732e50696e6780"
+#define PING "82a353657101ad536572766963654d6574686f64ab5374617475732e50696e6780"
+#define PONG "83a54572726f72a0a353657101ad536572766963654d6574686f64ab5374617475732e50696e6780"
 
 static void send_hex(int fd, const char *hex)
 {
@@ -84,7 +84,8 @@ static void test_hand_made_connections_get_what_consul_answers(void **state)
         send_hex(fd, sent);
         bool closed;
         const char *got = receive_hex(fd, &closed);
-        if (strcmp(received, "*") != 0 && strcmp(got, strcmp(received, "-") == 0 ? "" : received) != 0) {
+        if (strcmp(received, "*") != 0 &&
+            strcmp(got, strcmp(received, "-") == 0 ? "" : received) != 0) {
             fail_msg("%s: got %s", name, got);
         }
         if (closed != (strcmp(end, "closed") == 0)) {
@@ -106,7 +107,8 @@ static void test_decode_errors_are_answered_before_the_stream_closes(void **stat
     struct rpc_kit k;
     kit_init(&k, base, NULL);
     int fd = kit_connect(&k);
-    send_hex(fd, "0082a353657101ad536572766963654d6574686f64a74b56532e47657481aa4461746163656e74657205");
+    send_hex(
+        fd, "0082a353657101ad536572766963654d6574686f64a74b56532e47657481aa4461746163656e74657205");
     bool closed;
     const char *got = receive_hex(fd, &closed);
     assert_non_null(strstr(got, "636f6465632e6465636f6465723a20")); /* "codec.decoder: " */
@@ -122,8 +124,11 @@ static void test_silent_stream_does_not_hold_up_others(void **state)
     kit_init(&k, base, NULL);
     int fd = kit_connect(&k);
     send_hex(fd, "04000100010000000100000000000100010000000300000000000000000000000300000021" PING);
-    expect(fd, "000100020000000100000000000100020000000300000000000000000000000300000028" PONG, false);
-    send_hex(fd, "000100080000000100000000000200010000000000000002"); /* resetting the silent one is fine, too */
+    expect(fd, "000100020000000100000000000100020000000300000000000000000000000300000028" PONG,
+           false);
+    send_hex(
+        fd,
+        "000100080000000100000000000200010000000000000002"); /* resetting the silent one is fine, too */
     expect(fd, "000200020000000000000002", false);
     close(fd);
     kit_fini(&k);
@@ -135,8 +140,10 @@ static void test_answer_still_comes_after_the_caller_half_closed(void **state)
     struct rpc_kit k;
     kit_init(&k, base, NULL);
     int fd = kit_connect(&k);
-    send_hex(fd, "04000100010000000100000000000000000000000100000021" PING "000100040000000100000000");
-    expect(fd, "000100020000000100000000000000000000000100000028" PONG "000100040000000100000000", false);
+    send_hex(fd,
+             "04000100010000000100000000000000000000000100000021" PING "000100040000000100000000");
+    expect(fd, "000100020000000100000000000000000000000100000028" PONG "000100040000000100000000",
+           false);
     close(fd);
     kit_fini(&k);
 }

@@ -172,7 +172,8 @@ static void test_every_syn_is_acknowledged_at_once(void **state)
     struct pair *p = *state;
     feed(&p->server, "000100010000000100000000");
     expect_out(&p->server, "000100020000000100000000");
-    feed(&p->server, "0000000100000005000000026869"); /* on a data frame; ids need not be in order */
+    feed(&p->server,
+         "0000000100000005000000026869"); /* on a data frame; ids need not be in order */
     expect_out(&p->server, "000100020000000500000000");
     expect_taken(&p->server, "hi");
     feed(&p->server, "000100010000000200000000"); /* an even id */
@@ -226,7 +227,8 @@ static void test_large_transfer_waits_for_windows_and_gets_through(void **state)
     write_zeros(s, 3000000);
     run(p);
     struct evbuffer *in = yamux_stream_input(p->server.opened[0]);
-    assert_int_equal(evbuffer_get_length(in), YAMUX_WINDOW); /* no more than the window while nobody reads */
+    assert_int_equal(evbuffer_get_length(in),
+                     YAMUX_WINDOW); /* no more than the window while nobody reads */
     evbuffer_drain(in, YAMUX_WINDOW / 2 - 1);
     yamux_stream_consumed(p->server.opened[0]);
     assert_int_equal(evbuffer_get_length(p->server.out), 0); /* less than half: no update yet */
@@ -412,11 +414,12 @@ static void test_keepalive_pings_every_30_s_and_gives_up_after_10(void **state)
     assert_int_equal(evbuffer_get_length(p->server.out), 0);
     assert_int_equal(yamux_advance(p->server.y, YAMUX_PING_NS), 0);
     assert_true(yamux_deadline(p->server.y) == YAMUX_PING_NS + YAMUX_PING_WAIT_NS);
-    run(p); /* the client answers */
+    run(p);                                                    /* the client answers */
     assert_true(yamux_deadline(p->server.y) == YAMUX_PING_NS); /* the run's clock stands at 0 */
     assert_int_equal(yamux_advance(p->server.y, 2 * YAMUX_PING_NS), 0);
     expect_out(&p->server, "000200010000000000000001"); /* the next id; it gets lost */
-    assert_int_equal(yamux_advance(p->server.y, 2 * YAMUX_PING_NS + YAMUX_PING_WAIT_NS), YAMUX_ETIMEOUT);
+    assert_int_equal(yamux_advance(p->server.y, 2 * YAMUX_PING_NS + YAMUX_PING_WAIT_NS),
+                     YAMUX_ETIMEOUT);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -83,7 +83,9 @@ static void to_server(const uint8_t *data, size_t size)
 {
     struct fuzz f = {.backend = {start, cancel}};
     struct event_base *base = event_base_new();
-    struct rpc_server_config cfg = {.base = base, .backend = &f.backend, .request_bytes_max = 1 << 16,
+    struct rpc_server_config cfg = {.base = base,
+                                    .backend = &f.backend,
+                                    .request_bytes_max = 1 << 16,
                                     .call_bytes_max = 1 << 20};
     struct rpc_server *server = rpc_server_create(&cfg);
     struct sockaddr_in in = {.sin_family = AF_INET};
@@ -118,7 +120,8 @@ static void on_readable(void *user, struct yamux_stream *s)
     enum rpc_progress progress = rpc_inbox_feed(&c->inbox, yamux_stream_input(s));
     yamux_stream_consumed(s);
     if (progress == RPC_COMPLETE) {
-        struct call *call = call_create(&endpoints[ENDPOINT_HEALTH_SERVICE_NODES], 1 << 20, NULL, NULL);
+        struct call *call =
+            call_create(&endpoints[ENDPOINT_HEALTH_SERVICE_NODES], 1 << 20, NULL, NULL);
         struct mu__reader r = rpc_inbox_message(&c->inbox);
         struct rpc_response_header h;
         if (rpc_read_response_header(&r, &call->arena, &h) && !h.error.len) {
