@@ -50,8 +50,10 @@ void http_reply_error(struct http_request *r, const char *error)
     }
 }
 
-static void write_meta(struct http_request *r, const struct catalog_query_meta *m)
+void http_meta(struct http_request *r, const struct catalog_query_meta *m)
 {
+    static const struct catalog_query_meta none = {.index = 1};
+    m = m ? m : &none;
     http_header(r, "X-Consul-Index", "%llu", (unsigned long long)(m->index ? m->index : 1));
     http_header(r, "X-Consul-Knownleader", "%s", m->known_leader ? "true" : "false");
     http_header(r, "X-Consul-Lastcontact", "%llu",
@@ -117,14 +119,13 @@ static bool ask_leader(struct http_request *r, struct call *c, const struct cata
 static void on_done(struct call *c, void *arg)
 {
     struct http_request *r = arg;
-    static const struct catalog_query_meta none = {.index = 1};
     const struct catalog_query_meta *m = c->error ? NULL : meta_of(c);
     r->call = NULL;
     if (ask_leader(r, c, m)) {
         return;
     }
     if (r->meta) {
-        write_meta(r, m ? m : &none);
+        http_meta(r, m);
     }
     if (c->error) {
         http_reply_error(r, c->error);
@@ -134,13 +135,6 @@ static void on_done(struct call *c, void *arg)
         http_header(r, "X-Consul-Effective-Consistency", "%s", r->consistency);
     }
     r->encode(r, c);
-}
-
-void http_encode_bool(struct http_request *r, struct call *c)
-{
-    struct mu__json j = http_json(r);
-    mu__json_bool(&j, c->endpoint->reply_kind != REPLY_BOOL || *(const bool *)c->reply);
-    http_reply_json(r, &j, 200);
 }
 
 void http_encode_empty(struct http_request *r, struct call *c)

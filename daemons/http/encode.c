@@ -69,6 +69,9 @@ bool read_filter(struct http_request *r, const struct mu__schema *s)
     if (!text.len || filter_parse(s, text, &r->arena, &r->filter, err, sizeof err)) {
         return true;
     }
+    if (r->meta) {
+        http_meta(r, NULL);
+    }
     http_reply_text(r, 500, "Failed to create boolean expression evaluator: %s", err);
     return false;
 }

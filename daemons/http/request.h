@@ -74,8 +74,11 @@ struct call *http_call(struct http_request *r, const struct endpoint *e, http_en
 /* Starts r->call; the answer may have been sent when this returns. */
 void http_call_start(struct http_request *r);
 
-/* Answers true/false, or an empty 200: encoders for calls that reply with that. */
-void http_encode_bool(struct http_request *r, struct call *c);
+/* Sets the index headers; NULL: those of an error, index 1 and no known leader. */
+struct catalog_query_meta;
+void http_meta(struct http_request *r, const struct catalog_query_meta *m);
+
+/* The encoder of calls whose success is an empty 200. */
 void http_encode_empty(struct http_request *r, struct call *c);
 
 /* Decodes the body by s into out; on failure answers 400 with "<what><error>" and returns false. */

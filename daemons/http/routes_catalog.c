@@ -16,7 +16,6 @@ static void encode_datacenters(struct http_request *r, struct call *c)
 void route_catalog_datacenters(struct http_request *r)
 {
     if (read_call(r, &endpoints[ENDPOINT_CATALOG_LIST_DATACENTERS], encode_datacenters)) {
-        r->shows_consistency = true;
         r->blocking = false;
         http_call_start(r);
     }
@@ -123,7 +122,7 @@ static void encode_node_service_list(struct http_request *r, struct call *c)
     mu__json_ckey(&j, "Node");
     l->node ? mu__json_value(&j, catalog_schema(CATALOG_NODE), l->node) : mu__json_null(&j);
     mu__json_ckey(&j, "Services");
-    if (l->node) {
+    if (l->node && l->services.len) {
         mu__json_list(&j);
         for (size_t i = 0; i < l->services.len; i++) {
             if (filter_match(r->filter, l->services.items[i])) {

@@ -62,10 +62,7 @@ static bool all_passing(const struct catalog_check_service_node *n)
 static void encode_instances(struct http_request *r, struct call *c)
 {
     const struct mu_list *nodes = &((const struct catalog_indexed_check_service_nodes *)c->reply)->nodes;
-    bool passing;
-    if (!read_flag(r, "passing", &passing)) {
-        return;
-    }
+    bool passing = *(const bool *)r->user;
     struct mu__json j = http_json(r);
     mu__json_list(&j);
     for (size_t i = 0; i < nodes->len; i++) {
@@ -80,8 +77,14 @@ static void encode_instances(struct http_request *r, struct call *c)
 
 static void instances(struct http_request *r, bool connect)
 {
+    bool *passing = mu__arena_calloc(&r->arena, 1, sizeof *passing);
+    if (!passing) {
+        http_reply_empty(r, 500);
+        return;
+    }
+    r->user = passing;
     struct catalog_service_request *q = read_call_ns(r, &endpoints[ENDPOINT_HEALTH_SERVICE_NODES], encode_instances);
-    if (q && read_service(r, q) && read_filter(r, catalog_schema(CATALOG_CHECK_SERVICE_NODE))) {
+    if (q && read_service(r, q) && read_flag(r, "passing", passing) && read_filter(r, catalog_schema(CATALOG_CHECK_SERVICE_NODE))) {
         q->connect = connect;
         r->shows_consistency = true;
         http_call_start(r);

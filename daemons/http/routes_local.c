@@ -25,10 +25,11 @@ void route_agent_service_register(struct http_request *r)
         http_reply_text(r, 400, "%s", err);
         return;
     }
-    if (read_flag(r, "replace-existing-checks", &q->replace_existing_checks)) {
-        q->token = options_token(r);
-        http_call_start(r);
-    }
+    struct mu_str replace = http_param(r, "replace-existing-checks");
+    q->replace_existing_checks = replace.p && replace.len == 0;
+    (void)options_parse_bool(replace, &q->replace_existing_checks); /* what is no bool counts as false */
+    q->token = options_token(r);
+    http_call_start(r);
 }
 
 void route_agent_service_deregister(struct http_request *r)
@@ -183,11 +184,12 @@ static void reply_unknown_id(struct http_request *r)
     char why[300];
     snprintf(why, sizeof why, "ServiceId %s not found", header_safe(r, r->rest));
     http_header(r, "X-Consul-Reason", "%s", why);
-    if (wants_text(r)) {
-        http_reply_bytes(r, 404, "text/plain", mu__cstr(why));
+    struct mu__json j = http_json(r);
+    if (wants_text(r)) { /* the original answers JSON here, a lone string */
+        mu__json_cstr(&j, why);
+        http_reply_json(r, &j, 404);
         return;
     }
-    struct mu__json j = http_json(r);
     mu__json_object(&j);
     mu__json_ckey(&j, "AggregatedStatus");
     mu__json_cstr(&j, "critical");

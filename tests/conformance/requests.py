@@ -9,7 +9,7 @@ steps = []
 
 def ask(method, path, body=None, headers=None, loose=(), unordered=False):
     """loose: keys whose values differ by nature; their names and types are still compared.
-    unordered: lists of text come in any order."""
+    unordered: lists come in any order."""
     steps.append({"do": "ask", "method": method, "path": path, "body": body, "headers": headers or {},
                   "loose": list(loose), "unordered": unordered})
 
@@ -257,14 +257,15 @@ get("/v1/agent/service/nope")
 get("/v1/agent/service/web1?wait=x")
 get("/v1/agent/checks")
 for path in ("id/web1", "id/WEB2", "id/nope", "name/web", "name/WEB2", "name/nope", "id/web1?format=text", "name/WEB2?format=text",
-             "id/nope?format=text"):
-    get("/v1/agent/health/service/" + path)
+             "id/nope?format=text", "name/nope?format=text"):
+    get("/v1/agent/health/service/" + path, unordered=True)
 get("/v1/agent/health/service/id/web1", headers={"Accept": "text/plain"})
 for body in ("", "{}", '{"Name":1}', '{"TTL":"10s"}', '{"Name":"x"}', '{"Name":"x","TTL":"abc"}', '{"Name":"x","TTL":true}',
              '{"Name":"x","TTL":"10s","Interval":"10s"}', '{"Name":"x","HTTP":"http://x"}', '{"Name":"x","TTL":"1h","Status":"bad"}',
              '{"Name":"x","TTL":"1h","ServiceID":"nope"}', '{"Name":"x","TTL":"1h","OutputMaxSize":-1}', '{"bad":1}',
              '{"Name":"x","Args":"y"}', '{"Name":"x","AliasService":"web1","Interval":"1s"}'):
     put(CHECK, body)
+put("/v1/agent/check/deregister/x")
 put(CHECK, '{"Name":"node ttl","ID":"nt","ttl":"1h","Notes":"n"}')
 put(CHECK, '{"Name":"svc ttl","service_id":"web1","TTL":3600000000000,"Status":"passing"}')
 put("/v1/agent/check/pass/nt?note=fine")

@@ -76,7 +76,7 @@ def masked(value, loose, unordered):
         return out
     if isinstance(value, list):
         items = [masked(item, loose, unordered) for item in value]
-        return sorted(items) if unordered and all(isinstance(i, str) for i in items) else items
+        return sorted(items, key=lambda item: json.dumps(plain(item))) if unordered else items
     return masked_text(value) if isinstance(value, str) else value
 
 
@@ -164,7 +164,8 @@ def server(binary):
     """One server of a datacenter, alone, on an address nobody else uses."""
     ip = "127.%d.%d.%d" % (random.randint(64, 250), random.randint(1, 250), random.randint(2, 250))
     folder = tempfile.mkdtemp(prefix="conformance-")
-    command = [binary, "agent", "-server", "-bootstrap-expect=1", "-node=" + NODE, "-bind=" + ip, "-client=" + ip,
+    subcommand = [] if os.path.basename(binary) == "muster-server" else ["agent"]
+    command = [binary, *subcommand, "-server", "-bootstrap-expect=1", "-node=" + NODE, "-bind=" + ip, "-client=" + ip,
                "-data-dir=" + folder, "-dns-port=-1", "-log-level=err",
                "-hcl", '{"disable_update_check": true, "raft_protocol": 3}']
     log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
