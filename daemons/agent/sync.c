@@ -55,8 +55,8 @@ struct flight {
     size_t nchecks;
 };
 
-static void pump(struct sync *s);
 static void begin(struct sync *s, bool full);
+static void pump(struct sync *s);
 
 /* ---- Time ---- */
 
@@ -518,6 +518,11 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     begin(arg, false);
+}
+
+bool sync_is_idle(const struct sync *s)
+{
+    return s->phase == IDLE && !evtimer_pending(s->kick, NULL);
 }
 
 struct sync *sync_create(const struct sync_config *c)

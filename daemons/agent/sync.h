@@ -26,5 +26,6 @@ void sync_set_cluster_size(struct sync *s, size_t members);
 void sync_set_config(struct sync *s, const struct config *config);
 void sync_destroy(struct sync *s); /* NULL is allowed */
 
+bool sync_is_idle(const struct sync *s); /* no call is under way or about to be made at once */
 /* The pure part, for tests. */
 uint64_t sync_scale(size_t members); /* 1 up to 128 members, one more for each doubling */
