@@ -310,7 +310,7 @@ static void reload(void *user, agent_done_fn done, void *arg)
 static bool make_dir(const char *path, char *err, size_t errlen)
 {
     if (mkdir(path, 0755) != 0 && errno != EEXIST) {
-        snprintf(err, errlen, "data_dir \"%s\": %s", path, strerror(errno));
+        snprintf(err, errlen, "data_dir \"%.1024s\": %s", path, strerror(errno));
         return false;
     }
     return true;
@@ -325,7 +325,7 @@ static bool open_data_dir(struct process *p, char *err, size_t errlen)
         p->data_dir_is_temporary = mkdtemp(path) != NULL;
         p->data_dir = must(strdup(path));
         if (!p->data_dir_is_temporary) {
-            snprintf(err, errlen, "cannot make a temporary folder %s: %s", path, strerror(errno));
+            snprintf(err, errlen, "cannot make a temporary folder %.1024s: %s", path, strerror(errno));
         }
         return p->data_dir_is_temporary;
     }

@@ -242,7 +242,8 @@ class Cluster:
         try:
             for i in range(self.nservers):
                 self.add_server(i).start()
-            self.wait_for_leader()
+            if self.nservers:
+                self.wait_for_leader()
             for i in range(self.nagents):
                 self.add_agent(i).start()
             for i in range(self.nagents):

@@ -267,8 +267,11 @@ class Refusals(unittest.TestCase):
             for i in range(200):
                 put(c.server_address(0), f"/v1/kv/k{i}", "v" * 100)
             c.server(0).stop()
-            segment = sorted(glob.glob(c.path("server-0", "raft") + "/*"))
-            biggest = max((p for p in segment if "." not in p.rsplit("/", 1)[1] or True), key=lambda p: len(open(p, "rb").read().rstrip(b"\0")))
+            def written(path):
+                with open(path, "rb") as f:
+                    return len(f.read().rstrip(b"\0"))
+
+            biggest = max(glob.glob(c.path("server-0", "raft") + "/*"), key=written)
             with open(biggest, "r+b") as f:
                 f.seek(3000)
                 byte = f.read(1)
