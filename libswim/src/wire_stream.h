@@ -73,3 +73,7 @@ void swim__pushpull_rewind(struct swim__pushpull *p); /* next starts from the fi
 /* A user message on a stream. */
 bool swim__user_stream_decode(const void *data, size_t len, struct mu_str *out); /* lends */
 void swim__user_stream_encode(struct mu__writer *w, struct mu_str user);
+
+/* The header maps, behind the type byte; fail the reader when a count is over its limit. */
+void swim__pushpull_read_header(struct mu__reader *r, struct swim__pushpull_header *h);
+uint64_t swim__user_read_header(struct mu__reader *r);

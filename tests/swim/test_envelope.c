@@ -1,5 +1,5 @@
-/* Mirrors src/envelope.c: mostly what hostile peers may wrap. Honest envelopes are in
- * test_vectors.c. */
+/* Mirrors src/layers.c, packet.c, sealed_stream.c: mostly what hostile peers may wrap. Honest
+ * envelopes are in test_vectors.c. */
 #include "mu_test.h"
 
 #include "envelope.h"
