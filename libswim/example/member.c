@@ -2,7 +2,8 @@
  *
  *     member NAME IP:PORT [IP:PORT to join [KEY=VALUE tags ...]]        leaves on SIGINT
  *
- * A stream is handled in one go here, which blocks for up to a second; swim_node.h does it without. */
+ * A stream is handled in one go here, which blocks for up to a second; swim_node.h does it without.
+ */
 #include <arpa/inet.h>
 #include <muster/swim.h>
 #include <poll.h>
@@ -63,7 +64,8 @@ static struct swim_addr parse(const char *text)
     char ip[16];
     unsigned port;
     struct swim_addr a = {.len = 4};
-    if (sscanf(text, "%15[0-9.]:%u", ip, &port) != 2 || port > 65535 || inet_pton(AF_INET, ip, a.ip) != 1) {
+    if (sscanf(text, "%15[0-9.]:%u", ip, &port) != 2 || port > 65535 ||
+        inet_pton(AF_INET, ip, a.ip) != 1) {
         fprintf(stderr, "not an address: %s\n", text);
         exit(2);
     }
@@ -76,7 +78,8 @@ static int bound_socket(const struct swim_addr *a, int type)
     struct sockaddr_in sa = to_sockaddr(a);
     int fd = socket(AF_INET, type, 0), one = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 || (type == SOCK_STREAM && listen(fd, 16) != 0)) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 ||
+        (type == SOCK_STREAM && listen(fd, 16) != 0)) {
         perror("socket");
         exit(1);
     }
@@ -109,7 +112,8 @@ static void open_stream(struct swim *s, const struct swim_stream *st)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof second);
-    if (connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0 && write(fd, st->data, st->len) == (ssize_t)st->len) {
+    if (connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0 &&
+        write(fd, st->data, st->len) == (ssize_t)st->len) {
         run_stream(s, fd, st->id);
         return;
     }
@@ -139,12 +143,15 @@ static void accept_stream(struct swim *s, int listener)
 
 static void print_event(const struct swim_event *ev)
 {
-    static const char *const what[] = {
-        [SWIM_EVENT_JOIN] = "is alive", [SWIM_EVENT_UPDATE] = "changed", [SWIM_EVENT_LEAVE] = "left",
-        [SWIM_EVENT_FAILED] = "failed", [SWIM_EVENT_REAP] = "is forgotten"};
+    static const char *const what[] = {[SWIM_EVENT_JOIN] = "is alive",
+                                       [SWIM_EVENT_UPDATE] = "changed",
+                                       [SWIM_EVENT_LEAVE] = "left",
+                                       [SWIM_EVENT_FAILED] = "failed",
+                                       [SWIM_EVENT_REAP] = "is forgotten"};
     char text[SWIM_ADDR_TEXT];
     if (ev->type <= SWIM_EVENT_REAP) {
-        printf("%s (%s) %s\n", ev->member.name.p, swim_addr_text(&ev->member.addr, text), what[ev->type]);
+        printf("%s (%s) %s\n", ev->member.name.p, swim_addr_text(&ev->member.addr, text),
+               what[ev->type]);
     } else if (ev->type == SWIM_EVENT_USER) {
         printf("event %.*s: %zu bytes\n", (int)ev->name.len, ev->name.p, ev->payload.len);
     } else if (ev->type == SWIM_EVENT_JOIN_RESULT) {
@@ -229,7 +236,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", swim_strerror(rc));
         return 1;
     }
-    int udp = bound_socket(&cfg.advertise, SOCK_DGRAM), tcp = bound_socket(&cfg.advertise, SOCK_STREAM);
+    int udp = bound_socket(&cfg.advertise, SOCK_DGRAM),
+        tcp = bound_socket(&cfg.advertise, SOCK_STREAM);
     signal(SIGINT, on_signal);
     signal(SIGPIPE, SIG_IGN);
     while (!swim_has_left(s)) {

@@ -49,7 +49,8 @@ const char *swim_addr_text(const struct swim_addr *a, char out[SWIM_ADDR_TEXT])
 {
     char ip[40]; /* eight groups of four */
     if (a->len == 4) {
-        (void)snprintf(out, SWIM_ADDR_TEXT, "%u.%u.%u.%u:%u", a->ip[0], a->ip[1], a->ip[2], a->ip[3], a->port);
+        (void)snprintf(out, SWIM_ADDR_TEXT, "%u.%u.%u.%u:%u", a->ip[0], a->ip[1], a->ip[2],
+                       a->ip[3], a->port);
     } else if (a->len == 16) {
         (void)ipv6_text(a->ip, ip, sizeof ip);
         (void)snprintf(out, SWIM_ADDR_TEXT, "[%s]:%u", ip, a->port);

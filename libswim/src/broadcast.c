@@ -15,10 +15,10 @@ static bool before(const struct swim__broadcast *a, const struct swim__broadcast
     return a->id > b->id;
 }
 
-/* Splits t into what stands before key and the rest. Rotations by links instead of recursion, so that the depth of the
- * tree is no matter of the stack. */
-static void split(struct swim__broadcast *t, const struct swim__broadcast *key, struct swim__broadcast **low,
-                  struct swim__broadcast **high)
+/* Splits t into what stands before key and the rest. Rotations by links instead of recursion, so
+ * that the depth of the tree is no matter of the stack. */
+static void split(struct swim__broadcast *t, const struct swim__broadcast *key,
+                  struct swim__broadcast **low, struct swim__broadcast **high)
 {
     while (t) {
         if (before(t, key)) {
@@ -134,7 +134,8 @@ void swim__queue_drop(struct swim__queue *q, struct swim__broadcast *b)
     release(q, b);
 }
 
-bool swim__queue_add(struct swim__queue *q, const void *bytes, size_t len, struct swim__broadcast **watch, size_t max)
+bool swim__queue_add(struct swim__queue *q, const void *bytes, size_t len,
+                     struct swim__broadcast **watch, size_t max)
 {
     assert(len > 0 && len <= UINT32_MAX && max > 0);
     struct swim__broadcast *b = mu__alloc(&q->allocator, sizeof *b + len);
@@ -197,7 +198,8 @@ bool swim__queue_check(const struct swim__queue *q)
     for (const struct swim__broadcast *b = q->oldest; b; b = b->newer) {
         bool aged = b->newer ? b->newer->older == b && b->newer->id > b->id : q->newest == b;
         bool watched = !b->watch || *b->watch == b;
-        bool heaped = (!b->left || b->left->priority <= b->priority) && (!b->right || b->right->priority <= b->priority);
+        bool heaped = (!b->left || b->left->priority <= b->priority) &&
+                      (!b->right || b->right->priority <= b->priority);
         bool sorted = (!b->left || before(b->left, b)) && (!b->right || before(b, b->right));
         if (!aged || !watched || !heaped || !sorted) {
             return false;

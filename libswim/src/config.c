@@ -6,14 +6,17 @@
 #include <string.h>
 
 struct timing { /* what a profile sets */
-    uint64_t probe_interval_ns, probe_timeout_ns, gossip_interval_ns, gossip_to_the_dead_ns, push_pull_interval_ns,
-        stream_timeout_ns;
+    uint64_t probe_interval_ns, probe_timeout_ns, gossip_interval_ns, gossip_to_the_dead_ns,
+        push_pull_interval_ns, stream_timeout_ns;
     uint32_t indirect_checks, suspicion_mult, retransmit_mult;
 };
 static const struct timing profiles[] = {
-    [SWIM_LAN] = {1 * MU_SEC, 500 * MU_MSEC, 200 * MU_MSEC, 30 * MU_SEC, 30 * MU_SEC, 10 * MU_SEC, 3, 4, 4},
-    [SWIM_WAN] = {5 * MU_SEC, 3 * MU_SEC, 500 * MU_MSEC, 60 * MU_SEC, 60 * MU_SEC, 30 * MU_SEC, 3, 6, 4},
-    [SWIM_LOCAL] = {1 * MU_SEC, 200 * MU_MSEC, 100 * MU_MSEC, 15 * MU_SEC, 15 * MU_SEC, 1 * MU_SEC, 1, 3, 2},
+    [SWIM_LAN] = {1 * MU_SEC, 500 * MU_MSEC, 200 * MU_MSEC, 30 * MU_SEC, 30 * MU_SEC, 10 * MU_SEC,
+                  3, 4, 4},
+    [SWIM_WAN] = {5 * MU_SEC, 3 * MU_SEC, 500 * MU_MSEC, 60 * MU_SEC, 60 * MU_SEC, 30 * MU_SEC, 3,
+                  6, 4},
+    [SWIM_LOCAL] = {1 * MU_SEC, 200 * MU_MSEC, 100 * MU_MSEC, 15 * MU_SEC, 15 * MU_SEC, 1 * MU_SEC,
+                    1, 3, 2},
 };
 
 void swim_config_profile(struct swim_config *cfg, enum swim_profile profile)
@@ -69,7 +72,8 @@ bool swim__config_widen(const struct swim_config *cfg, struct swim_config *out)
     if (cfg->size < offsetof(struct swim_config, advertise)) {
         return false;
     }
-    for (size_t i = sizeof *out; i < cfg->size; i++) { /* fields of a later version: only their zero is known to us */
+    for (size_t i = sizeof *out; i < cfg->size;
+         i++) { /* fields of a later version: only their zero is known to us */
         if (((const unsigned char *)cfg)[i] != 0) {
             return false;
         }
@@ -148,8 +152,9 @@ static int check_fields(const struct swim_config *c, char *why, size_t cap)
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         const struct range *r = &ranges[i];
         if (r->value < r->min || r->value > r->max) {
-            return fault(why, cap, "%s must be %llu to %llu, not %llu", r->name, (unsigned long long)r->min,
-                         (unsigned long long)r->max, (unsigned long long)r->value);
+            return fault(why, cap, "%s must be %llu to %llu, not %llu", r->name,
+                         (unsigned long long)r->min, (unsigned long long)r->max,
+                         (unsigned long long)r->value);
         }
     }
     return SWIM_OK;
@@ -159,7 +164,9 @@ int swim_config_check(const struct swim_config *cfg, char *why, size_t cap)
 {
     struct swim_config c;
     if (!swim__config_widen(cfg, &c)) {
-        return fault(why, cap, "size is not that of a swim_config, or it sets fields that this library does not know");
+        return fault(
+            why, cap,
+            "size is not that of a swim_config, or it sets fields that this library does not know");
     }
     int rc = check_identity(&c, why, cap);
     return rc != SWIM_OK ? rc : check_fields(&c, why, cap);

@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool refuse(char *why, size_t cap, const struct swim_member *m, const char *what, struct mu_str value)
+static bool refuse(char *why, size_t cap, const struct swim_member *m, const char *what,
+                   struct mu_str value)
 {
     if (cap > 0) {
-        (void)snprintf(why, cap, "member '%.*s' %s '%.*s'", (int)m->name.len, m->name.p, what, (int)value.len,
-                       value.p ? value.p : "");
+        (void)snprintf(why, cap, "member '%.*s' %s '%.*s'", (int)m->name.len, m->name.p, what,
+                       (int)value.len, value.p ? value.p : "");
     }
     return false;
 }
@@ -42,10 +43,12 @@ static bool build_at_least(struct mu_str build, const unsigned want[3])
 static bool has_unique_id(const struct swim_member *m)
 {
     static const unsigned since[3] = {0, 8, 5};
-    return m->status != SWIM_STATUS_LEFT && tag_of(m, "id").len > 0 && build_at_least(tag_of(m, "build"), since);
+    return m->status != SWIM_STATUS_LEFT && tag_of(m, "id").len > 0 &&
+           build_at_least(tag_of(m, "build"), since);
 }
 
-static bool admit_one(const struct swim_consul_lan *own, const struct swim_member *m, char *why, size_t cap)
+static bool admit_one(const struct swim_consul_lan *own, const struct swim_member *m, char *why,
+                      size_t cap)
 {
     struct mu_str role = tag_of(m, "role"), dc = tag_of(m, "dc"), segment = tag_of(m, "segment");
     struct mu_str id = tag_of(m, "id");
@@ -64,7 +67,8 @@ static bool admit_one(const struct swim_consul_lan *own, const struct swim_membe
     return true;
 }
 
-bool swim_consul_lan_admit(void *user, const struct swim_member *candidates, size_t n, char *why, size_t cap)
+bool swim_consul_lan_admit(void *user, const struct swim_member *candidates, size_t n, char *why,
+                           size_t cap)
 {
     const struct swim_consul_lan *own = user;
     struct mu__map ids;
@@ -131,9 +135,11 @@ static bool has_version(struct mu_str s)
     return false;
 }
 
-bool swim_consul_wan_admit(void *user, const struct swim_member *candidates, size_t n, char *why, size_t cap)
+bool swim_consul_wan_admit(void *user, const struct swim_member *candidates, size_t n, char *why,
+                           size_t cap)
 {
-    static const char *const optional[] = {"expect", "wan_join_port", "vsn_min", "vsn_max", "raft_vsn"};
+    static const char *const optional[] = {"expect", "wan_join_port", "vsn_min", "vsn_max",
+                                           "raft_vsn"};
     (void)user;
     for (size_t i = 0; i < n; i++) {
         const struct swim_member *m = &candidates[i];

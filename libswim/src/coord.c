@@ -55,7 +55,8 @@ uint64_t swim_distance_ns(const struct swim_coordinate *a, const struct swim_coo
     if (adjusted > 0.0) {
         dist = adjusted;
     }
-    /* Coordinates of strangers may lie anywhere: what is no sensible time becomes the longest one. */
+    /* Coordinates of strangers may lie anywhere: what is no sensible time becomes the longest one.
+     */
     return dist < 1e9 ? (uint64_t)(dist * 1e9) : 1000000000 * MU_SEC;
 }
 
@@ -64,7 +65,8 @@ static double distance_s(const struct swim_coordinate *a, const struct swim_coor
     return (double)swim_distance_ns(a, b) / 1e9;
 }
 
-/* The unit vector from b to a, or a random one where they coincide; returns their distance, 0 then. */
+/* The unit vector from b to a, or a random one where they coincide; returns their distance, 0 then.
+ */
 static double unit_vector(const double *a, const double *b, double *unit, struct mu__prng *prng)
 {
     for (size_t i = 0; i < SWIM_DIMENSIONS; i++) {
@@ -88,8 +90,8 @@ static double unit_vector(const double *a, const double *b, double *unit, struct
     return mag;
 }
 
-static void apply_force(struct swim_coordinate *c, double force, const struct swim_coordinate *other,
-                        struct mu__prng *prng)
+static void apply_force(struct swim_coordinate *c, double force,
+                        const struct swim_coordinate *other, struct mu__prng *prng)
 {
     double unit[SWIM_DIMENSIONS];
     double mag = unit_vector(c->vec, other->vec, unit, prng);
@@ -124,19 +126,21 @@ static uint64_t filtered_rtt(struct swim__latency *l, uint64_t rtt_ns)
     return sorted[n / 2] - 1;
 }
 
-static void update_vivaldi(struct swim_coordinate *c, const struct swim_coordinate *other, double rtt_s,
-                           struct mu__prng *prng)
+static void update_vivaldi(struct swim_coordinate *c, const struct swim_coordinate *other,
+                           double rtt_s, struct mu__prng *prng)
 {
     double dist = distance_s(c, other);
     rtt_s = fmax(rtt_s, ZERO_THRESHOLD);
     double wrongness = fabs(dist - rtt_s) / rtt_s;
     double total = fmax(c->error + other->error, ZERO_THRESHOLD);
     double weight = c->error / total;
-    c->error = fmin(ERROR_MAX, ERROR_GAIN * weight * wrongness + c->error * (1.0 - ERROR_GAIN * weight));
+    c->error =
+        fmin(ERROR_MAX, ERROR_GAIN * weight * wrongness + c->error * (1.0 - ERROR_GAIN * weight));
     apply_force(c, FORCE_GAIN * weight * (rtt_s - dist), other, prng);
 }
 
-static void update_adjustment(struct swim__coords *c, const struct swim_coordinate *other, double rtt_s)
+static void update_adjustment(struct swim__coords *c, const struct swim_coordinate *other,
+                              double rtt_s)
 {
     c->samples[c->sample] = rtt_s - raw_distance(&c->self, other);
     c->sample = (c->sample + 1) % ADJUSTMENT_WINDOW;
@@ -154,8 +158,9 @@ static void update_gravity(struct swim_coordinate *c, struct mu__prng *prng)
     apply_force(c, -1.0 * share * share, &origin, prng);
 }
 
-bool swim__coords_update(struct swim__coords *c, struct swim__latency *latency, const struct swim_coordinate *other,
-                         uint64_t rtt_ns, struct mu__prng *prng)
+bool swim__coords_update(struct swim__coords *c, struct swim__latency *latency,
+                         const struct swim_coordinate *other, uint64_t rtt_ns,
+                         struct mu__prng *prng)
 {
     if (rtt_ns > RTT_MAX_NS || !swim__coord_is_valid(other)) {
         return false;

@@ -1,7 +1,7 @@
 /* core.h - what a swim is made of, and what its parts ask of each other.
  *
- * Each part is one .c file; the functions that others may call stand here under its name. Time reaches every part as
- * s->now, which swim_receive, swim_advance and their like set on entry. */
+ * Each part is one .c file; the functions that others may call stand here under its name. Time
+ * reaches every part as s->now, which swim_receive, swim_advance and their like set on entry. */
 #pragma once
 
 #include "coord.h"
@@ -18,7 +18,8 @@ struct swim__timer {
     void (*fire)(struct swim *s, struct swim__timer *t);
 };
 bool swim__timer_set(struct swim *s, struct swim__timer *t, uint64_t at); /* false: out of memory */
-void swim__timer_reset(struct swim *s, struct swim__timer *t, uint64_t at); /* for timers with a reserved place */
+void swim__timer_reset(struct swim *s, struct swim__timer *t,
+                       uint64_t at); /* for timers with a reserved place */
 void swim__timer_stop(struct swim *s, struct swim__timer *t);
 
 /* Every call that brings the time starts with this: time must not go back. */
@@ -31,20 +32,20 @@ struct swim__suspicion {
     struct swim__member *member;
     uint64_t start_ns, min_ns, max_ns;
     uint32_t k, confirmations; /* wanted, had */
-    uint64_t from[];           /* hashed names of those who said so: the accuser, then k confirmers */
+    uint64_t from[]; /* hashed names of those who said so: the accuser, then k confirmers */
 };
 
 /* One probe at a time (SWIM 3.1). */
 struct swim__probe {
-    struct swim__timer tick;  /* every probe interval */
-    struct swim__timer stage; /* end of the current stage of the probe under way */
+    struct swim__timer tick;     /* every probe interval */
+    struct swim__timer stage;    /* end of the current stage of the probe under way */
     struct swim__member *target; /* NULL: none under way, or its record is gone */
-    size_t at;                /* where in the list the round stands */
+    size_t at;                   /* where in the list the round stands */
     uint64_t sent_ns, deadline_ns;
-    uint32_t seq, stream;     /* stream: the fallback ping; 0: none */
+    uint32_t seq, stream; /* stream: the fallback ping; 0: none */
     uint32_t nacks_expected, nacks;
     bool active, indirect, answered_by_stream;
-    bool tick_missed;         /* a tick came while the last probe was under way */
+    bool tick_missed; /* a tick came while the last probe was under way */
 };
 
 /* A ping that we do for somebody else (SWIM 3.1, ping-req). */
@@ -62,12 +63,12 @@ struct swim__stream {
     enum swim__stream_kind kind;
     struct swim_addr peer;
     uint64_t deadline_ns;
-    bool join;         /* sync: with the join flag */
-    bool opened;       /* out: given to the host */
+    bool join;   /* sync: with the join flag */
+    bool opened; /* out: given to the host */
     bool done;
-    uint32_t seq;      /* ping */
-    int err;           /* why it failed, if it did */
-    struct swim__stream *next_out; /* queue of those to open */
+    uint32_t seq;                    /* ping */
+    int err;                         /* why it failed, if it did */
+    struct swim__stream *next_out;   /* queue of those to open */
     struct swim__event_body *result; /* of a swim_join; kept here so that it can not fail later */
     struct swim__framer framer;
     struct mu__writer in, out;
@@ -116,7 +117,13 @@ static inline void swim__clock_witness(struct swim__clock *c, uint64_t seen)
     }
 }
 
-enum swim__leave_stage { SWIM__STAYING, SWIM__LEAVE_INTENT, SWIM__LEAVE_DEAD, SWIM__LEAVE_SPREAD, SWIM__HAS_LEFT };
+enum swim__leave_stage {
+    SWIM__STAYING,
+    SWIM__LEAVE_INTENT,
+    SWIM__LEAVE_DEAD,
+    SWIM__LEAVE_SPREAD,
+    SWIM__HAS_LEFT
+};
 
 struct swim {
     struct mu_allocator allocator;
@@ -148,12 +155,12 @@ struct swim {
 
     struct swim__queue updates, intents, queries, user_events;
     struct swim__clock member_clock, event_clock, query_clock;
-    uint64_t event_min, query_min; /* older ones are ignored */
+    uint64_t event_min, query_min;                     /* older ones are ignored */
     struct swim__ring *recent_events, *recent_queries; /* NULL until the first */
-    struct mu__map early_intents;  /* about members that we do not know yet */
-    struct mu__map open_queries;   /* that the host may answer */
+    struct mu__map early_intents;                      /* about members that we do not know yet */
+    struct mu__map open_queries;                       /* that the host may answer */
     uint32_t next_query;
-    struct swim_addr lost[8];      /* where reaped members were that never said goodbye */
+    struct swim_addr lost[8]; /* where reaped members were that never said goodbye */
     uint32_t lost_len, lost_at;
 
     struct mu__map streams;
@@ -168,27 +175,34 @@ struct swim {
 };
 
 /* ---- config.c, tags.c ---- */
-bool swim__config_widen(const struct swim_config *cfg, struct swim_config *out); /* from an older or newer caller */
+bool swim__config_widen(const struct swim_config *cfg,
+                        struct swim_config *out); /* from an older or newer caller */
 int swim__set_own_meta(struct swim *s, const struct swim_tag *tags, size_t n);
 
 /* ---- log.c ---- */
-void swim__log(struct swim *s, enum mu_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void swim__log(struct swim *s, enum mu_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* ---- event.c: what the host is told ---- */
-bool swim__events_reserve(struct swim *s, size_t n); /* room, so that the next n pushes cannot fail */
-void swim__event_push(struct swim *s, enum swim_event_type type, struct swim__member *m, struct swim__event_body *body);
-struct swim__event_body *swim__event_body(struct swim *s, struct mu_str name, struct mu_str payload);
+bool swim__events_reserve(struct swim *s,
+                          size_t n); /* room, so that the next n pushes cannot fail */
+void swim__event_push(struct swim *s, enum swim_event_type type, struct swim__member *m,
+                      struct swim__event_body *body);
+struct swim__event_body *swim__event_body(struct swim *s, struct mu_str name,
+                                          struct mu_str payload);
 void swim__events_fini(struct swim *s);
 
 /* ---- send.c: datagrams out ---- */
-/* Queues a datagram of the given messages. m: the receiver's record if known. Losing it is counted, never an error. */
+/* Queues a datagram of the given messages. m: the receiver's record if known. Losing it is counted,
+ * never an error. */
 void swim__send_parts(struct swim *s, const struct swim_addr *to, const struct swim__member *m,
                       const struct mu_str *parts, size_t n);
 void swim__send_msg(struct swim *s, const struct swim_addr *to, const struct swim__msg *msg);
 /* Sends msg and, in the same datagram, what waits to be gossiped. */
 void swim__send_piggyback(struct swim *s, const struct swim_addr *to, const struct swim__member *m,
                           const struct swim__msg *msg);
-void swim__send_user(struct swim *s, const struct swim_addr *to, struct mu_str serf); /* a serf message */
+void swim__send_user(struct swim *s, const struct swim_addr *to,
+                     struct mu_str serf); /* a serf message */
 bool swim__nonce(struct swim *s, uint8_t out[SWIM__NONCE_LEN]);
 void swim__outbox_fini(struct swim *s);
 struct mu__writer *swim__build(struct swim *s); /* the shared writer, emptied */
@@ -198,17 +212,22 @@ struct swim__parts {
     struct mu_str items[SWIM__COMPOUND_MAX];
     size_t n;
 };
-/* Adds what waits to be sent, within room bytes; swim__gossip_settle must follow once the parts are used. */
+/* Adds what waits to be sent, within room bytes; swim__gossip_settle must follow once the parts are
+ * used. */
 void swim__gossip_fill(struct swim *s, struct swim__parts *parts, size_t room);
 void swim__gossip_settle(struct swim *s);
 size_t swim__gossip_room(const struct swim *s); /* bytes of a datagram that parts may use */
 void swim__gossip_fire(struct swim *s, struct swim__timer *t);
 bool swim__gossip_update(struct swim *s, struct swim__member *m, const struct swim__msg *msg);
 /* Queues a serf message; watch as for swim__queue_add. */
-bool swim__gossip_serf(struct swim *s, struct swim__queue *q, struct mu_str serf, struct swim__broadcast **watch);
+bool swim__gossip_serf(struct swim *s, struct swim__queue *q, struct mu_str serf,
+                       struct swim__broadcast **watch);
 
 /* ---- state.c: alive, suspect, dead, refute (SWIM 4.2) ---- */
-enum swim__source { SWIM__FROM_GOSSIP, SWIM__FROM_SYNC }; /* SYNC: candidates were admitted already */
+enum swim__source {
+    SWIM__FROM_GOSSIP,
+    SWIM__FROM_SYNC
+}; /* SYNC: candidates were admitted already */
 int swim__alive(struct swim *s, const struct swim__alive *a, enum swim__source source);
 int swim__suspect(struct swim *s, const struct swim__accusation *a);
 int swim__dead(struct swim *s, const struct swim__accusation *a);
@@ -221,7 +240,8 @@ bool swim__is_self_name(const struct swim *s, struct mu_str name);
 
 /* ---- suspicion.c (Lifeguard: dogpile) ---- */
 bool swim__suspicion_start(struct swim *s, struct swim__member *m, struct mu_str from);
-bool swim__suspicion_confirm(struct swim *s, struct swim__member *m, struct mu_str from); /* true: news */
+bool swim__suspicion_confirm(struct swim *s, struct swim__member *m,
+                             struct mu_str from); /* true: news */
 void swim__suspicion_clear(struct swim *s, struct swim__member *m);
 
 /* ---- health.c (Lifeguard: local health multiplier) ---- */
@@ -232,25 +252,31 @@ bool swim__overslept(const struct swim *s, const struct swim__timer *t); /* whil
 void swim__probe_init(struct swim *s);
 void swim__probe_forget(struct swim *s, const struct swim__member *m);
 void swim__probe_tick(struct swim *s, struct swim__timer *t);
-bool swim__probe_ack(struct swim *s, const struct swim__ack *ack); /* false: not of the probe under way */
+bool swim__probe_ack(struct swim *s,
+                     const struct swim__ack *ack); /* false: not of the probe under way */
 bool swim__probe_nack(struct swim *s, uint32_t seq);
 void swim__probe_stream_ack(struct swim *s, uint32_t stream, uint32_t seq);
 void swim__ping(struct swim *s, const struct swim_addr *from, const struct swim__ping *ping);
-void swim__indirect_ping(struct swim *s, const struct swim_addr *from, const struct swim__indirect_ping *ping);
+void swim__indirect_ping(struct swim *s, const struct swim_addr *from,
+                         const struct swim__indirect_ping *ping);
 bool swim__relay_ack(struct swim *s, uint32_t seq);
 void swim__relays_fini(struct swim *s);
-void swim__source_fields(const struct swim *s, struct mu_str *addr, struct mu_str *node, uint16_t *port);
-bool swim__reply_addr(struct mu_str addr, uint16_t port, const struct swim_addr *from, struct swim_addr *out);
+void swim__source_fields(const struct swim *s, struct mu_str *addr, struct mu_str *node,
+                         uint16_t *port);
+bool swim__reply_addr(struct mu_str addr, uint16_t port, const struct swim_addr *from,
+                      struct swim_addr *out);
 
 /* ---- sync.c: full state exchange ---- */
-bool swim__sync_write(struct swim *s, bool join, struct mu__writer *w); /* our whole state, a plain stream message */
+bool swim__sync_write(struct swim *s, bool join,
+                      struct mu__writer *w); /* our whole state, a plain stream message */
 /* skip_old: events of before this exchange are not for us (we join). */
 int swim__sync_merge(struct swim *s, const void *data, size_t len, bool skip_old);
 void swim__sync_fire(struct swim *s, struct swim__timer *t);
 
 /* ---- stream.c ---- */
 struct swim__stream *swim__stream_open_sync(struct swim *s, const struct swim_addr *to, bool join);
-struct swim__stream *swim__stream_open_ping(struct swim *s, const struct swim_addr *to, const struct swim__ping *ping);
+struct swim__stream *swim__stream_open_ping(struct swim *s, const struct swim_addr *to,
+                                            const struct swim__ping *ping);
 void swim__streams_fini(struct swim *s);
 
 /* ---- status.c: Serf's view of members; intents ---- */
@@ -258,8 +284,10 @@ void swim__status_up(struct swim *s, struct swim__member *m, bool was_up, bool c
 void swim__status_down(struct swim *s, struct swim__member *m);
 void swim__status_erase(struct swim *s, struct swim__member *m);
 int swim__intent_receive(struct swim *s, const struct swim__serf_msg *msg, struct mu_str raw);
-bool swim__intent_apply(struct swim *s, const struct swim__serf_msg *msg); /* true: re-broadcast it */
-bool swim__intent_send(struct swim *s, const struct swim__serf_msg *msg, struct swim__broadcast **watch);
+bool swim__intent_apply(struct swim *s,
+                        const struct swim__serf_msg *msg); /* true: re-broadcast it */
+bool swim__intent_send(struct swim *s, const struct swim__serf_msg *msg,
+                       struct swim__broadcast **watch);
 bool swim__join_intent(struct swim *s);
 void swim__early_intents_expire(struct swim *s);
 void swim__early_intents_fini(struct swim *s);
@@ -287,18 +315,22 @@ struct swim__ring {
     struct swim__slot slots[SWIM__BUFFER_SLOTS];
 };
 enum swim__recent { SWIM__RECENT_NEW, SWIM__RECENT_OLD, SWIM__RECENT_NOMEM };
-/* Is it news at its Lamport time? If so it is noted. clock: the current time; older than 512 below it counts as old. */
-enum swim__recent swim__recent_note(struct swim *s, struct swim__ring **ring, uint64_t clock, uint64_t ltime,
-                                    uint32_t id, struct mu_str name, struct mu_str payload);
+/* Is it news at its Lamport time? If so it is noted. clock: the current time; older than 512 below
+ * it counts as old. */
+enum swim__recent swim__recent_note(struct swim *s, struct swim__ring **ring, uint64_t clock,
+                                    uint64_t ltime, uint32_t id, struct mu_str name,
+                                    struct mu_str payload);
 void swim__recent_fini(struct swim *s, struct swim__ring **ring);
 
 /* ---- user_event.c, query.c, keys.c ---- */
-int swim__user_event_receive(struct swim *s, const struct swim__serf_event *e, struct mu_str raw); /* raw empty: no re-broadcast */
+int swim__user_event_receive(struct swim *s, const struct swim__serf_event *e,
+                             struct mu_str raw); /* raw empty: no re-broadcast */
 int swim__query_receive(struct swim *s, const struct swim__serf_query *q, struct mu_str raw);
 void swim__queries_fini(struct swim *s);
 void swim__queries_expire(struct swim *s);
 /* Handles a `_serf_` key query; false if name is none. *payload: the encoded answer, in w. */
-bool swim__key_query(struct swim *s, struct mu_str name, struct mu_str request, struct mu__writer *w);
+bool swim__key_query(struct swim *s, struct mu_str name, struct mu_str request,
+                     struct mu__writer *w);
 int swim__keys_load(struct swim *s, const struct mu_str *keys, size_t n);
 
 /* ---- serf.c: dispatch of serf messages; user state of a sync ---- */

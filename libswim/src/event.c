@@ -1,5 +1,5 @@
-/* event.c - the queue of what the host is told. Room is reserved before a state changes, so that no change is ever
- * untold for want of memory. */
+/* event.c - the queue of what the host is told. Room is reserved before a state changes, so that no
+ * change is ever untold for want of memory. */
 #include "core.h"
 
 #include <assert.h>
@@ -34,7 +34,8 @@ static bool is_droppable(uint8_t type)
     return type == SWIM_EVENT_USER || type == SWIM_EVENT_QUERY || type == SWIM_EVENT_CONFLICT;
 }
 
-void swim__event_push(struct swim *s, enum swim_event_type type, struct swim__member *m, struct swim__event_body *body)
+void swim__event_push(struct swim *s, enum swim_event_type type, struct swim__member *m,
+                      struct swim__event_body *body)
 {
     struct swim__events *e = &s->events;
     assert(e->len < e->cap); /* reserved */
@@ -42,8 +43,8 @@ void swim__event_push(struct swim *s, enum swim_event_type type, struct swim__me
         swim__member_hold(m);
     }
     e->droppable += is_droppable((uint8_t)type) ? 1 : 0;
-    e->items[(e->head + e->len++) % e->cap] =
-        (struct swim__event){.member = m, .body = body, .type = (uint8_t)type, .status = m ? m->status : 0};
+    e->items[(e->head + e->len++) % e->cap] = (struct swim__event){
+        .member = m, .body = body, .type = (uint8_t)type, .status = m ? m->status : 0};
 }
 
 struct swim__event_body *swim__event_body(struct swim *s, struct mu_str name, struct mu_str payload)
@@ -52,7 +53,8 @@ struct swim__event_body *swim__event_body(struct swim *s, struct mu_str name, st
     if (!b) {
         return NULL;
     }
-    *b = (struct swim__event_body){.name_len = (uint32_t)name.len, .payload_len = (uint32_t)payload.len};
+    *b = (struct swim__event_body){.name_len = (uint32_t)name.len,
+                                   .payload_len = (uint32_t)payload.len};
     if (name.len > 0) {
         memcpy(b->bytes, name.p, name.len);
     }

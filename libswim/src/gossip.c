@@ -1,8 +1,9 @@
 /* gossip.c - what is new rides on pings and on datagrams of its own (SWIM 4.1).
  *
- * Member updates come first, but a quarter of each datagram is kept for Serf's messages when any wait: in a large pool
- * under churn, updates alone would fill every datagram and events would starve. The timer runs only while something
- * waits, on a beat of its own, so that an idle pool wakes nobody. */
+ * Member updates come first, but a quarter of each datagram is kept for Serf's messages when any
+ * wait: in a large pool under churn, updates alone would fill every datagram and events would
+ * starve. The timer runs only while something waits, on a beat of its own, so that an idle pool
+ * wakes nobody. */
 #include "core.h"
 #include "formula.h"
 
@@ -15,7 +16,7 @@ size_t swim__gossip_room(const struct swim *s)
 
 static void take_from(struct swim__queue *q, struct swim__parts *parts, size_t *room)
 {
-    while (parts->n < SWIM__COMPOUND_MAX && *room > PART_EXTRA) {
+    while (parts->n<SWIM__COMPOUND_MAX && * room> PART_EXTRA) {
         const struct swim__broadcast *b = swim__queue_take(q, *room - PART_EXTRA);
         if (!b) {
             return;
@@ -47,7 +48,8 @@ void swim__gossip_fill(struct swim *s, struct swim__parts *parts, size_t room)
 void swim__gossip_settle(struct swim *s)
 {
     uint32_t limit = swim__retransmit_limit(s->cfg.retransmit_mult, s->members.len);
-    uint32_t serf_limit = swim__retransmit_limit(s->cfg.retransmit_mult, swim__table_known(&s->members));
+    uint32_t serf_limit =
+        swim__retransmit_limit(s->cfg.retransmit_mult, swim__table_known(&s->members));
     swim__queue_settle(&s->updates, limit);
     swim__queue_settle(&s->intents, serf_limit);
     swim__queue_settle(&s->queries, serf_limit);
@@ -93,7 +95,8 @@ void swim__gossip_fire(struct swim *s, struct swim__timer *t)
         swim__send_parts(s, &targets[i]->addr, targets[i], parts.items, parts.n);
         swim__gossip_settle(s);
     }
-    /* With nobody to talk to it stops; the first member to appear is itself an update, which starts it again. */
+    /* With nobody to talk to it stops; the first member to appear is itself an update, which starts
+     * it again. */
     if (n > 0 && (s->updates.count > 0 || serf_waits(s))) {
         arm(s);
     }
@@ -116,7 +119,8 @@ bool swim__gossip_update(struct swim *s, struct swim__member *m, const struct sw
     return true;
 }
 
-bool swim__gossip_serf(struct swim *s, struct swim__queue *q, struct mu_str serf, struct swim__broadcast **watch)
+bool swim__gossip_serf(struct swim *s, struct swim__queue *q, struct mu_str serf,
+                       struct swim__broadcast **watch)
 {
     struct swim__msg msg = {.type = SWIM__MSG_USER, .user = serf};
     struct mu__writer *w = swim__build(s);

@@ -1,5 +1,6 @@
-/* health.c - how well we do ourselves (Lifeguard IV-A, local health multiplier). A score of 0 is healthy; each point
- * stretches our probe interval by one, since a slow node takes others for dead. */
+/* health.c - how well we do ourselves (Lifeguard IV-A, local health multiplier). A score of 0 is
+ * healthy; each point stretches our probe interval by one, since a slow node takes others for dead.
+ */
 #include "core.h"
 
 void swim__health_add(struct swim *s, int delta)
@@ -13,8 +14,8 @@ void swim__health_add(struct swim *s, int delta)
     s->score = (uint32_t)score;
 }
 
-/* Were we stopped or starved when this timer was due? Then what it waited for may have come meanwhile, unread, and it
- * would be wrong to blame others. */
+/* Were we stopped or starved when this timer was due? Then what it waited for may have come
+ * meanwhile, unread, and it would be wrong to blame others. */
 bool swim__overslept(const struct swim *s, const struct swim__timer *t)
 {
     return s->now - t->item.at >= s->cfg.probe_timeout_ns;

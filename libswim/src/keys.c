@@ -1,10 +1,13 @@
-/* keys.c - our encryption keys, and the queries with which an operator changes those of the whole pool. */
+/* keys.c - our encryption keys, and the queries with which an operator changes those of the whole
+ * pool. */
 #include "core.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { LIST_BYTES_MAX = 850 }; /* encoded keys that fit into a response of 1024 bytes, with room for the rest */
+enum {
+    LIST_BYTES_MAX = 850
+}; /* encoded keys that fit into a response of 1024 bytes, with room for the rest */
 
 static int key_error(enum swim__keyring_result r)
 {
@@ -81,8 +84,8 @@ static size_t base64(struct mu_str in, char out[48])
     return n;
 }
 
-static void list_keys(struct swim *s, struct mu__writer *keys, char *message, size_t cap, char primary[48],
-                      size_t *primary_len)
+static void list_keys(struct swim *s, struct mu__writer *keys, char *message, size_t cap,
+                      char primary[48], size_t *primary_len)
 {
     char text[48];
     size_t total = swim__keyring_count(s->keyring), shown = 0, used = 0;
@@ -99,16 +102,18 @@ static void list_keys(struct swim *s, struct mu__writer *keys, char *message, si
         mu__mp_write_raw(keys, text, base64(swim__keyring_key(s->keyring, i), text));
     }
     if (shown < total) {
-        (void)snprintf(message, cap, "truncated key list response, showing first %zu of %zu keys", shown, total);
+        (void)snprintf(message, cap, "truncated key list response, showing first %zu of %zu keys",
+                       shown, total);
     }
     mu__wipe(text, sizeof text);
 }
 
 static const char *change(struct swim *s, struct mu_str name, struct mu_str key)
 {
-    enum swim__keyring_result r = mu__str_is(name, "_serf_install-key") ? swim__keyring_add(s->keyring, key)
-                                  : mu__str_is(name, "_serf_use-key")   ? swim__keyring_use(s->keyring, key)
-                                                                        : swim__keyring_remove(s->keyring, key);
+    enum swim__keyring_result r =
+        mu__str_is(name, "_serf_install-key") ? swim__keyring_add(s->keyring, key)
+        : mu__str_is(name, "_serf_use-key")   ? swim__keyring_use(s->keyring, key)
+                                              : swim__keyring_remove(s->keyring, key);
     switch (r) {
     case SWIM__KEYRING_OK:
         return NULL;
@@ -123,7 +128,8 @@ static const char *change(struct swim *s, struct mu_str name, struct mu_str key)
     }
 }
 
-bool swim__key_query(struct swim *s, struct mu_str name, struct mu_str request, struct mu__writer *w)
+bool swim__key_query(struct swim *s, struct mu_str name, struct mu_str request,
+                     struct mu__writer *w)
 {
     struct swim__serf_msg in, out = {.type = SWIM__SERF_KEY_RESPONSE};
     bool lists = mu__str_is(name, "_serf_list-keys");
@@ -140,7 +146,8 @@ bool swim__key_query(struct swim *s, struct mu_str name, struct mu_str request, 
                       : "No keyring to modify (encryption not enabled)";
     } else if (lists) {
         list_keys(s, &keys, message, sizeof message, primary, &primary_len);
-    } else if (swim__serf_decode(request.p, request.len, &in) && in.type == SWIM__SERF_KEY_REQUEST) {
+    } else if (swim__serf_decode(request.p, request.len, &in) &&
+               in.type == SWIM__SERF_KEY_REQUEST) {
         fault = change(s, name, in.key_request.key);
     } else {
         fault = "malformed key request";
@@ -150,10 +157,11 @@ bool swim__key_query(struct swim *s, struct mu_str name, struct mu_str request, 
     } else if (!lists && swim__events_reserve(s, 1)) {
         swim__event_push(s, SWIM_EVENT_KEYS, NULL, NULL);
     }
-    out.key_response = (struct swim__serf_key_response){.result = !fault,
-                                                        .message = {message, strlen(message)},
-                                                        .primary_key = {primary, primary_len},
-                                                        .keys = {(const char *)keys.data, keys.len}};
+    out.key_response =
+        (struct swim__serf_key_response){.result = !fault,
+                                         .message = {message, strlen(message)},
+                                         .primary_key = {primary, primary_len},
+                                         .keys = {(const char *)keys.data, keys.len}};
     swim__serf_encode(w, &out);
     mu__writer_fini(&keys);
     return true;

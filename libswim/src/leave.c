@@ -61,8 +61,9 @@ void swim_leave(struct swim *s, uint64_t now_ns)
     if (s->leave_stage != SWIM__STAYING) {
         return;
     }
-    struct swim__serf_msg msg = {.type = SWIM__SERF_LEAVE,
-                                 .leave = {.ltime = s->member_clock.time, .node = swim__member_name(s->self)}};
+    struct swim__serf_msg msg = {
+        .type = SWIM__SERF_LEAVE,
+        .leave = {.ltime = s->member_clock.time, .node = swim__member_name(s->self)}};
     s->leave_stage = SWIM__LEAVE_INTENT; /* first: the intent is our own now */
     if (!swim__intent_send(s, &msg, &s->leave_intent)) {
         swim__log(s, MU_ERROR, "out of memory: leaving without an intent");

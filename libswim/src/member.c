@@ -65,7 +65,8 @@ static void place(struct swim__table *t, size_t slot, struct swim__member *m)
 bool swim__table_enlist(struct swim__table *t, struct swim__member *m, struct mu__prng *prng)
 {
     assert(m->slot == SWIM__NO_SLOT && t->len < UINT32_MAX - 1);
-    if (!mu__reserve(&t->allocator, (void **)&t->list, &t->cap, t->len + 1, sizeof(struct swim__member *))) {
+    if (!mu__reserve(&t->allocator, (void **)&t->list, &t->cap, t->len + 1,
+                     sizeof(struct swim__member *))) {
         return false;
     }
     size_t slot = (size_t)mu__prng_below(prng, t->len + 1);
@@ -99,7 +100,8 @@ void swim__table_shuffle(struct swim__table *t, struct mu__prng *prng)
     }
 }
 
-void swim__member_set_state(struct swim__table *t, struct swim__member *m, enum swim_state state, uint64_t now)
+void swim__member_set_state(struct swim__table *t, struct swim__member *m, enum swim_state state,
+                            uint64_t now)
 {
     assert((state == SWIM_NONE) == (m->slot == SWIM__NO_SLOT));
     t->states[m->state]--;
@@ -168,8 +170,9 @@ static bool is_among(struct swim__member *const *picked, size_t n, const struct 
 }
 
 /* One pass with reservoir sampling: each eligible member is as likely as any other. */
-static size_t pick_all(const struct swim__table *t, struct mu__prng *prng, swim__eligible_fn eligible, const void *arg,
-                       struct swim__member **out, size_t want)
+static size_t pick_all(const struct swim__table *t, struct mu__prng *prng,
+                       swim__eligible_fn eligible, const void *arg, struct swim__member **out,
+                       size_t want)
 {
     size_t seen = 0;
     for (size_t i = 0; i < t->len; i++) {
@@ -185,8 +188,9 @@ static size_t pick_all(const struct swim__table *t, struct mu__prng *prng, swim_
     return mu__min(seen, want);
 }
 
-size_t swim__table_pick(const struct swim__table *t, struct mu__prng *prng, swim__eligible_fn eligible,
-                        const void *arg, struct swim__member **out, size_t want)
+size_t swim__table_pick(const struct swim__table *t, struct mu__prng *prng,
+                        swim__eligible_fn eligible, const void *arg, struct swim__member **out,
+                        size_t want)
 {
     if (t->len <= SMALL_LIST) {
         return pick_all(t, prng, eligible, arg, out, want);

@@ -1,9 +1,10 @@
 /* member.h - the record of one member, and the table of all of them.
  *
- * One record serves both layers: SWIM's (state, incarnation, address) and Serf's (status, Lamport time). A member is in
- * the failure detector's list while its state is not SWIM_NONE, and on Serf's record while its status is not
- * SWIM_STATUS_NONE; it is erased when neither holds it. The list stands in random order, which makes walking it the
- * random yet fair choice of probe targets (SWIM 4.3). About 150 bytes and the name and tags. */
+ * One record serves both layers: SWIM's (state, incarnation, address) and Serf's (status, Lamport
+ * time). A member is in the failure detector's list while its state is not SWIM_NONE, and on Serf's
+ * record while its status is not SWIM_STATUS_NONE; it is erased when neither holds it. The list
+ * stands in random order, which makes walking it the random yet fair choice of probe targets
+ * (SWIM 4.3). About 150 bytes and the name and tags. */
 #pragma once
 
 #include "broadcast.h"
@@ -23,14 +24,14 @@ struct swim__member {
     struct swim__broadcast *update;    /* our newest state broadcast about it, while queued */
     uint8_t *meta;
     uint32_t incarnation;
-    uint32_t slot;        /* index in the list; SWIM__NO_SLOT while state is SWIM_NONE */
-    uint32_t held;        /* queued events that point here */
+    uint32_t slot; /* index in the list; SWIM__NO_SLOT while state is SWIM_NONE */
+    uint32_t held; /* queued events that point here */
     uint16_t meta_len;
-    uint8_t state;        /* enum swim_state */
-    uint8_t status;       /* enum swim_status */
+    uint8_t state;  /* enum swim_state */
+    uint8_t status; /* enum swim_status */
     uint8_t vsn[SWIM__VSN_LEN];
-    bool erased;          /* out of the table; freed when no longer held */
-    bool prune;           /* erase it as soon as it is out of the list */
+    bool erased; /* out of the table; freed when no longer held */
+    bool prune;  /* erase it as soon as it is out of the list */
     uint8_t name_len;
     struct swim_addr addr;
     char name[]; /* and a zero */
@@ -63,15 +64,20 @@ void swim__table_init(struct swim__table *t, const struct mu_allocator *allocato
 void swim__table_fini(struct swim__table *t); /* frees all records; their suspicions must be gone */
 
 struct swim__member *swim__table_find(const struct swim__table *t, struct mu_str name);
-/* A new record, in neither layer. NULL when out of memory. name: 1 to SWIM_NAME_MAX bytes, absent. */
+/* A new record, in neither layer. NULL when out of memory. name: 1 to SWIM_NAME_MAX bytes, absent.
+ */
 struct swim__member *swim__table_add(struct swim__table *t, struct mu_str name);
 /* Puts a record into the list at a random place, with state SWIM_DEAD. False when out of memory. */
 bool swim__table_enlist(struct swim__table *t, struct swim__member *m, struct mu__prng *prng);
-void swim__table_delist(struct swim__table *t, struct swim__member *m); /* state becomes SWIM_NONE */
+void swim__table_delist(struct swim__table *t,
+                        struct swim__member *m); /* state becomes SWIM_NONE */
 void swim__table_shuffle(struct swim__table *t, struct mu__prng *prng);
-void swim__member_set_state(struct swim__table *t, struct swim__member *m, enum swim_state state, uint64_t now);
-void swim__member_set_status(struct swim__table *t, struct swim__member *m, enum swim_status status);
-bool swim__member_set_meta(struct swim__table *t, struct swim__member *m, struct mu_str meta); /* copies */
+void swim__member_set_state(struct swim__table *t, struct swim__member *m, enum swim_state state,
+                            uint64_t now);
+void swim__member_set_status(struct swim__table *t, struct swim__member *m,
+                             enum swim_status status);
+bool swim__member_set_meta(struct swim__table *t, struct swim__member *m,
+                           struct mu_str meta); /* copies */
 /* Takes a record that neither layer holds out of the table, and frees it once no event holds it. */
 void swim__table_erase(struct swim__table *t, struct swim__member *m);
 void swim__member_hold(struct swim__member *m);
@@ -88,10 +94,12 @@ static inline size_t swim__table_known(const struct swim__table *t)
     return t->by_name.count - t->statuses[SWIM_STATUS_NONE];
 }
 
-/* Picks up to want different members of the list for which eligible holds. Small lists are searched in full, so that
- * nobody eligible is missed; in large ones a bounded number of draws decides. Returns how many. */
+/* Picks up to want different members of the list for which eligible holds. Small lists are searched
+ * in full, so that nobody eligible is missed; in large ones a bounded number of draws decides.
+ * Returns how many. */
 typedef bool (*swim__eligible_fn)(const struct swim__member *m, const void *arg);
-size_t swim__table_pick(const struct swim__table *t, struct mu__prng *prng, swim__eligible_fn eligible,
-                        const void *arg, struct swim__member **out, size_t want);
+size_t swim__table_pick(const struct swim__table *t, struct mu__prng *prng,
+                        swim__eligible_fn eligible, const void *arg, struct swim__member **out,
+                        size_t want);
 
 void swim__member_view(const struct swim__member *m, struct swim_member *out);

@@ -1,10 +1,13 @@
-/* probe.c - one member after the other is asked whether it is alive (SWIM 3.1 and 4.3; Lifeguard's nack and buddy).
+/* probe.c - one member after the other is asked whether it is alive (SWIM 3.1 and 4.3; Lifeguard's
+ * nack and buddy).
  *
  *     sent        ping; a suspect is told of the suspicion in the same datagram (Lifeguard: buddy)
  *     + timeout   no ack: ask helpers to ping it, and try a stream ourselves
- *     + interval  still no ack: suspect it, unless the stream was answered, which tells of a blocked UDP port
+ *     + interval  still no ack: suspect it, unless the stream was answered, which tells of a
+ * blocked UDP port
  *
- * The interval grows with our own health score, so that a slow node waits longer before it accuses. */
+ * The interval grows with our own health score, so that a slow node waits longer before it accuses.
+ */
 #include "core.h"
 
 #include <assert.h>
@@ -12,7 +15,8 @@
 
 enum { HELPERS_MAX = 16 };
 
-void swim__source_fields(const struct swim *s, struct mu_str *addr, struct mu_str *node, uint16_t *port)
+void swim__source_fields(const struct swim *s, struct mu_str *addr, struct mu_str *node,
+                         uint16_t *port)
 {
     *addr = (struct mu_str){(const char *)s->self->addr.ip, s->self->addr.len};
     *node = swim__member_name(s->self);
@@ -28,7 +32,8 @@ static struct swim__ping ping_for(struct swim *s, const struct swim__member *m, 
 
 /* ---- whom to probe ---- */
 
-/* A round is over: drop those who are dead for long, so that nobody gossips about them any more, and shuffle. */
+/* A round is over: drop those who are dead for long, so that nobody gossips about them any more,
+ * and shuffle. */
 static void next_round(struct swim *s)
 {
     struct swim__table *t = &s->members;
@@ -99,7 +104,8 @@ static void begin(struct swim *s)
         size_t first = w->len;
         swim__msg_encode(w, &suspect);
         if (!w->failed) {
-            struct mu_str parts[2] = {{(const char *)w->data, first}, {(const char *)w->data + first, w->len - first}};
+            struct mu_str parts[2] = {{(const char *)w->data, first},
+                                      {(const char *)w->data + first, w->len - first}};
             swim__send_parts(s, &m->addr, m, parts, 2);
         }
     }
@@ -133,12 +139,13 @@ static void ask_helpers(struct swim *s)
     for (size_t i = 0; i < n; i++) {
         bool nack = swim__pmax(helpers[i]) >= 4;
         p->nacks_expected += nack ? 1 : 0;
-        struct swim__msg msg = {.type = SWIM__MSG_INDIRECT_PING,
-                                .indirect_ping = {.node = swim__member_name(p->target),
-                                                  .target = {(const char *)p->target->addr.ip, p->target->addr.len},
-                                                  .seq_no = p->seq,
-                                                  .port = p->target->addr.port,
-                                                  .nack = nack}};
+        struct swim__msg msg = {
+            .type = SWIM__MSG_INDIRECT_PING,
+            .indirect_ping = {.node = swim__member_name(p->target),
+                              .target = {(const char *)p->target->addr.ip, p->target->addr.len},
+                              .seq_no = p->seq,
+                              .port = p->target->addr.port,
+                              .nack = nack}};
         swim__source_fields(s, &msg.indirect_ping.source_addr, &msg.indirect_ping.source_node,
                             &msg.indirect_ping.source_port);
         swim__send_msg(s, &helpers[i]->addr, &msg);
@@ -159,15 +166,16 @@ static void try_stream(struct swim *s)
     }
 }
 
-/* Nobody reached it. The blame is shared: helpers that sent no nack either tell that we are cut off (Lifeguard IV-A). */
+/* Nobody reached it. The blame is shared: helpers that sent no nack either tell that we are cut off
+ * (Lifeguard IV-A). */
 static void give_up(struct swim *s)
 {
     struct swim__probe *p = &s->probe;
     struct swim__member *m = p->target;
     if (p->answered_by_stream) {
         char text[SWIM_ADDR_TEXT];
-        swim__log(s, MU_WARN, "%s answers over TCP but not over UDP: is UDP to or from %s blocked?", m->name,
-                  swim_addr_text(&m->addr, text));
+        swim__log(s, MU_WARN, "%s answers over TCP but not over UDP: is UDP to or from %s blocked?",
+                  m->name, swim_addr_text(&m->addr, text));
         s->stats.tcp_fallbacks++;
         swim__health_add(s, -1);
         return;
@@ -243,7 +251,8 @@ bool swim__probe_ack(struct swim *s, const struct swim__ack *ack)
     }
     struct swim_coordinate other;
     if (ack->payload.len > 0 && swim__coord_payload_decode(ack->payload, &other)) {
-        (void)swim__coords_update(&s->coords, &p->target->latency, &other, s->now - p->sent_ns, &s->prng);
+        (void)swim__coords_update(&s->coords, &p->target->latency, &other, s->now - p->sent_ns,
+                                  &s->prng);
     }
     swim__health_add(s, -1);
     finish(s);

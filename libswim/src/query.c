@@ -1,5 +1,5 @@
-/* query.c - questions to many members: passed on, filtered, acknowledged and answered. The answers go straight to who
- * asked, and through a few others as well when it wants redundancy. */
+/* query.c - questions to many members: passed on, filtered, acknowledged and answered. The answers
+ * go straight to who asked, and through a few others as well when it wants redundancy. */
 #include "core.h"
 
 #include <string.h>
@@ -39,8 +39,8 @@ static bool contains(struct mu_str text, struct mu_str part)
     return false;
 }
 
-/* Expressions are matched when they are plain text, with or without ^ and $. Of any other we cannot say that it matches,
- * so it does not. */
+/* Expressions are matched when they are plain text, with or without ^ and $. Of any other we cannot
+ * say that it matches, so it does not. */
 static bool expression_matches(struct mu_str expr, struct mu_str text)
 {
     bool starts = expr.len > 0 && expr.p[0] == '^';
@@ -59,7 +59,8 @@ static bool expression_matches(struct mu_str expr, struct mu_str text)
     if (text.len < expr.len || (starts && ends && text.len != expr.len)) {
         return false;
     }
-    return expr.len == 0 || memcmp(starts ? text.p : text.p + text.len - expr.len, expr.p, expr.len) == 0;
+    return expr.len == 0 ||
+           memcmp(starts ? text.p : text.p + text.len - expr.len, expr.p, expr.len) == 0;
 }
 
 static bool filters_match(const struct swim *s, struct mu_str filters)
@@ -81,7 +82,8 @@ static bool filters_match(const struct swim *s, struct mu_str filters)
         struct swim_tag tag;
         if (swim__wire_tags_begin(&tags, swim__member_meta(s->self))) {
             while (swim__wire_tags_next(&tags, &tag)) {
-                if (tag.key.len == f.tag.len && (f.tag.len == 0 || memcmp(tag.key.p, f.tag.p, f.tag.len) == 0)) {
+                if (tag.key.len == f.tag.len &&
+                    (f.tag.len == 0 || memcmp(tag.key.p, f.tag.p, f.tag.len) == 0)) {
                     value = tag.value;
                 }
             }
@@ -122,7 +124,8 @@ static void relay_response(struct swim *s, const struct open_query *q, struct mu
     mu__writer_fini(&w);
 }
 
-static int respond(struct swim *s, const struct open_query *q, uint32_t flags, struct mu_str payload)
+static int respond(struct swim *s, const struct open_query *q, uint32_t flags,
+                   struct mu_str payload)
 {
     struct swim__serf_msg msg = {.type = SWIM__SERF_QUERY_RESPONSE,
                                  .response = {.ltime = q->ltime,
@@ -146,7 +149,8 @@ static int respond(struct swim *s, const struct open_query *q, uint32_t flags, s
 
 static void encode_conflict(const struct swim__member *m, struct mu__writer *w)
 {
-    struct swim__serf_msg msg = {.type = SWIM__SERF_CONFLICT_RESPONSE, .conflict = {.known = m != NULL}};
+    struct swim__serf_msg msg = {.type = SWIM__SERF_CONFLICT_RESPONSE,
+                                 .conflict = {.known = m != NULL}};
     if (m) {
         /* Tags go out as they came in: behind the 0xff of the meta stands the very map. */
         bool tagged = m->meta_len > 1 && m->meta[0] == 0xff;
@@ -161,13 +165,15 @@ static void encode_conflict(const struct swim__member *m, struct mu__writer *w)
             .delegate_max = m->vsn[4],
             .delegate_cur = m->vsn[5],
             .status = m->status,
-            .tags = tagged ? (struct mu_str){(const char *)m->meta + 1, m->meta_len - 1u} : (struct mu_str){0}};
+            .tags = tagged ? (struct mu_str){(const char *)m->meta + 1, m->meta_len - 1u}
+                           : (struct mu_str){0}};
     }
     swim__serf_encode(w, &msg);
 }
 
 /* True when the query is Serf's own affair; what there is to say has been said then. */
-static bool handle_internal(struct swim *s, const struct open_query *open, const struct swim__serf_query *q)
+static bool handle_internal(struct swim *s, const struct open_query *open,
+                            const struct swim__serf_query *q)
 {
     static const char prefix[] = "_serf_";
     if (q->name.len < sizeof prefix - 1 || memcmp(q->name.p, prefix, sizeof prefix - 1) != 0) {
@@ -184,7 +190,8 @@ static bool handle_internal(struct swim *s, const struct open_query *open, const
     } else {
         answer = swim__key_query(s, q->name, q->payload, &w);
     }
-    if (answer && !w.failed && respond(s, open, 0, (struct mu_str){(const char *)w.data, w.len}) != SWIM_OK) {
+    if (answer && !w.failed &&
+        respond(s, open, 0, (struct mu_str){(const char *)w.data, w.len}) != SWIM_OK) {
         swim__log(s, MU_WARN, "could not answer query %.*s", (int)q->name.len, q->name.p);
     }
     mu__writer_fini(&w);
@@ -225,7 +232,8 @@ static bool open_of(const struct swim *s, const struct swim__serf_query *q, stru
     uint64_t timeout = q->timeout_ns > 0 ? (uint64_t)q->timeout_ns : 0;
     *out = (struct open_query){.id = q->id,
                                .ltime = q->ltime,
-                               .deadline_ns = timeout < MU_NEVER - s->now ? s->now + timeout : MU_NEVER,
+                               .deadline_ns =
+                                   timeout < MU_NEVER - s->now ? s->now + timeout : MU_NEVER,
                                .relay_factor = q->relay_factor};
     out->from.len = (uint8_t)swim__wire_addr(q->addr, out->from.ip);
     out->from.port = q->port;
@@ -243,8 +251,9 @@ int swim__query_receive(struct swim *s, const struct swim__serf_query *q, struct
     if (q->ltime < s->query_min) {
         return SWIM_OK;
     }
-    enum swim__recent recent = swim__recent_note(s, &s->recent_queries, s->query_clock.time, q->ltime, q->id,
-                                                 (struct mu_str){0}, (struct mu_str){0});
+    enum swim__recent recent =
+        swim__recent_note(s, &s->recent_queries, s->query_clock.time, q->ltime, q->id,
+                          (struct mu_str){0}, (struct mu_str){0});
     if (recent != SWIM__RECENT_NEW) {
         return recent == SWIM__RECENT_OLD ? SWIM_OK : SWIM_ENOMEM;
     }

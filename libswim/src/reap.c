@@ -1,6 +1,6 @@
-/* reap.c - the end of a record, and the attempts to avoid it: failed members are tried again at a low rate, for as long
- * as they are on record, and the last few that were reaped without a farewell even after that. Two halves of a pool that
- * were apart for long find each other so. */
+/* reap.c - the end of a record, and the attempts to avoid it: failed members are tried again at a
+ * low rate, for as long as they are on record, and the last few that were reaped without a farewell
+ * even after that. Two halves of a pool that were apart for long find each other so. */
 #include "core.h"
 
 static bool is_due(const struct swim *s, const struct swim__member *m)
@@ -62,8 +62,8 @@ static const struct swim__member *pick_failed(struct swim *s)
     return picked;
 }
 
-/* All members together try about as many of the failed as there are, per interval: few in a large pool with one failure,
- * and everybody when most are gone. */
+/* All members together try about as many of the failed as there are, per interval: few in a large
+ * pool with one failure, and everybody when most are gone. */
 void swim__reconnect_fire(struct swim *s, struct swim__timer *t)
 {
     swim__timer_reset(s, t, s->now + s->cfg.reconnect_interval_ns);

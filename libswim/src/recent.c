@@ -1,5 +1,6 @@
-/* recent.c - what was seen lately, by Lamport time: a ring of 512 slots, in which an event or query that comes again is
- * recognised. Each slot and the whole ring are bounded, since strangers fill them. */
+/* recent.c - what was seen lately, by Lamport time: a ring of 512 slots, in which an event or query
+ * that comes again is recognised. Each slot and the whole ring are bounded, since strangers fill
+ * them. */
 #include "core.h"
 
 #include <string.h>
@@ -15,14 +16,16 @@ static void slot_clear(struct swim *s, struct swim__slot *slot)
     }
 }
 
-static bool is_same(const struct swim__seen *e, uint32_t id, struct mu_str name, struct mu_str payload)
+static bool is_same(const struct swim__seen *e, uint32_t id, struct mu_str name,
+                    struct mu_str payload)
 {
     return e->id == id && e->name_len == name.len && e->payload_len == payload.len &&
            (name.len == 0 || memcmp(e->bytes, name.p, name.len) == 0) &&
            (payload.len == 0 || memcmp(e->bytes + name.len, payload.p, payload.len) == 0);
 }
 
-static struct swim__seen *seen_create(struct swim *s, uint32_t id, struct mu_str name, struct mu_str payload)
+static struct swim__seen *seen_create(struct swim *s, uint32_t id, struct mu_str name,
+                                      struct mu_str payload)
 {
     struct swim__seen *e = mu__alloc(&s->allocator, sizeof *e + name.len + payload.len);
     if (!e) {
@@ -41,8 +44,9 @@ static struct swim__seen *seen_create(struct swim *s, uint32_t id, struct mu_str
     return e;
 }
 
-enum swim__recent swim__recent_note(struct swim *s, struct swim__ring **ring, uint64_t clock, uint64_t ltime,
-                                    uint32_t id, struct mu_str name, struct mu_str payload)
+enum swim__recent swim__recent_note(struct swim *s, struct swim__ring **ring, uint64_t clock,
+                                    uint64_t ltime, uint32_t id, struct mu_str name,
+                                    struct mu_str payload)
 {
     if (clock > SWIM__BUFFER_SLOTS && ltime < clock - SWIM__BUFFER_SLOTS) {
         return SWIM__RECENT_OLD;

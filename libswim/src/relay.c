@@ -3,10 +3,14 @@
 
 #include <string.h>
 
-enum { RELAYS_MAX = 1024 }; /* pings for others under way at a time; beyond it, requests count as lost */
+enum {
+    RELAYS_MAX = 1024
+}; /* pings for others under way at a time; beyond it, requests count as lost */
 
-/* Where an answer goes: to the address that the message names, else to where the datagram came from. */
-bool swim__reply_addr(struct mu_str addr, uint16_t port, const struct swim_addr *from, struct swim_addr *out)
+/* Where an answer goes: to the address that the message names, else to where the datagram came
+ * from. */
+bool swim__reply_addr(struct mu_str addr, uint16_t port, const struct swim_addr *from,
+                      struct swim_addr *out)
 {
     *out = *from;
     if (addr.len == 0 || port == 0) {
@@ -32,14 +36,16 @@ void swim__ping(struct swim *s, const struct swim_addr *from, const struct swim_
     }
     struct mu__writer payload = mu__writer_growing(&s->allocator);
     swim__coord_payload_encode(&payload, &s->coords.self);
-    struct swim__msg ack = {.type = SWIM__MSG_ACK,
-                            .ack = {.seq_no = ping->seq_no,
-                                    .payload = {(const char *)payload.data, payload.failed ? 0 : payload.len}}};
+    struct swim__msg ack = {
+        .type = SWIM__MSG_ACK,
+        .ack = {.seq_no = ping->seq_no,
+                .payload = {(const char *)payload.data, payload.failed ? 0 : payload.len}}};
     swim__send_msg(s, &to, &ack);
     mu__writer_fini(&payload);
 
     /* Whoever pings us lives; if we hold it dead it should know. */
-    struct swim__member *m = ping->source_node.len > 0 ? swim__table_find(&s->members, ping->source_node) : NULL;
+    struct swim__member *m =
+        ping->source_node.len > 0 ? swim__table_find(&s->members, ping->source_node) : NULL;
     if (m && m != s->self && m->state != SWIM_ALIVE && m->state != SWIM_SUSPECT) {
         swim__tell_dead(s, m, &to);
     }
@@ -65,7 +71,8 @@ static void relay_expired(struct swim *s, struct swim__timer *t)
 static struct swim__relay *relay_create(struct swim *s, const struct swim_addr *requester,
                                         const struct swim__indirect_ping *ping)
 {
-    struct swim__relay *r = s->relays.count < RELAYS_MAX ? mu__alloc(&s->allocator, sizeof *r) : NULL;
+    struct swim__relay *r =
+        s->relays.count < RELAYS_MAX ? mu__alloc(&s->allocator, sizeof *r) : NULL;
     if (!r) {
         return NULL;
     }
@@ -85,12 +92,14 @@ static struct swim__relay *relay_create(struct swim *s, const struct swim_addr *
     return r;
 }
 
-void swim__indirect_ping(struct swim *s, const struct swim_addr *from, const struct swim__indirect_ping *ping)
+void swim__indirect_ping(struct swim *s, const struct swim_addr *from,
+                         const struct swim__indirect_ping *ping)
 {
     struct swim_addr requester;
     struct swim_addr target = {.port = ping->port ? ping->port : s->self->addr.port};
     target.len = (uint8_t)swim__wire_addr(ping->target, target.ip);
-    if (target.len == 0 || !swim__reply_addr(ping->source_addr, ping->source_port, from, &requester)) {
+    if (target.len == 0 ||
+        !swim__reply_addr(ping->source_addr, ping->source_port, from, &requester)) {
         return;
     }
     struct swim__relay *r = relay_create(s, &requester, ping);

@@ -21,13 +21,15 @@ static struct swim__datagram *outbox_slot(struct swim *s)
     struct swim__outbox *o = &s->outbox;
     if (o->len == o->cap) {
         size_t cap = o->cap ? o->cap * 2 : 8;
-        struct swim__datagram *items = o->len < s->cfg.sends_max ? mu__calloc(&s->allocator, cap, sizeof *items) : NULL;
+        struct swim__datagram *items =
+            o->len < s->cfg.sends_max ? mu__calloc(&s->allocator, cap, sizeof *items) : NULL;
         if (!items) {
             return NULL;
         }
         for (size_t i = 0; i < cap; i++) {
-            items[i] = i < o->len ? o->items[(o->head + i) % o->cap]
-                                  : (struct swim__datagram){.bytes = mu__writer_growing(&s->allocator)};
+            items[i] = i < o->len
+                           ? o->items[(o->head + i) % o->cap]
+                           : (struct swim__datagram){.bytes = mu__writer_growing(&s->allocator)};
         }
         mu__free(&s->allocator, o->items);
         o->items = items;
@@ -45,11 +47,12 @@ void swim__send_parts(struct swim *s, const struct swim_addr *to, const struct s
 {
     uint8_t nonce[SWIM__NONCE_LEN];
     bool encrypts = swim__envelope_encrypts(&s->envelope);
-    struct swim__packet_options options = {.with_crc = m && swim__pmax(m) >= 5, .nonce = encrypts ? nonce : NULL};
+    struct swim__packet_options options = {.with_crc = m && swim__pmax(m) >= 5,
+                                           .nonce = encrypts ? nonce : NULL};
     struct swim__datagram *d = outbox_slot(s);
     if (!d || s->outbox.len >= s->cfg.sends_max || (encrypts && !swim__nonce(s, nonce)) ||
-        !swim__packet_seal(&s->envelope, &options, parts, n, &s->allocator, &d->bytes) || d->bytes.failed ||
-        d->bytes.len > SWIM_DATAGRAM_MAX) {
+        !swim__packet_seal(&s->envelope, &options, parts, n, &s->allocator, &d->bytes) ||
+        d->bytes.failed || d->bytes.len > SWIM_DATAGRAM_MAX) {
         s->stats.packets_dropped++;
         return;
     }

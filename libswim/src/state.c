@@ -1,12 +1,14 @@
-/* state.c - what a member's state becomes when somebody says it is alive, suspect or dead (SWIM 4.2).
+/* state.c - what a member's state becomes when somebody says it is alive, suspect or dead
+ * (SWIM 4.2).
  *
  * An incarnation number, which only the member itself raises, orders what is said about it:
  *   alive(i)    overrides alive, suspect, dead (j < i)
  *   suspect(i)  overrides alive (j <= i)
  *   dead(i)     overrides alive and suspect (j <= i)
- * Beyond memberlist, a member that was dropped from the failure detector keeps its last incarnation for as long as it is
- * on record. A stale peer can therefore not announce a dead member into life again, and a member that came back with
- * a low incarnation is told of its own death directly, so that it refutes. */
+ * Beyond memberlist, a member that was dropped from the failure detector keeps its last incarnation
+ * for as long as it is on record. A stale peer can therefore not announce a dead member into life
+ * again, and a member that came back with a low incarnation is told of its own death directly, so
+ * that it refutes. */
 #include "core.h"
 
 #include <assert.h>
@@ -37,8 +39,8 @@ bool swim__announce(struct swim *s)
     return swim__gossip_update(s, s->self, &msg);
 }
 
-/* Somebody says of us what is not so: say the contrary with a higher incarnation (SWIM 4.2), and take it as a sign
- * that we are slow (Lifeguard IV-A). */
+/* Somebody says of us what is not so: say the contrary with a higher incarnation (SWIM 4.2), and
+ * take it as a sign that we are slow (Lifeguard IV-A). */
 void swim__refute(struct swim *s, uint32_t accused)
 {
     uint32_t at_least = accused > s->incarnation ? accused : s->incarnation;
@@ -53,7 +55,8 @@ void swim__refute(struct swim *s, uint32_t accused)
     swim__health_add(s, 1);
 }
 
-/* Tells a node that we hold it dead, so that it can refute; at most one such datagram per gossip interval. */
+/* Tells a node that we hold it dead, so that it can refute; at most one such datagram per gossip
+ * interval. */
 void swim__tell_dead(struct swim *s, const struct swim__member *m, const struct swim_addr *to)
 {
     if (s->told_ns != 0 && s->now - s->told_ns < s->cfg.gossip_interval_ns) {
@@ -72,7 +75,8 @@ struct announcement {
     const struct swim__alive *raw;
     struct swim_addr addr;
 };
-static bool check_announcement(const struct swim *s, const struct swim__alive *a, struct announcement *out)
+static bool check_announcement(const struct swim *s, const struct swim__alive *a,
+                               struct announcement *out)
 {
     struct swim__wire_tags tags;
     if (a->node.len < 1 || a->node.len > SWIM_NAME_MAX || !swim__vsn_is_valid(a->vsn)) {
@@ -126,7 +130,8 @@ static int alive_self(struct swim *s, const struct announcement *a)
         memcmp(m->vsn, a->raw->vsn.p, sizeof m->vsn) == 0) {
         return SWIM_OK;
     }
-    swim__log(s, MU_WARN, "refuting an announcement of ourselves with incarnation %u", a->raw->incarnation);
+    swim__log(s, MU_WARN, "refuting an announcement of ourselves with incarnation %u",
+              a->raw->incarnation);
     swim__refute(s, a->raw->incarnation);
     return SWIM_OK;
 }

@@ -1,5 +1,6 @@
-/* status.c - Serf's view of the members: alive, leaving, left or failed, and the intents that tell a member's wish from
- * its failure. An intent carries a Lamport time, and the latest about a member counts. */
+/* status.c - Serf's view of the members: alive, leaving, left or failed, and the intents that tell
+ * a member's wish from its failure. An intent carries a Lamport time, and the latest about a member
+ * counts. */
 #include "core.h"
 
 #include <assert.h>
@@ -15,7 +16,8 @@ struct early_intent {
 enum { EARLY_INTENTS_MAX = 4096 };
 
 /* Keeps the intent until its member appears. True if it is news. */
-static bool early_note(struct swim *s, enum swim__serf_type type, uint64_t ltime, struct mu_str name)
+static bool early_note(struct swim *s, enum swim__serf_type type, uint64_t ltime,
+                       struct mu_str name)
 {
     struct early_intent *e = mu__map_get(&s->early_intents, name.p, name.len);
     if (e) {
@@ -34,7 +36,8 @@ static bool early_note(struct swim *s, enum swim__serf_type type, uint64_t ltime
     if (!e) {
         return false;
     }
-    *e = (struct early_intent){.ltime = ltime, .seen_ns = s->now, .type = (uint8_t)type, .name_len = (uint8_t)name.len};
+    *e = (struct early_intent){
+        .ltime = ltime, .seen_ns = s->now, .type = (uint8_t)type, .name_len = (uint8_t)name.len};
     memcpy(e->name, name.p, name.len);
     if (!mu__map_set(&s->early_intents, e->name, e->name_len, e, NULL)) {
         mu__free(&s->allocator, e);
@@ -216,11 +219,13 @@ int swim__intent_receive(struct swim *s, const struct swim__serf_msg *msg, struc
 }
 
 /* Applies an intent of ours and spreads it. */
-bool swim__intent_send(struct swim *s, const struct swim__serf_msg *msg, struct swim__broadcast **watch)
+bool swim__intent_send(struct swim *s, const struct swim__serf_msg *msg,
+                       struct swim__broadcast **watch)
 {
     struct mu__writer w = mu__writer_growing(&s->allocator);
     swim__serf_encode(&w, msg);
-    bool ok = !w.failed && swim__gossip_serf(s, &s->intents, (struct mu_str){(const char *)w.data, w.len}, watch);
+    bool ok = !w.failed && swim__gossip_serf(s, &s->intents,
+                                             (struct mu_str){(const char *)w.data, w.len}, watch);
     mu__writer_fini(&w);
     if (ok) {
         (void)swim__intent_apply(s, msg);
@@ -230,8 +235,9 @@ bool swim__intent_send(struct swim *s, const struct swim__serf_msg *msg, struct 
 
 bool swim__join_intent(struct swim *s)
 {
-    struct swim__serf_msg msg = {.type = SWIM__SERF_JOIN,
-                                 .join = {.ltime = s->member_clock.time, .node = swim__member_name(s->self)}};
+    struct swim__serf_msg msg = {
+        .type = SWIM__SERF_JOIN,
+        .join = {.ltime = s->member_clock.time, .node = swim__member_name(s->self)}};
     return swim__intent_send(s, &msg, NULL);
 }
 

@@ -3,13 +3,15 @@
  *     they open   ping -> ack          push/pull -> push/pull        user message
  *     we open     ping -> ack          push/pull -> push/pull
  *
- * A stream's bytes are gathered until the framer finds the end of the one message that each side sends. */
+ * A stream's bytes are gathered until the framer finds the end of the one message that each side
+ * sends. */
 #include "core.h"
 
 #include <assert.h>
 #include <string.h>
 
-static struct swim__stream *stream_create(struct swim *s, enum swim__stream_kind kind, const struct swim_addr *peer)
+static struct swim__stream *stream_create(struct swim *s, enum swim__stream_kind kind,
+                                          const struct swim_addr *peer)
 {
     struct swim__stream *st = mu__alloc(&s->allocator, sizeof *st);
     if (!st) {
@@ -17,7 +19,8 @@ static struct swim__stream *stream_create(struct swim *s, enum swim__stream_kind
     }
     do {
         s->next_stream++;
-    } while (s->next_stream == 0 || mu__map_get(&s->streams, &s->next_stream, sizeof s->next_stream));
+    } while (s->next_stream == 0 ||
+             mu__map_get(&s->streams, &s->next_stream, sizeof s->next_stream));
     *st = (struct swim__stream){.id = s->next_stream,
                                 .kind = kind,
                                 .peer = *peer,
@@ -50,7 +53,8 @@ static bool seal(struct swim *s, struct swim__stream *st, struct mu_str plain)
         return false;
     }
     bool first = st->kind != SWIM__STREAM_IN;
-    return swim__stream_seal(&s->envelope, first, nonce, plain, &s->allocator, &st->out) && !st->out.failed;
+    return swim__stream_seal(&s->envelope, first, nonce, plain, &s->allocator, &st->out) &&
+           !st->out.failed;
 }
 
 static bool seal_msg(struct swim *s, struct swim__stream *st, const struct swim__msg *msg)
@@ -63,7 +67,8 @@ static bool seal_msg(struct swim *s, struct swim__stream *st, const struct swim_
 static bool seal_state(struct swim *s, struct swim__stream *st, bool join)
 {
     struct mu__writer w = mu__writer_growing(&s->allocator);
-    bool ok = swim__sync_write(s, join, &w) && seal(s, st, (struct mu_str){(const char *)w.data, w.len});
+    bool ok =
+        swim__sync_write(s, join, &w) && seal(s, st, (struct mu_str){(const char *)w.data, w.len});
     mu__writer_fini(&w);
     return ok;
 }
@@ -92,7 +97,8 @@ struct swim__stream *swim__stream_open_sync(struct swim *s, const struct swim_ad
     return enqueue(s, st, seal_state(s, st, join));
 }
 
-struct swim__stream *swim__stream_open_ping(struct swim *s, const struct swim_addr *to, const struct swim__ping *ping)
+struct swim__stream *swim__stream_open_ping(struct swim *s, const struct swim_addr *to,
+                                            const struct swim__ping *ping)
 {
     struct swim__stream *st = stream_create(s, SWIM__STREAM_PING, to);
     if (!st) {
@@ -163,7 +169,8 @@ static int answer_sync(struct swim *s, struct swim__stream *st, struct mu_str pl
     if (!swim__pushpull_begin(&p, plain.p, plain.len)) {
         return SWIM_EPROTO;
     }
-    /* Our state goes out as it was before the merge; the other side learns of refusals by itself. */
+    /* Our state goes out as it was before the merge; the other side learns of refusals by itself.
+     */
     if (!seal_state(s, st, p.header.join)) {
         return SWIM_ENOMEM;
     }
@@ -176,7 +183,8 @@ static int handle_request(struct swim *s, struct swim__stream *st, struct mu_str
     struct mu_str user;
     switch ((uint8_t)plain.p[0]) {
     case SWIM__MSG_PING:
-        return swim__msg_decode(plain.p, plain.len, &msg) ? answer_ping(s, st, &msg.ping) : SWIM_EPROTO;
+        return swim__msg_decode(plain.p, plain.len, &msg) ? answer_ping(s, st, &msg.ping)
+                                                          : SWIM_EPROTO;
     case SWIM__MSG_PUSH_PULL:
         return answer_sync(s, st, plain);
     case SWIM__MSG_USER:
@@ -211,8 +219,8 @@ static int handle_reply(struct swim *s, struct swim__stream *st, struct mu_str p
         return SWIM_OK;
     }
     if (type == SWIM__MSG_ERR) {
-        swim__log(s, MU_WARN, "the peer answered with an error: %.*s", (int)mu__min(msg.err.text.len, 200),
-                  msg.err.text.p);
+        swim__log(s, MU_WARN, "the peer answered with an error: %.*s",
+                  (int)mu__min(msg.err.text.len, 200), msg.err.text.p);
         return SWIM_EREMOTE;
     }
     return SWIM_EPROTO;
@@ -287,7 +295,8 @@ int swim_stream_accept(struct swim *s, uint64_t now_ns, const struct swim_addr *
 }
 
 /* Adds bytes; SWIM_OK with *whole when the message is complete. */
-static int gather(struct swim *s, struct swim__stream *st, const void *data, size_t len, bool *whole)
+static int gather(struct swim *s, struct swim__stream *st, const void *data, size_t len,
+                  bool *whole)
 {
     /* Packing, sealing and headers add a little to a message that just fits. */
     size_t most = s->cfg.state_bytes_max + s->cfg.state_bytes_max / 8 + (1u << 16);
@@ -344,7 +353,8 @@ int swim_stream_receive(struct swim *s, uint64_t now_ns, uint32_t id, const void
     return rc;
 }
 
-/* Tells the host how its join went. Without room for the event the stream would have to stay: try to make some. */
+/* Tells the host how its join went. Without room for the event the stream would have to stay: try
+ * to make some. */
 static void report_join(struct swim *s, struct swim__stream *st)
 {
     if (!st->result) {

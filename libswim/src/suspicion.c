@@ -1,7 +1,8 @@
-/* suspicion.c - how long a suspicion lasts (SWIM 4.2; Lifeguard IV-B, local health aware suspicion).
+/* suspicion.c - how long a suspicion lasts (SWIM 4.2; Lifeguard IV-B, local health aware
+ * suspicion).
  *
- * It starts with a long timeout and shrinks towards the minimum as independent members confirm it: a suspicion that
- * nobody shares says more about its author than about the suspect. */
+ * It starts with a long timeout and shrinks towards the minimum as independent members confirm it:
+ * a suspicion that nobody shares says more about its author than about the suspect. */
 #include "core.h"
 #include "formula.h"
 
@@ -34,11 +35,13 @@ static void expire(struct swim *s, struct swim__timer *t)
 bool swim__suspicion_start(struct swim *s, struct swim__member *m, struct mu_str from)
 {
     uint32_t k = swim__suspicion_confirmations(s->cfg.suspicion_mult, s->members.len);
-    struct swim__suspicion *p = mu__alloc(&s->allocator, sizeof *p + ((size_t)k + 1) * sizeof p->from[0]);
+    struct swim__suspicion *p =
+        mu__alloc(&s->allocator, sizeof *p + ((size_t)k + 1) * sizeof p->from[0]);
     if (!p) {
         return false;
     }
-    uint64_t min = swim__suspicion_min_ns(s->cfg.suspicion_mult, s->members.len, s->cfg.probe_interval_ns);
+    uint64_t min =
+        swim__suspicion_min_ns(s->cfg.suspicion_mult, s->members.len, s->cfg.probe_interval_ns);
     *p = (struct swim__suspicion){.timer = {.item.slot = MU_HEAP_NONE, .fire = expire},
                                   .member = m,
                                   .start_ns = s->now,

@@ -4,7 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
-static const uint8_t own_vsn[SWIM__VSN_LEN] = {1, 5, 2, 2, 5, 4}; /* pmin pmax pcur dmin dmax dcur */
+static const uint8_t own_vsn[SWIM__VSN_LEN] = {1, 5, 2,
+                                               2, 5, 4}; /* pmin pmax pcur dmin dmax dcur */
 
 /* ---- time ---- */
 
@@ -20,7 +21,8 @@ enum { OWN_TIMERS = 7 }; /* that live as long as the swim; some of them stand st
 bool swim__timer_set(struct swim *s, struct swim__timer *t, uint64_t at)
 {
     struct mu__heap *h = &s->timers;
-    return mu__reserve(&h->allocator, (void **)&h->items, &h->cap, h->len + 1 + OWN_TIMERS, sizeof *h->items) &&
+    return mu__reserve(&h->allocator, (void **)&h->items, &h->cap, h->len + 1 + OWN_TIMERS,
+                       sizeof *h->items) &&
            mu__heap_set(h, &t->item, at);
 }
 
@@ -107,7 +109,8 @@ static int open_failed(struct swim *s, enum swim__open_result r)
     }
 }
 
-int swim_receive(struct swim *s, uint64_t now_ns, const struct swim_addr *from, const void *data, size_t len)
+int swim_receive(struct swim *s, uint64_t now_ns, const struct swim_addr *from, const void *data,
+                 size_t len)
 {
     swim__enter(s, now_ns);
     s->stats.packets_in++;
@@ -120,7 +123,8 @@ int swim_receive(struct swim *s, uint64_t now_ns, const struct swim_addr *from, 
         return SWIM_EPROTO;
     }
     struct swim__opener opener;
-    enum swim__open_result opened = swim__packet_open(&opener, &s->envelope, &s->scratch, data, len);
+    enum swim__open_result opened =
+        swim__packet_open(&opener, &s->envelope, &s->scratch, data, len);
     int rc = opened == SWIM__OPEN_OK ? SWIM_OK : open_failed(s, opened);
     struct mu_str raw;
     size_t bad = 0;
@@ -188,7 +192,8 @@ static bool start_timers(struct swim *s)
 {
     struct swim__timer *const all[] = {&s->probe.tick, &s->probe.stage, &s->gossip, &s->push_pull,
                                        &s->reap,       &s->reconnect,   &s->leave};
-    _Static_assert(sizeof all / sizeof all[0] == OWN_TIMERS, "each of our own timers has its place");
+    _Static_assert(sizeof all / sizeof all[0] == OWN_TIMERS,
+                   "each of our own timers has its place");
     for (size_t i = 0; i < OWN_TIMERS; i++) {
         if (!swim__timer_set(s, all[i], MU_NEVER)) {
             return false;
@@ -197,7 +202,8 @@ static bool start_timers(struct swim *s)
     swim__timer_stop(s, &s->probe.stage);
     swim__timer_stop(s, &s->gossip);
     swim__timer_stop(s, &s->leave);
-    s->gossip_phase = s->now - mu__prng_below(&s->prng, mu__min(s->cfg.gossip_interval_ns, s->now + 1));
+    s->gossip_phase =
+        s->now - mu__prng_below(&s->prng, mu__min(s->cfg.gossip_interval_ns, s->now + 1));
     swim__timer_reset(s, &s->probe.tick, soon(s, s->cfg.probe_interval_ns));
     swim__timer_reset(s, &s->reap, soon(s, s->cfg.reap_interval_ns));
     swim__timer_reset(s, &s->reconnect, soon(s, s->cfg.reconnect_interval_ns));
@@ -212,7 +218,8 @@ static bool start_timers(struct swim *s)
 
 static int start_self(struct swim *s, const struct swim_config *cfg)
 {
-    struct swim__member *m = swim__table_add(&s->members, (struct mu_str){cfg->name, strlen(cfg->name)});
+    struct swim__member *m =
+        swim__table_add(&s->members, (struct mu_str){cfg->name, strlen(cfg->name)});
     if (!m) {
         return SWIM_ENOMEM;
     }
@@ -329,7 +336,8 @@ bool swim_next_member(const struct swim *s, size_t *at, struct swim_member *out)
 
 bool swim_find_member(const struct swim *s, const char *name, struct swim_member *out)
 {
-    const struct swim__member *m = swim__table_find(&s->members, (struct mu_str){name, strlen(name)});
+    const struct swim__member *m =
+        swim__table_find(&s->members, (struct mu_str){name, strlen(name)});
     if (!m || m->status == SWIM_STATUS_NONE) {
         return false;
     }

@@ -1,5 +1,5 @@
-/* sync.c - the full exchange of state between two members, over a stream: at a join, and now and then with a random
- * member, so that what gossip missed is found in the end. */
+/* sync.c - the full exchange of state between two members, over a stream: at a join, and now and
+ * then with a random member, so that what gossip missed is found in the end. */
 #include "core.h"
 #include "formula.h"
 
@@ -23,7 +23,8 @@ bool swim__sync_write(struct swim *s, bool join, struct mu__writer *w)
 {
     struct mu__writer user = mu__writer_growing(&s->allocator);
     swim__serf_state_write(s, &user);
-    struct swim__pushpull_header header = {.join = join, .nodes = s->members.len, .user_state_len = user.len};
+    struct swim__pushpull_header header = {
+        .join = join, .nodes = s->members.len, .user_state_len = user.len};
     swim__pushpull_encode_header(w, &header);
     for (size_t i = 0; i < s->members.len; i++) { /* the list stands in random order */
         const struct swim__member *m = s->members.list[i];
@@ -57,7 +58,8 @@ static bool versions_agree(const struct swim *s, struct swim__pushpull *p)
 {
     struct versions protocol = {0, UINT8_MAX}, delegate = {0, UINT8_MAX};
     struct swim__node_state n;
-    /* Ours agree among themselves, since each of them passed this check; we stand for all of them. */
+    /* Ours agree among themselves, since each of them passed this check; we stand for all of them.
+     */
     versions_narrow(&protocol, s->self->vsn[0], s->self->vsn[1]);
     versions_narrow(&delegate, s->self->vsn[3], s->self->vsn[4]);
     swim__pushpull_rewind(p);
@@ -73,17 +75,19 @@ static bool versions_agree(const struct swim *s, struct swim__pushpull *p)
     swim__pushpull_rewind(p);
     while (swim__pushpull_next(p, &n)) {
         uint8_t pcur = (uint8_t)n.vsn.p[2], dcur = (uint8_t)n.vsn.p[5];
-        if (pcur < protocol.min || pcur > protocol.max || dcur < delegate.min || dcur > delegate.max) {
+        if (pcur < protocol.min || pcur > protocol.max || dcur < delegate.min ||
+            dcur > delegate.max) {
             return false;
         }
     }
-    return s->self->vsn[2] >= protocol.min && s->self->vsn[2] <= protocol.max && s->self->vsn[5] >= delegate.min &&
-           s->self->vsn[5] <= delegate.max;
+    return s->self->vsn[2] >= protocol.min && s->self->vsn[2] <= protocol.max &&
+           s->self->vsn[5] >= delegate.min && s->self->vsn[5] <= delegate.max;
 }
 
 /* ---- admission of a whole pool ---- */
 
-static bool candidate(const struct swim *s, const struct swim__node_state *n, struct swim_member *out)
+static bool candidate(const struct swim *s, const struct swim__node_state *n,
+                      struct swim_member *out)
 {
     struct swim__wire_tags tags;
     *out = (struct swim_member){.name = n->name,
@@ -166,7 +170,8 @@ int swim__sync_merge(struct swim *s, const void *data, size_t len, bool skip_old
     swim__pushpull_rewind(&p);
     while (swim__pushpull_next(&p, &n)) {
         int node_rc = merge_node(s, &n, source);
-        rc = node_rc == SWIM_ENOMEM ? node_rc : rc; /* one malformed node does not spoil the others */
+        rc = node_rc == SWIM_ENOMEM ? node_rc
+                                    : rc; /* one malformed node does not spoil the others */
     }
     s->stats.push_pulls++;
     int state_rc = swim__serf_state_merge(s, p.user_state, skip_old);
@@ -181,8 +186,10 @@ static bool is_partner(const struct swim__member *m, const void *arg)
 void swim__sync_fire(struct swim *s, struct swim__timer *t)
 {
     struct swim__member *m;
-    swim__timer_reset(s, t, s->now + swim__push_pull_interval_ns(s->cfg.push_pull_interval_ns, s->members.len));
-    if (s->leave_stage == SWIM__STAYING && swim__table_pick(&s->members, &s->prng, is_partner, s, &m, 1) == 1) {
+    swim__timer_reset(
+        s, t, s->now + swim__push_pull_interval_ns(s->cfg.push_pull_interval_ns, s->members.len));
+    if (s->leave_stage == SWIM__STAYING &&
+        swim__table_pick(&s->members, &s->prng, is_partner, s, &m, 1) == 1) {
         (void)swim__stream_open_sync(s, &m->addr, false);
     }
 }

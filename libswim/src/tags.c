@@ -1,5 +1,5 @@
-/* tags.c - reading the tags of a member, and replacing our own. They stay encoded, as they travel: a member's record
- * holds them once, in the fewest bytes. */
+/* tags.c - reading the tags of a member, and replacing our own. They stay encoded, as they travel:
+ * a member's record holds them once, in the fewest bytes. */
 #include "core.h"
 
 #include <string.h>
@@ -40,8 +40,8 @@ int swim__set_own_meta(struct swim *s, const struct swim_tag *tags, size_t n)
     struct mu__writer w = mu__writer_growing(&s->allocator);
     swim__wire_tags_encode(&w, tags, n);
     int rc = w.failed ? SWIM_ENOMEM : w.len > SWIM_META_MAX ? SWIM_ESIZE : SWIM_OK;
-    if (rc == SWIM_OK &&
-        !swim__member_set_meta(&s->members, s->self, (struct mu_str){(const char *)w.data, w.len})) {
+    if (rc == SWIM_OK && !swim__member_set_meta(&s->members, s->self,
+                                                (struct mu_str){(const char *)w.data, w.len})) {
         rc = SWIM_ENOMEM;
     }
     mu__writer_fini(&w);

@@ -9,7 +9,8 @@ static int deliver(struct swim *s, const struct swim__serf_event *e)
         s->stats.events_dropped++;
         return SWIM_EFULL;
     }
-    struct swim__event_body *body = swim__events_reserve(s, 1) ? swim__event_body(s, e->name, e->payload) : NULL;
+    struct swim__event_body *body =
+        swim__events_reserve(s, 1) ? swim__event_body(s, e->name, e->payload) : NULL;
     if (!body) {
         return SWIM_ENOMEM;
     }
@@ -24,7 +25,8 @@ int swim__user_event_receive(struct swim *s, const struct swim__serf_event *e, s
     if (e->ltime < s->event_min) {
         return SWIM_OK;
     }
-    switch (swim__recent_note(s, &s->recent_events, s->event_clock.time, e->ltime, 0, e->name, e->payload)) {
+    switch (swim__recent_note(s, &s->recent_events, s->event_clock.time, e->ltime, 0, e->name,
+                              e->payload)) {
     case SWIM__RECENT_NEW:
         break;
     case SWIM__RECENT_OLD:
@@ -39,7 +41,8 @@ int swim__user_event_receive(struct swim *s, const struct swim__serf_event *e, s
     return rc;
 }
 
-int swim_user_event(struct swim *s, uint64_t now_ns, struct mu_str name, struct mu_str payload, bool coalesce)
+int swim_user_event(struct swim *s, uint64_t now_ns, struct mu_str name, struct mu_str payload,
+                    bool coalesce)
 {
     swim__enter(s, now_ns);
     if (s->leave_stage != SWIM__STAYING) {

@@ -1,9 +1,9 @@
 /* sim_swim.c - pools of swims under faults that a seed picks, and what must hold whatever happens:
  *
- *   no incarnation goes back in anybody's eyes, and swim__check holds after each step (swim_world.c)
- *   without a fault nobody is declared dead, and each user event reaches everybody
- *   no node is given one user event twice
- *   when the faults stop, all crashes and leaves are known within a bound, and all who live are alive to all
+ *   no incarnation goes back in anybody's eyes, and swim__check holds after each step
+ * (swim_world.c) without a fault nobody is declared dead, and each user event reaches everybody no
+ * node is given one user event twice when the faults stop, all crashes and leaves are known within
+ * a bound, and all who live are alive to all
  *
  *   sim_swim [--seed X] [--runs N] [--nodes N] [--twice] [--verbose] */
 #include "swim_world.h"
@@ -24,11 +24,11 @@ struct run {
     uint64_t seed;
     struct world *w;
     size_t nodes;
-    bool faults;                   /* since the first fault, failures may be reported */
-    bool *down, *left;             /* what we did to each node */
-    uint8_t *seen;                 /* [node * EVENTS_MAX + event] in the node's present life */
+    bool faults;       /* since the first fault, failures may be reported */
+    bool *down, *left; /* what we did to each node */
+    uint8_t *seen;     /* [node * EVENTS_MAX + event] in the node's present life */
     size_t events;
-    const char *broken;            /* the first claim that did not hold */
+    const char *broken; /* the first claim that did not hold */
 };
 static struct run *current; /* for the dump when an assertion fails */
 
@@ -60,11 +60,11 @@ static size_t any_node(struct run *r)
 }
 
 /* A node that is up and stays; SIZE_MAX if there is none. */
-static size_t any_member(struct run *r, size_t not)
+static size_t any_member(struct run *r, size_t not )
 {
     for (size_t tries = 0; tries < 100; tries++) {
         size_t i = any_node(r);
-        if (i != not && !r->down[i] && !r->left[i]) {
+        if (i != not &&!r->down[i] && !r->left[i]) {
             return i;
         }
     }
@@ -78,8 +78,9 @@ static void send_event(struct run *r)
         return;
     }
     const char *name = world_name(r->events++);
-    int rc = swim_user_event(world_swim(r->w, from), world_now(r->w), (struct mu_str){name, strlen(name)},
-                             (struct mu_str){"payload", 7}, false);
+    int rc =
+        swim_user_event(world_swim(r->w, from), world_now(r->w),
+                        (struct mu_str){name, strlen(name)}, (struct mu_str){"payload", 7}, false);
     claim(r, rc == SWIM_OK, "an event can be sent");
     world_drain(r->w, from);
 }
@@ -101,7 +102,8 @@ static bool all_agree(struct run *r)
         for (size_t k = 0; !r->down[i] && !r->left[i] && k < r->nodes; k++) {
             enum swim_status status = world_status(r->w, i, k);
             bool gone = r->down[k] || r->left[k];
-            if (gone ? status == SWIM_STATUS_ALIVE || status == SWIM_STATUS_LEAVING : status != SWIM_STATUS_ALIVE) {
+            if (gone ? status == SWIM_STATUS_ALIVE || status == SWIM_STATUS_LEAVING
+                     : status != SWIM_STATUS_ALIVE) {
                 return false;
             }
         }
@@ -113,7 +115,8 @@ static void claim_events_arrived(struct run *r)
 {
     for (size_t i = 0; i < r->nodes; i++) {
         for (size_t k = 0; k < r->events; k++) {
-            claim(r, r->seen[i * EVENTS_MAX + k] == 1, "without a fault each event reaches everybody");
+            claim(r, r->seen[i * EVENTS_MAX + k] == 1,
+                  "without a fault each event reaches everybody");
         }
     }
 }
@@ -251,7 +254,8 @@ static void pick_world(uint64_t seed, size_t nodes, bool verbose, struct world_o
 {
     struct mu__prng prng;
     mu__prng_seed(&prng, seed ^ UINT64_C(0x0dd5eed));
-    *o = (struct world_options){.seed = seed, .nodes = nodes, .verbose = verbose, .check_each_step = true};
+    *o = (struct world_options){
+        .seed = seed, .nodes = nodes, .verbose = verbose, .check_each_step = true};
     size_t picked = (size_t)mu__prng_between(&prng, 2, 12);
     o->nodes = nodes ? nodes : picked;
     o->profile = SWIM_LAN;
@@ -265,8 +269,8 @@ static void pick_world(uint64_t seed, size_t nodes, bool verbose, struct world_o
 
 static void print_replay(const struct run *r)
 {
-    (void)fprintf(stderr, "replay: sim_swim --seed 0x%llx --nodes %zu --verbose\n", (unsigned long long)r->seed,
-                  r->nodes);
+    (void)fprintf(stderr, "replay: sim_swim --seed 0x%llx --nodes %zu --verbose\n",
+                  (unsigned long long)r->seed, r->nodes);
 }
 
 static void on_abort(int signal_number)
@@ -339,7 +343,9 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--verbose") == 0) {
             verbose = true;
         } else {
-            (void)fprintf(stderr, "usage: sim_swim [--seed X] [--runs N] [--nodes N] [--twice] [--verbose]\n");
+            (void)fprintf(
+                stderr,
+                "usage: sim_swim [--seed X] [--runs N] [--nodes N] [--twice] [--verbose]\n");
             return 2;
         }
     }

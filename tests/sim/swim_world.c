@@ -12,10 +12,10 @@ enum event_kind { EV_WAKE, EV_RESUME, EV_PACKET, EV_CONNECT, EV_REPLY, EV_CLOSE 
 struct event {
     struct mu__heap_item item; /* first */
     enum event_kind kind;
-    size_t node;      /* whom it happens to */
-    uint64_t life;    /* of the node: an earlier one's event is void */
+    size_t node;   /* whom it happens to */
+    uint64_t life; /* of the node: an earlier one's event is void */
     size_t from;
-    uint32_t stream;  /* the id on the node's side */
+    uint32_t stream; /* the id on the node's side */
     uint32_t partner_stream;
     uint64_t partner_life;
     size_t len;
@@ -24,8 +24,8 @@ struct event {
 
 struct node {
     struct swim *swim;
-    uint64_t life;          /* grows with each start */
-    uint64_t paused_until;  /* 0: runs */
+    uint64_t life;         /* grows with each start */
+    uint64_t paused_until; /* 0: runs */
     struct event wake;
     struct mu__prng entropy;
     struct world_counts counts;
@@ -70,7 +70,8 @@ size_t world_index(struct mu_str name)
 
 static struct swim_addr address(size_t node)
 {
-    return (struct swim_addr){.ip = {10, 0, (uint8_t)(node >> 8), (uint8_t)node}, .len = 4, .port = PORT};
+    return (struct swim_addr){
+        .ip = {10, 0, (uint8_t)(node >> 8), (uint8_t)node}, .len = 4, .port = PORT};
 }
 
 static size_t index_of(const struct swim_addr *a)
@@ -229,14 +230,16 @@ static void count_event(struct world_counts *c, const struct swim_event *ev)
 static void trace_event(struct world *w, size_t node, const struct swim_event *ev)
 {
     static const char *const what[] = {
-        [SWIM_EVENT_JOIN] = "joined",     [SWIM_EVENT_UPDATE] = "updated",    [SWIM_EVENT_LEAVE] = "left",
-        [SWIM_EVENT_FAILED] = "failed",   [SWIM_EVENT_REAP] = "reaped",       [SWIM_EVENT_USER] = "user event",
-        [SWIM_EVENT_QUERY] = "query",     [SWIM_EVENT_JOIN_RESULT] = "join",  [SWIM_EVENT_CONFLICT] = "conflict",
-        [SWIM_EVENT_KEYS] = "keys",       [SWIM_EVENT_LEFT] = "has left",
+        [SWIM_EVENT_JOIN] = "joined",       [SWIM_EVENT_UPDATE] = "updated",
+        [SWIM_EVENT_LEAVE] = "left",        [SWIM_EVENT_FAILED] = "failed",
+        [SWIM_EVENT_REAP] = "reaped",       [SWIM_EVENT_USER] = "user event",
+        [SWIM_EVENT_QUERY] = "query",       [SWIM_EVENT_JOIN_RESULT] = "join",
+        [SWIM_EVENT_CONFLICT] = "conflict", [SWIM_EVENT_KEYS] = "keys",
+        [SWIM_EVENT_LEFT] = "has left",
     };
     struct mu_str about = ev->member.name.len ? ev->member.name : ev->name;
-    world_trace(w, "%s > %.*s %s incarnation %u err %d", world_name(node), (int)about.len, about.p ? about.p : "",
-                what[ev->type], ev->member.incarnation, ev->err);
+    world_trace(w, "%s > %.*s %s incarnation %u err %d", world_name(node), (int)about.len,
+                about.p ? about.p : "", what[ev->type], ev->member.incarnation, ev->err);
 }
 
 static void drain(struct world *w, size_t i)
@@ -292,7 +295,8 @@ void world_drain(struct world *w, size_t node)
 
 /* ---- what happens ---- */
 
-/* Feeds a stream in pieces of random sizes. True when the exchange is complete; *reply then holds what to write. */
+/* Feeds a stream in pieces of random sizes. True when the exchange is complete; *reply then holds
+ * what to write. */
 static bool feed(struct world *w, struct node *n, uint32_t stream, const uint8_t *data, size_t len,
                  struct swim_reply *reply)
 {
@@ -319,7 +323,8 @@ static void handle_connect(struct world *w, const struct event *e)
         return;
     }
     bool done = feed(w, n, id, e->data, e->len, &reply);
-    if (done && cut_of(w, e->node, e->from) != CUT_ALL && w->nodes[e->from].life == e->partner_life) {
+    if (done && cut_of(w, e->node, e->from) != CUT_ALL &&
+        w->nodes[e->from].life == e->partner_life) {
         struct event *r = event_create(EV_REPLY, e->from, reply.data, reply.len);
         r->stream = e->partner_stream;
         schedule(w, r, w->now + delay(w));
@@ -469,7 +474,8 @@ void world_cut(struct world *w, size_t from, size_t to, bool cut)
 
 void world_cut_datagrams(struct world *w, size_t from, size_t to, bool cut)
 {
-    world_trace(w, "%s to %s datagrams %s", world_name(from), world_name(to), cut ? "cut" : "mended");
+    world_trace(w, "%s to %s datagrams %s", world_name(from), world_name(to),
+                cut ? "cut" : "mended");
     set_cut(w, from, to, cut ? CUT_DATAGRAMS : CUT_NONE);
 }
 
@@ -592,5 +598,6 @@ void world_on_event(struct world *w, world_event_fn fn, void *user)
 enum swim_status world_status(struct world *w, size_t node, size_t other)
 {
     struct swim_member m;
-    return swim_find_member(w->nodes[node].swim, world_name(other), &m) ? m.status : SWIM_STATUS_NONE;
+    return swim_find_member(w->nodes[node].swim, world_name(other), &m) ? m.status
+                                                                        : SWIM_STATUS_NONE;
 }

@@ -97,10 +97,12 @@ int lone_alive(struct lone *l, const char *name, unsigned i, uint32_t incarnatio
     return lone_feed(l, &msg);
 }
 
-static int accuse(struct lone *l, enum swim__msg_type type, const char *name, const char *from, uint32_t incarnation)
+static int accuse(struct lone *l, enum swim__msg_type type, const char *name, const char *from,
+                  uint32_t incarnation)
 {
     struct swim__msg msg = {.type = type};
-    msg.dead = (struct swim__accusation){.node = lone_str(name), .from = lone_str(from), .incarnation = incarnation};
+    msg.dead = (struct swim__accusation){
+        .node = lone_str(name), .from = lone_str(from), .incarnation = incarnation};
     return lone_feed(l, &msg);
 }
 
@@ -130,7 +132,8 @@ bool lone_next(struct lone *l, struct swim__msg *out)
         assert_true(p.len <= sizeof l->packet);
         memcpy(l->packet, p.data, p.len);
         mu__arena_reset(&l->scratch);
-        assert_int_equal(swim__packet_open(&l->opener, &l->plain, &l->scratch, l->packet, p.len), SWIM__OPEN_OK);
+        assert_int_equal(swim__packet_open(&l->opener, &l->plain, &l->scratch, l->packet, p.len),
+                         SWIM__OPEN_OK);
         l->to = p.to;
         l->open = true;
     }

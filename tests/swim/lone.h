@@ -1,4 +1,5 @@
-/* lone.h - one swim, alone with a test that plays all the others: messages go in decoded, and come out decoded. */
+/* lone.h - one swim, alone with a test that plays all the others: messages go in decoded, and come
+ * out decoded. */
 #pragma once
 
 #include "mu_test.h"
@@ -34,14 +35,16 @@ int lone_alive(struct lone *l, const char *name, unsigned i, uint32_t incarnatio
 int lone_suspect(struct lone *l, const char *name, const char *from, uint32_t incarnation);
 int lone_dead(struct lone *l, const char *name, const char *from, uint32_t incarnation);
 
-/* The next message that it sent, compounds taken apart; false when there is none. l->to says to whom. */
+/* The next message that it sent, compounds taken apart; false when there is none. l->to says to
+ * whom. */
 bool lone_next(struct lone *l, struct swim__msg *out);
 /* Drops what it sent so far. */
 void lone_ignore(struct lone *l);
 /* Drains until a message of that type comes; false when there is none. */
 bool lone_find(struct lone *l, enum swim__msg_type type, struct swim__msg *out);
 
-struct swim_member lone_member(struct lone *l, const char *name); /* fails the test if it is unknown */
+struct swim_member lone_member(struct lone *l,
+                               const char *name); /* fails the test if it is unknown */
 /* The next event; 0 when there is none. */
 int lone_event(struct lone *l);
 void lone_ignore_events(struct lone *l);

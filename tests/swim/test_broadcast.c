@@ -122,7 +122,8 @@ static int naive_best(const struct naive *n, size_t count, size_t room)
         }
         const struct naive *b = best >= 0 ? &n[best] : NULL;
         if (!b || n[i].sends < b->sends ||
-            (n[i].sends == b->sends && (n[i].len > b->len || (n[i].len == b->len && n[i].id > b->id)))) {
+            (n[i].sends == b->sends &&
+             (n[i].len > b->len || (n[i].len == b->len && n[i].id > b->id)))) {
             best = (int)i;
         }
     }

@@ -132,7 +132,8 @@ static void test_addresses_in_text(void **state)
         {{.ip = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1}, .len = 16, .port = 80},
          "[2001:db8:0:1::1]:80"},
         {{.ip = {0x20, 1, 0, 0, 0, 1}, .len = 16, .port = 80}, "[2001:0:1::]:80"},
-        {{.ip = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+        {{.ip = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                 0xff, 0xff},
           .len = 16,
           .port = 65535},
          "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"},
@@ -150,7 +151,8 @@ struct candidate {
     struct swim_member m;
     uint8_t meta[256];
 };
-static void candidate(struct candidate *c, const char *name, const char *tags) /* "key=value,key=value" */
+static void candidate(struct candidate *c, const char *name,
+                      const char *tags) /* "key=value,key=value" */
 {
     char text[200];
     struct swim_tag list[16];
@@ -164,8 +166,9 @@ static void candidate(struct candidate *c, const char *name, const char *tags) /
     struct mu__writer w = mu__writer_fixed(c->meta, sizeof c->meta);
     swim__wire_tags_encode(&w, list, n);
     assert_false(w.failed);
-    c->m = (struct swim_member){
-        .name = lone_str(name), .status = SWIM_STATUS_ALIVE, .meta = {(const char *)c->meta, w.len}};
+    c->m = (struct swim_member){.name = lone_str(name),
+                                .status = SWIM_STATUS_ALIVE,
+                                .meta = {(const char *)c->meta, w.len}};
 }
 
 static void test_lan_admits_members_of_one_datacenter_and_segment(void **state)

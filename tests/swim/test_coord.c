@@ -1,4 +1,5 @@
-/* Mirrors src/coord.c. The steps are those that Serf 0.9.4 takes; a unit in the last place is allowed for each. */
+/* Mirrors src/coord.c. The steps are those that Serf 0.9.4 takes; a unit in the last place is
+ * allowed for each. */
 #include "mu_test.h"
 
 #include "coord.h"
@@ -13,8 +14,9 @@ static double real(const json_t *o, const char *key)
 
 static struct swim_coordinate coordinate(const json_t *o)
 {
-    struct swim_coordinate c = {
-        .error = real(o, "Error"), .adjustment = real(o, "Adjustment"), .height = real(o, "Height")};
+    struct swim_coordinate c = {.error = real(o, "Error"),
+                                .adjustment = real(o, "Adjustment"),
+                                .height = real(o, "Height")};
     for (size_t i = 0; i < SWIM_DIMENSIONS; i++) {
         c.vec[i] = json_number_value(json_array_get(json_object_get(o, "Vec"), i));
     }
@@ -38,7 +40,8 @@ static void test_vivaldi_takes_the_same_steps_as_serf(void **state)
     mu__prng_seed(&prng, 1);
     swim__coords_init(&c);
     c.self = coordinate(json_object_get(vivaldi, "start"));
-    json_array_foreach(json_object_get(vivaldi, "steps"), i, step) {
+    json_array_foreach(json_object_get(vivaldi, "steps"), i, step)
+    {
         struct swim_coordinate other = coordinate(json_object_get(step, "other"));
         uint64_t rtt = (uint64_t)json_integer_value(json_object_get(step, "rtt_ns"));
         size_t node = (size_t)atoi(json_string_value(json_object_get(step, "node")) + 1) % 64;

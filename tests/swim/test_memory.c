@@ -1,5 +1,5 @@
-/* Out of memory: the allocations of a scenario are counted, then each fails in turn. Nothing may leak, no invariant may
- * break, and the swim goes on. And: what one member costs. */
+/* Out of memory: the allocations of a scenario are counted, then each fails in turn. Nothing may
+ * leak, no invariant may break, and the swim goes on. And: what one member costs. */
 #include "lone.h"
 
 static struct {
@@ -84,11 +84,16 @@ static void use(struct lone *l)
     (void)lone_alive(l, "c", 3, 1);
     (void)lone_suspect(l, "b", "c", 1);
     (void)lone_alive(l, "b", 2, 2);
-    struct swim__serf_msg leave = {.type = SWIM__SERF_LEAVE, .leave = {.ltime = 5, .node = {"z", 1}}};
+    struct swim__serf_msg leave = {.type = SWIM__SERF_LEAVE,
+                                   .leave = {.ltime = 5, .node = {"z", 1}}};
     (void)lone_feed_serf(l, &leave);
-    struct swim__serf_msg query = {
-        .type = SWIM__SERF_QUERY,
-        .query = {.ltime = 3, .id = 4, .timeout_ns = 5000000000, .addr = {"\x0a\0\0\x05", 4}, .port = 1, .name = {"q", 1}}};
+    struct swim__serf_msg query = {.type = SWIM__SERF_QUERY,
+                                   .query = {.ltime = 3,
+                                             .id = 4,
+                                             .timeout_ns = 5000000000,
+                                             .addr = {"\x0a\0\0\x05", 4},
+                                             .port = 1,
+                                             .name = {"q", 1}}};
     (void)lone_feed_serf(l, &query);
     int rc = swim_user_event(l->s, l->now, (struct mu_str){"e", 1}, (struct mu_str){"p", 1}, false);
     struct swim_tag tag = {{"k", 1}, {"v", 1}};
@@ -172,7 +177,8 @@ static void test_a_member_costs_bytes_not_kilobytes(void **state)
         while (swim_next_event(l.s, &ev)) {
         }
     }
-    for (int i = 0; l.s->updates.count > 0 && i < 100000; i++) { /* send all that is to be said about them */
+    for (int i = 0; l.s->updates.count > 0 && i < 100000;
+         i++) { /* send all that is to be said about them */
         lone_advance(&l, l.s->cfg.gossip_interval_ns);
         while (swim_next_send(l.s, &p)) {
         }

@@ -1,4 +1,5 @@
-/* Stories of whole pools, in virtual time. Those marked with an issue of a peer are faults that its users had. */
+/* Stories of whole pools, in virtual time. Those marked with an issue of a peer are faults that its
+ * users had. */
 #include "mu_test.h"
 
 #include "swim_world.h"
@@ -107,7 +108,8 @@ static void test_blocked_udp_is_told_from_death(void **state)
     world_destroy(w);
 }
 
-/* memberlist#222, serf#605: a side that was apart for longer than anything is remembered comes back by itself. */
+/* memberlist#222, serf#605: a side that was apart for longer than anything is remembered comes back
+ * by itself. */
 static void test_halves_find_each_other_after_a_long_split(void **state)
 {
     (void)state;
@@ -219,7 +221,8 @@ static void test_events_are_replayed_to_who_was_away_but_not_to_who_joins(void *
     world_cut(w, 0, 3, true);
     world_cut(w, 3, 0, true);
     world_split(w, 3);
-    assert_int_equal(swim_user_event(world_swim(w, 0), world_now(w), (struct mu_str){"n0", 2}, (struct mu_str){0}, false),
+    assert_int_equal(swim_user_event(world_swim(w, 0), world_now(w), (struct mu_str){"n0", 2},
+                                     (struct mu_str){0}, false),
                      SWIM_OK);
     world_drain(w, 0);
     world_run_for(w, 5 * MU_SEC);

@@ -47,7 +47,8 @@ static void test_each_member_is_probed_once_a_round(void **state)
     for (int i = 0; i < 30; i++) { /* ten rounds (SWIM 4.3) */
         struct swim__ping ping = next_ping(&l);
         seen[l.to.ip[3]]++;
-        assert_true(mu__str_is(ping.source_node, "me") && ping.source_port == 8301 && ping.source_addr.len == 4);
+        assert_true(mu__str_is(ping.source_node, "me") && ping.source_port == 8301 &&
+                    ping.source_addr.len == 4);
         ack(&l, ping.seq_no);
     }
     for (unsigned i = 2; i <= 4; i++) {
@@ -177,7 +178,8 @@ static void test_suspect_is_told_of_the_suspicion_with_the_ping(void **state)
     lone_destroy(&l);
 }
 
-/* Lifeguard IV-A: the score rises when our own probes fail and nobody sends nacks, and stretches the interval. */
+/* Lifeguard IV-A: the score rises when our own probes fail and nobody sends nacks, and stretches
+ * the interval. */
 static void test_missing_nacks_count_against_our_own_health(void **state)
 {
     (void)state;
@@ -267,7 +269,8 @@ static void test_ping_without_source_is_answered_to_the_sender(void **state)
 {
     (void)state;
     struct lone l;
-    struct swim__msg msg = {.type = SWIM__MSG_PING, .ping = {.seq_no = 78}}; /* an empty name means anybody */
+    struct swim__msg msg = {.type = SWIM__MSG_PING,
+                            .ping = {.seq_no = 78}}; /* an empty name means anybody */
     setup(&l);
     assert_int_equal(lone_feed(&l, &msg), SWIM_OK);
     assert_true(lone_find(&l, SWIM__MSG_ACK, &msg));
@@ -293,7 +296,8 @@ static void test_ping_from_whom_we_hold_dead_tells_it_so(void **state)
     setup(&l);
     lone_dead(&l, "b", "c", 1);
     lone_ignore(&l);
-    struct swim__msg msg = {.type = SWIM__MSG_PING, .ping = {.seq_no = 80, .source_node = {"b", 1}}};
+    struct swim__msg msg = {.type = SWIM__MSG_PING,
+                            .ping = {.seq_no = 80, .source_node = {"b", 1}}};
     assert_int_equal(lone_feed(&l, &msg), SWIM_OK);
     assert_true(lone_find(&l, SWIM__MSG_DEAD, &msg));
     assert_true(mu__str_is(msg.dead.node, "b"));

@@ -1,4 +1,5 @@
-/* Mirrors src/status.c, src/reap.c, src/leave.c, src/user_event.c, src/query.c, src/keys.c and src/recent.c. */
+/* Mirrors src/status.c, src/reap.c, src/leave.c, src/user_event.c, src/query.c, src/keys.c and
+ * src/recent.c. */
 #include "lone.h"
 
 static void setup(struct lone *l)
@@ -9,9 +10,11 @@ static void setup(struct lone *l)
     lone_ignore(l);
 }
 
-static int intent(struct lone *l, enum swim__serf_type type, const char *node, uint64_t ltime, bool prune)
+static int intent(struct lone *l, enum swim__serf_type type, const char *node, uint64_t ltime,
+                  bool prune)
 {
-    struct swim__serf_msg msg = {.type = type, .leave = {.ltime = ltime, .node = lone_str(node), .prune = prune}};
+    struct swim__serf_msg msg = {.type = type,
+                                 .leave = {.ltime = ltime, .node = lone_str(node), .prune = prune}};
     if (type == SWIM__SERF_JOIN) {
         msg.join = (struct swim__serf_intent){.ltime = ltime, .node = lone_str(node)};
     }
@@ -60,7 +63,8 @@ static void test_only_the_latest_intent_counts(void **state)
     struct lone l;
     setup(&l);
     assert_int_equal(intent(&l, SWIM__SERF_LEAVE, "b", 5, false), SWIM_OK);
-    assert_int_equal(intent(&l, SWIM__SERF_JOIN, "b", 5, false), SWIM_OK); /* no later than the leave */
+    assert_int_equal(intent(&l, SWIM__SERF_JOIN, "b", 5, false),
+                     SWIM_OK); /* no later than the leave */
     assert_int_equal(status(&l, "b"), SWIM_STATUS_LEAVING);
     assert_int_equal(intent(&l, SWIM__SERF_JOIN, "b", 6, false), SWIM_OK);
     assert_int_equal(status(&l, "b"), SWIM_STATUS_ALIVE);
@@ -278,7 +282,8 @@ static void test_leaving_alone_is_quick(void **state)
 
 static int user_event(struct lone *l, const char *name, uint64_t ltime)
 {
-    struct swim__serf_msg msg = {.type = SWIM__SERF_USER_EVENT, .event = {.ltime = ltime, .name = lone_str(name)}};
+    struct swim__serf_msg msg = {.type = SWIM__SERF_USER_EVENT,
+                                 .event = {.ltime = ltime, .name = lone_str(name)}};
     return lone_feed_serf(l, &msg);
 }
 
@@ -296,7 +301,8 @@ static void test_an_event_is_delivered_once_and_passed_on(void **state)
     assert_true(mu__str_is(ev.name, "deploy"));
     assert_int_equal(ev.ltime, 5);
     assert_false(swim_next_event(l.s, &ev));
-    assert_int_equal(user_event(&l, "deploy", 6), SWIM_OK); /* at another time it is another event */
+    assert_int_equal(user_event(&l, "deploy", 6),
+                     SWIM_OK); /* at another time it is another event */
     assert_true(swim_next_event(l.s, &ev));
     lone_advance(&l, 210 * MU_MSEC);
     assert_true(find_serf(&l, SWIM__SERF_USER_EVENT, &msg));
@@ -341,10 +347,13 @@ static void test_own_events_have_a_limit_and_come_back(void **state)
     struct lone l;
     char big[600] = {0};
     setup(&l);
-    assert_int_equal(swim_user_event(l.s, l.now, lone_str("go"), (struct mu_str){big, 511}, false), SWIM_ESIZE);
-    assert_int_equal(swim_user_event(l.s, l.now, lone_str("go"), (struct mu_str){big, 505}, false), SWIM_ESIZE);
+    assert_int_equal(swim_user_event(l.s, l.now, lone_str("go"), (struct mu_str){big, 511}, false),
+                     SWIM_ESIZE);
+    assert_int_equal(swim_user_event(l.s, l.now, lone_str("go"), (struct mu_str){big, 505}, false),
+                     SWIM_ESIZE);
     assert_int_equal(lone_event(&l), 0);
-    assert_int_equal(swim_user_event(l.s, l.now, lone_str("go"), (struct mu_str){big, 300}, false), SWIM_OK);
+    assert_int_equal(swim_user_event(l.s, l.now, lone_str("go"), (struct mu_str){big, 300}, false),
+                     SWIM_OK);
     assert_int_equal(lone_event(&l), SWIM_EVENT_USER);
     lone_destroy(&l);
 }
@@ -441,7 +450,8 @@ static void test_late_and_oversized_answers_are_refused(void **state)
     assert_int_equal(lone_feed_serf(&l, &msg), SWIM_OK);
     assert_true(swim_next_event(l.s, &ev));
     uint32_t handle = ev.query;
-    assert_int_equal(swim_respond(l.s, l.now, handle, (struct mu_str){big, sizeof big}), SWIM_ESIZE);
+    assert_int_equal(swim_respond(l.s, l.now, handle, (struct mu_str){big, sizeof big}),
+                     SWIM_ESIZE);
     lone_advance(&l, 6 * MU_SEC);
     assert_int_equal(swim_respond(l.s, l.now, handle, lone_str("late")), SWIM_ENOENT);
     lone_destroy(&l);
@@ -483,8 +493,10 @@ static void test_filters_decide_who_answers(void **state)
         {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"^node$", 6}}, 1},
         {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"^od", 3}}, 0},
         {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"no$", 3}}, 0},
-        {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"n.*e", 4}}, 0}, /* beyond us: we stay silent */
-        {{.type = SWIM__FILTER_TAG, .tag = {"rack", 4}, .expr = {"^$", 2}}, 1},  /* a missing tag is empty */
+        {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"n.*e", 4}},
+         0}, /* beyond us: we stay silent */
+        {{.type = SWIM__FILTER_TAG, .tag = {"rack", 4}, .expr = {"^$", 2}},
+         1}, /* a missing tag is empty */
         {{.type = SWIM__FILTER_TAG, .tag = {"rack", 4}, .expr = {"7", 1}}, 0},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -511,7 +523,8 @@ static void test_conflict_query_is_answered_by_the_others(void **state)
     lone_destroy(&l);
 }
 
-static bool ask_keys(struct lone *l, const char *name, uint32_t id, struct mu_str key, struct swim__serf_msg *answer)
+static bool ask_keys(struct lone *l, const char *name, uint32_t id, struct mu_str key,
+                     struct swim__serf_msg *answer)
 {
     struct swim__serf_msg request = {.type = SWIM__SERF_KEY_REQUEST, .key_request = {.key = key}};
     struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
@@ -536,7 +549,8 @@ static void test_key_queries_change_and_list_the_ring(void **state)
     setup(&l);
     assert_true(ask_keys(&l, "_serf_install-key", 20, second, &a));
     assert_false(a.key_response.result);
-    assert_true(mu__str_is(a.key_response.message, "No keyring to modify (encryption not enabled)"));
+    assert_true(
+        mu__str_is(a.key_response.message, "No keyring to modify (encryption not enabled)"));
 
     assert_int_equal(swim_add_key(l.s, first), SWIM_OK);
     l.plain.keyring = l.s->keyring; /* what it sends is sealed from here on */
@@ -550,8 +564,10 @@ static void test_key_queries_change_and_list_the_ring(void **state)
     assert_true(ask_keys(&l, "_serf_list-keys", 24, (struct mu_str){0}, &a));
     assert_true(mu__str_is(a.key_response.primary_key, "ZmVkY2JhOTg3NjU0MzIxMA=="));
     at = 0;
-    assert_true(swim__span_next(a.key_response.keys, &at, &key) && mu__str_is(key, "ZmVkY2JhOTg3NjU0MzIxMA=="));
-    assert_true(swim__span_next(a.key_response.keys, &at, &key) && mu__str_is(key, "MDEyMzQ1Njc4OWFiY2RlZg=="));
+    assert_true(swim__span_next(a.key_response.keys, &at, &key) &&
+                mu__str_is(key, "ZmVkY2JhOTg3NjU0MzIxMA=="));
+    assert_true(swim__span_next(a.key_response.keys, &at, &key) &&
+                mu__str_is(key, "MDEyMzQ1Njc4OWFiY2RlZg=="));
     assert_false(swim__span_next(a.key_response.keys, &at, &key));
     assert_true(ask_keys(&l, "_serf_remove-key", 25, first, &a));
     assert_true(a.key_response.result);

@@ -28,7 +28,8 @@ static void test_a_new_member_joins(void **state)
     lone_destroy(&l);
 }
 
-/* SWIM 4.2: alive(i) overrides only j < i; suspect(i) overrides alive(j <= i); dead(i) both (j <= i). */
+/* SWIM 4.2: alive(i) overrides only j < i; suspect(i) overrides alive(j <= i); dead(i) both (j <=
+ * i). */
 static void test_order_of_precedence(void **state)
 {
     (void)state;
@@ -37,11 +38,16 @@ static void test_order_of_precedence(void **state)
         uint32_t incarnation;
         enum swim_state before, after;
     } table[] = {
-        {SWIM__MSG_ALIVE, 3, SWIM_SUSPECT, SWIM_SUSPECT}, {SWIM__MSG_ALIVE, 4, SWIM_SUSPECT, SWIM_ALIVE},
-        {SWIM__MSG_ALIVE, 3, SWIM_DEAD, SWIM_DEAD},       {SWIM__MSG_ALIVE, 4, SWIM_DEAD, SWIM_ALIVE},
-        {SWIM__MSG_SUSPECT, 2, SWIM_ALIVE, SWIM_ALIVE},   {SWIM__MSG_SUSPECT, 3, SWIM_ALIVE, SWIM_SUSPECT},
-        {SWIM__MSG_SUSPECT, 9, SWIM_DEAD, SWIM_DEAD},     {SWIM__MSG_DEAD, 2, SWIM_ALIVE, SWIM_ALIVE},
-        {SWIM__MSG_DEAD, 3, SWIM_ALIVE, SWIM_DEAD},       {SWIM__MSG_DEAD, 3, SWIM_SUSPECT, SWIM_DEAD},
+        {SWIM__MSG_ALIVE, 3, SWIM_SUSPECT, SWIM_SUSPECT},
+        {SWIM__MSG_ALIVE, 4, SWIM_SUSPECT, SWIM_ALIVE},
+        {SWIM__MSG_ALIVE, 3, SWIM_DEAD, SWIM_DEAD},
+        {SWIM__MSG_ALIVE, 4, SWIM_DEAD, SWIM_ALIVE},
+        {SWIM__MSG_SUSPECT, 2, SWIM_ALIVE, SWIM_ALIVE},
+        {SWIM__MSG_SUSPECT, 3, SWIM_ALIVE, SWIM_SUSPECT},
+        {SWIM__MSG_SUSPECT, 9, SWIM_DEAD, SWIM_DEAD},
+        {SWIM__MSG_DEAD, 2, SWIM_ALIVE, SWIM_ALIVE},
+        {SWIM__MSG_DEAD, 3, SWIM_ALIVE, SWIM_DEAD},
+        {SWIM__MSG_DEAD, 3, SWIM_SUSPECT, SWIM_DEAD},
         {SWIM__MSG_DEAD, 2, SWIM_SUSPECT, SWIM_SUSPECT},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -127,7 +133,8 @@ static void test_member_that_says_itself_dead_has_left(void **state)
     (void)state;
     struct lone l;
     setup(&l);
-    struct swim__serf_msg intent = {.type = SWIM__SERF_LEAVE, .leave = {.ltime = 5, .node = lone_str("b")}};
+    struct swim__serf_msg intent = {.type = SWIM__SERF_LEAVE,
+                                    .leave = {.ltime = 5, .node = lone_str("b")}};
     assert_int_equal(lone_feed_serf(&l, &intent), SWIM_OK);
     assert_int_equal(lone_member(&l, "b").status, SWIM_STATUS_LEAVING);
     assert_int_equal(lone_dead(&l, "b", "b", 3), SWIM_OK);
@@ -177,7 +184,8 @@ static void test_a_dead_name_may_move_after_the_reclaim_time(void **state)
     assert_int_equal(lone_alive(&l, "b", 7, 1), SWIM_OK);
     assert_int_equal(lone_member(&l, "b").status, SWIM_STATUS_FAILED);
     lone_advance(&l, 11 * MU_SEC);
-    assert_int_equal(lone_alive(&l, "b", 7, 1), SWIM_OK); /* a restarted container begins at 1 again */
+    assert_int_equal(lone_alive(&l, "b", 7, 1),
+                     SWIM_OK); /* a restarted container begins at 1 again */
     assert_int_equal(lone_member(&l, "b").status, SWIM_STATUS_ALIVE);
     assert_int_equal(lone_member(&l, "b").addr.ip[3], 7);
     lone_destroy(&l);

@@ -36,7 +36,8 @@ static uint32_t accept_from(struct lone *l, unsigned i)
     return id;
 }
 
-static int send_all(struct lone *l, uint32_t id, const struct mu__writer *w, struct swim_reply *reply)
+static int send_all(struct lone *l, uint32_t id, const struct mu__writer *w,
+                    struct swim_reply *reply)
 {
     int rc = swim_stream_receive(l->s, l->now, id, w->data, w->len, reply);
     swim__check(l->s);
@@ -56,7 +57,7 @@ static void test_push_pull_gives_our_state_and_takes_theirs(void **state)
     assert_int_equal(send_all(&l, id, &w, &reply), SWIM_OK);
     assert_true(reply.done);
     assert_true(swim__pushpull_begin(&p, reply.data, reply.len));
-    assert_true(p.header.join); /* repeated */
+    assert_true(p.header.join);          /* repeated */
     assert_int_equal(p.header.nodes, 1); /* as we were before the merge */
     assert_true(swim__pushpull_next(&p, &n) && mu__str_is(n.name, "me"));
     assert_int_equal(lone_member(&l, "b").status, SWIM_STATUS_ALIVE);
@@ -228,7 +229,8 @@ static void test_fallback_ping_is_answered_only_to_our_name(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct lone l;
         struct swim_reply reply;
-        struct swim__msg msg = {.type = SWIM__MSG_PING, .ping = {.node = lone_str(table[i].name), .seq_no = 9}};
+        struct swim__msg msg = {.type = SWIM__MSG_PING,
+                                .ping = {.node = lone_str(table[i].name), .seq_no = 9}};
         struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
         lone_create(&l, NULL);
         swim__msg_encode(&w, &msg);
@@ -253,7 +255,8 @@ static void test_user_message_over_a_stream_is_delivered(void **state)
     struct lone l;
     struct swim_reply reply;
     struct mu__writer serf = mu__writer_growing(&mu__malloc_allocator), w = serf;
-    struct swim__serf_msg ev = {.type = SWIM__SERF_USER_EVENT, .event = {.ltime = 3, .name = {"big", 3}}};
+    struct swim__serf_msg ev = {.type = SWIM__SERF_USER_EVENT,
+                                .event = {.ltime = 3, .name = {"big", 3}}};
     lone_create(&l, NULL);
     lone_ignore_events(&l);
     swim__serf_encode(&serf, &ev);
@@ -340,7 +343,8 @@ static void test_endless_stream_is_cut_off(void **state)
     lone_create(&l, few_streams);
     uint32_t id = accept_from(&l, 2);
     /* A compressed message that announces a gigabyte: 09, {Algo: 0, Buf: raw32 ...}. */
-    static const uint8_t head[] = {9, 0x82, 0xa4, 'A', 'l', 'g', 'o', 0, 0xa3, 'B', 'u', 'f', 0xdb, 0x40, 0, 0, 0};
+    static const uint8_t head[] = {9,   0x82, 0xa4, 'A',  'l',  'g', 'o', 0, 0xa3,
+                                   'B', 'u',  'f',  0xdb, 0x40, 0,   0,   0};
     int rc = swim_stream_receive(l.s, l.now, id, head, sizeof head, &reply);
     for (int i = 0; rc == SWIM_OK && i < 100; i++) {
         rc = swim_stream_receive(l.s, l.now, id, junk, sizeof junk, &reply);

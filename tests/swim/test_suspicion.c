@@ -24,8 +24,10 @@ static void test_retransmit_limit_grows_with_log_n(void **state)
     (void)state;
     json_t *root, *list = formulas("retransmit_limit", &root), *v;
     size_t i;
-    json_array_foreach(list, i, v) {
-        assert_int_equal(swim__retransmit_limit((uint32_t)num(v, "mult"), num(v, "n")), num(v, "limit"));
+    json_array_foreach(list, i, v)
+    {
+        assert_int_equal(swim__retransmit_limit((uint32_t)num(v, "mult"), num(v, "n")),
+                         num(v, "limit"));
     }
     json_decref(root);
 }
@@ -35,7 +37,8 @@ static void test_full_syncs_slow_down_above_32_members(void **state)
     (void)state;
     json_t *root, *list = formulas("push_pull_scale", &root), *v;
     size_t i;
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         assert_int_equal(swim__push_pull_interval_ns(num(v, "interval_s") * MU_SEC, num(v, "n")),
                          num(v, "result_s") * MU_SEC);
     }
@@ -47,7 +50,8 @@ static void test_suspicion_minimum_grows_with_log_n(void **state)
     (void)state;
     json_t *root, *list = formulas("suspicion_min_timeout", &root), *v;
     size_t i;
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         uint64_t got = swim__suspicion_min_ns((uint32_t)num(v, "mult"), num(v, "n"),
                                               num(v, "probe_interval_ms") * MU_MSEC);
         assert_int_equal(got, num(v, "timeout_ns"));
@@ -60,11 +64,14 @@ static void test_confirmations_shorten_a_suspicion_logarithmically(void **state)
     (void)state;
     json_t *root, *list = formulas("suspicion_remaining", &root), *v;
     size_t i;
-    json_array_foreach(list, i, v) {
-        uint64_t total = swim__suspicion_total_ns((uint32_t)num(v, "n"), (uint32_t)num(v, "k"),
-                                                  num(v, "min_ms") * MU_MSEC, num(v, "max_ms") * MU_MSEC);
+    json_array_foreach(list, i, v)
+    {
+        uint64_t total =
+            swim__suspicion_total_ns((uint32_t)num(v, "n"), (uint32_t)num(v, "k"),
+                                     num(v, "min_ms") * MU_MSEC, num(v, "max_ms") * MU_MSEC);
         int64_t remaining = (int64_t)total - (int64_t)(num(v, "elapsed_ms") * MU_MSEC);
-        assert_int_equal(remaining / (int64_t)MU_MSEC, json_integer_value(json_object_get(v, "remaining_ms")));
+        assert_int_equal(remaining / (int64_t)MU_MSEC,
+                         json_integer_value(json_object_get(v, "remaining_ms")));
     }
     json_decref(root);
 }
@@ -124,7 +131,7 @@ static void test_unconfirmed_suspicion_lasts_the_maximum(void **state)
     assert_int_equal(lone_suspect(&l, "b", "c", 1), SWIM_OK);
     struct swim__member *b = swim__table_find(&l.s->members, lone_str("b"));
     assert_int_equal(b->suspicion->timer.item.at, l.now + 24 * MU_SEC); /* 6 * 4 * 1 s */
-    assert_int_equal(lone_suspect(&l, "b", "c", 1), SWIM_OK);           /* the accuser does not confirm */
+    assert_int_equal(lone_suspect(&l, "b", "c", 1), SWIM_OK); /* the accuser does not confirm */
     assert_int_equal(b->suspicion->timer.item.at, l.now + 24 * MU_SEC);
     lone_destroy(&l);
 }

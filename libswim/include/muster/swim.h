@@ -1,8 +1,9 @@
 /* swim.h - who is in the cluster, and who is alive: SWIM with Lifeguard, and Serf's layer above it.
  *
- * Speaks the wire format of hashicorp/memberlist (protocol 1 to 5, speaks 2) and serf (2 to 5, speaks 4), so that a
- * swim joins a pool of Consul or Serf nodes. The core does no I/O. It is fed with packets, streams and the time, asked
- * for one deadline, and drained of packets, streams and events:
+ * Speaks the wire format of hashicorp/memberlist (protocol 1 to 5, speaks 2) and serf (2 to 5,
+ * speaks 4), so that a swim joins a pool of Consul or Serf nodes. The core does no I/O. It is fed
+ * with packets, streams and the time, asked for one deadline, and drained of packets, streams and
+ * events:
  *
  *     for (;;) {
  *         size_t n = wait_packet(fd, swim_next_deadline(s), buf, sizeof buf, &from);
@@ -18,8 +19,8 @@
  *
  * Time:    now_ns is nanoseconds on one monotonic clock of the caller's; it never goes back.
  * Threads: one thread at a time per swim; distinct swims share nothing.
- * Memory:  what is lent stays readable until the next non-const call on the same swim, unless said otherwise.
- * Callbacks (log, entropy, admit) must not call into the swim. */
+ * Memory:  what is lent stays readable until the next non-const call on the same swim, unless said
+ * otherwise. Callbacks (log, entropy, admit) must not call into the swim. */
 #ifndef MUSTER_SWIM_H
 #define MUSTER_SWIM_H
 
@@ -39,15 +40,17 @@ extern "C" {
 
 enum swim_err {
     SWIM_OK = 0,
-    SWIM_ENOMEM = -1001,  /* out of memory; what arrived counts as lost on the way (RETRY) */
-    SWIM_EINVAL = -1002,  /* an argument or a config field is out of its range (CALLER) */
-    SWIM_EPROTO = -1003,  /* the peer sent what no peer should send (PEER) */
-    SWIM_ECRYPT = -1004,  /* not decryptable with any of our keys, or plain where it must be encrypted (PEER) */
-    SWIM_ENOENT = -1005,  /* no such member, stream, key or query (CALLER) */
-    SWIM_ESIZE = -1006,   /* tags, event, query or answer exceed their limit (CALLER) */
-    SWIM_EFULL = -1007,   /* a limit of the config is reached (RETRY) */
-    SWIM_ELEFT = -1008,   /* the swim is leaving or has left (CALLER) */
-    SWIM_EREFUSED = -1009, /* the admit callback, or the versions of the pool, refused the merge (PEER) */
+    SWIM_ENOMEM = -1001, /* out of memory; what arrived counts as lost on the way (RETRY) */
+    SWIM_EINVAL = -1002, /* an argument or a config field is out of its range (CALLER) */
+    SWIM_EPROTO = -1003, /* the peer sent what no peer should send (PEER) */
+    SWIM_ECRYPT = -1004, /* not decryptable with any of our keys, or plain where it must be
+                            encrypted (PEER) */
+    SWIM_ENOENT = -1005, /* no such member, stream, key or query (CALLER) */
+    SWIM_ESIZE = -1006,  /* tags, event, query or answer exceed their limit (CALLER) */
+    SWIM_EFULL = -1007,  /* a limit of the config is reached (RETRY) */
+    SWIM_ELEFT = -1008,  /* the swim is leaving or has left (CALLER) */
+    SWIM_EREFUSED =
+        -1009, /* the admit callback, or the versions of the pool, refused the merge (PEER) */
     SWIM_ECLOSED = -1010, /* the stream ended before the exchange was complete (RETRY) */
     SWIM_EREMOTE = -1011  /* the peer answered the exchange with an error message (PEER) */
 };
@@ -60,7 +63,8 @@ MU_API unsigned swim_version(void); /* SWIM_VERSION of the library that runs */
 
 struct swim; /* opaque */
 
-/* An address as the wire has it. IPv4-mapped IPv6 addresses are brought to their 4-byte form on receipt. */
+/* An address as the wire has it. IPv4-mapped IPv6 addresses are brought to their 4-byte form on
+ * receipt. */
 struct swim_addr {
     uint8_t ip[16]; /* network order; the first len bytes count */
     uint8_t len;    /* 4 or 16; 0: no address */
@@ -93,17 +97,19 @@ struct swim_member {
     enum swim_status status;
     enum swim_state state;
     uint32_t incarnation;
-    uint64_t state_since_ns;  /* when `state` last changed */
-    uint64_t status_ltime;    /* Lamport time of the last intent about it */
+    uint64_t state_since_ns; /* when `state` last changed */
+    uint64_t status_ltime;   /* Lamport time of the last intent about it */
     uint8_t protocol_min, protocol_max, protocol_cur;
     uint8_t delegate_min, delegate_max, delegate_cur;
-    struct mu_str meta;       /* encoded tags; read them with swim_tag and swim_next_tag */
+    struct mu_str meta; /* encoded tags; read them with swim_tag and swim_next_tag */
     bool is_self;
 };
-/* Finds a tag; false if the member has none of that key. *value is lent as long as the member is. */
+/* Finds a tag; false if the member has none of that key. *value is lent as long as the member is.
+ */
 MU_API bool swim_tag(const struct swim_member *m, const char *key, struct mu_str *value);
-/* Walks the tags in the order of the wire: start with *at = 0; false at the end. Tags of members were checked
- * when they arrived; a meta that is not in Consul's form is one tag `role`, as in Serf. */
+/* Walks the tags in the order of the wire: start with *at = 0; false at the end. Tags of members
+ * were checked when they arrived; a meta that is not in Consul's form is one tag `role`, as in
+ * Serf. */
 MU_API bool swim_next_tag(const struct swim_member *m, size_t *at, struct swim_tag *out);
 
 enum swim_profile {
@@ -112,11 +118,13 @@ enum swim_profile {
     SWIM_LOCAL /* one host; tests and development */
 };
 
-/* Decides whether members may enter: a pure function of what it is given. Called with one candidate for each
- * announcement of another member, and with all members of the other side when a join merges two pools. May write a
- * sentence (zero-terminated, at most cap bytes) to why. True admits all of them; false refuses all.
- * Candidates are lent for the call; their status says whether the announcement is of a member that left. */
-typedef bool (*swim_admit_fn)(void *user, const struct swim_member *candidates, size_t n, char *why, size_t cap);
+/* Decides whether members may enter: a pure function of what it is given. Called with one candidate
+ * for each announcement of another member, and with all members of the other side when a join
+ * merges two pools. May write a sentence (zero-terminated, at most cap bytes) to why. True admits
+ * all of them; false refuses all. Candidates are lent for the call; their status says whether the
+ * announcement is of a member that left. */
+typedef bool (*swim_admit_fn)(void *user, const struct swim_member *candidates, size_t n, char *why,
+                              size_t cap);
 
 struct swim_config {
     size_t size; /* set by swim_config_init; later fields are added at the end only */
@@ -127,7 +135,8 @@ struct swim_config {
     const struct swim_tag *tags;
     size_t ntags; /* encoded at most SWIM_META_MAX bytes */
 
-    /* Encryption: AES-GCM keys of 16, 24 or 32 bytes, the first one encrypts. Copied; wiped in swim_destroy. */
+    /* Encryption: AES-GCM keys of 16, 24 or 32 bytes, the first one encrypts. Copied; wiped in
+     * swim_destroy. */
     const struct mu_str *keys;
     size_t nkeys;         /* 0 (default): no encryption */
     bool verify_incoming; /* default true: with keys, refuse what is not encrypted */
@@ -135,47 +144,58 @@ struct swim_config {
 
     /* Failure detector (SWIM 3.1, 4; Lifeguard). LAN / WAN / LOCAL defaults in parentheses. */
     uint64_t probe_interval_ns; /* > 0 (1 s / 5 s / 1 s). Shorter: faster detection, more traffic */
-    uint64_t probe_timeout_ns;  /* > 0, <= probe_interval (500 ms / 3 s / 200 ms). About the 99th centile of the RTT */
+    uint64_t probe_timeout_ns;  /* > 0, <= probe_interval (500 ms / 3 s / 200 ms). About the 99th
+                                   centile of the RTT */
     uint32_t indirect_checks;   /* helpers asked when a probe stays unanswered (3 / 3 / 1) */
     uint32_t suspicion_mult;    /* > 0 (4 / 6 / 3). min = mult * max(1, log10 n) * probe_interval */
-    uint32_t suspicion_max_mult; /* > 0 (6). max = max_mult * min: how long an unconfirmed suspicion lasts */
-    uint32_t awareness_max;     /* > 0 (8). Our own bad health scales probe intervals by up to this */
-    bool tcp_fallback_ping;     /* default true: probe over a stream as well before suspecting */
+    uint32_t suspicion_max_mult; /* > 0 (6). max = max_mult * min: how long an unconfirmed suspicion
+                                    lasts */
+    uint32_t awareness_max; /* > 0 (8). Our own bad health scales probe intervals by up to this */
+    bool tcp_fallback_ping; /* default true: probe over a stream as well before suspecting */
 
     /* Dissemination (SWIM 4.1). */
     uint64_t gossip_interval_ns;    /* > 0 (200 ms / 500 ms / 100 ms) */
     uint32_t gossip_nodes;          /* targets per interval (3 / 3 / 3) */
-    uint64_t gossip_to_the_dead_ns; /* how long the dead are gossiped to and stay in full syncs (30 s / 60 s / 15 s) */
-    uint32_t retransmit_mult;       /* > 0 (4 / 4 / 2). An update is sent mult * ceil(log10(n + 1)) times */
-    uint64_t push_pull_interval_ns; /* full state exchange (30 s / 60 s / 15 s), longer above 32 nodes. 0: never */
+    uint64_t gossip_to_the_dead_ns; /* how long the dead are gossiped to and stay in full syncs (30
+                                       s / 60 s / 15 s) */
+    uint32_t
+        retransmit_mult; /* > 0 (4 / 4 / 2). An update is sent mult * ceil(log10(n + 1)) times */
+    uint64_t push_pull_interval_ns; /* full state exchange (30 s / 60 s / 15 s), longer above 32
+                                       nodes. 0: never */
     uint32_t packet_bytes_max;      /* 512 to 65000 (1400) */
-    uint64_t dead_reclaim_ns;       /* a dead name may come back at another address after this (30 s). 0: never */
-    uint64_t stream_timeout_ns;     /* > 0 (10 s / 30 s / 1 s). Time for a whole stream exchange */
+    uint64_t dead_reclaim_ns; /* a dead name may come back at another address after this (30 s). 0:
+                                 never */
+    uint64_t stream_timeout_ns; /* > 0 (10 s / 30 s / 1 s). Time for a whole stream exchange */
 
     /* Serf layer. */
     uint64_t reconnect_interval_ns; /* > 0 (30 s). How often a failed member may be tried again */
-    uint64_t reconnect_timeout_ns;  /* a failed member is reaped after this (MU_NEVER). Consul: 72 h */
-    uint64_t tombstone_timeout_ns;  /* a member that left is reaped after this (24 h) */
-    uint64_t reap_interval_ns;      /* > 0 (15 s) */
-    uint64_t intent_timeout_ns;     /* how long intents about unknown members are kept (5 min) */
-    uint64_t broadcast_timeout_ns;  /* longest wait for a broadcast to be sent while leaving (5 s) */
-    uint64_t leave_propagate_ns;    /* pause between the leave broadcast and SWIM_EVENT_LEFT (3 s) */
-    uint64_t member_clock, event_clock, query_clock; /* Lamport times of an earlier life; default 0 */
+    uint64_t
+        reconnect_timeout_ns; /* a failed member is reaped after this (MU_NEVER). Consul: 72 h */
+    uint64_t tombstone_timeout_ns; /* a member that left is reaped after this (24 h) */
+    uint64_t reap_interval_ns;     /* > 0 (15 s) */
+    uint64_t intent_timeout_ns;    /* how long intents about unknown members are kept (5 min) */
+    uint64_t broadcast_timeout_ns; /* longest wait for a broadcast to be sent while leaving (5 s) */
+    uint64_t leave_propagate_ns;   /* pause between the leave broadcast and SWIM_EVENT_LEFT (3 s) */
+    uint64_t member_clock, event_clock,
+        query_clock; /* Lamport times of an earlier life; default 0 */
 
     /* Limits: each bounds memory that strangers could make us use. */
-    size_t members_max;      /* 100000. Announcements beyond it are dropped */
-    size_t state_bytes_max;  /* 20 MiB. A stream message, also when unpacked */
-    size_t streams_max;      /* 128. Exchanges that others opened, at a time */
-    size_t sends_max;        /* 4096. Packets waiting for swim_next_send; beyond it they are lost */
-    size_t events_max;       /* 65536. Queued user events and queries; member events are never dropped */
-    size_t broadcasts_max;   /* 4096. Queued intents, events and queries each, oldest dropped; at least 2 * members */
+    size_t members_max;     /* 100000. Announcements beyond it are dropped */
+    size_t state_bytes_max; /* 20 MiB. A stream message, also when unpacked */
+    size_t streams_max;     /* 128. Exchanges that others opened, at a time */
+    size_t sends_max;       /* 4096. Packets waiting for swim_next_send; beyond it they are lost */
+    size_t events_max; /* 65536. Queued user events and queries; member events are never dropped */
+    size_t broadcasts_max; /* 4096. Queued intents, events and queries each, oldest dropped; at
+                              least 2 * members */
 
-    /* Called for finished lines, one at a time; level at or above log_level. NULL (default): no log. */
+    /* Called for finished lines, one at a time; level at or above log_level. NULL (default): no
+     * log. */
     void (*log)(void *user, enum mu_level level, const char *line);
     enum mu_level log_level; /* default MU_INFO */
     void *log_user;
-    /* Fills buf with len bytes that nobody can predict (getrandom, or a seeded stream in a simulation). Returns 0 or
-     * negative when there are none. Seeds our choices and gives the nonces of encryption. Required. */
+    /* Fills buf with len bytes that nobody can predict (getrandom, or a seeded stream in a
+     * simulation). Returns 0 or negative when there are none. Seeds our choices and gives the
+     * nonces of encryption. Required. */
     int (*entropy)(void *user, void *buf, size_t len);
     void *entropy_user;
     swim_admit_fn admit; /* NULL (default): everybody */
@@ -187,20 +207,25 @@ struct swim_config {
 MU_API void swim_config_init_sized(struct swim_config *cfg, size_t size);
 /* Sets the timing fields, and no others, to those of a profile. */
 MU_API void swim_config_profile(struct swim_config *cfg, enum swim_profile profile);
-/* 0, or SWIM_EINVAL and a sentence that names the first field that is wrong in why (cap bytes; may be NULL). */
+/* 0, or SWIM_EINVAL and a sentence that names the first field that is wrong in why (cap bytes; may
+ * be NULL). */
 MU_API MU_MUST_USE int swim_config_check(const struct swim_config *cfg, char *why, size_t cap);
 
-/* Copies cfg and starts as a pool of one. On success gives *out, to be freed with swim_destroy; on failure *out is NULL.
- * Errors: SWIM_EINVAL (see swim_config_check), SWIM_ESIZE (tags), SWIM_ENOMEM. */
-MU_API MU_MUST_USE int swim_create(const struct swim_config *cfg, uint64_t now_ns, struct swim **out);
-MU_API void swim_destroy(struct swim *s); /* NULL is allowed. Says nothing to the pool: swim_leave does */
+/* Copies cfg and starts as a pool of one. On success gives *out, to be freed with swim_destroy; on
+ * failure *out is NULL. Errors: SWIM_EINVAL (see swim_config_check), SWIM_ESIZE (tags),
+ * SWIM_ENOMEM. */
+MU_API MU_MUST_USE int swim_create(const struct swim_config *cfg, uint64_t now_ns,
+                                   struct swim **out);
+MU_API void
+swim_destroy(struct swim *s); /* NULL is allowed. Says nothing to the pool: swim_leave does */
 
 /* ---- feeding ---- */
 
-/* Takes in one datagram (borrowed). Errors concern this datagram alone and are counted in the stats: SWIM_EPROTO,
- * SWIM_ECRYPT, SWIM_ENOMEM. Whatever was well formed before the fault has been applied. */
-MU_API MU_MUST_USE int swim_receive(struct swim *s, uint64_t now_ns, const struct swim_addr *from, const void *data,
-                                    size_t len);
+/* Takes in one datagram (borrowed). Errors concern this datagram alone and are counted in the
+ * stats: SWIM_EPROTO, SWIM_ECRYPT, SWIM_ENOMEM. Whatever was well formed before the fault has been
+ * applied. */
+MU_API MU_MUST_USE int swim_receive(struct swim *s, uint64_t now_ns, const struct swim_addr *from,
+                                    const void *data, size_t len);
 /* Does what is due at now_ns. */
 MU_API void swim_advance(struct swim *s, uint64_t now_ns);
 /* When swim_advance wants to be called next; in the past when it is late. */
@@ -216,8 +241,9 @@ struct swim_packet {
 /* The next datagram to send, in order; false when there is none. */
 MU_API bool swim_next_send(struct swim *s, struct swim_packet *out);
 
-/* A stream that the swim wants opened: connect to `to`, write data, feed what comes back to swim_stream_receive, and
- * whatever happens call swim_stream_end in the end. The whole exchange must end by deadline_ns. */
+/* A stream that the swim wants opened: connect to `to`, write data, feed what comes back to
+ * swim_stream_receive, and whatever happens call swim_stream_end in the end. The whole exchange
+ * must end by deadline_ns. */
 struct swim_stream {
     uint32_t id;
     struct swim_addr to;
@@ -225,50 +251,61 @@ struct swim_stream {
     const uint8_t *data; /* lent until swim_stream_end of this stream */
     size_t len;
 };
-/* The next stream to open; false when there is none. A stream may turn out to be of no more use before it is
- * complete (a probe that was answered); it ends in the usual way. */
+/* The next stream to open; false when there is none. A stream may turn out to be of no more use
+ * before it is complete (a probe that was answered); it ends in the usual way. */
 MU_API bool swim_next_stream(struct swim *s, struct swim_stream *out);
 
 /* ---- streams ---- */
 
 struct swim_reply {
-    const uint8_t *data; /* to be written to the stream; lent until swim_stream_end of this stream */
-    size_t len;          /* 0: nothing to write */
-    bool done;           /* close it, once data is written */
+    const uint8_t
+        *data;  /* to be written to the stream; lent until swim_stream_end of this stream */
+    size_t len; /* 0: nothing to write */
+    bool done;  /* close it, once data is written */
 };
-/* A stream that another node opened. Gives its id; call swim_stream_end in the end whatever happens, and close it at
- * *deadline_ns at the latest. Errors: SWIM_EFULL (streams_max are open: close it without a word), SWIM_ENOMEM. */
-MU_API MU_MUST_USE int swim_stream_accept(struct swim *s, uint64_t now_ns, const struct swim_addr *from, uint32_t *id,
+/* A stream that another node opened. Gives its id; call swim_stream_end in the end whatever
+ * happens, and close it at *deadline_ns at the latest. Errors: SWIM_EFULL (streams_max are open:
+ * close it without a word), SWIM_ENOMEM. */
+MU_API MU_MUST_USE int swim_stream_accept(struct swim *s, uint64_t now_ns,
+                                          const struct swim_addr *from, uint32_t *id,
                                           uint64_t *deadline_ns);
-/* Takes in bytes of a stream, of either kind, in pieces as they come (borrowed). On success *out says what to write and
- * whether the exchange is complete. On failure *out is filled too (an error message for the other side, perhaps) with
- * done set. Bytes after done are ignored.
- * Errors: SWIM_EPROTO, SWIM_ECRYPT, SWIM_EREFUSED, SWIM_EREMOTE, SWIM_ENOMEM, SWIM_ENOENT (no such stream). */
-MU_API MU_MUST_USE int swim_stream_receive(struct swim *s, uint64_t now_ns, uint32_t id, const void *data, size_t len,
-                                           struct swim_reply *out);
-/* The stream is closed, for whatever reason: complete, refused, broken, timed out. Its id is free from here on. */
+/* Takes in bytes of a stream, of either kind, in pieces as they come (borrowed). On success *out
+ * says what to write and whether the exchange is complete. On failure *out is filled too (an error
+ * message for the other side, perhaps) with done set. Bytes after done are ignored. Errors:
+ * SWIM_EPROTO, SWIM_ECRYPT, SWIM_EREFUSED, SWIM_EREMOTE, SWIM_ENOMEM, SWIM_ENOENT (no such stream).
+ */
+MU_API MU_MUST_USE int swim_stream_receive(struct swim *s, uint64_t now_ns, uint32_t id,
+                                           const void *data, size_t len, struct swim_reply *out);
+/* The stream is closed, for whatever reason: complete, refused, broken, timed out. Its id is free
+ * from here on. */
 MU_API void swim_stream_end(struct swim *s, uint64_t now_ns, uint32_t id);
 
 /* ---- doing ---- */
 
-/* Starts to join the pool of the node at addr, by a full exchange of state. The result comes as SWIM_EVENT_JOIN_RESULT
- * with the same stream id; *id may be NULL. Errors: SWIM_EINVAL (addr), SWIM_ELEFT, SWIM_ENOMEM. */
-MU_API MU_MUST_USE int swim_join(struct swim *s, uint64_t now_ns, const struct swim_addr *addr, uint32_t *id);
-/* Starts to leave: says so, waits until it was sent and has spread, then SWIM_EVENT_LEFT comes, and no more packets
- * are accepted. Doing it again has no effect. */
+/* Starts to join the pool of the node at addr, by a full exchange of state. The result comes as
+ * SWIM_EVENT_JOIN_RESULT with the same stream id; *id may be NULL. Errors: SWIM_EINVAL (addr),
+ * SWIM_ELEFT, SWIM_ENOMEM. */
+MU_API MU_MUST_USE int swim_join(struct swim *s, uint64_t now_ns, const struct swim_addr *addr,
+                                 uint32_t *id);
+/* Starts to leave: says so, waits until it was sent and has spread, then SWIM_EVENT_LEFT comes, and
+ * no more packets are accepted. Doing it again has no effect. */
 MU_API void swim_leave(struct swim *s, uint64_t now_ns);
-/* Moves a failed member to left; an alive one will contradict. prune also erases it from the record.
- * Errors: SWIM_ENOENT, SWIM_EINVAL (ourselves), SWIM_ELEFT, SWIM_ENOMEM. */
-MU_API MU_MUST_USE int swim_force_leave(struct swim *s, uint64_t now_ns, const char *name, bool prune);
+/* Moves a failed member to left; an alive one will contradict. prune also erases it from the
+ * record. Errors: SWIM_ENOENT, SWIM_EINVAL (ourselves), SWIM_ELEFT, SWIM_ENOMEM. */
+MU_API MU_MUST_USE int swim_force_leave(struct swim *s, uint64_t now_ns, const char *name,
+                                        bool prune);
 /* Replaces our tags (copied) and announces them. Errors: SWIM_ESIZE, SWIM_ELEFT, SWIM_ENOMEM. */
-MU_API MU_MUST_USE int swim_set_tags(struct swim *s, uint64_t now_ns, const struct swim_tag *tags, size_t ntags);
-/* Sends an event to all members; it comes back as SWIM_EVENT_USER here too. name and payload together, and the encoded
- * message, at most 512 bytes. coalesce is a hint for receivers. Errors: SWIM_ESIZE, SWIM_ELEFT, SWIM_ENOMEM. */
-MU_API MU_MUST_USE int swim_user_event(struct swim *s, uint64_t now_ns, struct mu_str name, struct mu_str payload,
-                                       bool coalesce);
-/* Answers a query of SWIM_EVENT_QUERY, once, before its deadline; payload at most about 900 bytes (copied).
- * Errors: SWIM_ENOENT (unknown, answered or too late), SWIM_ESIZE, SWIM_ENOMEM. */
-MU_API MU_MUST_USE int swim_respond(struct swim *s, uint64_t now_ns, uint32_t query, struct mu_str payload);
+MU_API MU_MUST_USE int swim_set_tags(struct swim *s, uint64_t now_ns, const struct swim_tag *tags,
+                                     size_t ntags);
+/* Sends an event to all members; it comes back as SWIM_EVENT_USER here too. name and payload
+ * together, and the encoded message, at most 512 bytes. coalesce is a hint for receivers. Errors:
+ * SWIM_ESIZE, SWIM_ELEFT, SWIM_ENOMEM. */
+MU_API MU_MUST_USE int swim_user_event(struct swim *s, uint64_t now_ns, struct mu_str name,
+                                       struct mu_str payload, bool coalesce);
+/* Answers a query of SWIM_EVENT_QUERY, once, before its deadline; payload at most about 900 bytes
+ * (copied). Errors: SWIM_ENOENT (unknown, answered or too late), SWIM_ESIZE, SWIM_ENOMEM. */
+MU_API MU_MUST_USE int swim_respond(struct swim *s, uint64_t now_ns, uint32_t query,
+                                    struct mu_str payload);
 
 /* ---- events ---- */
 
@@ -281,14 +318,16 @@ enum swim_event_type {
     SWIM_EVENT_USER,        /* user event: name, payload, ltime */
     SWIM_EVENT_QUERY,       /* query: name, payload, ltime, query, deadline_ns; see swim_respond */
     SWIM_EVENT_JOIN_RESULT, /* a swim_join is over: stream, err */
-    SWIM_EVENT_CONFLICT,    /* another node uses the name of member, from other_addr; it was not taken in */
-    SWIM_EVENT_KEYS,        /* a peer changed our keys: store swim_next_key somewhere safe */
-    SWIM_EVENT_LEFT         /* swim_leave is complete */
+    SWIM_EVENT_CONFLICT, /* another node uses the name of member, from other_addr; it was not taken
+                            in */
+    SWIM_EVENT_KEYS,     /* a peer changed our keys: store swim_next_key somewhere safe */
+    SWIM_EVENT_LEFT      /* swim_leave is complete */
 };
 struct swim_event {
     enum swim_event_type type;
-    struct swim_member member; /* member events and CONFLICT: as it stands now (REAP: as it last stood) */
-    enum swim_status status;   /* member events: its status when it happened */
+    struct swim_member
+        member; /* member events and CONFLICT: as it stands now (REAP: as it last stood) */
+    enum swim_status status; /* member events: its status when it happened */
     struct mu_str name, payload;
     uint64_t ltime;
     uint64_t deadline_ns;
@@ -302,18 +341,21 @@ MU_API bool swim_next_event(struct swim *s, struct swim_event *out);
 
 /* ---- asking ---- */
 
-/* Walks all members, ourselves too, in no particular order: start with *at = 0; false at the end. Lends. */
+/* Walks all members, ourselves too, in no particular order: start with *at = 0; false at the end.
+ * Lends. */
 MU_API bool swim_next_member(const struct swim *s, size_t *at, struct swim_member *out);
-MU_API bool swim_find_member(const struct swim *s, const char *name, struct swim_member *out); /* false if unknown */
+MU_API bool swim_find_member(const struct swim *s, const char *name,
+                             struct swim_member *out); /* false if unknown */
 MU_API void swim_self(const struct swim *s, struct swim_member *out);
-MU_API size_t swim_alive(const struct swim *s); /* number of members that are alive, ourselves too */
+MU_API size_t
+swim_alive(const struct swim *s); /* number of members that are alive, ourselves too */
 MU_API bool swim_is_leaving(const struct swim *s); /* swim_leave was called */
 MU_API bool swim_has_left(const struct swim *s);   /* SWIM_EVENT_LEFT has been queued */
 
 /* Walks our keys, the primary first; false at the end. Lends: the bytes are secret. */
 MU_API bool swim_next_key(const struct swim *s, size_t *at, struct mu_str *key);
-/* Errors: SWIM_EINVAL (length is not 16, 24 or 32), SWIM_ENOENT (use: absent), SWIM_EFULL (remove: it is the primary),
- * SWIM_ENOMEM. Adding the first key turns encryption on. */
+/* Errors: SWIM_EINVAL (length is not 16, 24 or 32), SWIM_ENOENT (use: absent), SWIM_EFULL (remove:
+ * it is the primary), SWIM_ENOMEM. Adding the first key turns encryption on. */
 MU_API MU_MUST_USE int swim_add_key(struct swim *s, struct mu_str key);
 MU_API MU_MUST_USE int swim_use_key(struct swim *s, struct mu_str key);
 MU_API MU_MUST_USE int swim_remove_key(struct swim *s, struct mu_str key);
@@ -335,8 +377,10 @@ struct swim_stats {
     uint64_t member_clock, event_clock, query_clock;
     size_t member_queue, intent_queue, event_queue, query_queue; /* broadcasts waiting */
     uint64_t packets_in, packets_out, bytes_in, bytes_out;
-    uint64_t packets_malformed, packets_undecryptable, packets_dropped; /* dropped: sends_max, memory */
-    uint64_t probes, probes_failed, acks_late, tcp_fallbacks; /* tcp_fallbacks: answered by stream, not by packet */
+    uint64_t packets_malformed, packets_undecryptable,
+        packets_dropped; /* dropped: sends_max, memory */
+    uint64_t probes, probes_failed, acks_late,
+        tcp_fallbacks; /* tcp_fallbacks: answered by stream, not by packet */
     uint64_t suspicions, refutes, deaths;
     uint64_t streams_in, streams_out, streams_failed, push_pulls;
     uint64_t events_dropped, members_refused, queries_in;
@@ -350,11 +394,13 @@ MU_API void swim_stats_sized(const struct swim *s, struct swim_stats *out, size_
 struct swim_consul_lan {
     const char *name, *id, *datacenter, *segment; /* ours; segment may be NULL (none) */
 };
-/* user is a struct swim_consul_lan: refuses another datacenter or segment, a node with our id under another name, and
- * two candidates with one id. */
-MU_API bool swim_consul_lan_admit(void *user, const struct swim_member *candidates, size_t n, char *why, size_t cap);
+/* user is a struct swim_consul_lan: refuses another datacenter or segment, a node with our id under
+ * another name, and two candidates with one id. */
+MU_API bool swim_consul_lan_admit(void *user, const struct swim_member *candidates, size_t n,
+                                  char *why, size_t cap);
 /* user is ignored: admits servers only (role=consul with a valid port, vsn and build). */
-MU_API bool swim_consul_wan_admit(void *user, const struct swim_member *candidates, size_t n, char *why, size_t cap);
+MU_API bool swim_consul_wan_admit(void *user, const struct swim_member *candidates, size_t n,
+                                  char *why, size_t cap);
 
 #ifdef __cplusplus
 }
