@@ -1,5 +1,6 @@
-/* Whole nodes on loopback: three real ones in one process, on one loop, with real files. Nothing here sleeps or asserts
- * on elapsed time: the loop runs until something holds, and a run that never gets there fails by its limit. */
+/* Whole nodes on loopback: three real ones in one process, on one loop, with real files. Nothing
+ * here sleeps or asserts on elapsed time: the loop runs until something holds, and a run that never
+ * gets there fails by its limit. */
 #include "node_kit.h"
 
 #include "node.h"
@@ -13,8 +14,8 @@
 #define NODES    3
 #define PREAMBLE 1
 
-/* The state machine: a running checksum of all entries and how many there were; a snapshot carries both, and enough
- * padding to take several chunks. */
+/* The state machine: a running checksum of all entries and how many there were; a snapshot carries
+ * both, and enough padding to take several chunks. */
 struct machine {
     uint64_t count, sum;
     raft_index last;
@@ -61,7 +62,8 @@ static void machine_begin(void *user)
     m->batches++;
 }
 
-static void machine_apply(void *user, raft_index index, raft_term term, const void *data, size_t len, void **result)
+static void machine_apply(void *user, raft_index index, raft_term term, const void *data,
+                          size_t len, void **result)
 {
     (void)term;
     struct machine *m = user;
@@ -99,7 +101,8 @@ static int machine_snapshot_save(void *user, void *view, struct raft_node_writer
     (void)user;
     const struct view *v = view;
     char line[64];
-    int n = snprintf(line, sizeof line, "%020llu %020llu\n", (unsigned long long)v->count, (unsigned long long)v->sum);
+    int n = snprintf(line, sizeof line, "%020llu %020llu\n", (unsigned long long)v->count,
+                     (unsigned long long)v->sum);
     int rc = raft_node_snapshot_write(w, line, (size_t)n);
     for (size_t left = v->padding; rc == 0 && left > 0;) {
         char block[1000];
@@ -179,7 +182,8 @@ static void on_first_byte(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from, int len, void *arg)
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from, int len,
+                      void *arg)
 {
     (void)l;
     (void)from;
@@ -199,11 +203,13 @@ static void listen_on(struct server *s, const char *address)
         assert_int_equal(evutil_parse_sockaddr_port(address, (struct sockaddr *)&to, &len), 0);
         memcpy(&in, &to, sizeof in);
     }
-    s->listener = evconnlistener_new_bind(s->world->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, 16,
+    s->listener = evconnlistener_new_bind(s->world->base, on_accept, s,
+                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, 16,
                                           (struct sockaddr *)&in, sizeof in);
     assert_non_null(s->listener);
     socklen_t len = sizeof in;
-    assert_int_equal(getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&in, &len), 0);
+    assert_int_equal(getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&in, &len),
+                     0);
     snprintf(s->address, sizeof s->address, "127.0.0.1:%u", (unsigned)ntohs(in.sin_port));
 }
 
@@ -303,17 +309,18 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Runs the loop until `condition` holds; gives up (and fails) after half a minute, far beyond anything expected. */
-#define RUN_UNTIL(w, condition)                                                                                        \
-    do {                                                                                                               \
-        uint64_t give_up = raft_node__now() + 30 * MU_SEC;                                                             \
-        while (!(condition)) {                                                                                         \
-            if (raft_node__now() > give_up) {                                                                          \
-                show(w);\
-                fail_msg("never: %s", #condition);                                                                     \
-            }                                                                                                          \
-            turn(w);                                                                                                   \
-        }                                                                                                              \
+/* Runs the loop until `condition` holds; gives up (and fails) after half a minute, far beyond
+ * anything expected. */
+#define RUN_UNTIL(w, condition)                                                                    \
+    do {                                                                                           \
+        uint64_t give_up = raft_node__now() + 30 * MU_SEC;                                         \
+        while (!(condition)) {                                                                     \
+            if (raft_node__now() > give_up) {                                                      \
+                show(w);                                                                           \
+                fail_msg("never: %s", #condition);                                                 \
+            }                                                                                      \
+            turn(w);                                                                               \
+        }                                                                                          \
     } while (0)
 
 static void show(const struct world *w)
@@ -325,15 +332,18 @@ static void show(const struct world *w)
             continue;
         }
         raft_node_status(s->node, &st);
-        print_message("%s: state %d term %llu commit %llu applied %llu log %llu..%llu snapshot %llu count %llu leader %s "
+        print_message("%s: state %d term %llu commit %llu applied %llu log %llu..%llu snapshot "
+                      "%llu count %llu leader %s "
                       "%s\n",
-                      s->id, (int)st.state, (unsigned long long)st.term, (unsigned long long)st.commit_index,
-                      (unsigned long long)st.applied_index, (unsigned long long)st.first_log_index,
-                      (unsigned long long)st.last_log_index, (unsigned long long)st.last_snapshot_index,
+                      s->id, (int)st.state, (unsigned long long)st.term,
+                      (unsigned long long)st.commit_index, (unsigned long long)st.applied_index,
+                      (unsigned long long)st.first_log_index, (unsigned long long)st.last_log_index,
+                      (unsigned long long)st.last_snapshot_index,
                       (unsigned long long)s->machine.count, st.leader_id, s->fatal);
     }
-    print_message("acknowledged %llu failed %llu in flight %llu\n", (unsigned long long)w->acknowledged,
-                  (unsigned long long)w->failed, (unsigned long long)w->in_flight);
+    print_message("acknowledged %llu failed %llu in flight %llu\n",
+                  (unsigned long long)w->acknowledged, (unsigned long long)w->failed,
+                  (unsigned long long)w->in_flight);
 }
 
 static void wake(evutil_socket_t fd, short what, void *arg)
@@ -394,14 +404,15 @@ static void on_done(void *arg, int status, raft_index index, void *result)
 static int propose(struct world *w, struct server *s, uint64_t number)
 {
     char data[64];
-    int len = snprintf(data, sizeof data, "entry number %llu with some text", (unsigned long long)number);
+    int len =
+        snprintf(data, sizeof data, "entry number %llu with some text", (unsigned long long)number);
     int rc = raft_node_propose(s->node, data, (size_t)len, on_done, w);
     w->in_flight += rc == 0;
     return rc;
 }
 
-/* Proposes until so many more are acknowledged. A busy machine may cost an election on the way, and proposals with it:
- * those that failed may have been applied or not. */
+/* Proposes until so many more are acknowledged. A busy machine may cost an election on the way, and
+ * proposals with it: those that failed may have been applied or not. */
 static void replicate(struct world *w, uint64_t count)
 {
     uint64_t target = w->acknowledged + count;
@@ -654,7 +665,8 @@ static void test_lagging_follower_gets_the_snapshot(void **state)
     stop(lagging);
     replicate(w, 2500);
     struct raft_node_status st;
-    RUN_UNTIL(w, leader_of(w) && (raft_node_status(leader_of(w)->node, &st), !st.snapshot_under_way) &&
+    RUN_UNTIL(w, leader_of(w) &&
+                     (raft_node_status(leader_of(w)->node, &st), !st.snapshot_under_way) &&
                      st.first_log_index > 100);
     start(lagging);
     assert_int_equal(lagging->machine.count, 0);
@@ -763,7 +775,8 @@ static void test_servers_are_added_and_removed(void **state)
     replicate(w, 100);
     raft_node_status(leader_of(w)->node, &st);
     assert_int_equal(st.configuration->n, 2);
-    assert_int_equal(raft_node_remove_server(leader_of(w)->node, "nobody", NULL, NULL), RAFT_ENOENT);
+    assert_int_equal(raft_node_remove_server(leader_of(w)->node, "nobody", NULL, NULL),
+                     RAFT_ENOENT);
     struct raft_server bad = {.id = "x", .address = "not an address"};
     assert_int_equal(raft_node_add_server(leader_of(w)->node, &bad, NULL, NULL), RAFT_EINVAL);
 }
@@ -773,7 +786,8 @@ static void test_leadership_is_handed_over(void **state)
     struct world *w = *state;
     bootstrap(w, 3);
     replicate(w, 50);
-    struct server *old = leader_of(w), *target = old == &w->servers[0] ? &w->servers[1] : &w->servers[0];
+    struct server *old = leader_of(w),
+                  *target = old == &w->servers[0] ? &w->servers[1] : &w->servers[0];
     assert_int_equal(raft_node_transfer(old->node, "nobody"), RAFT_ENOENT);
     assert_int_equal(raft_node_transfer(old->node, target->id), 0);
     RUN_UNTIL(w, leader_of(w) == target);
@@ -842,9 +856,9 @@ static void test_rubbish_on_a_connection_ends_it_and_nothing_else(void **state)
     struct world *w = *state;
     bootstrap(w, 3);
     static const uint8_t rubbish[][16] = {
-        {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1},          /* a lying length */
-        {4, 0, 0, 0, 1, 2, 3, 4, 1, 'M', 'R', 'F', 'T'},  /* a wrong checksum */
-        {0, 0, 0, 0, 0, 0, 0, 0, 9},                      /* an unknown kind */
+        {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1},         /* a lying length */
+        {4, 0, 0, 0, 1, 2, 3, 4, 1, 'M', 'R', 'F', 'T'}, /* a wrong checksum */
+        {0, 0, 0, 0, 0, 0, 0, 0, 9},                     /* an unknown kind */
     };
     for (size_t i = 0; i < sizeof rubbish / sizeof *rubbish; i++) {
         evutil_socket_t pair[2];
@@ -852,7 +866,8 @@ static void test_rubbish_on_a_connection_ends_it_and_nothing_else(void **state)
         evutil_make_socket_nonblocking(pair[0]);
         evutil_make_socket_nonblocking(pair[1]);
         assert_int_equal(raft_node_adopt(w->servers[0].node, pair[0]), 0);
-        assert_true(send(pair[1], rubbish[i], sizeof rubbish[i], MSG_NOSIGNAL) == (ssize_t)sizeof rubbish[i]);
+        assert_true(send(pair[1], rubbish[i], sizeof rubbish[i], MSG_NOSIGNAL) ==
+                    (ssize_t)sizeof rubbish[i]);
         char byte;
         ssize_t got = -1;
         RUN_UNTIL(w, (got = recv(pair[1], &byte, 1, 0)) == 0 || (got < 0 && errno != EAGAIN));
@@ -878,10 +893,12 @@ static void test_server_of_another_cluster_is_turned_away(void **state)
     uint8_t answer[512];
     size_t have = 0;
     ssize_t got = -1;
-    RUN_UNTIL(w, ((got = recv(pair[1], answer + have, sizeof answer - have, 0)) > 0 && (have += (size_t)got) == 0) ||
+    RUN_UNTIL(w, ((got = recv(pair[1], answer + have, sizeof answer - have, 0)) > 0 &&
+                  (have += (size_t)got) == 0) ||
                      got == 0);
     struct frame_head head = raft_node__frame_decode_head(answer);
-    assert_true(have == FRAME_HEAD_BYTES + head.len && raft_node__frame_check(&head, answer + FRAME_HEAD_BYTES));
+    assert_true(have == FRAME_HEAD_BYTES + head.len &&
+                raft_node__frame_check(&head, answer + FRAME_HEAD_BYTES));
     assert_true(raft_node__hello_decode(answer + FRAME_HEAD_BYTES, head.len, &h));
     assert_string_equal(h.cluster, "test");
     assert_string_equal(h.from, "server-0");
