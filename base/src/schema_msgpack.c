@@ -1,4 +1,4 @@
-/* schema_msgpack.c - records to and from msgpack, as Go's codec does it (RPC wire notes in docs/protocols.md). */
+/* schema_msgpack.c - records to and from msgpack, as Go's codec does it (docs/rpc.md). */
 #include "schema.h"
 
 #include "msgpack.h"

@@ -57,7 +57,7 @@ void rpc_client_destroy(struct rpc_client *x)
 }
 
 /* How long an answer may take: what the server may wait, its jitter of a sixteenth, and a leader's election on the
- * way there and on the server (RPC wire notes, trap 15). */
+ * way there and on the server. */
 static uint64_t time_limit(const struct rpc_client *x, const struct call *c)
 {
     const struct catalog_query_options *o = endpoint_options(c->endpoint, c->request);

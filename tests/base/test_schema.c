@@ -345,6 +345,61 @@ static void test_clone_is_equal_and_lives_in_one_block(void **state)
     mu__free(&mu__malloc_allocator, copy);
 }
 
+struct budget {
+    int left; /* allocations that still succeed */
+};
+
+static void *limited_alloc(void *user, size_t size)
+{
+    struct budget *b = user;
+    return b->left-- > 0 ? malloc(size) : NULL;
+}
+
+static void *limited_realloc(void *user, void *p, size_t size)
+{
+    struct budget *b = user;
+    return b->left-- > 0 ? realloc(p, size) : NULL;
+}
+
+static void limited_free(void *user, void *p)
+{
+    (void)user;
+    free(p);
+}
+
+static void test_running_out_of_memory_fails_cleanly_wherever_it_happens(void **state)
+{
+    (void)state;
+    struct budget budget = {0};
+    const struct mu_allocator limited = {&budget, limited_alloc, limited_realloc, limited_free};
+    struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
+    char text[3000] = {'x'}; /* so that the arena needs several blocks */
+    struct all child;
+    struct all obj;
+    struct all back;
+    fill(&obj, &child);
+    child.text = (struct mu_str){text, sizeof text};
+    mu__schema_encode(&all_schema, &obj, &w);
+    bool ok = false;
+    for (int allocations = 0; !ok; allocations++) {
+        struct mu__arena a;
+        assert_true(allocations < 100);
+        mu__arena_init(&a, &limited, 0);
+        budget.left = allocations;
+        struct mu__reader r = mu__reader(w.data, w.len);
+        ok = mu__schema_decode(&all_schema, &r, &a, false, &back);
+        assert_int_equal(ok, !r.failed);
+        mu__arena_fini(&a);
+    }
+    budget.left = 0;
+    assert_null(mu__schema_clone(&all_schema, &obj, &limited));
+    struct mu__writer none = mu__writer_growing(&limited);
+    mu__schema_encode(&all_schema, &obj, &none);
+    assert_true(none.failed);
+    mu__writer_fini(&none);
+    mu__writer_fini(&w);
+}
+
 static void test_equal_sees_a_change_in_any_field(void **state)
 {
     (void)state;
@@ -390,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_nil_and_empty_stay_apart_and_are_equal),
         cmocka_unit_test(test_decoding_stays_within_the_arena_limit),
         cmocka_unit_test(test_clone_is_equal_and_lives_in_one_block),
+        cmocka_unit_test(test_running_out_of_memory_fails_cleanly_wherever_it_happens),
         cmocka_unit_test(test_equal_sees_a_change_in_any_field),
         cmocka_unit_test(test_json_keys_match_in_any_case_and_by_alias),
     };
