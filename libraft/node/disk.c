@@ -21,7 +21,7 @@ struct disk {
 
     /* The disk thread's own. */
     struct disk_job *written, **written_last; /* wait for the commit */
-    bool is_full, is_failed;
+    bool is_full, is_failed; /* failed: no job is run any more */
 };
 
 static void open_news(struct letter *l)
@@ -102,6 +102,7 @@ static int insist(struct disk *d, struct disk_job *job)
         }
         if (rc == RAFT_NODE_ENOSPC) {
             if (!wait_for_room(d)) {
+                d->is_failed = true; /* what follows builds on this step */
                 return RAFT_NODE_ESTOPPED;
             }
             continue;

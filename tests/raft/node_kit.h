@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,20 +72,37 @@ static inline void kit_write(const char *path, const void *data, size_t len)
     close(fd);
 }
 
-/* Fails the `at`-th call (from 1 on) of its kind with `err`, and those after it while `sticky`. */
+/* Fails the `at`-th call (from 1 on; 0: none) of its kind with `err`, and those after it while
+ * `sticky`. Several threads of a node use one disk. */
 struct kit_fault {
-    int at, seen, err;
-    bool sticky;
+    atomic_int at, seen, err;
+    atomic_bool sticky;
 };
 struct kit_disk {
     struct kit_fault create, allocate, write, sync;
-    size_t syncs;
+    atomic_uint syncs;
 };
+
+static inline void kit_break(struct kit_fault *f, int at, int err, bool sticky)
+{
+    atomic_store(&f->at, 0);
+    atomic_store(&f->seen, 0);
+    atomic_store(&f->err, err);
+    atomic_store(&f->sticky, sticky);
+    atomic_store(&f->at, at);
+}
+
+static inline void kit_mend(struct kit_fault *f)
+{
+    kit_break(f, 0, 0, false);
+}
 
 static inline int kit_fault(struct kit_fault *f)
 {
-    f->seen++;
-    return f->at != 0 && (f->seen == f->at || (f->sticky && f->seen > f->at)) ? -f->err : 0;
+    int at = atomic_load(&f->at);
+    int seen = atomic_fetch_add(&f->seen, 1) + 1;
+    return at != 0 && (seen == at || (atomic_load(&f->sticky) && seen > at)) ? -atomic_load(&f->err)
+                                                                             : 0;
 }
 
 static int kit_create(void *user, const char *path)
@@ -110,7 +128,7 @@ static int kit_disk_write(void *user, int fd, const void *data, size_t len, uint
 static int kit_sync(void *user, int fd)
 {
     struct kit_disk *d = user;
-    d->syncs++;
+    atomic_fetch_add(&d->syncs, 1);
     int err = kit_fault(&d->sync);
     return err ? err : raft_node__posix_ops.sync(NULL, fd);
 }

@@ -816,7 +816,7 @@ static void test_failed_sync_stops_the_node_for_good(void **state)
     struct server *s = &w->servers[0];
     bootstrap(w, 1);
     replicate(w, 10);
-    s->disk.sync = (struct kit_fault){.at = 1, .err = EIO, .sticky = true};
+    kit_break(&s->disk.sync, 1, EIO, true);
     assert_int_equal(propose(w, s, 0), 0);
     RUN_UNTIL(w, s->fatal_code != 0);
     assert_int_equal(s->fatal_code, RAFT_NODE_EIO);
@@ -836,7 +836,7 @@ static void test_full_disk_moves_leadership_and_heals_by_itself(void **state)
     bootstrap(w, 3);
     replicate(w, 50);
     struct server *full = leader_of(w);
-    full->disk.write = (struct kit_fault){.at = 1, .err = ENOSPC, .sticky = true};
+    kit_break(&full->disk.write, 1, ENOSPC, true);
     assert_int_equal(propose(w, full, 0), 0);
     RUN_UNTIL(w, leader_of(w) && leader_of(w) != full);
     RUN_UNTIL(w, w->in_flight == 0);
@@ -845,7 +845,7 @@ static void test_full_disk_moves_leadership_and_heals_by_itself(void **state)
     raft_node_status(full->node, &st);
     assert_true(st.disk_full);
     assert_int_equal(full->fatal_code, 0);
-    full->disk.write = (struct kit_fault){0};
+    kit_mend(&full->disk.write);
     RUN_UNTIL(w, (raft_node_status(full->node, &st), !st.disk_full) && agree(w));
 }
 

@@ -658,7 +658,7 @@ static void test_full_disk_is_reported_and_can_be_retried(void **state)
     reopen(f);
     append(f, 1, 100, 1);
     commit(f);
-    f->disk.allocate = (struct kit_fault){.at = 1, .err = ENOSPC, .sticky = true};
+    kit_break(&f->disk.allocate, 1, ENOSPC, true);
     raft_index i = 101;
     int rc = 0;
     while ((rc = append_one(f, i, 1)) == 0) {
@@ -667,7 +667,7 @@ static void test_full_disk_is_reported_and_can_be_retried(void **state)
     assert_int_equal(rc, RAFT_NODE_ENOSPC);
     assert_non_null(strstr(f->diag.text, "No space left"));
     assert_int_equal(append_one(f, i, 1), RAFT_NODE_ENOSPC);
-    f->disk.allocate = (struct kit_fault){0};
+    kit_mend(&f->disk.allocate);
     append(f, i, 1000, 1);
     commit(f);
     reopen(f);
@@ -680,7 +680,7 @@ static void test_short_write_on_a_full_disk_is_retried_whole(void **state)
     struct fixture *f = *state;
     reopen(f);
     append(f, 1, 100, 1);
-    f->disk.write = (struct kit_fault){.at = 1, .err = ENOSPC};
+    kit_break(&f->disk.write, 1, ENOSPC, false);
     assert_int_equal(raft_node__log_commit(f->log, &f->diag), RAFT_NODE_ENOSPC);
     append(f, 101, 110, 1);
     commit(f);
@@ -694,8 +694,7 @@ static void test_failed_sync_is_final_even_if_the_disk_was_full(void **state)
     struct fixture *f = *state;
     reopen(f);
     append(f, 1, 2, 1);
-    f->disk.sync = (struct kit_fault){.at = 1, .err = ENOSPC};
-    f->disk.sync.seen = 0;
+    kit_break(&f->disk.sync, 1, ENOSPC, false);
     assert_int_equal(raft_node__log_commit(f->log, &f->diag), RAFT_NODE_EIO);
     assert_non_null(strstr(f->diag.text, "cannot sync"));
 }

@@ -224,13 +224,13 @@ static void test_failing_disk_leaves_no_file_and_the_old_snapshot(void **state)
     struct fixture *f = *state;
     assert_int_equal(save(f, 1, 100), 0);
     for (int at = 1; at <= 4; at++) {
-        f->disk.write = (struct kit_fault){.at = at, .err = ENOSPC};
+        kit_break(&f->disk.write, at, ENOSPC, false);
         assert_int_equal(save(f, 2, 2 * SNAPSHOT_CHUNK_BYTES), RAFT_NODE_ENOSPC);
     }
-    f->disk.write = (struct kit_fault){0};
-    f->disk.sync = (struct kit_fault){.at = 1, .err = EIO};
+    kit_mend(&f->disk.write);
+    kit_break(&f->disk.sync, 1, EIO, false);
     assert_int_equal(save(f, 2, 100), RAFT_NODE_EIO);
-    f->disk.create = (struct kit_fault){.at = 1, .err = EACCES};
+    kit_break(&f->disk.create, 1, EACCES, false);
     assert_int_equal(save(f, 2, 100), RAFT_NODE_EIO);
     assert_int_equal(kit_count_files(f->dir, ".snap"), 1);
     assert_int_equal(kit_count_files(f->dir, ".tmp"), 0);
