@@ -29,17 +29,25 @@ int catalog_query_key(struct catalog_reader *r, const struct catalog_key_request
     return failed ? CATALOG_ENOMEM : 0;
 }
 
-/* The newest deletion at or below a prefix; 0: none is remembered. */
+/* The newest deletion that bears on a prefix: of something at or below it, or of a tree that it is part of. 0: none is
+ * remembered. */
 static uint64_t newest_tombstone(struct catalog_reader *r, struct mu_str prefix, bool *failed)
 {
+    const struct catalog__radix *tombstones = r->version->root[CATALOG__TOMBSTONES];
     uint64_t newest = 0;
     struct catalog__radix_iter it;
-    catalog__radix_prefix(&it, &r->catalog->allocator, r->version->root[CATALOG__TOMBSTONES], prefix);
+    catalog__radix_prefix(&it, &r->catalog->allocator, tombstones, prefix);
     for (const struct catalog__mark *mark; (mark = catalog__radix_next(&it)) != NULL;) {
         newest = mark->index > newest ? mark->index : newest;
     }
     *failed |= it.failed;
     catalog__radix_end(&it);
+
+    struct catalog__radix_path path = catalog__radix_path(tombstones, prefix);
+    bool is_whole;
+    for (const struct catalog__mark *mark; (mark = catalog__radix_path_next(&path, &is_whole)) != NULL;) {
+        newest = mark->tree_index > newest ? mark->tree_index : newest;
+    }
     return newest;
 }
 

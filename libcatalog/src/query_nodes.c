@@ -157,28 +157,36 @@ struct on_node {
     uint64_t index;
 };
 
-/* An unknown node reports no index but the least: whoever waits then waits for the node to appear. */
-static int look_at_node(struct catalog_reader *r, struct mu_str name, struct on_node *out,
+/* Found by name, a node is waited for by its name. A prefix of an id may come to mean another node, or none, with any node
+ * whose id starts so; and a name that is unknown may turn up. */
+static bool watch_node(struct catalog_reader *r, struct catalog_watch_keys *keys, struct mu_str given,
+                       const struct on_node *on, bool by_name)
+{
+    bool watched = catalog__keys_add_name(r, keys, CATALOG__WATCH_NODE, given, false);
+    if (!by_name && given.len >= ID_PREFIX_MIN) {
+        watched = watched && catalog__keys_add_name(r, keys, CATALOG__WATCH_NODE_ID, given, true);
+    }
+    return watched && (!on->node || catalog__keys_add_name(r, keys, CATALOG__WATCH_OF_NODE, on->node->node, false));
+}
+
+/* A node that is unknown reports the index of the tables too: whoever waits for one that goes is then answered. */
+static int look_at_node(struct catalog_reader *r, struct mu_str given, struct on_node *out,
                         struct catalog_watch_keys *keys)
 {
     const struct catalog__version *v = r->version;
     bool failed = false;
-    *out = (struct on_node){.node = catalog__get_node(v, name)};
-    out->node = out->node ? out->node : by_id_prefix(r, name, &failed);
-    if (!out->node) {
-        out->index = catalog__reported(0);
-        failed |= !catalog__keys_add_name(r, keys, CATALOG__WATCH_NODE, name, false) ||
-                  (name.len >= ID_PREFIX_MIN && !catalog__keys_add_name(r, keys, CATALOG__WATCH_NODE_ID, name, true));
-        return failed ? CATALOG_ENOMEM : 0;
-    }
-    struct catalog__list instances = catalog__list(r);
-    struct catalog__radix_iter it;
-    catalog__below(&it, &r->catalog->allocator, v, CATALOG__SERVICES, &out->node->node, 1);
-    catalog__list_walk(&instances, &it, v, NULL, NULL);
-    out->instances = catalog__list_end(&instances, &failed);
+    *out = (struct on_node){.node = catalog__get_node(v, given)};
+    bool by_name = out->node != NULL;
+    out->node = by_name ? out->node : by_id_prefix(r, given, &failed);
     out->index = catalog__reported(catalog__max_index(v, CATALOG__TABLE_NODES, CATALOG__TABLE_SERVICES));
-    failed |= !catalog__keys_add_name(r, keys, CATALOG__WATCH_NODE, out->node->node, false) ||
-              !catalog__keys_add_name(r, keys, CATALOG__WATCH_OF_NODE, out->node->node, false);
+    if (out->node) {
+        struct catalog__list instances = catalog__list(r);
+        struct catalog__radix_iter it;
+        catalog__below(&it, &r->catalog->allocator, v, CATALOG__SERVICES, &out->node->node, 1);
+        catalog__list_walk(&instances, &it, v, NULL, NULL);
+        out->instances = catalog__list_end(&instances, &failed);
+    }
+    failed |= !watch_node(r, keys, given, out, by_name);
     return failed ? CATALOG_ENOMEM : 0;
 }
 

@@ -23,8 +23,12 @@ const struct mu__schema catalog__instance_schema = {
 static const struct mu__field mark_fields[] = {
     {.name = "Index", .kind = MU_UINT, .offset = offsetof(struct catalog__mark, index)},
     {.name = "Name", .kind = MU_STR, .offset = offsetof(struct catalog__mark, name)},
+    {.name = "TreeIndex",
+     .kind = MU_UINT,
+     .flags = MU_F_OMIT_MSGPACK,
+     .offset = offsetof(struct catalog__mark, tree_index)},
 };
-static const uint8_t mark_wire[] = {0, 1};
+static const uint8_t mark_wire[] = {0, 1, 2};
 const struct mu__schema catalog__mark_schema = {
     .name = "mark",
     .fields = mark_fields,

@@ -16,6 +16,7 @@ struct catalog__instance {
 struct catalog__mark {
     struct mu_str name;
     uint64_t index;
+    uint64_t tree_index; /* tombstones: of the last deletion of all that starts with name; 0: there was none */
 };
 
 extern const struct mu__schema catalog__instance_schema;

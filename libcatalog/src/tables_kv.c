@@ -15,10 +15,13 @@ void catalog__put_key(struct catalog *c, const struct catalog_dir_entry *entry)
     catalog__discard(c, old);
 }
 
-static void put_tombstone(struct catalog *c, struct mu_str prefix)
+static void put_tombstone(struct catalog *c, struct mu_str key, bool is_tree)
 {
-    struct catalog__mark *mark = catalog__clone(c, &catalog__mark_schema, &(struct catalog__mark){prefix, c->index});
-    void *old = catalog__tree_put(c, CATALOG__TOMBSTONES, &prefix, 1, mark);
+    const struct catalog__mark *before = catalog__radix_get(c->draft->root[CATALOG__TOMBSTONES], key);
+    struct catalog__mark mark = {.name = key, .index = c->index};
+    mark.tree_index = is_tree ? c->index : before ? before->tree_index : 0;
+    void *record = catalog__clone(c, &catalog__mark_schema, &mark);
+    void *old = catalog__tree_put(c, CATALOG__TOMBSTONES, &key, 1, record);
     if (!old && !c->is_void) {
         c->draft->count[CATALOG__TABLE_TOMBSTONES]++;
     }
@@ -41,7 +44,7 @@ void catalog__remove_key(struct catalog *c, struct mu_str key)
 {
     const struct catalog_dir_entry *entry = catalog__get_key(c->draft, key);
     if (entry) {
-        put_tombstone(c, key);
+        put_tombstone(c, key, false);
         drop_key(c, entry);
     }
 }
@@ -80,7 +83,7 @@ void catalog__remove_keys(struct catalog *c, struct mu_str prefix)
         return;
     }
     if (prefix.len) {
-        put_tombstone(c, prefix);
+        put_tombstone(c, prefix, true);
     }
     for (size_t i = 0; i < found.len; i++) {
         drop_key(c, found.items[i]);

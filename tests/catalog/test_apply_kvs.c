@@ -165,6 +165,7 @@ static void test_tombstones_keep_a_list_from_going_back(void **state)
     list(f, "a/", "", 5);
     list(f, "a/c", "", 5); /* nothing known below it: the table */
     list(f, "", "ab", 5);
+    list(f, "a/b", "", 5);
     set(f, "a/d", "v"); /* 6 */
     list(f, "a/", "a/d", 6);
     kvs(f, "delete", "nosuch", "", 0);
