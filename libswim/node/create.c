@@ -198,8 +198,10 @@ static int set_up(struct swim_node *n, struct swim_node_config *cfg, char *why, 
         return rc;
     }
     if (cfg->snapshot_path) {
+        uint64_t seed = 0;
+        system_entropy(NULL, &seed, sizeof seed);
         n->snapshot = swim_node__snapshot_open(&n->allocator, cfg->snapshot_path,
-                                               cfg->rejoin_after_leave, why, cap);
+                                               cfg->rejoin_after_leave, seed, why, cap);
         if (!n->snapshot) {
             return SWIM_NODE_EFILE;
         }

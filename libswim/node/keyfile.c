@@ -13,7 +13,8 @@ enum { FILE_BYTES_MAX = 64 * 1024, KEY_BYTES_MAX = 32, BASE64_MAX = 45 };
 void swim_node__keyset_fini(struct swim_node *n, struct keyset *k)
 {
     for (size_t i = 0; i < k->n; i++) {
-        char *bytes = (char *)(uintptr_t)k->keys[i].p;
+        void *bytes; /* a mu_str promises not to write, but these are ours */
+        memcpy(&bytes, &k->keys[i].p, sizeof bytes);
         mu__wipe(bytes, k->keys[i].len);
         mu__free(&n->allocator, bytes);
     }

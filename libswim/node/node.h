@@ -143,9 +143,11 @@ struct snapshot_clocks {
 };
 struct snapshot_clocks
 swim_node__clocks(const struct swim_node *n); /* node.c: the core's, as the file has them */
-/* Opens and replays the file. NULL on failure, with a sentence in why. */
+/* Opens and replays the file. seed is one that strangers, who choose names, cannot guess. NULL on
+ * failure, with a sentence in why. */
 struct snapshot *swim_node__snapshot_open(const struct mu_allocator *a, const char *path,
-                                          bool rejoin_after_leave, char *why, size_t cap);
+                                          bool rejoin_after_leave, uint64_t seed, char *why,
+                                          size_t cap);
 void swim_node__snapshot_close(struct snapshot *s); /* flushes */
 struct snapshot_clocks swim_node__snapshot_clocks(const struct snapshot *s);
 /* Walks "host:port" of the nodes that were alive, except the one of that name; *at starts at 0. */

@@ -173,7 +173,8 @@ static bool open_file(struct snapshot *s)
 }
 
 struct snapshot *swim_node__snapshot_open(const struct mu_allocator *a, const char *path,
-                                          bool rejoin_after_leave, char *why, size_t cap)
+                                          bool rejoin_after_leave, uint64_t seed, char *why,
+                                          size_t cap)
 {
     struct snapshot *s = mu__calloc(a, 1, sizeof *s);
     if (!s) {
@@ -181,11 +182,11 @@ struct snapshot *swim_node__snapshot_open(const struct mu_allocator *a, const ch
         return NULL;
     }
     s->allocator = *a;
-    s->fd = -1;
     s->rejoin_after_leave = rejoin_after_leave;
     s->path = mu__strndup(a, path, strlen(path));
     s->pending = mu__writer_growing(&s->allocator);
-    mu__map_init(&s->alive, a, (uint64_t)(uintptr_t)s);
+    mu__map_init(&s->alive, a, seed);
+    s->fd = -1;
     if (!s->path || strlen(path) + sizeof ".compact" > PATH_BYTES || !open_file(s)) {
         swim_node__why(why, cap, "cannot open snapshot %s: %s", path, strerror(errno));
         swim_node__snapshot_close(s);

@@ -5,7 +5,6 @@
  *     LINGERING   accepted and answered; the core is done with it. We have shut our side and wait a
  * moment for the peer's, because closing with unread bytes would make the kernel reset what the
  * peer reads */
-#define _GNU_SOURCE /* accept4 */
 #include "node.h"
 
 #include <ctype.h>

@@ -1,6 +1,5 @@
 /* Datagrams. Received and sent in batches of one system call (recvmmsg, sendmmsg), because a gossip
  * tick and its answers come in bursts. */
-#define _GNU_SOURCE /* recvmmsg, sendmmsg */
 #include "node.h"
 
 #include <errno.h>

@@ -116,7 +116,9 @@ enum swim__keyring_result swim__keyring_use(struct swim__keyring *k, struct mu_s
         return SWIM__KEYRING_ABSENT;
     }
     struct key *chosen = k->keys[i];
-    memmove(&k->keys[1], &k->keys[0], i * sizeof k->keys[0]);
+    for (; i > 0; i--) {
+        k->keys[i] = k->keys[i - 1];
+    }
     k->keys[0] = chosen;
     return SWIM__KEYRING_OK;
 }
@@ -131,8 +133,9 @@ enum swim__keyring_result swim__keyring_remove(struct swim__keyring *k, struct m
         return SWIM__KEYRING_PRIMARY;
     }
     free_key(k, k->keys[i]);
-    k->count--;
-    memmove(&k->keys[i], &k->keys[i + 1], (k->count - i) * sizeof k->keys[0]);
+    for (k->count--; i < k->count; i++) {
+        k->keys[i] = k->keys[i + 1];
+    }
     return SWIM__KEYRING_OK;
 }
 

@@ -57,7 +57,7 @@ static struct snapshot *open_snapshot(const char *path, bool rejoin)
 {
     char why[256] = "";
     struct snapshot *s =
-        swim_node__snapshot_open(&mu__malloc_allocator, path, rejoin, why, sizeof why);
+        swim_node__snapshot_open(&mu__malloc_allocator, path, rejoin, 1, why, sizeof why);
     if (!s) {
         fail_msg("%s", why);
     }
