@@ -64,7 +64,8 @@ void config__map_set(struct config *c, struct mu_strmap *map, struct mu_str key,
     map->len++;
 }
 
-static struct mu_str format(struct config *c, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static struct mu_str format(struct config *c, const char *fmt,
+                                                                   va_list args)
 {
     char line[CONFIG_ERROR_MAX];
     vsnprintf(line, sizeof line, fmt, args);
