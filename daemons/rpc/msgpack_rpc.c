@@ -211,8 +211,12 @@ static void write_strs(struct mu__writer *w, const struct mu_strs *v)
     }
 }
 
+/* A backend that had no memory for a reply leaves none: then it is the zero value. */
 static void write_body(struct mu__writer *w, const struct call *c)
 {
+    static const struct mu_strs none = {NULL, 0};
+    const struct mu_str *text = c->reply;
+    const bool *flag = c->reply;
     switch (c->endpoint->reply_kind) {
     case REPLY_EMPTY:
         mu__mp_write_map(w, 0);
@@ -221,15 +225,13 @@ static void write_body(struct mu__writer *w, const struct call *c)
         mu__schema_encode(c->endpoint->reply, c->reply, w);
         break;
     case REPLY_BOOL:
-        mu__mp_write_bool(w, *(const bool *)c->reply);
+        mu__mp_write_bool(w, flag && *flag);
         break;
-    case REPLY_STR: {
-        const struct mu_str *s = c->reply;
-        mu__mp_write_raw(w, s->p, s->len);
+    case REPLY_STR:
+        mu__mp_write_raw(w, text ? text->p : NULL, text ? text->len : 0);
         break;
-    }
     case REPLY_STRS:
-        write_strs(w, c->reply);
+        write_strs(w, c->reply ? c->reply : &none);
         break;
     }
 }
