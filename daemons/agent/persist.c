@@ -18,9 +18,11 @@
 static const char *const folders[] = {"services", "checks", "checks/state"};
 #define NFOLDERS (sizeof folders / sizeof *folders)
 
+enum op_kind { OP_WRITE, OP_REMOVE, OP_SYNC };
+
 struct op {
     struct persist *persist;
-    enum { OP_WRITE, OP_REMOVE, OP_SYNC } what;
+    enum op_kind what;
     enum persist_folder folder;
     char name[33]; /* of the file */
     bool durable;
@@ -61,7 +63,7 @@ static void free_op(struct op *op)
 
 /* ---- On the core loop ---- */
 
-static struct op *make(struct persist *p, int what, enum persist_folder folder)
+static struct op *make(struct persist *p, enum op_kind what, enum persist_folder folder)
 {
     struct op *op = calloc(1, sizeof *op);
     if (!op) {
