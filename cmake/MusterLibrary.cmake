@@ -1,4 +1,5 @@
 # muster_library(NAME SOURCES ... [HEADERS ...] [PRIVATE ...] [PUBLIC ...] [REQUIRES pc ...])
+#           [REQUIRES_PRIVATE pc ...] [LIBS_PRIVATE -lx ...]
 #   makes target muster-NAME (alias muster::NAME): hidden visibility, a linker version script from
 #   the library's exported.txt, an install rule and a pkg-config file. base/ is linked in, hidden.
 # muster_test(NAME SOURCES ... [LIBS ...] [LABELS ...] [TIMEOUT seconds])
@@ -6,7 +7,7 @@
 #   under TSan as well.
 
 function(muster_library name)
-  cmake_parse_arguments(L "NO_BASE" "DESCRIPTION" "SOURCES;HEADERS;PRIVATE;PUBLIC;REQUIRES;REQUIRES_PRIVATE" ${ARGN})
+  cmake_parse_arguments(L "NO_BASE" "DESCRIPTION" "SOURCES;HEADERS;PRIVATE;PUBLIC;REQUIRES;REQUIRES_PRIVATE;LIBS_PRIVATE" ${ARGN})
   set(target muster-${name})
   add_library(${target} ${L_SOURCES})
   add_library(muster::${name} ALIAS ${target})
@@ -43,6 +44,7 @@ function(muster_library name)
   install(FILES ${L_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/muster)
   list(JOIN L_REQUIRES " " requires)
   list(JOIN L_REQUIRES_PRIVATE " " requires_private)
+  list(JOIN L_LIBS_PRIVATE " " libs_private)
   file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/muster-${name}.pc @ONLY CONTENT [[
 prefix=@CMAKE_INSTALL_PREFIX@
 libdir=${prefix}/@CMAKE_INSTALL_LIBDIR@
@@ -54,7 +56,7 @@ Version: @PROJECT_VERSION@
 Requires: @requires@
 Requires.private: @requires_private@
 Libs: -L${libdir} -lmuster-@name@
-Libs.private: -lm -lpthread
+Libs.private: @libs_private@ -lm -lpthread
 Cflags: -I${includedir}
 ]])
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/muster-${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

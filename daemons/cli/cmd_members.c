@@ -26,6 +26,11 @@ static const char *text(json_t *member, const char *key)
     return v ? v : "";
 }
 
+static bool is_server(json_t *m)
+{
+    return strcmp(tag(m, "role"), "consul") == 0;
+}
+
 /* Cells are kept until the table is printed. */
 struct cells {
     const char **items;
@@ -60,7 +65,7 @@ static void add_build(struct cells *c, json_t *m)
 
 static void add_short(struct cells *c, json_t *m)
 {
-    bool server = strcmp(tag(m, "role"), "consul") == 0;
+    bool server = is_server(m);
     add(c, text(m, "Name"));
     add_address(c, m);
     add(c, status_name(json_integer_value(json_object_get(m, "Status"))));
@@ -99,30 +104,54 @@ static void add_detailed(struct cells *c, json_t *m)
     add(c, all);
 }
 
+/* Servers first, then by name. */
+static int by_rank(const void *x, const void *y)
+{
+    json_t *a = *(json_t *const *)x, *b = *(json_t *const *)y;
+    return is_server(a) != is_server(b) ? (is_server(a) ? -1 : 1) : strcmp(text(a, "Name"), text(b, "Name"));
+}
+
+/* The members in order; free. */
+static json_t **sorted(json_t *members)
+{
+    json_t **list = calloc(json_array_size(members) + 1, sizeof(json_t *)), *m;
+    size_t i;
+    if (!list) {
+        abort();
+    }
+    json_array_foreach(members, i, m) {
+        list[i] = m;
+    }
+    qsort(list, i, sizeof(json_t *), by_rank);
+    return list;
+}
+
 static int print(json_t *members, bool detailed, regex_t *filter)
 {
     static const char *const short_head[] = {"Node", "Address", "Status", "Type", "Build", "Protocol", "DC", "Segment"};
     static const char *const detailed_head[] = {"Node", "Address", "Status", "Tags"};
     const char *const *head = detailed ? detailed_head : short_head;
-    size_t columns = detailed ? 4 : 8, i;
+    size_t columns = detailed ? 4 : 8;
     struct cells c = {calloc((json_array_size(members) + 1) * columns, sizeof *c.items), 0};
-    json_t *m;
+    json_t **list = sorted(members);
     if (!c.items) {
         abort();
     }
     for (size_t k = 0; k < columns; k++) {
         add(&c, head[k]);
     }
-    json_array_foreach(members, i, m) {
-        const char *status = status_name(json_integer_value(json_object_get(m, "Status")));
-        if (regexec(filter, status, 0, NULL, 0) == 0) {
-            if (detailed) {
-                add_detailed(&c, m);
-            } else {
-                add_short(&c, m);
-            }
+    for (json_t **m = list; *m; m++) {
+        const char *status = status_name(json_integer_value(json_object_get(*m, "Status")));
+        if (regexec(filter, status, 0, NULL, 0) != 0) {
+            continue;
+        }
+        if (detailed) {
+            add_detailed(&c, *m);
+        } else {
+            add_short(&c, *m);
         }
     }
+    free(list);
     int rc = c.len > columns ? 0 : 2; /* 2: nothing matched */
     if (rc == 0) {
         cli_table(c.items, c.len / columns, columns);
