@@ -25,13 +25,13 @@ int catalog_apply_begin(struct catalog *c)
 
 void catalog_apply_end(struct catalog *c, struct catalog_touched **touched)
 {
-    mu__arena_reset(&c->scratch);
+    catalog__scratch_reset(&c->scratch);
     catalog__batch_publish(c, touched);
 }
 
 void catalog_apply_abort(struct catalog *c)
 {
-    mu__arena_reset(&c->scratch);
+    catalog__scratch_reset(&c->scratch);
     catalog__batch_abort(c);
 }
 
@@ -105,7 +105,7 @@ int catalog_apply(struct catalog *c, uint64_t index, const void *entry, size_t l
     if (len == 0 || index < c->draft->index) {
         return CATALOG_EINVAL;
     }
-    mu__arena_reset(&c->scratch);
+    catalog__scratch_reset(&c->scratch);
     c->index = index;
     const char *bytes = entry;
     int rc = dispatch(c, (uint8_t)bytes[0], (struct mu_str){bytes + 1, len - 1}, result);

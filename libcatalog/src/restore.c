@@ -193,7 +193,7 @@ static int load_next(struct catalog *c, struct source *s, struct progress *p)
     if (!body) {
         return s->rc;
     }
-    mu__arena_reset(&c->scratch);
+    catalog__scratch_reset(&c->scratch);
     if (type == CATALOG__SNAPSHOT_END) {
         return load_end(c, body, len, p);
     }
@@ -242,7 +242,7 @@ int catalog_restore(struct catalog *c, catalog_read_fn read, void *user, struct 
     }
     c->is_quiet = false;
     mu__free(&c->allocator, s.data);
-    mu__arena_reset(&c->scratch);
+    catalog__scratch_reset(&c->scratch);
     if (rc != 0) {
         catalog__batch_abort(c);
         return rc;

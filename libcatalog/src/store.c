@@ -147,6 +147,17 @@ uint64_t catalog_index(const struct catalog *c)
 
 /* ---- Readers ---- */
 
+#define SCRATCH_KEPT (1u << 20) /* bytes that a reader or the writer may hold on to */
+
+void catalog__scratch_reset(struct mu__arena *scratch)
+{
+    if (scratch->used > SCRATCH_KEPT) {
+        mu__arena_fini(scratch);
+    } else {
+        mu__arena_reset(scratch);
+    }
+}
+
 int catalog_reader_create(struct catalog *c, struct catalog_reader **out)
 {
     *out = NULL;
@@ -195,7 +206,7 @@ void catalog_read_end(struct catalog_reader *r)
 {
     assert(r->version);
     r->version = NULL;
-    mu__arena_reset(&r->scratch);
+    catalog__scratch_reset(&r->scratch);
     atomic_store_explicit(&r->pinned, 0, memory_order_release);
 }
 

@@ -110,5 +110,8 @@ void catalog__savepoint(struct catalog *c, struct catalog__savepoint *sp);
 void catalog__savepoint_release(struct catalog *c, const struct catalog__savepoint *sp);
 void catalog__savepoint_rollback(struct catalog *c, const struct catalog__savepoint *sp);
 
+/* Empties an arena, and keeps a block of it for the next use unless it grew large. */
+void catalog__scratch_reset(struct mu__arena *scratch);
+
 /* Asserts that primary trees, secondary trees and counts agree. For tests; needs memory only for deep trees. */
 void catalog__check(const struct catalog *c);

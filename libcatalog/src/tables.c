@@ -120,7 +120,8 @@ void catalog__service_changed(struct catalog *c, struct mu_str name)
     if (before && before->index == c->index) {
         return; /* this entry said so already */
     }
-    struct catalog__mark *mark = catalog__clone(c, &catalog__mark_schema, &(struct catalog__mark){.name = name, .index = c->index});
+    struct catalog__mark *mark =
+        catalog__clone(c, &catalog__mark_schema, &(struct catalog__mark){.name = name, .index = c->index});
     catalog__discard(c, catalog__tree_put(c, CATALOG__SERVICE_INDEXES, &name, 1, mark));
     catalog__touch_name(c, CATALOG__WATCH_HEALTH, name);
 }
