@@ -199,15 +199,21 @@ bool agent_start(struct world *w, struct agent *a, const char *name, const char 
     if (!write_config(a, server, key, join)) {
         return false;
     }
+    a->server_mode = server;
+    return agent_restart(a);
+}
+
+bool agent_restart(struct agent *a)
+{
     a->pid = fork();
     if (a->pid == 0) {
         run_child(a);
     }
     for (int i = 0; a->pid > 0 && i < START_TRIES; i++) {
-        if (is_ready(a, server)) {
+        if (is_ready(a, a->server_mode)) {
             return true;
         }
-        world_pause(w, PAUSE_MS);
+        world_pause(a->world, PAUSE_MS);
     }
     agent_show_log(a);
     return false;

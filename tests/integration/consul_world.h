@@ -22,6 +22,7 @@ struct agent {
     struct world *world;
     char name[32], ip[16];
     uint16_t http, serf, server;
+    bool server_mode;
     pid_t pid; /* 0: not running */
 };
 
@@ -34,6 +35,8 @@ void world_close(struct world *w); /* agents must be stopped */
  * Waits until it answers HTTP. */
 bool agent_start(struct world *w, struct agent *a, const char *name, const char *ip, bool server,
                  const char *key, const char *join);
+/* Starts a killed agent again, as it was: same ports, same data. */
+bool agent_restart(struct agent *a);
 void agent_kill(struct agent *a); /* kill -9; fine when it is not running */
 void agent_show_log(const struct agent *a);
 

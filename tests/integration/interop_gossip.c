@@ -46,7 +46,8 @@ static struct swim_tag tag(const char *key, const char *value)
 
 /* A member as a Consul client agent would be. Not a server: the leader would make a Raft peer of
  * it. */
-static void node_start(struct node *n, const char *name, uint8_t host, const char *key)
+static void node_start_at(struct node *n, const char *name, uint8_t host, uint16_t port,
+                          const char *key)
 {
     memset(n, 0, sizeof *n);
     snprintf(n->name, sizeof n->name, "%s", name);
@@ -59,7 +60,7 @@ static void node_start(struct node *n, const char *name, uint8_t host, const cha
     char why[256];
     swim_node_config_init(&cfg);
     cfg.base = base;
-    cfg.bind = (struct swim_addr){.ip = {127, 0, 0, host}, .len = 4};
+    cfg.bind = (struct swim_addr){.ip = {127, 0, 0, host}, .len = 4, .port = port};
     cfg.swim.name = n->name;
     cfg.swim.tags = tags;
     cfg.swim.ntags = sizeof tags / sizeof *tags;
@@ -78,6 +79,11 @@ static void node_start(struct node *n, const char *name, uint8_t host, const cha
     if (swim_node_create(&cfg, why, sizeof why, &n->swim) != SWIM_OK) {
         fail_msg("%s: %s", name, why);
     }
+}
+
+static void node_start(struct node *n, const char *name, uint8_t host, const char *key)
+{
+    node_start_at(n, name, host, 0, key);
 }
 
 static void node_stop(struct node *n)
@@ -328,6 +334,24 @@ static void test_a_leaving_agent_is_seen_as_left_and_force_leave_works_both_ways
     wait_for_status(NULL, &server, "b", SWIM_STATUS_LEFT);
 }
 
+static void test_restarts_on_either_side_are_seen(void **state)
+{
+    (void)state;
+    start_pool(NULL);
+    agent_kill(&client);
+    wait_for_status(&a, NULL, "cli1", SWIM_STATUS_FAILED);
+    assert_true(agent_restart(&client)); /* it knows from its snapshot whom to join */
+    wait_for_status(&a, NULL, "cli1", SWIM_STATUS_ALIVE);
+    wait_for_status(&b, NULL, "cli1", SWIM_STATUS_ALIVE);
+
+    uint16_t port = swim_node_addr(b.swim)->port;
+    node_stop(&b);
+    wait_for_status(NULL, &server, "b", SWIM_STATUS_FAILED);
+    node_start_at(&b, "b", 5, port, NULL); /* with incarnation 1, though all know a higher one */
+    join(&b, &server);
+    wait_until_all_see_all();
+}
+
 /* ---- keys ---- */
 
 struct key_count {
@@ -406,6 +430,7 @@ int main(void)
         cmocka_unit_test_teardown(test_an_encrypted_pool_lives_together, stop_pool),
         cmocka_unit_test_teardown(
             test_a_leaving_agent_is_seen_as_left_and_force_leave_works_both_ways, stop_pool),
+        cmocka_unit_test_teardown(test_restarts_on_either_side_are_seen, stop_pool),
         cmocka_unit_test_teardown(test_consul_rotates_our_keys_too, stop_pool),
         cmocka_unit_test_teardown(test_a_wrong_key_or_none_keeps_us_out, stop_pool),
     };
