@@ -111,6 +111,7 @@ int raft_create(const struct raft_config *cfg, struct raft **out)
     }
     derive(r, &c);
     if (!raft__configs_init(&r->configs, &allocator)) {
+        raft__configs_fini(&r->configs);
         mu__free(&allocator, r);
         return RAFT_ENOMEM;
     }

@@ -256,6 +256,7 @@ struct raft__peer *raft__find_peer(struct raft *r, const char *id);
 void raft__peer_fini(struct raft *r, struct raft__peer *p);
 void raft__peer_reset(struct raft *r, struct raft__peer *p); /* a new term of ours begins */
 void raft__peer_probe(struct raft *r, struct raft__peer *p, raft_index next);
+void raft__peer_snapshot(struct raft *r, struct raft__peer *p);
 void raft__peer_replicate(struct raft *r, struct raft__peer *p, raft_index next);
 bool raft__window_init(struct raft *r, struct raft__peer *p);
 bool raft__window_has_room(const struct raft *r, const struct raft__window *w);

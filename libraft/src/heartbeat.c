@@ -96,7 +96,7 @@ void raft__recv_heartbeat_reply(struct raft *r, const struct raft_message *m)
         const struct raft__sent *lost = raft__window_first_beyond(r, &p->window, accepted);
         if (lost && lost->stamp + r->cfg.heartbeat_ns <= m->stamp) {
             r->stats.appends_resent++;
-            raft__peer_probe(r, p, accepted + 1);
+            raft__peer_probe(r, p, p->state == RAFT__PROBE ? p->next : accepted + 1);
         } else if (p->state == RAFT__PROBE && p->window.len > 0 && accepted + 1 >= p->next &&
                    !lost) {
             raft__peer_replicate(r, p, accepted + 1 > p->match ? accepted + 1 : p->match + 1);

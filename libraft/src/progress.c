@@ -40,14 +40,25 @@ static void trace_peer(const struct raft *r, const struct raft__peer *p)
     raft__trace(r, RAFT_TRACE_PEER, p->server.id, NULL, p->state, p->next);
 }
 
-void raft__peer_probe(struct raft *r, struct raft__peer *p, raft_index next)
+static void enter(struct raft *r, struct raft__peer *p, enum raft__peer_state state)
 {
     raft__snapshot_end(r, p);
     raft__window_clear(&p->window);
-    p->state = RAFT__PROBE;
-    p->next = next > p->match ? next : p->match + 1;
+    p->state = state;
     p->load_id = 0;
     p->loaded.n = 0;
+}
+
+void raft__peer_probe(struct raft *r, struct raft__peer *p, raft_index next)
+{
+    enter(r, p, RAFT__PROBE);
+    p->next = next > p->match ? next : p->match + 1;
+    trace_peer(r, p);
+}
+
+void raft__peer_snapshot(struct raft *r, struct raft__peer *p)
+{
+    enter(r, p, RAFT__SNAPSHOT);
     trace_peer(r, p);
 }
 

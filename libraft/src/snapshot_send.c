@@ -30,8 +30,7 @@ void raft__snapshot_begin(struct raft *r, struct raft__peer *p)
         mu__writer_fini(&w);
         return;
     }
-    raft__peer_probe(r, p, p->next);
-    p->state = RAFT__SNAPSHOT;
+    raft__peer_snapshot(r, p);
     p->sending.meta = (struct raft_snapshot_meta){.index = r->log.snapshot_index,
                                                   .term = r->log.snapshot_term,
                                                   .configuration_index = c->index,

@@ -273,6 +273,10 @@ static void on_synced(struct world *w, struct world_event *e)
     if (!h) {
         return;
     }
+    if (h->is_held) {
+        world_again(w, e, MU_MSEC);
+        return;
+    }
     h->is_syncing = false;
     h->journal.synced = e->a;
     if (e->b) {
@@ -293,6 +297,11 @@ static void start_sync(struct host *h)
     struct world_event *e = after(h, disk_delay(h), on_synced, NULL, 0);
     e->a = h->journal.len;
     e->b = h->written_id;
+}
+
+void host_hold_disk(struct host *h, bool hold)
+{
+    h->is_held = hold;
 }
 
 /* --- State machine --- */
@@ -406,7 +415,7 @@ static void take_snapshot(struct host *h)
     struct world_event *e = after(h, 100 * MU_USEC, on_snapshot_synced, NULL, 0);
     e->a = s.index;
     e->b = h->journal.len;
-    world_trace(h->w, "%s snapshot %" PRIu64, h->id, s.index);
+    world_trace(h->w, "%s takes snapshot %" PRIu64, h->id, s.index);
 }
 
 static void on_installed(struct world *w, struct world_event *e)
@@ -648,6 +657,7 @@ static void set_timer(struct host *h)
 void host_drain(struct host *h)
 {
     const struct raft_update *u;
+    raft_index floor = h->checks->floor;
     raft__check(h->r);
     while (raft_next_update(h->r, &u) == RAFT_OK && u) {
         perform(h, u);
@@ -655,28 +665,91 @@ void host_drain(struct host *h)
     }
     checks_leader(h->w, h->checks, h);
     host_check_lease(h);
+    for (unsigned i = 0; h->checks->floor > floor && i < h->checks->n_hosts; i++) {
+        host_check_lease(host_of(h->w, i)); /* nobody may read what was before this write */
+    }
     take_snapshot(h);
     set_timer(h);
 }
 
 /* --- Life --- */
 
+static void describe_change(const struct raft_trace *ev, char *buf, size_t size)
+{
+    static const char *const roles[] = {"follower", "pre-candidate", "candidate", "leader"};
+    static const char *const states[] = {"probes", "replicates to", "needs a snapshot for"};
+    switch (ev->type) {
+    case RAFT_TRACE_ROLE:
+        snprintf(buf, size, "is %s: %s", roles[ev->a], ev->text);
+        break;
+    case RAFT_TRACE_TERM:
+        snprintf(buf, size, "enters the term");
+        break;
+    case RAFT_TRACE_VOTE:
+        snprintf(buf, size, "%s %s's %s", ev->a ? "grants" : "refuses", ev->peer,
+                 ev->b ? "pre-vote" : "vote");
+        break;
+    case RAFT_TRACE_LEADER:
+        snprintf(buf, size, ev->peer[0] ? "knows leader %s" : "knows no leader", ev->peer);
+        break;
+    case RAFT_TRACE_CONFIG:
+        snprintf(buf, size, "uses configuration %" PRIu64 " of %" PRIu64 " servers", ev->a, ev->b);
+        break;
+    case RAFT_TRACE_TRANSFER:
+        snprintf(buf, size, "%s %s",
+                 ev->a == 0   ? "ends the hand-over to"
+                 : ev->a == 1 ? "hands over to"
+                              : "asks to campaign:",
+                 ev->peer);
+        break;
+    case RAFT_TRACE_PEER:
+        snprintf(buf, size, "%s %s from %" PRIu64, states[ev->a], ev->peer, ev->b);
+        break;
+    default:
+        break;
+    }
+}
+
+static void describe_log(const struct raft_trace *ev, char *buf, size_t size)
+{
+    switch (ev->type) {
+    case RAFT_TRACE_APPEND:
+        snprintf(buf, size, "appends %" PRIu64 " to %" PRIu64, ev->a, ev->b);
+        break;
+    case RAFT_TRACE_TRUNCATE:
+        snprintf(buf, size, "drops %" PRIu64 " and later", ev->a);
+        break;
+    case RAFT_TRACE_REFUSE:
+        snprintf(buf, size, "refuses entries after %" PRIu64 " of %s, hints at %" PRIu64, ev->a,
+                 ev->peer, ev->b);
+        break;
+    case RAFT_TRACE_COMMIT:
+        snprintf(buf, size, "commits %" PRIu64, ev->a);
+        break;
+    case RAFT_TRACE_SNAPSHOT_SEND:
+        snprintf(buf, size, "sends snapshot %" PRIu64 " at %" PRIu64 " to %s", ev->a, ev->b,
+                 ev->peer);
+        break;
+    case RAFT_TRACE_SNAPSHOT_INSTALL:
+        snprintf(buf, size, "installs snapshot %" PRIu64, ev->a);
+        break;
+    default:
+        break;
+    }
+}
+
 static void on_trace(void *user, const struct raft_trace *ev)
 {
-    static const char *const names[] = {
-        [RAFT_TRACE_ROLE] = "role",         [RAFT_TRACE_TERM] = "term",
-        [RAFT_TRACE_VOTE] = "vote",         [RAFT_TRACE_LEADER] = "leader",
-        [RAFT_TRACE_APPEND] = "append",     [RAFT_TRACE_TRUNCATE] = "truncate",
-        [RAFT_TRACE_REFUSE] = "refuse",     [RAFT_TRACE_COMMIT] = "commit",
-        [RAFT_TRACE_CONFIG] = "config",     [RAFT_TRACE_SNAPSHOT_SEND] = "send snapshot",
-        [RAFT_TRACE_PEER] = "peer",         [RAFT_TRACE_SNAPSHOT_INSTALL] = "install snapshot",
-        [RAFT_TRACE_TRANSFER] = "transfer",
-    };
     struct host *h = user;
-    world_trace(h->w, "%s t%" PRIu64 " %s %s %" PRIu64 " %" PRIu64 " %s", h->id, ev->term,
-                names[ev->type], ev->peer, ev->a, ev->b, ev->text);
+    char what[128] = "";
+    describe_change(ev, what, sizeof what);
+    describe_log(ev, what, sizeof what);
+    world_trace(h->w, "%s term %" PRIu64 " > %s", h->id, ev->term, what);
     if (ev->type == RAFT_TRACE_VOTE && ev->a && !ev->b) {
         sim_voted(h);
+    }
+    if (ev->type == RAFT_TRACE_ROLE && ev->a == RAFT_LEADER) {
+        sim_elected(h);
     }
     /* Leader append-only (Raft figure 3). */
     CHECK(h->w, ev->type != RAFT_TRACE_TRUNCATE || raft_role(h->r) != RAFT_LEADER);
@@ -703,7 +776,7 @@ void host_start(struct host *h)
     replay(h);
     h->applied = h->state_hash = h->value = 0;
     h->written_id = h->log_first = 0;
-    h->is_syncing = h->is_snapshotting = h->was_leader = h->is_full = false;
+    h->is_held = h->is_syncing = h->is_snapshotting = h->was_leader = h->is_full = false;
     h->tick_at = MU_NEVER;
     int rc = raft_create(&cfg, &h->r);
     CHECK(h->w, rc == RAFT_OK);
@@ -724,15 +797,15 @@ void host_start(struct host *h)
         rc = raft_restore_entries(h->r, &e, 1);
         CHECK(h->w, rc == RAFT_OK);
     }
-    world_trace(h->w, "%s start term %" PRIu64 " snapshot %" PRIu64 " log %zu", h->id, h->hard.term,
-                s->index, h->n_log);
+    world_trace(h->w, "%s starts: term %" PRIu64 ", snapshot %" PRIu64 ", %zu entries", h->id,
+                h->hard.term, s->index, h->n_log);
     raft_start(h->r, host_now(h));
     host_drain(h);
 }
 
 void host_crash(struct host *h)
 {
-    world_trace(h->w, "%s crash", h->id);
+    world_trace(h->w, "%s crashes", h->id);
     raft_destroy(h->r);
     h->r = NULL;
     h->generation++;

@@ -66,6 +66,7 @@ struct host {
     /* Disk. The fields below the journal are what it says, as the page cache sees it. */
     struct world_disk journal;
     bool is_syncing;
+    bool is_held; /* syncs do not end until it is released */
     uint64_t written_id; /* newest persist in the journal */
     struct raft_hard_state hard;
     struct host_entry *log;
@@ -103,11 +104,14 @@ struct checks {
     unsigned *leaders; /* [term]: node + 1; 0: none seen */
     size_t n_leaders, cap_leaders;
     raft_index floor; /* newest write that some client knows of */
+    unsigned n_hosts;
     uint64_t writes, reads, lease_reads, lost_reads;
 };
 
 _Noreturn void sim_fail(struct world *w, const char *what); /* sim_raft.c */
-void sim_voted(struct host *h); /* sim_raft.c: h has just granted a vote */
+/* What a scenario may want to know at once: h has granted a vote, has become leader. */
+void sim_voted(struct host *h);
+void sim_elected(struct host *h);
 #define CHECK(w, condition) ((condition) ? (void)0 : sim_fail((w), #condition))
 
 void host_init(struct host *h, struct world *w, struct checks *checks,
@@ -115,6 +119,7 @@ void host_init(struct host *h, struct world *w, struct checks *checks,
 void host_fini(struct host *h);
 void host_start(struct host *h); /* from what is on the disk */
 void host_crash(struct host *h);
+void host_hold_disk(struct host *h, bool hold);
 void host_bootstrap(struct host *h, unsigned n_servers);
 void host_drain(struct host *h); /* does what the core wants done, and checks */
 uint64_t host_now(const struct host *h);

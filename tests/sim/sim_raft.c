@@ -39,7 +39,7 @@ struct sim {
     struct host hosts[WORLD_NODES_MAX];
     unsigned n_hosts, n_first;
     uint32_t weights[N_FAULTS];
-    uint32_t crash_after_vote;
+    uint32_t crash_after_vote, crash_after_election;
     uint64_t fault_ns, client_ns; /* mean distances */
     uint64_t next_read;
     bool faults_over;
@@ -135,6 +135,7 @@ static void pick_faults(struct sim *s)
         s->weights[f] = pick(s, 0, 1) ? 0 : (uint32_t)pick(s, 1, 10);
     }
     s->crash_after_vote = pick(s, 0, 2) ? 0 : 300000;
+    s->crash_after_election = pick(s, 0, 2) ? 0 : 700000;
     s->weights[FAULT_CALM] = 1; /* the sum is never 0 */
     s->weights[FAULT_HEAL] = 3;
     s->fault_ns = pick(s, 20, 1000) * MU_MSEC;
@@ -177,24 +178,36 @@ static void crash(struct sim *s, struct host *h)
     }
 }
 
-/* Right after a vote is when a vote can be lost. */
-static void on_voted_crash(struct world *w, struct world_event *e)
+/* Right after a vote is when a vote can be lost, and a leader that falls soon leaves logs that
+ * differ (Raft figure 8). */
+static void on_timed_crash(struct world *w, struct world_event *e)
 {
     struct sim *s = w->user;
     struct host *h = host_of(w, e->node);
     if (h->r && h->generation == e->generation && !s->faults_over) {
         host_crash(h);
-        world_after(w, pick(s, 0, 10) * MU_MSEC, on_restart, h->i);
+        world_after(w, (pick(s, 0, 1) ? pick(s, 0, 10) : pick(s, 0, 3000)) * MU_MSEC, on_restart,
+                    h->i);
+    }
+}
+
+static void maybe_crash(struct host *h, uint32_t chance, uint64_t within_us)
+{
+    struct sim *s = h->w->user;
+    if (world_chance(&h->w->fault_prng, chance)) {
+        uint64_t delay = pick(s, 0, within_us) * MU_USEC;
+        world_after(h->w, delay, on_timed_crash, h->i)->generation = h->generation;
     }
 }
 
 void sim_voted(struct host *h)
 {
-    struct sim *s = h->w->user;
-    if (world_chance(&h->w->fault_prng, s->crash_after_vote)) {
-        uint64_t delay = pick(s, 0, 5000) * MU_USEC;
-        world_after(h->w, delay, on_voted_crash, h->i)->generation = h->generation;
-    }
+    maybe_crash(h, ((struct sim *)h->w->user)->crash_after_vote, 5000);
+}
+
+void sim_elected(struct host *h)
+{
+    maybe_crash(h, ((struct sim *)h->w->user)->crash_after_election, 60000);
 }
 
 static void cut_pairs(struct sim *s, uint32_t side, bool one_way)
@@ -415,7 +428,7 @@ static uint64_t run(uint64_t seed, unsigned nodes, bool verbose, struct checks *
     sim_world = &s->w;
     s->w.verbose = verbose;
     s->n_first = nodes;
-    s->n_hosts = nodes + SPARE;
+    s->n_hosts = s->checks.n_hosts = nodes + SPARE;
     pick_options(s);
     pick_network(s);
     pick_faults(s);

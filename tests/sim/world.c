@@ -149,6 +149,9 @@ void world_trace(struct world *w, const char *format, ...)
     if (w->verbose) {
         puts(line);
     }
+    if (w->on_line) {
+        w->on_line(w->user, line);
+    }
 }
 
 void world_dump(const struct world *w, FILE *to)

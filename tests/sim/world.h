@@ -48,7 +48,8 @@ struct world {
     uint64_t hash; /* of all trace lines */
     uint64_t n_lines;
     char lines[WORLD_TRACE_LINES][WORLD_LINE_BYTES];
-    bool verbose; /* prints each trace line */
+    bool verbose;                                  /* prints each trace line */
+    void (*on_line)(void *user, const char *line); /* sees each trace line; may be NULL */
 };
 
 void world_init(struct world *w, uint64_t seed);

@@ -1,0 +1,15 @@
+# The core: a binary a source file, scenarios as text on the simulator's servers, and what the library links to.
+set(core ${PROJECT_SOURCE_DIR}/libraft/src)
+set(sim ${PROJECT_SOURCE_DIR}/tests/sim)
+foreach(part configuration core log message oom quorum)
+  muster_test(test_raft_${part} SOURCES test_${part}.c LIBS muster-raft INCLUDES ${core})
+endforeach()
+muster_test(test_raft_scenarios
+  SOURCES test_scenarios.c script.c ${sim}/raft_host.c ${sim}/raft_checks.c ${sim}/world.c
+  LIBS muster-raft INCLUDES ${core} ${sim})
+# Sanitizers bring symbols of their own.
+if(NOT MUSTER_SANITIZE)
+  add_test(NAME raft_is_pure COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check_symbols.sh ${CMAKE_NM} $<TARGET_FILE:muster-raft>
+    ${CMAKE_CURRENT_SOURCE_DIR}/data/allowed_symbols ${PROJECT_SOURCE_DIR}/libraft/exported.txt)
+  set_tests_properties(raft_is_pure PROPERTIES LABELS unit)
+endif()
