@@ -1,0 +1,111 @@
+/* json_error.c - what is wrong with a value, in the words of Go's encoding/json and time. */
+#include "json_internal.h"
+
+#include "msgpack.h"
+#include <stdio.h>
+#include <string.h>
+
+bool json__fail(struct json_decoder *d, const char *text)
+{
+    snprintf(d->err, d->errlen, "%s", text);
+    return false;
+}
+
+bool json__out_of_memory(struct json_decoder *d)
+{
+    return json__fail(d, "request body too large");
+}
+/* Records whose Go types decode themselves: inside them the decoder has lost its path. */
+bool json__decodes_itself(const struct mu__schema *s)
+{
+    static const char *const names[] = {"ServiceDefinition", "CheckType", "CheckDefinition", "HealthCheckDefinition",
+                                        "ConnectProxyConfig", "ServiceConnect", "Upstream", "ExposeConfig"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(s->name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void append(struct json_decoder *d, size_t *at, struct mu_str s)
+{
+    size_t left = *at < d->errlen ? d->errlen - *at : 0;
+    if (left > 0) {
+        int n = snprintf(d->err + *at, left, "%.*s", (int)mu__min(s.len, 256), s.p ? s.p : "");
+        *at += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* "json: cannot unmarshal string into Go struct field .Port of type int" */
+bool json__mismatch(struct json_decoder *d, const char *go_type)
+{
+    char c = json__next(d);
+    struct mu_str scalar = {NULL, 0};
+    const char *kind = c == '"' ? "string" : c == '{' ? "object" : c == '[' ? "array" : c == 't' || c == 'f' ? "bool" : "number";
+    bool integer = strncmp(go_type, "int", 3) == 0 || strncmp(go_type, "uint", 4) == 0 || strcmp(go_type, "float64") == 0;
+    size_t at = 0;
+    append(d, &at, mu__cstr("json: cannot unmarshal "));
+    append(d, &at, mu__cstr(kind));
+    if (integer && *kind == 'n') { /* a number that does not fit is shown */
+        scalar = json__raw_scalar(d);
+        append(d, &at, mu__cstr(" "));
+        append(d, &at, scalar);
+    }
+    append(d, &at, mu__cstr(d->npath ? " into Go struct field " : " into Go value of type "));
+    if (d->npath) {
+        append(d, &at, mu__cstr(d->type));
+        for (size_t i = 0; i < d->npath && i < JSON_PATH_MAX; i++) {
+            append(d, &at, mu__cstr("."));
+            append(d, &at, d->path[i]);
+        }
+        append(d, &at, mu__cstr(" of type "));
+    }
+    append(d, &at, mu__cstr(go_type));
+    return false;
+}
+
+bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct mu__schema *s, const char *after)
+{
+    char type[128];
+    snprintf(type, sizeof type, "%sstructs.%s%s", before, s->name, after);
+    return json__mismatch(d, type);
+}
+
+bool json__unknown_field(struct json_decoder *d, struct mu_str key)
+{
+    size_t at = 0;
+    append(d, &at, mu__cstr("json: unknown field \""));
+    append(d, &at, key);
+    append(d, &at, mu__cstr("\""));
+    if (mu__str_is(key, "Namespace") && strcmp(d->type, "") != 0) {
+        append(d, &at, mu__cstr(" - Namespaces are a Consul Enterprise feature"));
+    }
+    return false;
+}
+
+void json_duration_error(struct mu_str text, char *err, size_t errlen)
+{
+    int shown = (int)mu__min(text.len, 64);
+    const char *p = text.p ? text.p : "";
+    size_t i = text.len && (p[0] == '-' || p[0] == '+'), start = i;
+    while (i < text.len && ((p[i] >= '0' && p[i] <= '9') || p[i] == '.')) {
+        i++;
+    }
+    size_t unit = i;
+    while (i < text.len && p[i] != '.' && (p[i] < '0' || p[i] > '9')) {
+        i++;
+    }
+    static const char *const units[] = {"ns", "us", "\xc2\xb5s", "\xce\xbcs", "ms", "s", "m", "h"};
+    bool known = false;
+    for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
+        known |= strlen(units[u]) == i - unit && memcmp(units[u], p + unit, i - unit) == 0;
+    }
+    if (unit == start || known) {
+        snprintf(err, errlen, "time: invalid duration \"%.*s\"", shown, p);
+    } else if (i == unit) {
+        snprintf(err, errlen, "time: missing unit in duration \"%.*s\"", shown, p);
+    } else {
+        snprintf(err, errlen, "time: unknown unit \"%.*s\" in duration \"%.*s\"", (int)mu__min(i - unit, 64), p + unit, shown, p);
+    }
+}

@@ -1,0 +1,206 @@
+/* json_scalar.c - text, numbers, durations, bytes and times. */
+#include "json_internal.h"
+
+#include "json_text.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool json__text(struct json_decoder *d, struct mu_str *out)
+{
+    if (json__take_null(d)) {
+        return true;
+    }
+    if (json__next(d) != '"') {
+        return json__mismatch(d, "string");
+    }
+    struct mu_str raw = json__raw_string(d);
+    return json_unquote(raw.p, raw.len, d->arena, out) || json__out_of_memory(d);
+}
+
+bool json__boolean(struct json_decoder *d, bool *out)
+{
+    char c = json__next(d);
+    if (c != 't' && c != 'f') {
+        return json__mismatch(d, "bool");
+    }
+    json__raw_scalar(d);
+    *out = c == 't';
+    return true;
+}
+
+/* A number as text with a zero; false when it is none, too long for one, or (Go's rule) not written as an integer. */
+static bool number_text(struct json_decoder *d, bool integer, char buf[64])
+{
+    char c = json__next(d);
+    if (c != '-' && (c < '0' || c > '9')) {
+        return false;
+    }
+    size_t start = d->pos;
+    struct mu_str s = json__raw_scalar(d);
+    if (s.len >= 64) {
+        d->pos = start;
+        return false;
+    }
+    memcpy(buf, s.p, s.len);
+    buf[s.len] = 0;
+    if (integer && strpbrk(buf, ".eE")) {
+        d->pos = start;
+        return false;
+    }
+    errno = 0;
+    return true;
+}
+
+bool json__integer(struct json_decoder *d, int64_t *out)
+{
+    char buf[64];
+    json__next(d);
+    size_t start = d->pos;
+    if (number_text(d, true, buf)) {
+        int64_t v = strtoll(buf, NULL, 10);
+        if (errno == 0) {
+            *out = v;
+            return true;
+        }
+    }
+    d->pos = start;
+    return json__mismatch(d, "int");
+}
+
+bool json__unsigned_integer(struct json_decoder *d, uint64_t *out)
+{
+    char buf[64];
+    json__next(d);
+    size_t start = d->pos;
+    if (number_text(d, true, buf) && buf[0] != '-') {
+        uint64_t v = strtoull(buf, NULL, 10);
+        if (errno == 0) {
+            *out = v;
+            return true;
+        }
+    }
+    d->pos = start;
+    return json__mismatch(d, "uint64");
+}
+
+bool json__real(struct json_decoder *d, double *out)
+{
+    char buf[64];
+    json__next(d);
+    size_t start = d->pos;
+    if (number_text(d, false, buf)) {
+        double v = strtod(buf, NULL);
+        if (v - v == 0.0) { /* finite */
+            *out = v;
+            return true;
+        }
+    }
+    d->pos = start;
+    return json__mismatch(d, "float64");
+}
+
+/* A Go duration, or a number of nanoseconds cut to an integer; other shapes count as not given, as in the original. */
+bool json__duration(struct json_decoder *d, int64_t *out)
+{
+    char c = json__next(d), buf[64];
+    if (c == '"') {
+        struct mu_str s = {NULL, 0};
+        if (!json__text(d, &s)) {
+            return false;
+        }
+        if (!mu__duration_parse(s.p, s.len, out)) {
+            json_duration_error(s, d->err, d->errlen);
+            return false;
+        }
+    } else if (number_text(d, false, buf)) {
+        double v = strtod(buf, NULL);
+        if (v > -9.2e18 && v < 9.2e18) {
+            *out = strpbrk(buf, ".eE") ? (int64_t)v : strtoll(buf, NULL, 10);
+        }
+    } else {
+        json__skip(d);
+    }
+    return true;
+}
+
+bool json__bytes(struct json_decoder *d, struct mu_str *out)
+{
+    if (json__next(d) != '"') {
+        return json__mismatch(d, "[]uint8");
+    }
+    struct mu_str s = {NULL, 0};
+    if (!json__text(d, &s)) {
+        return false;
+    }
+    char *raw = mu__arena_alloc(d->arena, s.len / 4 * 3 + 3);
+    size_t bad = 0;
+    if (!raw) {
+        return json__out_of_memory(d);
+    }
+    *out = (struct mu_str){raw, 0};
+    if (!json_base64(s, raw, &out->len, &bad)) {
+        snprintf(d->err, d->errlen, "illegal base64 data at input byte %zu", bad);
+        return false;
+    }
+    return true;
+}
+
+/* Days from 0001-01-01 to the first of a month (Hinnant's days_from_civil). */
+static int64_t days(int64_t y, int64_t m, int64_t day)
+{
+    y -= m <= 2;
+    int64_t era = y / 400, yoe = y - era * 400;
+    int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 306;
+}
+
+/* RFC 3339 5.6, with at most nine digits of fraction. */
+static bool parse_time(const char *s, struct mu_time *out)
+{
+    int y, mo, day, h, mi, se, used = 0;
+    if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mo, &day, &h, &mi, &se, &used) != 6 || used != 19 || y < 1 || mo < 1 ||
+        mo > 12 || day < 1 || day > 31 || h < 0 || h > 23 || mi < 0 || mi > 59 || se < 0 || se > 59) {
+        return false;
+    }
+    s += used;
+    uint32_t ns = 0;
+    if (*s == '.') {
+        uint32_t unit = 100000000;
+        for (s++; *s >= '0' && *s <= '9'; s++, unit /= 10) {
+            ns += (uint32_t)(*s - '0') * unit;
+        }
+    }
+    int oh = 0, om = 0;
+    char sign = *s;
+    if (sign == '+' || sign == '-') {
+        if (sscanf(s + 1, "%2d:%2d%n", &oh, &om, &used) != 2 || used != 5 || oh < 0 || oh > 23 || om < 0 || om > 59 || s[6]) {
+            return false;
+        }
+    } else if (strcmp(s, "Z") != 0) {
+        return false;
+    }
+    int64_t offset = (oh * 60 + om) * 60;
+    out->since_year1_s = days(y, mo, day) * 86400 + h * 3600 + mi * 60 + se - (sign == '-' ? -offset : offset);
+    out->ns = ns;
+    return true;
+}
+
+bool json__time_value(struct json_decoder *d, struct mu_time *out)
+{
+    struct mu_str s = {NULL, 0};
+    if (json__next(d) != '"') {
+        return json__mismatch(d, "time.Time");
+    }
+    if (!json__text(d, &s)) {
+        return false;
+    }
+    char buf[64];
+    snprintf(buf, sizeof buf, "%.*s", (int)mu__min(s.len, 63), s.p);
+    if (s.len > 63 || !parse_time(buf, out)) {
+        snprintf(d->err, d->errlen, "parsing time \"\\\"%s\\\"\" as \"\\\"2006-01-02T15:04:05Z07:00\\\"\": cannot parse", buf);
+        return false;
+    }
+    return true;
+}
