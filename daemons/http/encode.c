@@ -2,6 +2,7 @@
 
 #include "internal.h"
 #include "options.h"
+#include "strconv.h"
 
 void encode_list(struct http_request *r, const struct mu_list *l, const struct mu__schema *s)
 {
@@ -90,7 +91,7 @@ bool read_flag(struct http_request *r, const char *key, bool *out)
 {
     struct mu_str v = http_param(r, key);
     *out = v.p != NULL;
-    if (!v.len || options_parse_bool(v, out)) {
+    if (!v.len || strconv_bool(v, out)) {
         return true;
     }
     http_reply_text(r, 400, "Invalid value for ?%s", key);

@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "base/json_text.h"
 #include "filter_internal.h"
-#include "options.h"
+#include "strconv.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -293,7 +293,7 @@ static bool coerce(struct parser *p, struct filter_test *t, enum mu__kind kind, 
         t->number = strtoll(text, &end, 10);
     }
     bool integer = t->text.len && t->text.len < sizeof text && !is_blank(text[0]) && *end == 0 && errno == 0;
-    if ((kind != MU_INT && kind != MU_UINT && kind != MU_BOOL) || (kind == MU_BOOL ? options_parse_bool(t->text, &t->boolean) : integer)) {
+    if ((kind != MU_INT && kind != MU_UINT && kind != MU_BOOL) || (kind == MU_BOOL ? strconv_bool(t->text, &t->boolean) : integer)) {
         return true;
     }
     snprintf(p->err, p->errlen, "Failed to coerce value \"%s\" for selector \"%.*s\": strconv.%s: parsing \"%s\": %s", text,

@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "internal.h"
+#include "strconv.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,39 +95,8 @@ bool options_node_meta(struct http_request *r, struct mu_strmap *out)
 
 const char *options_parse_uint(struct http_request *r, struct mu_str s, uint64_t *out)
 {
-    uint64_t v = 0;
-    const char *why = s.len ? NULL : "invalid syntax";
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9') {
-            why = "invalid syntax";
-            break;
-        }
-        uint64_t d = (uint64_t)(s.p[i] - '0');
-        if (!why && (v > UINT64_MAX / 10 || v * 10 > UINT64_MAX - d)) {
-            why = "value out of range"; /* unless what follows is no digit */
-        }
-        v = v * 10 + d;
-    }
-    if (!why) {
-        *out = v;
-        return NULL;
-    }
-    char text[256];
-    snprintf(text, sizeof text, "strconv.ParseUint: parsing \"%.*s\": %s", (int)mu__min(s.len, 128), s.p, why);
-    return http_cstr(r, mu__cstr(text));
-}
-
-bool options_parse_bool(struct mu_str s, bool *out)
-{
-    static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
-    static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
-    for (size_t i = 0; i < 6; i++) {
-        if (mu__str_eq(s, mu__cstr(yes[i])) || mu__str_eq(s, mu__cstr(no[i]))) {
-            *out = mu__str_eq(s, mu__cstr(yes[i]));
-            return true;
-        }
-    }
-    return false;
+    char err[256];
+    return strconv_uint(s, out, err, sizeof err) ? NULL : http_cstr(r, mu__cstr(err));
 }
 
 static bool max_stale(struct http_request *r, struct catalog_query_options *o)

@@ -17,7 +17,5 @@ void options_source(const struct http_request *r, struct catalog_query_source *o
 /* node-meta=k:v, repeated. False when out of memory (answered). */
 bool options_node_meta(struct http_request *r, struct mu_strmap *out);
 
-/* Go's strconv.ParseUint(s, 10, 64): NULL, or its words (in the arena). */
+/* NULL, or Go's words for what is no unsigned number (in the arena). */
 const char *options_parse_uint(struct http_request *r, struct mu_str s, uint64_t *out);
-/* Go's strconv.ParseBool. False: not one. */
-bool options_parse_bool(struct mu_str s, bool *out);

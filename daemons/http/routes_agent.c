@@ -4,6 +4,7 @@
 #include "agent/agent_endpoints.h"
 #include "encode.h"
 #include "options.h"
+#include "strconv.h"
 
 /* A call of the agent's own, which has no read options. NULL: it has been answered. */
 static void *agent_call(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
@@ -161,7 +162,7 @@ static void maintain(struct http_request *r, struct mu_str service_id)
         http_reply_text(r, 400, "Missing value for enable");
         return;
     }
-    if (!options_parse_bool(enable, &on)) {
+    if (!strconv_bool(enable, &on)) {
         http_reply_text(r, 400, "Invalid value for enable: \"%s\"", http_cstr(r, enable));
         return;
     }

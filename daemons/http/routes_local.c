@@ -5,6 +5,7 @@
 #include "agent/definitions.h"
 #include "encode.h"
 #include "options.h"
+#include "strconv.h"
 #include <stdio.h>
 
 /* A call whose success is an empty 200. NULL: it has been answered. */
@@ -27,7 +28,7 @@ void route_agent_service_register(struct http_request *r)
     }
     struct mu_str replace = http_param(r, "replace-existing-checks");
     q->replace_existing_checks = replace.p && replace.len == 0;
-    (void)options_parse_bool(replace, &q->replace_existing_checks); /* what is no bool counts as false */
+    (void)strconv_bool(replace, &q->replace_existing_checks); /* what is no bool counts as false */
     q->token = options_token(r);
     http_call_start(r);
 }
