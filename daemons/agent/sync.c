@@ -112,7 +112,7 @@ static struct catalog_register_request node_request(const struct sync *s)
         .node = c->node_name,
         .address = c->advertise_addr,
         .tagged_addresses = c->tagged_addresses,
-        .node_meta = sync_node_meta(s->config),
+        .node_meta = c->node_meta,
         .skip_node_update = s->node_in_sync,
     };
 }

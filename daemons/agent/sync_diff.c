@@ -6,11 +6,6 @@
 
 /* ---- The node ---- */
 
-struct mu_strmap sync_node_meta(const struct config *c)
-{
-    return c->node_meta;
-}
-
 static bool same_map(const struct mu_strmap *a, const struct mu_strmap *b)
 {
     bool same = a->len == b->len;
@@ -22,9 +17,8 @@ static bool same_map(const struct mu_strmap *a, const struct mu_strmap *b)
 
 bool sync_diff_node(const struct config *c, struct mu_str node_id, const struct catalog_node *theirs)
 {
-    struct mu_strmap meta = sync_node_meta(c);
     return theirs && mu__str_eq(theirs->id, node_id) && mu__str_eq(theirs->address, c->advertise_addr) &&
-           same_map(&theirs->tagged_addresses, &c->tagged_addresses) && same_map(&theirs->meta, &meta);
+           same_map(&theirs->tagged_addresses, &c->tagged_addresses) && same_map(&theirs->meta, &c->node_meta);
 }
 
 /* ---- Services ---- */

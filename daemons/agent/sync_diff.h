@@ -10,8 +10,6 @@ void sync_diff_services(struct local *l, const struct mu_list *theirs); /* of st
 void sync_diff_checks(struct local *l, const struct mu_list *theirs);   /* of struct catalog_check */
 /* Does the catalog's record of the node (NULL: none) say what we would say? */
 bool sync_diff_node(const struct config *c, struct mu_str node_id, const struct catalog_node *theirs);
-/* The node's metadata as it is registered: lends from c. */
-struct mu_strmap sync_node_meta(const struct config *c);
 
 /* Links the checks that are out of sync to their services, so that they travel together. */
 void sync_group_checks(struct local *l);

@@ -74,7 +74,7 @@ struct config {
     struct mu_str datacenter, primary_datacenter, node_name;
     struct mu_str node_id; /* "": the agent keeps one in its data folder */
     bool disable_host_node_id;
-    struct mu_strmap node_meta;
+    struct mu_strmap node_meta; /* with consul-network-segment, which every node has */
     struct mu_str data_dir; /* "" in dev mode: nothing is kept */
     bool dev, server, bootstrap;
     int64_t bootstrap_expect; /* 0: join an existing cluster. bootstrap = true counts as 1 */
