@@ -356,7 +356,6 @@ static void answer_self(struct agent_call *ac)
     const struct agent *a = ac->agent;
     const struct config *c = a->config;
     struct agent_self *r = make_reply(ac);
-    size_t n = 0;
     r->config = (struct agent_self_config){
         .datacenter = c->datacenter,
         .node_name = c->node_name,
@@ -365,15 +364,7 @@ static void answer_self(struct agent_call *ac)
         .server = c->server,
         .version = mu__cstr("1.8.7"), /* whose API this is */
     };
-    r->meta.items = must(mu__arena_calloc(&ac->call->arena, c->node_meta.len + 1, sizeof *r->meta.items));
-    r->meta.items[n++] = (struct mu_pair){mu__cstr("consul-network-segment"), mu__cstr("")};
-    for (size_t i = 0; i < c->node_meta.len; i++) {
-        r->meta.items[n++] = c->node_meta.items[i];
-    }
-    r->meta.len = n;
-    if (!mu__sort_by_key(&ac->call->arena, r->meta.items, &r->meta.len, sizeof *r->meta.items)) {
-        abort();
-    }
+    r->meta = c->node_meta;
     if (a->given.node.self) {
         a->given.node.self(a->given.node.user, r, &ac->call->arena);
     }

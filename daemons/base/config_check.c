@@ -43,6 +43,23 @@ static void check_datacenter(struct config__loader *l)
     }
 }
 
+/* Every node says which network segment it is in: the one there is. Consul's agents and DNS show it. */
+static void add_segment(struct config *c)
+{
+    size_t n = c->node_meta.len;
+    struct mu_pair *all = mu__arena_calloc(&c->arena, n + 1, sizeof *all);
+    if (!all) {
+        return;
+    }
+    if (n) {
+        memcpy(all, c->node_meta.items, n * sizeof *all);
+    }
+    all[n++] = (struct mu_pair){mu__cstr("consul-network-segment"), mu__cstr("")};
+    if (mu__sort_by_key(&c->arena, all, &n, sizeof *all)) {
+        c->node_meta = (struct mu_strmap){all, n};
+    }
+}
+
 static void check_node(struct config__loader *l)
 {
     static const char dns_chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
@@ -72,6 +89,7 @@ static void check_node(struct config__loader *l)
     if (!meta_check(&c->node_meta, text, sizeof text)) {
         config__fail(l, "node_meta invalid: %s", text);
     }
+    add_segment(c);
 }
 
 static void check_data_dir(struct config__loader *l)
