@@ -6,7 +6,7 @@
 
 static bool is_well_formed(const struct raft *r, const struct raft_message *m)
 {
-    return raft__is_id(m->from) && raft__is_id(m->to) && m->term >= 1 && m->term <= INT64_MAX &&
+    return raft__is_id(m->from) && m->term >= 1 && m->term <= INT64_MAX &&
            strcmp(m->from, r->id) != 0 &&
            (!m->from_address || strlen(m->from_address) <= RAFT_ADDRESS_MAX);
 }
@@ -70,11 +70,14 @@ int raft_step(struct raft *r, uint64_t now_ns, const struct raft_message *m)
 {
     assert(r->is_started);
     raft__set_now(r, now_ns);
-    if (!is_well_formed(r, m)) {
+    if (!raft__is_id(m->to)) {
         return RAFT_EPROTO;
     }
     if (strcmp(m->to, r->id) != 0) {
         return RAFT_OK;
+    }
+    if (!is_well_formed(r, m)) {
+        return RAFT_EPROTO;
     }
     struct raft_message in = *m;
     in.from_address = m->from_address ? m->from_address : "";
