@@ -143,7 +143,9 @@ struct swim {
     uint32_t score; /* Lifeguard's local health, 0 is healthy */
     uint32_t seq;
     uint64_t gossip_phase;
-    uint64_t told_ns; /* when we last told somebody of its own death */
+    struct swim_addr from; /* of the datagram being read; no address otherwise */
+    uint64_t answered_ns;  /* when we last answered an accuser */
+    uint64_t told_ns;      /* when we last told somebody of its own death */
 
     struct swim__probe probe;
     struct mu__map relays;
@@ -160,6 +162,7 @@ struct swim {
     struct mu__map early_intents;                      /* about members that we do not know yet */
     struct mu__map open_queries;                       /* that the host may answer */
     uint32_t next_query;
+    size_t reconnect_at;      /* where in the table the turn of the failed stands */
     struct swim_addr lost[8]; /* where reaped members were that never said goodbye */
     uint32_t lost_len, lost_at;
 

@@ -49,17 +49,20 @@ void swim__reap_fire(struct swim *s, struct swim__timer *t)
     swim__queries_expire(s);
 }
 
-/* One failed member, each as likely as any other; NULL if there is none. */
-static const struct swim__member *pick_failed(struct swim *s)
+/* The failed member whose turn it is, one after the other, so that none waits for luck; NULL if
+ * there is none. */
+static const struct swim__member *next_failed(struct swim *s)
 {
-    const struct swim__member *picked = NULL;
-    size_t at = 0, seen = 0;
-    for (const struct swim__member *m; (m = mu__map_next(&s->members.by_name, &at)) != NULL;) {
-        if (m->status == SWIM_STATUS_FAILED && mu__prng_below(&s->prng, ++seen) == 0) {
-            picked = m;
+    for (int pass = 0; pass < 2; pass++) {
+        const struct swim__member *m;
+        while ((m = mu__map_next(&s->members.by_name, &s->reconnect_at)) != NULL) {
+            if (m->status == SWIM_STATUS_FAILED) {
+                return m;
+            }
         }
+        s->reconnect_at = 0;
     }
-    return picked;
+    return NULL;
 }
 
 /* All members together try about as many of the failed as there are, per interval: few in a large
@@ -73,7 +76,7 @@ void swim__reconnect_fire(struct swim *s, struct swim__timer *t)
     size_t failed = s->members.statuses[SWIM_STATUS_FAILED];
     size_t up = mu__max(s->members.statuses[SWIM_STATUS_ALIVE], 1);
     if (failed > 0 && mu__prng_below(&s->prng, up) < failed) {
-        const struct swim__member *m = pick_failed(s);
+        const struct swim__member *m = next_failed(s);
         swim__log(s, MU_DEBUG, "trying to reach failed member %s", m->name);
         (void)swim__stream_open_sync(s, &m->addr, true);
     } else if (s->lost_len > 0 && mu__prng_below(&s->prng, 8 * (uint64_t)up) < s->lost_len) {

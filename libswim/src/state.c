@@ -39,6 +39,20 @@ bool swim__announce(struct swim *s)
     return swim__gossip_update(s, s->self, &msg);
 }
 
+/* Says to whoever sent the datagram being read that we are alive; at most once per gossip interval.
+ * Gossip alone may have no way to it: who holds us dead is often held dead by us. */
+static void answer_accuser(struct swim *s)
+{
+    bool lately = s->answered_ns != 0 && s->now - s->answered_ns < s->cfg.gossip_interval_ns;
+    if (s->from.len == 0 || lately) {
+        return;
+    }
+    s->answered_ns = s->now;
+    struct swim__msg msg = {.type = SWIM__MSG_ALIVE};
+    swim__alive_of(s->self, &msg.alive);
+    swim__send_msg(s, &s->from, &msg);
+}
+
 /* Somebody says of us what is not so: say the contrary with a higher incarnation (SWIM 4.2), and
  * take it as a sign that we are slow (Lifeguard IV-A). */
 void swim__refute(struct swim *s, uint32_t accused)
@@ -51,6 +65,7 @@ void swim__refute(struct swim *s, uint32_t accused)
     if (!swim__announce(s)) {
         swim__log(s, MU_ERROR, "out of memory: could not refute");
     }
+    answer_accuser(s);
     s->stats.refutes++;
     swim__health_add(s, 1);
 }
@@ -260,7 +275,16 @@ int swim__alive(struct swim *s, const struct swim__alive *raw, enum swim__source
 static struct swim__member *accused(struct swim *s, const struct swim__accusation *a)
 {
     struct swim__member *m = swim__table_find(&s->members, a->node);
-    return m && m->state != SWIM_NONE && a->incarnation >= m->incarnation ? m : NULL;
+    if (!m || m->state == SWIM_NONE) {
+        return NULL;
+    }
+    if (a->incarnation < m->incarnation) {
+        if (m == s->self && s->leave_stage == SWIM__STAYING) {
+            answer_accuser(s); /* it has not heard our refutation */
+        }
+        return NULL;
+    }
+    return m;
 }
 
 int swim__suspect(struct swim *s, const struct swim__accusation *a)

@@ -128,11 +128,13 @@ int swim_receive(struct swim *s, uint64_t now_ns, const struct swim_addr *from, 
     int rc = opened == SWIM__OPEN_OK ? SWIM_OK : open_failed(s, opened);
     struct mu_str raw;
     size_t bad = 0;
+    s->from = *from;
     while (opened == SWIM__OPEN_OK && swim__packet_next(&opener, &raw)) {
         int one = handle(s, from, raw);
         bad += one == SWIM_EPROTO ? 1 : 0;
         rc = one == SWIM_ENOMEM ? one : rc;
     }
+    s->from.len = 0;
     if (opened == SWIM__OPEN_OK && (bad > 0 || opener.malformed > 0)) {
         s->stats.packets_malformed++;
         rc = rc == SWIM_OK ? SWIM_EPROTO : rc;

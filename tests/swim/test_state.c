@@ -118,6 +118,26 @@ static void test_refutes_its_own_death_once_per_incarnation(void **state)
     lone_destroy(&l);
 }
 
+static void test_an_accuser_is_answered_directly(void **state)
+{
+    (void)state;
+    struct lone l;
+    struct swim__msg msg;
+    setup(&l);
+    assert_int_equal(lone_dead(&l, "me", "b", 1), SWIM_OK);
+    assert_true(lone_find(&l, SWIM__MSG_ALIVE, &msg));
+    assert_true(mu__str_is(msg.alive.node, "me") && msg.alive.incarnation == 2);
+    assert_int_equal(l.to.ip[3], 9); /* the datagram's source */
+    assert_int_equal(lone_dead(&l, "me", "b", 1), SWIM_OK);
+    assert_false(lone_find(&l, SWIM__MSG_ALIVE, &msg)); /* not at once again */
+    lone_advance(&l, MU_SEC);
+    lone_ignore(&l);
+    assert_int_equal(lone_suspect(&l, "me", "b", 1), SWIM_OK); /* it has not heard of it yet */
+    assert_true(lone_find(&l, SWIM__MSG_ALIVE, &msg));
+    assert_int_equal(msg.alive.incarnation, 2);
+    lone_destroy(&l);
+}
+
 static void test_the_highest_incarnation_cannot_be_refuted_and_does_no_harm(void **state)
 {
     (void)state;
@@ -357,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_accusations_of_strangers_say_nothing),
         cmocka_unit_test(test_suspect_refutes_with_higher_incarnation),
         cmocka_unit_test(test_refutes_its_own_death_once_per_incarnation),
+        cmocka_unit_test(test_an_accuser_is_answered_directly),
         cmocka_unit_test(test_the_highest_incarnation_cannot_be_refuted_and_does_no_harm),
         cmocka_unit_test(test_member_that_says_itself_dead_has_left),
         cmocka_unit_test(test_news_is_passed_on_and_old_news_is_not),
