@@ -70,7 +70,8 @@ static bool new_object(struct json_decoder *d, const struct mu__schema *s, void 
 static bool list(struct json_decoder *d, const struct mu__schema *s, struct mu_list *out)
 {
     if (json__next(d) != '[') {
-        return json__mismatch_sub(d, "", s, "s"); /* Go names its slices: HealthChecks, CheckTypes, Upstreams */
+        return json__mismatch_sub(
+            d, "", s, "s"); /* Go names its slices: HealthChecks, CheckTypes, Upstreams */
     }
     size_t n = json__count(d);
     void **items = mu__arena_calloc(d->arena, n + 1, sizeof *items);
@@ -94,7 +95,8 @@ static bool list(struct json_decoder *d, const struct mu__schema *s, struct mu_l
     return true;
 }
 
-/* All three maps are arrays of entries that begin with their key; this reads them into an array in order of the text. */
+/* All three maps are arrays of entries that begin with their key; this reads them into an array in
+ * order of the text. */
 typedef bool (*entry_fn)(struct json_decoder *d, const struct mu__schema *s, void *entry);
 union entry {
     struct mu_str key;
@@ -137,7 +139,8 @@ static int by_key_then_place(const void *a, const void *b)
     return c ? c : (x->nth > y->nth) - (x->nth < y->nth);
 }
 
-/* Sorts n entries by key; of equal keys the last in the text stays. Gives the new array and its length. */
+/* Sorts n entries by key; of equal keys the last in the text stays. Gives the new array and its
+ * length. */
 static void *sort_entries(struct json_decoder *d, const char *entries, size_t size, size_t *n)
 {
     struct sorting *order = mu__arena_calloc(d->arena, *n + 1, sizeof *order);
@@ -160,7 +163,8 @@ static void *sort_entries(struct json_decoder *d, const char *entries, size_t si
     return sorted;
 }
 
-static void *map(struct json_decoder *d, const struct mu__schema *s, size_t size, entry_fn value, size_t *n)
+static void *map(struct json_decoder *d, const struct mu__schema *s, size_t size, entry_fn value,
+                 size_t *n)
 {
     *n = json__count(d);
     char *entries = mu__arena_calloc(d->arena, *n + 1, size);
@@ -191,8 +195,10 @@ static void *map(struct json_decoder *d, const struct mu__schema *s, size_t size
 static bool decode_map(struct json_decoder *d, const struct mu__field *f, void *at)
 {
     if (json__next(d) != '{') {
-        return f->kind == MU_STRUCTMAP ? json__mismatch_sub(d, "map[string]", f->sub, "")
-                                       : json__mismatch(d, f->kind == MU_STRMAP ? "map[string]string" : "map[string][]string");
+        return f->kind == MU_STRUCTMAP
+                   ? json__mismatch_sub(d, "map[string]", f->sub, "")
+                   : json__mismatch(d, f->kind == MU_STRMAP ? "map[string]string"
+                                                            : "map[string][]string");
     }
     size_t n;
     void *items;
@@ -255,10 +261,12 @@ static bool decode_field(struct json_decoder *d, const struct mu__field *f, void
     case MU_ANY:
         return json__any_map(d, at);
     }
-    return json__fail(d, "unsupported field"); /* a kind that schema.h has and this switch has not */
+    return json__fail(d,
+                      "unsupported field"); /* a kind that schema.h has and this switch has not */
 }
 
-/* Does key name the field? By its JSON name, or one of its aliases ("a|b"); upper and lower case are one. */
+/* Does key name the field? By its JSON name, or one of its aliases ("a|b"); upper and lower case
+ * are one. */
 static bool names(const struct mu__field *f, struct mu_str key)
 {
     if (mu__str_ieq(mu__cstr(f->json ? f->json : f->name), key)) {
@@ -331,13 +339,14 @@ static bool decode_object(struct json_decoder *d, const struct mu__schema *s, vo
     return ok;
 }
 
-bool json_decode(const struct mu__schema *s, const char *text, size_t len, struct mu__arena *a, void *out, char *err,
-                 size_t errlen)
+bool json_decode(const struct mu__schema *s, const char *text, size_t len, struct mu__arena *a,
+                 void *out, char *err, size_t errlen)
 {
     size_t end;
     if (!json_scan(text, len, &end, err, errlen)) {
         return false;
     }
-    struct json_decoder d = {.text = text, .end = end, .arena = a, .err = err, .errlen = errlen, .type = ""};
+    struct json_decoder d = {
+        .text = text, .end = end, .arena = a, .err = err, .errlen = errlen, .type = ""};
     return json__take_null(&d) || decode_object(&d, s, out);
 }

@@ -18,8 +18,9 @@ bool json__out_of_memory(struct json_decoder *d)
 /* Records whose Go types decode themselves: inside them the decoder has lost its path. */
 bool json__decodes_itself(const struct mu__schema *s)
 {
-    static const char *const names[] = {"ServiceDefinition", "CheckType", "CheckDefinition", "HealthCheckDefinition",
-                                        "ConnectProxyConfig", "ServiceConnect", "Upstream", "ExposeConfig"};
+    static const char *const names[] = {
+        "ServiceDefinition",  "CheckType",      "CheckDefinition", "HealthCheckDefinition",
+        "ConnectProxyConfig", "ServiceConnect", "Upstream",        "ExposeConfig"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(s->name, names[i]) == 0) {
             return true;
@@ -42,8 +43,13 @@ bool json__mismatch(struct json_decoder *d, const char *go_type)
 {
     char c = json__next(d);
     struct mu_str scalar = {NULL, 0};
-    const char *kind = c == '"' ? "string" : c == '{' ? "object" : c == '[' ? "array" : c == 't' || c == 'f' ? "bool" : "number";
-    bool integer = strncmp(go_type, "int", 3) == 0 || strncmp(go_type, "uint", 4) == 0 || strcmp(go_type, "float64") == 0;
+    const char *kind = c == '"'               ? "string"
+                       : c == '{'             ? "object"
+                       : c == '['             ? "array"
+                       : c == 't' || c == 'f' ? "bool"
+                                              : "number";
+    bool integer = strncmp(go_type, "int", 3) == 0 || strncmp(go_type, "uint", 4) == 0 ||
+                   strcmp(go_type, "float64") == 0;
     size_t at = 0;
     append(d, &at, mu__cstr("json: cannot unmarshal "));
     append(d, &at, mu__cstr(kind));
@@ -65,7 +71,8 @@ bool json__mismatch(struct json_decoder *d, const char *go_type)
     return false;
 }
 
-bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct mu__schema *s, const char *after)
+bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct mu__schema *s,
+                        const char *after)
 {
     char type[128];
     snprintf(type, sizeof type, "%sstructs.%s%s", before, s->name, after);
@@ -106,6 +113,7 @@ void json_duration_error(struct mu_str text, char *err, size_t errlen)
     } else if (i == unit) {
         snprintf(err, errlen, "time: missing unit in duration \"%.*s\"", shown, p);
     } else {
-        snprintf(err, errlen, "time: unknown unit \"%.*s\" in duration \"%.*s\"", (int)mu__min(i - unit, 64), p + unit, shown, p);
+        snprintf(err, errlen, "time: unknown unit \"%.*s\" in duration \"%.*s\"",
+                 (int)mu__min(i - unit, 64), p + unit, shown, p);
     }
 }

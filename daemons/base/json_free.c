@@ -1,5 +1,5 @@
-/* json_free.c - values of any shape, kept as msgpack. Keys are sorted and unique, so that the same configuration is the
- * same bytes in whatever order it was written. */
+/* json_free.c - values of any shape, kept as msgpack. Keys are sorted and unique, so that the same
+ * configuration is the same bytes in whatever order it was written. */
 #include "json_internal.h"
 
 #include "msgpack.h"
@@ -21,8 +21,10 @@ static int by_key_then_place(const void *a, const void *b)
     return c ? c : (x->nth > y->nth) - (x->nth < y->nth);
 }
 
-/* Writes the members in order of their keys; of equal ones the last in the text. Their values stand in `values`. */
-static void write_members(struct mu__writer *w, const struct member *members, size_t n, const char *values)
+/* Writes the members in order of their keys; of equal ones the last in the text. Their values stand
+ * in `values`. */
+static void write_members(struct mu__writer *w, const struct member *members, size_t n,
+                          const char *values)
 {
     size_t unique = 0;
     for (size_t i = 0; i < n; i++) {

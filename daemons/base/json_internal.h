@@ -1,4 +1,5 @@
-/* json_internal.h - the decoder of json.c: text that json_scan has passed, and where in it we are. */
+/* json_internal.h - the decoder of json.c: text that json_scan has passed, and where in it we are.
+ */
 #pragma once
 
 #include "json.h"
@@ -11,17 +12,18 @@ struct json_decoder {
     struct mu__arena *arena;
     char *err;
     size_t errlen;
-    const char *type; /* the struct that an error names, "" for those with an unmarshaler of their own */
+    const char
+        *type; /* the struct that an error names, "" for those with an unmarshaler of their own */
     struct mu_str path[JSON_PATH_MAX];
     size_t npath;
     bool frozen; /* inside such a struct Go reports the place where it is embedded */
 };
 
 /* ---- json_walk.c: moving through valid text ---- */
-char json__next(struct json_decoder *d);                 /* skips blanks, commas and colons; does not consume */
-struct mu_str json__raw_string(struct json_decoder *d);  /* between the quotes; consumes */
-struct mu_str json__raw_scalar(struct json_decoder *d);  /* number or literal; consumes */
-void json__skip(struct json_decoder *d);                 /* one value */
+char json__next(struct json_decoder *d); /* skips blanks, commas and colons; does not consume */
+struct mu_str json__raw_string(struct json_decoder *d); /* between the quotes; consumes */
+struct mu_str json__raw_scalar(struct json_decoder *d); /* number or literal; consumes */
+void json__skip(struct json_decoder *d);                /* one value */
 /* Values in the container that starts here (pairs of an object count once). Does not move. */
 size_t json__count(const struct json_decoder *from);
 bool json__take_null(struct json_decoder *d);
@@ -31,7 +33,8 @@ bool json__fail(struct json_decoder *d, const char *text);
 bool json__out_of_memory(struct json_decoder *d);
 bool json__mismatch(struct json_decoder *d, const char *go_type);
 /* go_type is <before>structs.<name of s><after> */
-bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct mu__schema *s, const char *after);
+bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct mu__schema *s,
+                        const char *after);
 bool json__unknown_field(struct json_decoder *d, struct mu_str key);
 /* Records whose Go types decode themselves: inside them Go has lost the path. */
 bool json__decodes_itself(const struct mu__schema *s);
@@ -45,6 +48,9 @@ bool json__real(struct json_decoder *d, double *out);
 bool json__duration(struct json_decoder *d, int64_t *out);
 bool json__bytes(struct json_decoder *d, struct mu_str *out);
 bool json__time_value(struct json_decoder *d, struct mu_time *out);
+
+/* json_time.c: RFC 3339 5.6, with at most nine digits of fraction that count. */
+bool json__parse_time(const char *s, struct mu_time *out);
 
 /* ---- json_free.c: a value of any shape, as msgpack with sorted unique keys ---- */
 bool json__any_map(struct json_decoder *d, struct mu_str *out);

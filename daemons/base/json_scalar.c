@@ -30,7 +30,8 @@ bool json__boolean(struct json_decoder *d, bool *out)
     return true;
 }
 
-/* A number as text with a zero; false when it is none, too long for one, or (Go's rule) not written as an integer. */
+/* A number as text with a zero; false when it is none, too long for one, or (Go's rule) not written
+ * as an integer. */
 static bool number_text(struct json_decoder *d, bool integer, char buf[64])
 {
     char c = json__next(d);
@@ -101,7 +102,8 @@ bool json__real(struct json_decoder *d, double *out)
     return json__mismatch(d, "float64");
 }
 
-/* A Go duration, or a number of nanoseconds cut to an integer; other shapes count as not given, as in the original. */
+/* A Go duration, or a number of nanoseconds cut to an integer; other shapes count as not given, as
+ * in the original. */
 bool json__duration(struct json_decoder *d, int64_t *out)
 {
     char c = json__next(d), buf[64];
@@ -147,46 +149,6 @@ bool json__bytes(struct json_decoder *d, struct mu_str *out)
     return true;
 }
 
-/* Days from 0001-01-01 to the first of a month (Hinnant's days_from_civil). */
-static int64_t days(int64_t y, int64_t m, int64_t day)
-{
-    y -= m <= 2;
-    int64_t era = y / 400, yoe = y - era * 400;
-    int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 306;
-}
-
-/* RFC 3339 5.6, with at most nine digits of fraction. */
-static bool parse_time(const char *s, struct mu_time *out)
-{
-    int y, mo, day, h, mi, se, used = 0;
-    if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mo, &day, &h, &mi, &se, &used) != 6 || used != 19 || y < 1 || mo < 1 ||
-        mo > 12 || day < 1 || day > 31 || h < 0 || h > 23 || mi < 0 || mi > 59 || se < 0 || se > 59) {
-        return false;
-    }
-    s += used;
-    uint32_t ns = 0;
-    if (*s == '.') {
-        uint32_t unit = 100000000;
-        for (s++; *s >= '0' && *s <= '9'; s++, unit /= 10) {
-            ns += (uint32_t)(*s - '0') * unit;
-        }
-    }
-    int oh = 0, om = 0;
-    char sign = *s;
-    if (sign == '+' || sign == '-') {
-        if (sscanf(s + 1, "%2d:%2d%n", &oh, &om, &used) != 2 || used != 5 || oh < 0 || oh > 23 || om < 0 || om > 59 || s[6]) {
-            return false;
-        }
-    } else if (strcmp(s, "Z") != 0) {
-        return false;
-    }
-    int64_t offset = (oh * 60 + om) * 60;
-    out->since_year1_s = days(y, mo, day) * 86400 + h * 3600 + mi * 60 + se - (sign == '-' ? -offset : offset);
-    out->ns = ns;
-    return true;
-}
-
 bool json__time_value(struct json_decoder *d, struct mu_time *out)
 {
     struct mu_str s = {NULL, 0};
@@ -198,8 +160,11 @@ bool json__time_value(struct json_decoder *d, struct mu_time *out)
     }
     char buf[64];
     snprintf(buf, sizeof buf, "%.*s", (int)mu__min(s.len, 63), s.p);
-    if (s.len > 63 || !parse_time(buf, out)) {
-        snprintf(d->err, d->errlen, "parsing time \"\\\"%s\\\"\" as \"\\\"2006-01-02T15:04:05Z07:00\\\"\": cannot parse", buf);
+    if (s.len > 63 || !json__parse_time(buf, out)) {
+        snprintf(
+            d->err, d->errlen,
+            "parsing time \"\\\"%s\\\"\" as \"\\\"2006-01-02T15:04:05Z07:00\\\"\": cannot parse",
+            buf);
         return false;
     }
     return true;

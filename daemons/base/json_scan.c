@@ -1,5 +1,6 @@
-/* json_scan.c - is this JSON? The grammar of RFC 8259 as an explicit state machine, complaining as Go's scanner does.
- * After it has passed, the decoder in json.c reads without looking for errors of syntax. */
+/* json_scan.c - is this JSON? The grammar of RFC 8259 as an explicit state machine, complaining as
+ * Go's scanner does. After it has passed, the decoder in json.c reads without looking for errors of
+ * syntax. */
 #include "json.h"
 
 #include <stdio.h>
@@ -14,12 +15,22 @@ struct scan {
     unsigned depth;
 };
 
-enum state { WANT_VALUE, WANT_VALUE_OR_END, WANT_KEY, WANT_KEY_OR_END, WANT_COLON, AFTER_VALUE, DONE, FAILED };
+enum state {
+    WANT_VALUE,
+    WANT_VALUE_OR_END,
+    WANT_KEY,
+    WANT_KEY_OR_END,
+    WANT_COLON,
+    AFTER_VALUE,
+    DONE,
+    FAILED
+};
 
 /* Go's quoteChar: the byte as the rune of that number, quoted as strconv.Quote does. */
 static void quote_char(unsigned char c, char out[16])
 {
-    static const char *const named[] = {[7] = "\\a", [8] = "\\b", [9] = "\\t", [10] = "\\n", [11] = "\\v", [12] = "\\f", [13] = "\\r"};
+    static const char *const named[] = {[7] = "\\a",  [8] = "\\b",  [9] = "\\t", [10] = "\\n",
+                                        [11] = "\\v", [12] = "\\f", [13] = "\\r"};
     if (c == '\'') {
         snprintf(out, 16, "'\\''");
     } else if (c == '"') {
@@ -51,9 +62,14 @@ static enum state invalid(struct scan *s, const char *where)
     return FAILED;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static void skip_blanks(struct scan *s)
 {
-    while (s->pos < s->len && memchr(" \t\r\n", s->text[s->pos], 4)) {
+    while (s->pos < s->len && is_blank(s->text[s->pos])) {
         s->pos++;
     }
 }
@@ -85,7 +101,7 @@ static bool escape(struct scan *s)
                 return false;
             }
         }
-    } else if (c < 0 || !memchr("\"\\/bfnrt", c, 8)) {
+    } else if (c <= 0 || !strchr("\"\\/bfnrt", c)) {
         invalid(s, "in string escape code");
         return false;
     }

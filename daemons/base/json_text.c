@@ -1,4 +1,5 @@
-/* json_text.c - JSON strings to UTF-8 text, as Go's unquote does: what is not valid becomes U+FFFD. */
+/* json_text.c - JSON strings to UTF-8 text, as Go's unquote does: what is not valid becomes U+FFFD.
+ */
 #include "json_text.h"
 
 #include <string.h>
@@ -34,7 +35,10 @@ size_t json_utf8_length(const char *p, size_t len)
     if (s[0] < 0x80) {
         return 1;
     }
-    size_t n = s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+    size_t n = s[0] >= 0xc2 && s[0] < 0xe0   ? 2
+               : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                             : 0;
     if (n == 0 || n > len) {
         return 0;
     }
@@ -78,7 +82,10 @@ static size_t put_escape(const char **p, const char *end, char *out)
         return put_rune(out, r);
     }
     const char *named = strchr(from, c);
-    *out = named ? to[named - from] : c;
+    *out = c;
+    if (named) {
+        *out = to[named - from];
+    }
     *p += 2;
     return 1;
 }

@@ -1,4 +1,5 @@
-/* call.c - handlers make calls; this starts them, and turns what comes back into answers and errors. */
+/* call.c - handlers make calls; this starts them, and turns what comes back into answers and
+ * errors. */
 #include "internal.h"
 
 #include "base/json.h"
@@ -25,7 +26,8 @@ bool http_has_param(const struct http_request *r, const char *key)
     return uri_has_param(&r->query, key);
 }
 
-bool http_decode_body(struct http_request *r, const struct mu__schema *s, void *out, const char *what)
+bool http_decode_body(struct http_request *r, const struct mu__schema *s, void *out,
+                      const char *what)
 {
     char err[JSON_ERROR_MAX];
     if (json_decode(s, r->body.p, r->body.len, &r->arena, out, err, sizeof err)) {
@@ -56,14 +58,17 @@ void http_meta(struct http_request *r, const struct catalog_query_meta *m)
     m = m ? m : &none;
     http_header(r, "X-Consul-Index", "%llu", (unsigned long long)(m->index ? m->index : 1));
     http_header(r, "X-Consul-Knownleader", "%s", m->known_leader ? "true" : "false");
-    http_header(r, "X-Consul-Lastcontact", "%llu",
-                (unsigned long long)(m->last_contact_ns > 0 ? (uint64_t)m->last_contact_ns / MU_MSEC : 0));
+    http_header(
+        r, "X-Consul-Lastcontact", "%llu",
+        (unsigned long long)(m->last_contact_ns > 0 ? (uint64_t)m->last_contact_ns / MU_MSEC : 0));
 }
 
 static const struct catalog_query_meta *meta_of(const struct call *c)
 {
     bool has = c->reply && c->endpoint->meta_at != NO_OFFSET;
-    return has ? (const struct catalog_query_meta *)(const void *)((const char *)c->reply + c->endpoint->meta_at) : NULL;
+    return has ? (const struct catalog_query_meta *)(const void *)((const char *)c->reply +
+                                                                   c->endpoint->meta_at)
+               : NULL;
 }
 
 /* ---- Calls ---- */
@@ -82,8 +87,8 @@ struct call *http_call(struct http_request *r, const struct endpoint *e, http_en
     return c;
 }
 
-/* The request's memory, the HTTP request itself included, becomes the call's: a backend may still read it after the
- * client has gone and the call is cancelled. */
+/* The request's memory, the HTTP request itself included, becomes the call's: a backend may still
+ * read it after the client has gone and the call is cancelled. */
 void http_call_start(struct http_request *r)
 {
     struct call *c = r->call;
@@ -92,11 +97,13 @@ void http_call_start(struct http_request *r)
     call_start(r->server->config.backend, c);
 }
 
-/* A stale answer older than max_stale is asked for again, from the leader; true when that is under way. */
+/* A stale answer older than max_stale is asked for again, from the leader; true when that is under
+ * way. */
 static bool ask_leader(struct http_request *r, struct call *c, const struct catalog_query_meta *m)
 {
     const struct endpoint *e = c->endpoint;
-    if (!m || r->max_stale_ns <= 0 || m->last_contact_ns <= r->max_stale_ns || e->options_at == NO_OFFSET) {
+    if (!m || r->max_stale_ns <= 0 || m->last_contact_ns <= r->max_stale_ns ||
+        e->options_at == NO_OFFSET) {
         return false;
     }
     r->max_stale_ns = 0;

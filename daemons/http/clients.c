@@ -1,7 +1,8 @@
-/* clients.c - connections per client address, over all fronts of a process (limits.http_max_conns_per_client).
+/* clients.c - connections per client address, over all fronts of a process
+ * (limits.http_max_conns_per_client).
  *
- * The one lock of the HTTP layer: it is held for a look into a hash map at accept and close, and a count that is split
- * over the fronts would not be the operator's number. */
+ * The one lock of the HTTP layer: it is held for a look into a hash map at accept and close, and a
+ * count that is split over the fronts would not be the operator's number. */
 #include "internal.h"
 
 #include "map.h"

@@ -1,8 +1,9 @@
 /* connection.c - bytes in, one request at a time, bytes out.
  *
- * A connection reads into one flat buffer, hands a request over when head and body are there, and reads the next one
- * only when the answer has left: pipelined requests wait in the buffer (RFC 9112 9.3.2), which is bounded. Answers go
- * straight to the socket; only what it does not take is kept. */
+ * A connection reads into one flat buffer, hands a request over when head and body are there, and
+ * reads the next one only when the answer has left: pipelined requests wait in the buffer (RFC
+ * 9112 9.3.2), which is bounded. Answers go straight to the socket; only what it does not take is
+ * kept. */
 #include "internal.h"
 
 #include "alloc.h"
@@ -85,8 +86,10 @@ static bool flush(struct http_connection *c)
     return true;
 }
 
-/* Keeps what the socket has not taken of head and body; large bodies are taken over rather than copied. */
-static bool keep_rest(struct http_connection *c, const struct mu__writer *head, struct mu__writer *body, size_t sent)
+/* Keeps what the socket has not taken of head and body; large bodies are taken over rather than
+ * copied. */
+static bool keep_rest(struct http_connection *c, const struct mu__writer *head,
+                      struct mu__writer *body, size_t sent)
 {
     if (sent >= head->len && body->len - (sent - head->len) > 16384) {
         c->out = (char *)body->data;
@@ -111,7 +114,8 @@ static bool keep_rest(struct http_connection *c, const struct mu__writer *head, 
     return true;
 }
 
-static bool send_answer(struct http_connection *c, const struct mu__writer *head, struct mu__writer *body)
+static bool send_answer(struct http_connection *c, const struct mu__writer *head,
+                        struct mu__writer *body)
 {
     struct iovec iov[2] = {{head->data, head->len}, {body->data, body->len}};
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = body->len ? 2 : 1};
@@ -126,8 +130,9 @@ static bool send_answer(struct http_connection *c, const struct mu__writer *head
     return sent == head->len + body->len || keep_rest(c, head, body, sent);
 }
 
-/* After an answer: the next request, or the end. Input that was not read is thrown away first, because closing a
- * socket with unread input would take the answer away from the client (RFC 9112 9.6). */
+/* After an answer: the next request, or the end. Input that was not read is thrown away first,
+ * because closing a socket with unread input would take the answer away from the client (RFC
+ * 9112 9.6). */
 static void after_answer(struct http_connection *c)
 {
     bool unread = c->state == CONN_BODY;
@@ -138,7 +143,8 @@ static void after_answer(struct http_connection *c)
     }
 }
 
-void http__connection_answer(struct http_connection *c, const struct mu__writer *head, struct mu__writer *body)
+void http__connection_answer(struct http_connection *c, const struct mu__writer *head,
+                             struct mu__writer *body)
 {
     assert(!has_output(c));
     bool sent = !head->failed && !body->failed && send_answer(c, head, body);
@@ -160,7 +166,8 @@ static size_t input_max(const struct http_connection *c)
     return c->state == CONN_BODY && c->body_max > header_max ? c->body_max : header_max;
 }
 
-/* How much may be read now; grows the buffer by doubling, so that a lying length allocates nothing by itself. */
+/* How much may be read now; grows the buffer by doubling, so that a lying length allocates nothing
+ * by itself. */
 static size_t input_room(struct http_connection *c)
 {
     size_t max = input_max(c);
@@ -248,7 +255,8 @@ static bool begin_body(struct http_connection *c, size_t head_len)
     size_t max = http__request_body_max(c->request);
     c->state = CONN_BODY;
     c->head_len = head_len;
-    c->body_max = head_len + max + (h->chunked ? max / 8 + 65536 : 0); /* chunk headers take room as well */
+    c->body_max =
+        head_len + max + (h->chunked ? max / 8 + 65536 : 0); /* chunk headers take room as well */
     c->chunked = (struct http_chunked){.in = 0};
     c->deadline_ns = loop_now_ns() + c->server->config.body_timeout_ns;
     if (h->has_length && h->content_length > max) {
@@ -278,8 +286,13 @@ static bool step_head(struct http_connection *c)
     enum http_parse rc;
     c->request = http__request_create(c, c->in, len, &rc);
     if (!c->request) {
-        static const struct { enum http_parse rc; int status; } statuses[] = {
-            {HTTP_BAD, 400}, {HTTP_TOO_MANY, 431}, {HTTP_BAD_VERSION, 505}, {HTTP_BAD_ENCODING, 501}};
+        static const struct {
+            enum http_parse rc;
+            int status;
+        } statuses[] = {{HTTP_BAD, 400},
+                        {HTTP_TOO_MANY, 431},
+                        {HTTP_BAD_VERSION, 505},
+                        {HTTP_BAD_ENCODING, 501}};
         int status = 503;
         for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
             status = statuses[i].rc == rc ? statuses[i].status : status;
@@ -341,8 +354,8 @@ static bool step_body(struct http_connection *c)
     return false;
 }
 
-/* A client that hangs up gives up a call that may wait long; a short one is answered, as it may only have closed its
- * sending side. */
+/* A client that hangs up gives up a call that may wait long; a short one is answered, as it may
+ * only have closed its sending side. */
 static bool step_handled(struct http_connection *c)
 {
     if (c->eof && c->request->blocking) {
@@ -387,7 +400,8 @@ static bool step(struct http_connection *c)
 
 /* ---- Events ---- */
 
-/* Reads unless the buffer is full; a client is heard while its request is handled, so that hanging up is noticed. */
+/* Reads unless the buffer is full; a client is heard while its request is handled, so that hanging
+ * up is noticed. */
 static void watch(struct http_connection *c)
 {
     bool want = !c->eof && c->in_len < input_max(c);
@@ -444,7 +458,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     process(c);
 }
 
-void http__connection_accept(struct http_server *s, int fd, const struct sockaddr *peer, socklen_t len)
+void http__connection_accept(struct http_server *s, int fd, const struct sockaddr *peer,
+                             socklen_t len)
 {
     struct http_connection *c = NULL;
     struct sockaddr_storage from = {0};
@@ -467,7 +482,8 @@ void http__connection_accept(struct http_server *s, int fd, const struct sockadd
     c->fd = fd;
     c->peer = from;
     c->keep_alive = true;
-    c->deadline_ns = loop_now_ns() + s->config.header_timeout_ns; /* for the first byte of the first request */
+    c->deadline_ns =
+        loop_now_ns() + s->config.header_timeout_ns; /* for the first byte of the first request */
     c->next = s->connections;
     if (c->next) {
         c->next->prev = c;
@@ -484,7 +500,8 @@ void http__server_sweep(struct http_server *s, uint64_t now_ns)
 {
     for (struct http_connection *c = s->connections, *next; c; c = next) {
         next = c->next;
-        if (c->deadline_ns <= now_ns || (s->draining && c->state == CONN_IDLE && !has_output(c) && c->in_len == 0)) {
+        if (c->deadline_ns <= now_ns ||
+            (s->draining && c->state == CONN_IDLE && !has_output(c) && c->in_len == 0)) {
             http__connection_close(c);
         }
     }

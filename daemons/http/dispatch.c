@@ -1,19 +1,21 @@
-/* dispatch.c - from a head to a route: what the whole API has in common before a handler runs (http-semantics 1). */
+/* dispatch.c - from a head to a route: what the whole API has in common before a handler runs
+ * (http-semantics 1). */
 #include "internal.h"
 
 #include "routes.h"
 #include <stdio.h>
 #include <string.h>
 
-#define REQUEST_ARENA_MAX (32u << 20) /* what one request may make us remember, its decoded body included */
+#define REQUEST_ARENA_MAX                                                                          \
+    (32u << 20) /* what one request may make us remember, its decoded body included */
 
 static enum http_method method_of(struct mu_str name)
 {
     static const struct {
         const char *name;
         enum http_method method;
-    } methods[] = {{"GET", HTTP_GET}, {"PUT", HTTP_PUT}, {"POST", HTTP_POST}, {"DELETE", HTTP_DELETE},
-                   {"OPTIONS", HTTP_OPTIONS}, {"HEAD", HTTP_HEAD}};
+    } methods[] = {{"GET", HTTP_GET},       {"PUT", HTTP_PUT},         {"POST", HTTP_POST},
+                   {"DELETE", HTTP_DELETE}, {"OPTIONS", HTTP_OPTIONS}, {"HEAD", HTTP_HEAD}};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         if (mu__str_eq(name, mu__cstr(methods[i].name))) {
             return methods[i].method;
@@ -46,7 +48,8 @@ static bool accepts_gzip(struct mu_str list)
     return false;
 }
 
-/* Path and query from the target. False: the target is malformed, a bad request before any route is known. */
+/* Path and query from the target. False: the target is malformed, a bad request before any route is
+ * known. */
 static bool parse_target(struct http_request *r, bool *bad_query)
 {
     struct mu_str path, query;
@@ -76,11 +79,13 @@ static bool copy_head(struct http_request *r, const char *data, size_t len, enum
     if (*rc != HTTP_PARSED) {
         return false;
     }
-    r->head.fields = mu__arena_memdup(&r->arena, s->fields, (r->head.nfields + 1) * sizeof *s->fields);
+    r->head.fields =
+        mu__arena_memdup(&r->arena, s->fields, (r->head.nfields + 1) * sizeof *s->fields);
     return r->head.fields != NULL;
 }
 
-struct http_request *http__request_create(struct http_connection *c, const char *data, size_t len, enum http_parse *rc)
+struct http_request *http__request_create(struct http_connection *c, const char *data, size_t len,
+                                          enum http_parse *rc)
 {
     struct mu__arena arena;
     *rc = HTTP_PARSED;
@@ -174,7 +179,8 @@ static void wrong_method(struct http_request *r)
     if (r->method == HTTP_OPTIONS) {
         http_reply_empty(r, 200);
     } else {
-        http_reply_text(r, 405, "method %.*s not allowed", (int)mu__min(r->head.method.len, 64), r->head.method.p);
+        http_reply_text(r, 405, "method %.*s not allowed", (int)mu__min(r->head.method.len, 64),
+                        r->head.method.p);
     }
 }
 

@@ -50,7 +50,8 @@ void *read_call(struct http_request *r, const struct endpoint *e, http_encode_fn
     }
     char *q = c->request;
     struct mu_str unused;
-    struct mu_str *datacenter = e->datacenter_at == NO_OFFSET ? &unused : (void *)(q + e->datacenter_at);
+    struct mu_str *datacenter =
+        e->datacenter_at == NO_OFFSET ? &unused : (void *)(q + e->datacenter_at);
     if (!options_read(r, datacenter, (void *)(q + e->options_at))) {
         return NULL;
     }

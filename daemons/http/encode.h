@@ -11,16 +11,19 @@ void encode_list(struct http_request *r, const struct mu_list *l, const struct m
 void encode_map(struct http_request *r, const struct mu_structmap *m, const struct mu__schema *s);
 void encode_strs(struct mu__json *j, const struct mu_strs *s);
 
-/* A read of the catalog or health: common options into the request at these places. NULL: it has been answered. */
+/* A read of the catalog or health: common options into the request at these places. NULL: it has
+ * been answered. */
 void *read_call(struct http_request *r, const struct endpoint *e, http_encode_fn encode);
 /* Likewise, for a route that refuses namespaces. */
 void *read_call_ns(struct http_request *r, const struct endpoint *e, http_encode_fn encode);
-/* Compiles ?filter= against a record type. False: wrong, and the request has been answered with 500. */
+/* Compiles ?filter= against a record type. False: wrong, and the request has been answered with
+ * 500. */
 bool read_filter(struct http_request *r, const struct mu__schema *s);
 /* The path's last part. False: empty, answered 400 with the text. */
 bool read_name(struct http_request *r, struct mu_str *out, const char *missing);
 
-/* ?key, ?key=true, ?key=0...: absent is false, empty is true. False: not a bool, answered `Invalid value for ?key`. */
+/* ?key, ?key=true, ?key=0...: absent is false, empty is true. False: not a bool, answered `Invalid
+ * value for ?key`. */
 bool read_flag(struct http_request *r, const char *key, bool *out);
 /* 400 `Conflicting flags: a=1&b=2` when more than one of the keys is given; false then. */
 bool read_exclusive(struct http_request *r, const char *const *keys, size_t n);

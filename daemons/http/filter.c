@@ -1,4 +1,5 @@
-/* filter.c - the text of a filter to its compiled form: a descent over the grammar of http-semantics 9. */
+/* filter.c - the text of a filter to its compiled form: a descent over the grammar of
+ * http-semantics 9. */
 #include "filter.h"
 
 #include "base/json.h"
@@ -53,7 +54,7 @@ static bool is_name(char c)
 
 static char peek(const struct parser *p)
 {
-    return p->pos < p->s.len ? p->s.p[p->pos] : 0;
+    return (char)(p->pos < p->s.len ? p->s.p[p->pos] : 0);
 }
 
 static size_t blanks(struct parser *p)
@@ -66,7 +67,8 @@ static size_t blanks(struct parser *p)
     return p->pos - start;
 }
 
-/* A word with blanks before it, and after it too if an operand follows. Reads nothing when it is not there. */
+/* A word with blanks before it, and after it too if an operand follows. Reads nothing when it is
+ * not there. */
 static bool word(struct parser *p, const char *text, bool operand)
 {
     size_t start = p->pos, len = strlen(text);
@@ -123,8 +125,8 @@ static bool quoted(struct parser *p, struct mu_str *out)
         return true;
     }
     /* The escapes of Go that JSON has, too; the others are refused. */
-    return json_scan(start - 1, raw.len + 2, &scanned, ignored, sizeof ignored) && scanned == raw.len + 2 &&
-           json_unquote(raw.p, raw.len, p->arena, out);
+    return json_scan(start - 1, raw.len + 2, &scanned, ignored, sizeof ignored) &&
+           scanned == raw.len + 2 && json_unquote(raw.p, raw.len, p->arena, out);
 }
 
 /* name ("." name | '["' key '"]')*, as it stands. */
@@ -187,7 +189,8 @@ static bool operand(struct parser *p, struct mu_str *out)
 /* Fields that a record has and filters have not. */
 static bool is_hidden(const struct mu__field *f)
 {
-    static const char *const names[] = {"CreateIndex", "ModifyIndex", "Definition", "Config", "Expose", "IngressHosts",
+    static const char *const names[] = {"CreateIndex", "ModifyIndex",   "Definition",
+                                        "Config",      "Expose",        "IngressHosts",
                                         "ContentHash", "SidecarService"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(f->name, names[i]) == 0) {
@@ -211,7 +214,9 @@ static const struct mu__field *find_field(const struct mu__schema *s, struct mu_
 static struct mu_str next_part(struct mu_str *rest)
 {
     struct mu_str part = {rest->p, 0};
-    if (rest->len && rest->p[0] == '[') { /* ["key"], perhaps with blanks; selector_text has seen that it is whole */
+    if (rest->len &&
+        rest->p[0] ==
+            '[') { /* ["key"], perhaps with blanks; selector_text has seen that it is whole */
         const char *open = rest->p + 1;
         while (is_blank(*open)) {
             open++;
@@ -235,8 +240,10 @@ static struct mu_str next_part(struct mu_str *rest)
     return part;
 }
 
-/* Fills in the steps; *kind is what the last one reaches. Otherwise the length of the part that is no selector. */
-static size_t resolve(struct parser *p, struct mu_str text, struct filter_test *t, enum mu__kind *kind)
+/* Fills in the steps; *kind is what the last one reaches. Otherwise the length of the part that is
+ * no selector. */
+static size_t resolve(struct parser *p, struct mu_str text, struct filter_test *t,
+                      enum mu__kind *kind)
 {
     const struct mu__schema *s = p->schema;
     const char *start = text.p;
@@ -282,22 +289,28 @@ static bool allows(enum mu__kind kind, enum filter_op op)
 }
 
 /* The value in the shape that the field wants. */
-static bool coerce(struct parser *p, struct filter_test *t, enum mu__kind kind, struct mu_str selector)
+static bool coerce(struct parser *p, struct filter_test *t, enum mu__kind kind,
+                   struct mu_str selector)
 {
     const char *how = kind == MU_BOOL ? "ParseBool" : "ParseInt";
     char text[32];
-    snprintf(text, sizeof text, "%.*s", (int)mu__min(t->text.len, sizeof text - 1), t->text.p ? t->text.p : "");
+    snprintf(text, sizeof text, "%.*s", (int)mu__min(t->text.len, sizeof text - 1),
+             t->text.p ? t->text.p : "");
     char *end = text;
     errno = 0;
     if (kind == MU_INT || kind == MU_UINT) {
         t->number = strtoll(text, &end, 10);
     }
-    bool integer = t->text.len && t->text.len < sizeof text && !is_blank(text[0]) && *end == 0 && errno == 0;
-    if ((kind != MU_INT && kind != MU_UINT && kind != MU_BOOL) || (kind == MU_BOOL ? strconv_bool(t->text, &t->boolean) : integer)) {
+    bool integer =
+        t->text.len && t->text.len < sizeof text && !is_blank(text[0]) && *end == 0 && errno == 0;
+    if ((kind != MU_INT && kind != MU_UINT && kind != MU_BOOL) ||
+        (kind == MU_BOOL ? strconv_bool(t->text, &t->boolean) : integer)) {
         return true;
     }
-    snprintf(p->err, p->errlen, "Failed to coerce value \"%s\" for selector \"%.*s\": strconv.%s: parsing \"%s\": %s", text,
-             (int)mu__min(selector.len, 128), selector.p, how, text, errno == ERANGE ? "value out of range" : "invalid syntax");
+    snprintf(p->err, p->errlen,
+             "Failed to coerce value \"%s\" for selector \"%.*s\": strconv.%s: parsing \"%s\": %s",
+             text, (int)mu__min(selector.len, 128), selector.p, how, text,
+             errno == ERANGE ? "value out of range" : "invalid syntax");
     return false;
 }
 
@@ -306,13 +319,15 @@ static bool compile_regex(struct parser *p, struct filter_test *t)
     char why[256];
     t->regex = regex_compile(t->text, p->arena, why, sizeof why);
     if (!t->regex) {
-        snprintf(p->err, p->errlen, "Failed to compile regular expression \"%.*s\": error parsing regexp: %s",
+        snprintf(p->err, p->errlen,
+                 "Failed to compile regular expression \"%.*s\": error parsing regexp: %s",
                  (int)mu__min(t->text.len, 128), t->text.p, why);
     }
     return t->regex != NULL;
 }
 
-static struct http_filter *test(struct parser *p, struct mu_str selector, enum filter_op op, bool negated, struct mu_str value)
+static struct http_filter *test(struct parser *p, struct mu_str selector, enum filter_op op,
+                                bool negated, struct mu_str value)
 {
     static const char *const names[] = {"Equal", "In", "Is Empty", "Matches"};
     static const char *const opposites[] = {"Not Equal", "Not In", "Is Not Empty", "Not Matches"};
@@ -328,12 +343,13 @@ static struct http_filter *test(struct parser *p, struct mu_str selector, enum f
     enum mu__kind kind = MU_STRUCT;
     size_t wrong = resolve(p, selector, t, &kind);
     if (wrong) {
-        snprintf(p->err, p->errlen, "Selector \"%.*s\" is not valid", (int)mu__min(wrong, 128), selector.p);
+        snprintf(p->err, p->errlen, "Selector \"%.*s\" is not valid", (int)mu__min(wrong, 128),
+                 selector.p);
         return NULL;
     }
     if (!allows(kind, op)) {
-        snprintf(p->err, p->errlen, "Invalid match operator \"%s\" for selector \"%.*s\"", (negated ? opposites : names)[op],
-                 (int)mu__min(selector.len, 128), selector.p);
+        snprintf(p->err, p->errlen, "Invalid match operator \"%s\" for selector \"%.*s\"",
+                 (negated ? opposites : names)[op], (int)mu__min(selector.len, 128), selector.p);
         return NULL;
     }
     return coerce(p, t, kind, selector) && (op != FILTER_MATCHES || compile_regex(p, t)) ? f : NULL;
@@ -396,7 +412,8 @@ static struct http_filter *match(struct parser *p)
     }
     bool in = word(p, "in", true);
     negated = !in && two_words(p, "not", "in", true);
-    return (in || negated) && selector_text(p, &second) ? test(p, second, FILTER_IN, negated, first) : NULL;
+    return (in || negated) && selector_text(p, &second) ? test(p, second, FILTER_IN, negated, first)
+                                                        : NULL;
 }
 
 static struct http_filter *parenthesized(struct parser *p)
@@ -419,27 +436,30 @@ static struct http_filter *parenthesized(struct parser *p)
 static struct http_filter *negation(struct parser *p)
 {
     size_t nots = 0;
-    while (p->s.len - p->pos > 3 && memcmp(p->s.p + p->pos, "not", 3) == 0 && is_blank(p->s.p[p->pos + 3])) {
+    while (p->s.len - p->pos > 3 && memcmp(p->s.p + p->pos, "not", 3) == 0 &&
+           is_blank(p->s.p[p->pos + 3])) {
         p->pos += 3;
         blanks(p);
         nots++;
     }
-    struct http_filter *f = parenthesized(p), *not;
+    struct http_filter *f = parenthesized(p), *not ;
     if (f && nots % 2 == 1) {
         if (!(not = node(p))) {
             return NULL;
         }
         *not = (struct http_filter){.kind = FILTER_NOT, .left = f};
-        return not;
+        return not ;
     }
     return f;
 }
 
-static struct http_filter *join(struct parser *p, struct http_filter *left, struct http_filter *right, bool and)
+static struct http_filter *join(struct parser *p, struct http_filter *left,
+                                struct http_filter *right, bool and)
 {
     struct http_filter *f = left && right ? node(p) : NULL;
     if (f) {
-        *f = (struct http_filter){.kind = and ? FILTER_AND : FILTER_OR, .left = left, .right = right};
+        *f =
+            (struct http_filter){.kind = and? FILTER_AND : FILTER_OR, .left = left, .right = right};
     }
     return f;
 }
@@ -467,8 +487,8 @@ static struct http_filter *disjunction(struct parser *p)
     return f;
 }
 
-bool filter_parse(const struct mu__schema *s, struct mu_str text, struct mu__arena *a, const struct http_filter **out, char *err,
-                  size_t errlen)
+bool filter_parse(const struct mu__schema *s, struct mu_str text, struct mu__arena *a,
+                  const struct http_filter **out, char *err, size_t errlen)
 {
     struct parser p = {.schema = s, .s = text, .arena = a, .err = err, .errlen = errlen};
     err[0] = 0;

@@ -26,10 +26,10 @@ struct http_connection {
         CONN_HANDLED, /* a handler has it */
         CONN_DRAIN    /* answered without reading all; the rest is thrown away, then closed */
     } state;
-    uint64_t deadline_ns;  /* by which this state must end; MU_NEVER while handled */
-    char *in;              /* bytes received and not yet used */
+    uint64_t deadline_ns; /* by which this state must end; MU_NEVER while handled */
+    char *in;             /* bytes received and not yet used */
     size_t in_len, in_cap, scanned;
-    char *out;             /* the part of an answer that the socket has not taken yet */
+    char *out; /* the part of an answer that the socket has not taken yet */
     size_t out_at, out_len;
     struct http_request *request;
     struct http_chunked chunked;
@@ -44,13 +44,14 @@ struct http_connection {
 struct http_server {
     struct http_server_config config; /* strings are the server's copies */
     char *datacenter, *node, *segment;
-    char *extra_headers; /* the configured ones as they are sent */
+    char *extra_headers;                           /* the configured ones as they are sent */
     struct http_field fields[HTTP_FIELDS_MAX + 1]; /* of the head being parsed */
-    const char *complaint;                     /* about the head that was refused last */
+    const char *complaint;                         /* about the head that was refused last */
     struct evconnlistener **listeners;
     struct http_connection *connections;
     struct event *sweep;
-    struct mu__writer head, extra, body, packed; /* the answer being made; extra: the handler's own headers */
+    struct mu__writer head, extra, body,
+        packed; /* the answer being made; extra: the handler's own headers */
     z_stream gzip;
     bool gzip_ready, draining, paused;
     char date[40]; /* of the Date header, made once a second */
@@ -59,11 +60,15 @@ struct http_server {
 };
 
 /* connection.c */
-void http__connection_accept(struct http_server *s, int fd, const struct sockaddr *peer, socklen_t len);
+void http__connection_accept(struct http_server *s, int fd, const struct sockaddr *peer,
+                             socklen_t len);
 void http__connection_close(struct http_connection *c);
-/* Sends an answer, frees the request, and goes on with the next one. The body's memory may be taken over. */
-void http__connection_answer(struct http_connection *c, const struct mu__writer *head, struct mu__writer *body);
-void http__server_sweep(struct http_server *s, uint64_t now_ns); /* closes what is past its deadline */
+/* Sends an answer, frees the request, and goes on with the next one. The body's memory may be taken
+ * over. */
+void http__connection_answer(struct http_connection *c, const struct mu__writer *head,
+                             struct mu__writer *body);
+void http__server_sweep(struct http_server *s,
+                        uint64_t now_ns); /* closes what is past its deadline */
 
 /* routes.c */
 const struct http_route *http__route(struct mu_str path, struct mu_str *rest);
@@ -71,8 +76,10 @@ const struct http_route *http__route(struct mu_str path, struct mu_str *rest);
 bool http__route_lacks_slash(struct mu_str path);
 
 /* dispatch.c */
-/* A request from a whole head, or NULL when out of memory. What is wrong with it is answered by _handle. */
-struct http_request *http__request_create(struct http_connection *c, const char *data, size_t len, enum http_parse *rc);
+/* A request from a whole head, or NULL when out of memory. What is wrong with it is answered by
+ * _handle. */
+struct http_request *http__request_create(struct http_connection *c, const char *data, size_t len,
+                                          enum http_parse *rc);
 size_t http__request_body_max(const struct http_request *r);
 void http__request_handle(struct http_request *r); /* the body has been read */
 void http__request_free(struct http_request *r);   /* also cancels its call */

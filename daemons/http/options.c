@@ -12,7 +12,8 @@ bool options_check_namespace(struct http_request *r)
 {
     static const char feature[] = "Namespaces are a Consul Enterprise feature";
     if (http_field(&r->head, "X-Consul-Namespace").len) {
-        http_reply_text(r, 400, "Bad request: Invalid header: \"X-Consul-Namespace\" - %s", feature);
+        http_reply_text(r, 400, "Bad request: Invalid header: \"X-Consul-Namespace\" - %s",
+                        feature);
         return false;
     }
     if (http_param(r, "ns").len) {
@@ -22,7 +23,8 @@ bool options_check_namespace(struct http_request *r)
     return true;
 }
 
-/* ?token, then X-Consul-Token, then Authorization: Bearer x (any case; other schemes do not count). */
+/* ?token, then X-Consul-Token, then Authorization: Bearer x (any case; other schemes do not count).
+ */
 struct mu_str options_token(const struct http_request *r)
 {
     struct mu_str token = http_param(r, "token");
@@ -31,7 +33,8 @@ struct mu_str options_token(const struct http_request *r)
     }
     token = http_field(&r->head, "X-Consul-Token");
     struct mu_str auth = http_field(&r->head, "Authorization");
-    if (!token.len && auth.len > 7 && mu__str_ieq((struct mu_str){auth.p, 7}, mu__cstr("bearer "))) {
+    if (!token.len && auth.len > 7 &&
+        mu__str_ieq((struct mu_str){auth.p, 7}, mu__cstr("bearer "))) {
         token = (struct mu_str){auth.p + 7, auth.len - 7};
         while (token.len && token.p[0] == ' ') {
             token.p++;
@@ -106,7 +109,8 @@ static bool max_stale(struct http_request *r, struct catalog_query_options *o)
         return true;
     }
     if (!mu__duration_parse(text.p, text.len, &o->max_stale_duration_ns)) {
-        http_reply_text(r, 400, "Invalid max_stale value \"%.*s\"", (int)mu__min(text.len, 256), text.p);
+        http_reply_text(r, 400, "Invalid max_stale value \"%.*s\"", (int)mu__min(text.len, 256),
+                        text.p);
         return false;
     }
     o->allow_stale = true;
@@ -130,7 +134,8 @@ static bool consistency(struct http_request *r, struct catalog_query_options *o)
     return true;
 }
 
-/* Cache-Control is checked and otherwise without effect: an answer here is never older than its watch. */
+/* Cache-Control is checked and otherwise without effect: an answer here is never older than its
+ * watch. */
 static bool cache_control(struct http_request *r, struct catalog_query_options *o)
 {
     struct mu_str list = http_field(&r->head, "Cache-Control");
@@ -143,9 +148,12 @@ static bool cache_control(struct http_request *r, struct catalog_query_options *
         struct mu_str part = {list.p + i, end - i};
         const char *eq = part.len ? memchr(part.p, '=', part.len) : NULL;
         struct mu_str key = {part.p, eq ? (size_t)(eq - part.p) : part.len};
-        bool seconds = mu__str_ieq(key, mu__cstr("max-age")) || mu__str_ieq(key, mu__cstr("stale-if-error"));
+        bool seconds =
+            mu__str_ieq(key, mu__cstr("max-age")) || mu__str_ieq(key, mu__cstr("stale-if-error"));
         uint64_t n = 0;
-        if (seconds && (!eq || options_parse_uint(r, (struct mu_str){eq + 1, part.len - key.len - 1}, &n) || n > UINT32_MAX)) {
+        if (seconds &&
+            (!eq || options_parse_uint(r, (struct mu_str){eq + 1, part.len - key.len - 1}, &n) ||
+             n > UINT32_MAX)) {
             http_reply_text(r, 400, "Invalid Cache-Control header.");
             return false;
         }
@@ -170,7 +178,8 @@ static bool waiting(struct http_request *r, struct catalog_query_options *o)
     return true;
 }
 
-bool options_read(struct http_request *r, struct mu_str *datacenter, struct catalog_query_options *o)
+bool options_read(struct http_request *r, struct mu_str *datacenter,
+                  struct catalog_query_options *o)
 {
     o->token = options_token(r);
     o->filter = http_param(r, "filter");

@@ -1,13 +1,16 @@
-/* options.h - the read options every endpoint shares (http-semantics 5): consistency, blocking, token, datacenter. */
+/* options.h - the read options every endpoint shares (http-semantics 5): consistency, blocking,
+ * token, datacenter. */
 #pragma once
 
 #include "request.h"
 #include <muster/catalog_types.h>
 
-/* Parses them into the request's datacenter and options. False: wrong, and the request has been answered. Also sets
- * r->blocking, r->meta and the rest that the answer needs. */
-bool options_read(struct http_request *r, struct mu_str *datacenter, struct catalog_query_options *o);
-/* 400 to ?ns and X-Consul-Namespace, for the routes that know of namespaces; false when that was the answer. */
+/* Parses them into the request's datacenter and options. False: wrong, and the request has been
+ * answered. Also sets r->blocking, r->meta and the rest that the answer needs. */
+bool options_read(struct http_request *r, struct mu_str *datacenter,
+                  struct catalog_query_options *o);
+/* 400 to ?ns and X-Consul-Namespace, for the routes that know of namespaces; false when that was
+ * the answer. */
 bool options_check_namespace(struct http_request *r);
 
 struct mu_str options_token(const struct http_request *r);

@@ -28,7 +28,8 @@ size_t http_head_end(const char *data, size_t len, size_t *scanned)
 
 static bool is_token(unsigned char c) /* RFC 9110 5.6.2 */
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("!#$%&'*+-.^_`|~", c));
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static bool all_token(struct mu_str s)
@@ -109,7 +110,8 @@ static enum http_parse field_line(struct http_head *h, struct mu_str s)
     }
     struct http_field f = {.name = {s.p, (size_t)(colon - s.p)}};
     f.value = trim((struct mu_str){colon + 1, s.len - f.name.len - 1});
-    if (!all_token(f.name)) { /* also blanks before the colon, and folded lines (RFC 9112 5.1, 5.2) */
+    if (!all_token(
+            f.name)) { /* also blanks before the colon, and folded lines (RFC 9112 5.1, 5.2) */
         return bad(h, ": invalid header name");
     }
     for (size_t i = 0; i < f.value.len; i++) {
@@ -165,7 +167,8 @@ struct mu_str http_field(const struct http_head *h, const char *name)
     return (struct mu_str){NULL, 0};
 }
 
-/* How the body is framed. Two ways at once, or two lengths, are how requests are smuggled: refused (RFC 9112 6.3). */
+/* How the body is framed. Two ways at once, or two lengths, are how requests are smuggled: refused
+ * (RFC 9112 6.3). */
 static enum http_parse framing(struct http_head *h)
 {
     unsigned encodings = 0;
@@ -173,7 +176,8 @@ static enum http_parse framing(struct http_head *h)
         const struct http_field *f = &h->fields[i];
         if (mu__str_ieq(f->name, mu__cstr("Content-Length"))) {
             uint64_t length;
-            if (!parse_length(f->value, &length) || (h->has_length && length != h->content_length)) {
+            if (!parse_length(f->value, &length) ||
+                (h->has_length && length != h->content_length)) {
                 return bad(h, "");
             }
             h->has_length = true;
@@ -186,7 +190,8 @@ static enum http_parse framing(struct http_head *h)
             h->chunked = true;
         }
     }
-    return encodings > 1 || (h->chunked && (h->has_length || h->minor == 0)) ? bad(h, "") : HTTP_PARSED;
+    return encodings > 1 || (h->chunked && (h->has_length || h->minor == 0)) ? bad(h, "")
+                                                                             : HTTP_PARSED;
 }
 
 enum http_parse http_parse_head(const char *data, size_t len, struct http_head *h)
@@ -212,7 +217,8 @@ enum http_parse http_parse_head(const char *data, size_t len, struct http_head *
         return rc;
     }
     struct mu_str connection = http_field(h, "Connection");
-    h->keep_alive = h->minor == 1 ? !http_list_has(connection, "close") : http_list_has(connection, "keep-alive");
+    h->keep_alive = h->minor == 1 ? !http_list_has(connection, "close")
+                                  : http_list_has(connection, "keep-alive");
     h->expects_continue = h->minor == 1 && http_list_has(http_field(h, "Expect"), "100-continue");
     if (h->minor == 1 && !http_field(h, "Host").p) {
         return bad(h, ": missing required Host header");
@@ -224,7 +230,10 @@ enum http_parse http_parse_head(const char *data, size_t len, struct http_head *
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 static enum http_parse chunk_size(struct http_chunked *c, char byte)

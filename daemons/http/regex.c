@@ -71,7 +71,8 @@ static bool holds(enum regex_op op, struct mu_str text, size_t at)
 }
 
 /* Adds a state and all that it leads to without taking a rune. True when a match is among them. */
-static bool add(struct regex *re, uint16_t *list, size_t *len, uint16_t first, struct mu_str text, size_t at)
+static bool add(struct regex *re, uint16_t *list, size_t *len, uint16_t first, struct mu_str text,
+                size_t at)
 {
     size_t depth = 0;
     re->stack[depth++] = first;
@@ -123,7 +124,8 @@ bool regex_matches(struct regex *re, struct mu_str text)
         uint32_t r = regex__rune(text.p + at, text.len - at, &used);
         size_t m = 0;
         for (size_t i = 0; i < n; i++) {
-            if (takes(&re->prog[now[i]], r) && add(re, next, &m, (uint16_t)(now[i] + 1), text, at + used)) {
+            if (takes(&re->prog[now[i]], r) &&
+                add(re, next, &m, (uint16_t)(now[i] + 1), text, at + used)) {
                 return true;
             }
         }

@@ -1,9 +1,11 @@
-/* regex.h - regular expressions in RE2's syntax, for `matches` in filters: does a text contain a match?
+/* regex.h - regular expressions in RE2's syntax, for `matches` in filters: does a text contain a
+ * match?
  *
- * A Thompson automaton run over all its states at once (Cox 2007, "Regular Expression Matching Can Be Simple And Fast"):
- * time is at most text times program, whatever the expression. libc's regcomp knows another syntax and can be made
- * to use exponential time and memory. What only changes which match is found (greediness, captures) is parsed and
- * makes no difference here. Not known: \p{..} classes, \C, and flags other than i, s and m. */
+ * A Thompson automaton run over all its states at once (Cox 2007, "Regular Expression Matching Can
+ * Be Simple And Fast"): time is at most text times program, whatever the expression. libc's regcomp
+ * knows another syntax and can be made to use exponential time and memory. What only changes which
+ * match is found (greediness, captures) is parsed and makes no difference here. Not known: \p{..}
+ * classes, \C, and flags other than i, s and m. */
 #pragma once
 
 #include "arena.h"
@@ -14,4 +16,5 @@ struct regex;
 
 /* Compiles into the arena. NULL: err says why, in the words of Go's regexp/syntax. */
 struct regex *regex_compile(struct mu_str pattern, struct mu__arena *a, char *err, size_t errlen);
-bool regex_matches(struct regex *re, struct mu_str text); /* uses scratch memory of re: one thread at a time */
+bool regex_matches(struct regex *re,
+                   struct mu_str text); /* uses scratch memory of re: one thread at a time */

@@ -5,7 +5,19 @@
 
 #define RUNE_MAX 0x10ffffu
 
-enum regex_op { RE_RANGE, RE_CLASS, RE_SPLIT, RE_JUMP, RE_TEXT_BEGIN, RE_TEXT_END, RE_LINE_BEGIN, RE_LINE_END, RE_WORD, RE_NOT_WORD, RE_MATCH };
+enum regex_op {
+    RE_RANGE,
+    RE_CLASS,
+    RE_SPLIT,
+    RE_JUMP,
+    RE_TEXT_BEGIN,
+    RE_TEXT_END,
+    RE_LINE_BEGIN,
+    RE_LINE_END,
+    RE_WORD,
+    RE_NOT_WORD,
+    RE_MATCH
+};
 
 struct regex_range {
     uint32_t lo, hi;
@@ -32,6 +44,7 @@ struct regex {
     uint32_t *seen; /* by instruction: the place at which it was added last, plus one */
 };
 
-bool regex__parse(struct mu_str pattern, struct mu__arena *a, struct regex *re, char *err, size_t errlen);
+bool regex__parse(struct mu_str pattern, struct mu__arena *a, struct regex *re, char *err,
+                  size_t errlen);
 /* The rune at p (len > 0) and its length; bad UTF-8 is U+FFFD of one byte. */
 uint32_t regex__rune(const char *p, size_t len, size_t *used);

@@ -1,4 +1,5 @@
-/* regex_parse.c - RE2 syntax to a program. Targets are relative, so a piece of program may be moved as it is. */
+/* regex_parse.c - RE2 syntax to a program. Targets are relative, so a piece of program may be moved
+ * as it is. */
 #include "regex_internal.h"
 
 #include <stdio.h>
@@ -37,7 +38,7 @@ static bool at_end(const struct parser *p)
 
 static char peek(const struct parser *p)
 {
-    return at_end(p) ? 0 : p->s.p[p->pos];
+    return (char)(at_end(p) ? 0 : p->s.p[p->pos]);
 }
 
 static bool looking_at(const struct parser *p, const char *text)
@@ -113,7 +114,7 @@ static bool perl_class(struct parser *p, struct regex_class *c, bool *known)
         char letter;
         const char *pairs; /* in ascending order */
     } sets[] = {{'d', "09"}, {'w', "09AZ__az"}, {'s', "\t\n\f\r  "}};
-    char letter = p->pos + 1 < p->s.len ? p->s.p[p->pos + 1] : 0;
+    char letter = (char)(p->pos + 1 < p->s.len ? p->s.p[p->pos + 1] : 0);
     *known = false;
     for (size_t i = 0; i < 3 && peek(p) == '\\'; i++) {
         if ((letter | 0x20) == sets[i].letter) {
@@ -130,9 +131,13 @@ static bool posix_class(struct parser *p, struct regex_class *c, bool *known)
 {
     static const struct {
         const char *name, *pairs;
-    } sets[] = {{"alnum", "09AZaz"}, {"alpha", "AZaz"}, {"digit", "09"},     {"lower", "az"},   {"upper", "AZ"},
-                {"space", "\t\r  "}, {"word", "09AZ__az"}, {"xdigit", "09AFaf"}, {"punct", "!/:@[`{~"}, {"print", " ~"},
-                {"graph", "!~"},     {"blank", "\t\t  "},  {"ascii", "\x01\x7f"},  {"cntrl", "\x01\x1f\x7f\x7f"}};
+    } sets[] = {{"alnum", "09AZaz"},   {"alpha", "AZaz"},
+                {"digit", "09"},       {"lower", "az"},
+                {"upper", "AZ"},       {"space", "\t\r  "},
+                {"word", "09AZ__az"},  {"xdigit", "09AFaf"},
+                {"punct", "!/:@[`{~"}, {"print", " ~"},
+                {"graph", "!~"},       {"blank", "\t\t  "},
+                {"ascii", "\x01\x7f"}, {"cntrl", "\x01\x1f\x7f\x7f"}};
     *known = looking_at(p, "[:");
     if (!*known) {
         return true;
@@ -154,7 +159,10 @@ static bool posix_class(struct parser *p, struct regex_class *c, bool *known)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* \xHH or \x{H..}: p->pos is behind the x. */
@@ -163,7 +171,8 @@ static bool hex_escape(struct parser *p, uint32_t *r)
     bool braced = peek(p) == '{';
     size_t digits = 0;
     *r = 0;
-    for (p->pos += braced; digits < (braced ? 8u : 2u) && hex_digit(peek(p)) >= 0 && *r <= RUNE_MAX; digits++, p->pos++) {
+    for (p->pos += braced; digits < (braced ? 8u : 2u) && hex_digit(peek(p)) >= 0 && *r <= RUNE_MAX;
+         digits++, p->pos++) {
         *r = *r << 4 | (uint32_t)hex_digit(peek(p));
     }
     bool ok = braced ? digits > 0 && peek(p) == '}' && *r <= RUNE_MAX : digits == 2;
@@ -193,7 +202,8 @@ static bool character(struct parser *p, uint32_t *r)
         *r = (unsigned char)values[named - names];
         return true;
     }
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  (unsigned char)c >= 0x80;
     *r = (unsigned char)c;
     return !letter || fail(p, "invalid escape sequence", start, p->pos);
 }
@@ -219,7 +229,8 @@ static bool class_member(struct parser *p, struct regex_class *c)
             return false;
         }
     }
-    return hi < lo ? fail(p, "invalid character class range", start, p->pos) : add_range(p, c, lo, hi);
+    return hi < lo ? fail(p, "invalid character class range", start, p->pos)
+                   : add_range(p, c, lo, hi);
 }
 
 static struct regex_class *new_class(struct parser *p)
@@ -242,7 +253,8 @@ static bool brackets(struct parser *p)
     }
     c->negated = peek(p) == '^';
     p->pos += c->negated;
-    for (bool first = true; first || peek(p) != ']'; first = false) { /* a ] that comes first is a member */
+    for (bool first = true; first || peek(p) != ']';
+         first = false) { /* a ] that comes first is a member */
         if (at_end(p)) {
             return fail(p, "missing closing ]", start, p->s.len);
         }
@@ -286,7 +298,8 @@ static bool backslash(struct parser *p)
     static const struct {
         const char *text;
         enum regex_op op;
-    } places[] = {{"\\b", RE_WORD}, {"\\B", RE_NOT_WORD}, {"\\A", RE_TEXT_BEGIN}, {"\\z", RE_TEXT_END}};
+    } places[] = {
+        {"\\b", RE_WORD}, {"\\B", RE_NOT_WORD}, {"\\A", RE_TEXT_BEGIN}, {"\\z", RE_TEXT_END}};
     for (size_t i = 0; i < 4; i++) {
         if (looking_at(p, places[i].text)) {
             p->pos += 2;
@@ -399,7 +412,8 @@ static bool atom(struct parser *p)
 
 /* ---- Repetition ---- */
 
-/* A count at *i, which moves behind it; -1 when there is none, REPEAT_MAX + 1 when it is too large. */
+/* A count at *i, which moves behind it; -1 when there is none, REPEAT_MAX + 1 when it is too large.
+ */
 static int count(const struct parser *p, size_t *i)
 {
     int n = -1;
@@ -545,7 +559,8 @@ static bool alternatives(struct parser *p)
     return true;
 }
 
-bool regex__parse(struct mu_str pattern, struct mu__arena *a, struct regex *re, char *err, size_t errlen)
+bool regex__parse(struct mu_str pattern, struct mu__arena *a, struct regex *re, char *err,
+                  size_t errlen)
 {
     struct parser p = {.s = pattern, .arena = a, .re = re, .err = err, .errlen = errlen};
     snprintf(err, errlen, "out of memory");

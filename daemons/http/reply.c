@@ -1,4 +1,5 @@
-/* reply.c - an answer becomes bytes: status line, headers, body, compressed if the client wants it so. */
+/* reply.c - an answer becomes bytes: status line, headers, body, compressed if the client wants it
+ * so. */
 #include "internal.h"
 
 #include "base/loop.h"
@@ -7,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#define SCRATCH_KEPT (256u * 1024) /* a larger buffer is given back after its answer */
-#define KV_DOC  "https://www.consul.io/docs/agent/options.html#kv_max_value_size"
+#define SCRATCH_KEPT ((size_t)256 * 1024) /* a larger buffer is given back after its answer */
+#define KV_DOC       "https://www.consul.io/docs/agent/options.html#kv_max_value_size"
 
 static const char json_type[] = "application/json", text_type[] = "text/plain; charset=utf-8";
 
@@ -18,10 +19,21 @@ static const char *reason(int status)
         int status;
         const char *reason;
     } reasons[] = {
-        {200, "OK"}, {301, "Moved Permanently"}, {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"},
-        {404, "Not Found"}, {405, "Method Not Allowed"}, {409, "Conflict"}, {413, "Request Entity Too Large"},
-        {415, "Unsupported Media Type"}, {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"}, {501, "Not Implemented"}, {503, "Service Unavailable"},
+        {200, "OK"},
+        {301, "Moved Permanently"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {409, "Conflict"},
+        {413, "Request Entity Too Large"},
+        {415, "Unsupported Media Type"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
         {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
@@ -36,13 +48,15 @@ static const char *reason(int status)
 static const char *date(struct http_server *s)
 {
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t now = (time_t)(loop_now_unix_ns() / (int64_t)MU_SEC);
     struct tm tm;
     if (now != s->date_s && gmtime_r(&now, &tm)) {
         s->date_s = now;
-        snprintf(s->date, sizeof s->date, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7], tm.tm_mday % 100,
-                 months[tm.tm_mon % 12], (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec % 100);
+        snprintf(s->date, sizeof s->date, "%s, %02d %s %04d %02d:%02d:%02d GMT",
+                 days[tm.tm_wday % 7], tm.tm_mday % 100, months[tm.tm_mon % 12],
+                 (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec % 100);
     }
     return s->date;
 }
@@ -66,8 +80,8 @@ static void field(struct mu__writer *w, const char *name, const char *value)
     mu__write_cstr(w, "\r\n");
 }
 
-static void write_head(struct http_server *s, int status, const char *content_type, bool packed, size_t body_len,
-                       bool keep_alive, unsigned minor)
+static void write_head(struct http_server *s, int status, const char *content_type, bool packed,
+                       size_t body_len, bool keep_alive, unsigned minor)
 {
     struct mu__writer *w = &s->head;
     w->len = 0;
@@ -104,7 +118,8 @@ static bool gzip(struct http_server *s)
     size_t bound = deflateBound(&s->gzip, s->body.len);
     s->packed.len = 0;
     s->packed.failed = false;
-    uint8_t *room = bound <= UINT32_MAX && s->body.len <= UINT32_MAX ? mu__write_room(&s->packed, bound) : NULL;
+    uint8_t *room =
+        bound <= UINT32_MAX && s->body.len <= UINT32_MAX ? mu__write_room(&s->packed, bound) : NULL;
     if (!room || deflateReset(&s->gzip) != Z_OK) {
         return false;
     }
@@ -137,7 +152,8 @@ static void answer(struct http_request *r, int status, const char *content_type)
     if (r->vary) {
         field(&s->extra, "Vary", "Accept-Encoding");
     }
-    if (body->failed) { /* out of memory in the middle of an answer: an honest error, not half of it */
+    if (body->failed) { /* out of memory in the middle of an answer: an honest error, not half of it
+                         */
         body->len = 0;
         body->failed = false;
         status = 500;
@@ -175,7 +191,8 @@ void http_reply_empty(struct http_request *r, int status)
     answer(r, status, NULL);
 }
 
-void http_reply_bytes(struct http_request *r, int status, const char *content_type, struct mu_str body)
+void http_reply_bytes(struct http_request *r, int status, const char *content_type,
+                      struct mu_str body)
 {
     mu__write_bytes(body_writer(r->server), body.p, body.len);
     answer(r, status, content_type);

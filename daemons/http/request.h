@@ -1,7 +1,8 @@
 /* request.h - one request on its way: what handlers read, and how they answer.
  *
- * A handler either answers at once (http_reply_*) or starts a call; then the call's encoder answers. Exactly one answer
- * ends the request, which must not be touched afterwards. Everything runs on the server's loop. */
+ * A handler either answers at once (http_reply_*) or starts a call; then the call's encoder
+ * answers. Exactly one answer ends the request, which must not be touched afterwards. Everything
+ * runs on the server's loop. */
 #pragma once
 
 #include "parse.h"
@@ -13,14 +14,22 @@ struct http_request;
 typedef void (*http_handler_fn)(struct http_request *r);
 typedef void (*http_encode_fn)(struct http_request *r, struct call *c);
 
-enum http_method { HTTP_OTHER = 0, HTTP_GET = 1, HTTP_PUT = 2, HTTP_POST = 4, HTTP_DELETE = 8, HTTP_OPTIONS = 16, HTTP_HEAD = 32 };
+enum http_method {
+    HTTP_OTHER = 0,
+    HTTP_GET = 1,
+    HTTP_PUT = 2,
+    HTTP_POST = 4,
+    HTTP_DELETE = 8,
+    HTTP_OPTIONS = 16,
+    HTTP_HEAD = 32
+};
 
 enum http_body_limit { BODY_DEFAULT, BODY_KV };
 
 struct http_route {
     const char *path;
-    bool prefix; /* path ends in '/' and stands for everything below it */
-    unsigned methods; /* mask of http_method */
+    bool prefix;       /* path ends in '/' and stands for everything below it */
+    unsigned methods;  /* mask of http_method */
     const char *allow; /* in the order in which Allow lists them: "GET,PUT,DELETE" */
     http_handler_fn handle;
     enum http_body_limit body;
@@ -30,35 +39,38 @@ struct http_request {
     struct http_connection *connection;
     struct http_server *server;
     const struct http_route *route;
-    struct http_head head;    /* in the arena, like all the text below */
+    struct http_head head; /* in the arena, like all the text below */
     enum http_method method;
-    struct mu_str path;       /* decoded */
-    struct mu_str rest;       /* of the path, behind the route's prefix */
+    struct mu_str path; /* decoded */
+    struct mu_str rest; /* of the path, behind the route's prefix */
     struct http_query query;
     struct mu_str body;
-    struct mu__arena arena;   /* freed with the request */
+    struct mu__arena arena; /* freed with the request */
     /* The call under way. */
     struct call *call;
-    bool started;             /* the backend has it */
+    bool started; /* the backend has it */
     http_encode_fn encode;
-    bool blocking;            /* may wait long: a client that hangs up cancels it */
-    bool meta;                /* its answer carries the index headers */
-    bool shows_consistency;   /* and X-Consul-Effective-Consistency */
+    bool blocking;          /* may wait long: a client that hangs up cancels it */
+    bool meta;              /* its answer carries the index headers */
+    bool shows_consistency; /* and X-Consul-Effective-Consistency */
     bool pretty, gzip, vary, bad_query;
-    const char *consistency;  /* leader, stale, consistent */
-    int64_t max_stale_ns;     /* a reply older than this is asked for again; 0: none */
+    const char *consistency; /* leader, stale, consistent */
+    int64_t max_stale_ns;    /* a reply older than this is asked for again; 0: none */
     const struct http_filter *filter;
-    void *user;               /* the handler's own, in the arena */
+    void *user; /* the handler's own, in the arena */
 };
 
 /* ---- Answers ---- */
 
 /* Sets a header of the answer to come. Values are ours or checked: no line ends. */
-void http_header(struct http_request *r, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void http_header(struct http_request *r, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 void http_reply_empty(struct http_request *r, int status);
-void http_reply_text(struct http_request *r, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void http_reply_bytes(struct http_request *r, int status, const char *content_type, struct mu_str body);
+void http_reply_text(struct http_request *r, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void http_reply_bytes(struct http_request *r, int status, const char *content_type,
+                      struct mu_str body);
 
 /* JSON: begin, write one value, end. The writer is the server's and is emptied by begin. */
 struct mu__json http_json(struct http_request *r);
@@ -82,7 +94,8 @@ void http_meta(struct http_request *r, const struct catalog_query_meta *m);
 void http_encode_empty(struct http_request *r, struct call *c);
 
 /* Decodes the body by s into out; on failure answers 400 with "<what><error>" and returns false. */
-bool http_decode_body(struct http_request *r, const struct mu__schema *s, void *out, const char *what);
+bool http_decode_body(struct http_request *r, const struct mu__schema *s, void *out,
+                      const char *what);
 
 /* A copy in the arena with a zero behind it; "" when out of memory. */
 const char *http_cstr(struct http_request *r, struct mu_str s);

@@ -1,4 +1,5 @@
-/* routes.c - every path that is answered, and by which methods; Allow lists them in this order (http-api 1). */
+/* routes.c - every path that is answered, and by which methods; Allow lists them in this order
+ * (http-api 1). */
 #include "routes.h"
 
 #include "internal.h"
@@ -6,7 +7,8 @@
 
 static const struct http_route routes[] = {
     {"/", false, HTTP_GET, "GET", route_root, BODY_DEFAULT},
-    {"/v1/agent/check/deregister/", true, HTTP_PUT, "PUT", route_agent_check_deregister, BODY_DEFAULT},
+    {"/v1/agent/check/deregister/", true, HTTP_PUT, "PUT", route_agent_check_deregister,
+     BODY_DEFAULT},
     {"/v1/agent/check/fail/", true, HTTP_PUT, "PUT", route_agent_check_fail, BODY_DEFAULT},
     {"/v1/agent/check/pass/", true, HTTP_PUT, "PUT", route_agent_check_pass, BODY_DEFAULT},
     {"/v1/agent/check/register", false, HTTP_PUT, "PUT", route_agent_check_register, BODY_DEFAULT},
@@ -15,7 +17,8 @@ static const struct http_route routes[] = {
     {"/v1/agent/checks", false, HTTP_GET, "GET", route_agent_checks, BODY_DEFAULT},
     {"/v1/agent/force-leave/", true, HTTP_PUT, "PUT", route_agent_force_leave, BODY_DEFAULT},
     {"/v1/agent/health/service/id/", true, HTTP_GET, "GET", route_agent_health_by_id, BODY_DEFAULT},
-    {"/v1/agent/health/service/name/", true, HTTP_GET, "GET", route_agent_health_by_name, BODY_DEFAULT},
+    {"/v1/agent/health/service/name/", true, HTTP_GET, "GET", route_agent_health_by_name,
+     BODY_DEFAULT},
     {"/v1/agent/join/", true, HTTP_PUT, "PUT", route_agent_join, BODY_DEFAULT},
     {"/v1/agent/leave", false, HTTP_PUT, "PUT", route_agent_leave, BODY_DEFAULT},
     {"/v1/agent/maintenance", false, HTTP_PUT, "PUT", route_agent_maintenance, BODY_DEFAULT},
@@ -23,14 +26,18 @@ static const struct http_route routes[] = {
     {"/v1/agent/reload", false, HTTP_PUT, "PUT", route_agent_reload, BODY_DEFAULT},
     {"/v1/agent/self", false, HTTP_GET, "GET", route_agent_self, BODY_DEFAULT},
     {"/v1/agent/service/", true, HTTP_GET, "GET", route_agent_service, BODY_DEFAULT},
-    {"/v1/agent/service/deregister/", true, HTTP_PUT, "PUT", route_agent_service_deregister, BODY_DEFAULT},
-    {"/v1/agent/service/maintenance/", true, HTTP_PUT, "PUT", route_agent_service_maintenance, BODY_DEFAULT},
-    {"/v1/agent/service/register", false, HTTP_PUT, "PUT", route_agent_service_register, BODY_DEFAULT},
+    {"/v1/agent/service/deregister/", true, HTTP_PUT, "PUT", route_agent_service_deregister,
+     BODY_DEFAULT},
+    {"/v1/agent/service/maintenance/", true, HTTP_PUT, "PUT", route_agent_service_maintenance,
+     BODY_DEFAULT},
+    {"/v1/agent/service/register", false, HTTP_PUT, "PUT", route_agent_service_register,
+     BODY_DEFAULT},
     {"/v1/agent/services", false, HTTP_GET, "GET", route_agent_services, BODY_DEFAULT},
     {"/v1/catalog/connect/", true, HTTP_GET, "GET", route_catalog_connect, BODY_DEFAULT},
     {"/v1/catalog/datacenters", false, HTTP_GET, "GET", route_catalog_datacenters, BODY_DEFAULT},
     {"/v1/catalog/deregister", false, HTTP_PUT, "PUT", route_catalog_deregister, BODY_DEFAULT},
-    {"/v1/catalog/node-services/", true, HTTP_GET, "GET", route_catalog_node_services, BODY_DEFAULT},
+    {"/v1/catalog/node-services/", true, HTTP_GET, "GET", route_catalog_node_services,
+     BODY_DEFAULT},
     {"/v1/catalog/node/", true, HTTP_GET, "GET", route_catalog_node, BODY_DEFAULT},
     {"/v1/catalog/nodes", false, HTTP_GET, "GET", route_catalog_nodes, BODY_DEFAULT},
     {"/v1/catalog/register", false, HTTP_PUT, "PUT", route_catalog_register, BODY_DEFAULT},
@@ -67,7 +74,8 @@ bool http__route_lacks_slash(struct mu_str path)
 {
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         size_t len = strlen(routes[i].path);
-        if (routes[i].prefix && path.len == len - 1 && memcmp(path.p, routes[i].path, path.len) == 0) {
+        if (routes[i].prefix && path.len == len - 1 &&
+            memcmp(path.p, routes[i].path, path.len) == 0) {
             return true;
         }
     }

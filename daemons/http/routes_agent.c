@@ -60,7 +60,8 @@ void route_agent_members(struct http_request *r)
 
 static void encode_services(struct http_request *r, struct call *c)
 {
-    encode_map(r, &((const struct agent_services_reply *)c->reply)->services, &agent_service_schema);
+    encode_map(r, &((const struct agent_services_reply *)c->reply)->services,
+               &agent_service_schema);
 }
 
 void route_agent_services(struct http_request *r)
@@ -73,12 +74,14 @@ void route_agent_services(struct http_request *r)
 
 static void encode_checks(struct http_request *r, struct call *c)
 {
-    encode_map(r, &((const struct agent_checks_reply *)c->reply)->checks, catalog_schema(CATALOG_CHECK));
+    encode_map(r, &((const struct agent_checks_reply *)c->reply)->checks,
+               catalog_schema(CATALOG_CHECK));
 }
 
 void route_agent_checks(struct http_request *r)
 {
-    if (options_check_namespace(r) && agent_call(r, &endpoint_agent_checks, encode_checks) && read_filter(r, catalog_schema(CATALOG_CHECK))) {
+    if (options_check_namespace(r) && agent_call(r, &endpoint_agent_checks, encode_checks) &&
+        read_filter(r, catalog_schema(CATALOG_CHECK))) {
         http_call_start(r);
     }
 }
@@ -92,7 +95,8 @@ static void encode_service(struct http_request *r, struct call *c)
         http_reply_text(r, 404, "unknown service ID: %s", http_cstr(r, r->rest));
         return;
     }
-    http_header(r, "X-Consul-Contenthash", "%.*s", (int)s->content_hash.len, s->content_hash.p ? s->content_hash.p : "");
+    http_header(r, "X-Consul-Contenthash", "%.*s", (int)s->content_hash.len,
+                s->content_hash.p ? s->content_hash.p : "");
     struct mu__json j = http_json(r);
     mu__json_value(&j, &agent_service_schema, s);
     http_reply_json(r, &j, 200);
@@ -137,7 +141,8 @@ void route_agent_leave(struct http_request *r)
 
 void route_agent_force_leave(struct http_request *r)
 {
-    struct agent_force_leave_request *q = agent_call(r, &endpoint_agent_force_leave, http_encode_empty);
+    struct agent_force_leave_request *q =
+        agent_call(r, &endpoint_agent_force_leave, http_encode_empty);
     if (q) {
         q->node = r->rest;
         q->prune = http_has_param(r, "prune");
@@ -166,7 +171,8 @@ static void maintain(struct http_request *r, struct mu_str service_id)
         http_reply_text(r, 400, "Invalid value for enable: \"%s\"", http_cstr(r, enable));
         return;
     }
-    struct agent_maintenance_request *q = agent_call(r, &endpoint_agent_maintenance, http_encode_empty);
+    struct agent_maintenance_request *q =
+        agent_call(r, &endpoint_agent_maintenance, http_encode_empty);
     if (q) {
         q->service_id = service_id;
         q->enable = on;

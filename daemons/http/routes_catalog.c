@@ -29,8 +29,10 @@ static void encode_nodes(struct http_request *r, struct call *c)
 
 void route_catalog_nodes(struct http_request *r)
 {
-    struct catalog_dc_request *q = read_call(r, &endpoints[ENDPOINT_CATALOG_LIST_NODES], encode_nodes);
-    if (q && options_node_meta(r, &q->node_meta_filters) && read_filter(r, catalog_schema(CATALOG_NODE))) {
+    struct catalog_dc_request *q =
+        read_call(r, &endpoints[ENDPOINT_CATALOG_LIST_NODES], encode_nodes);
+    if (q && options_node_meta(r, &q->node_meta_filters) &&
+        read_filter(r, catalog_schema(CATALOG_NODE))) {
         options_source(r, &q->source);
         r->shows_consistency = true;
         http_call_start(r);
@@ -52,7 +54,8 @@ static void encode_services(struct http_request *r, struct call *c)
 
 void route_catalog_services(struct http_request *r)
 {
-    struct catalog_dc_request *q = read_call_ns(r, &endpoints[ENDPOINT_CATALOG_LIST_SERVICES], encode_services);
+    struct catalog_dc_request *q =
+        read_call_ns(r, &endpoints[ENDPOINT_CATALOG_LIST_SERVICES], encode_services);
     if (q && options_node_meta(r, &q->node_meta_filters)) {
         options_source(r, &q->source);
         r->shows_consistency = true;
@@ -68,7 +71,8 @@ static void encode_service_nodes(struct http_request *r, struct call *c)
 
 static void service(struct http_request *r, bool connect)
 {
-    struct catalog_service_request *q = read_call_ns(r, &endpoints[ENDPOINT_CATALOG_SERVICE_NODES], encode_service_nodes);
+    struct catalog_service_request *q =
+        read_call_ns(r, &endpoints[ENDPOINT_CATALOG_SERVICE_NODES], encode_service_nodes);
     if (q && read_service(r, q) && read_filter(r, catalog_schema(CATALOG_SERVICE_NODE))) {
         q->connect = connect;
         r->shows_consistency = true;
@@ -141,7 +145,8 @@ static void encode_node_service_list(struct http_request *r, struct call *c)
 static void node(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
 {
     struct catalog_node_request *q = read_call_ns(r, e, encode);
-    if (q && read_name(r, &q->node, "Missing node name") && read_filter(r, catalog_schema(CATALOG_NODE_SERVICE))) {
+    if (q && read_name(r, &q->node, "Missing node name") &&
+        read_filter(r, catalog_schema(CATALOG_NODE_SERVICE))) {
         r->shows_consistency = true;
         http_call_start(r);
     }

@@ -22,7 +22,8 @@ static void start(struct http_request *r)
 
 void route_health_node(struct http_request *r)
 {
-    struct catalog_node_request *q = read_call_ns(r, &endpoints[ENDPOINT_HEALTH_NODE_CHECKS], encode_checks);
+    struct catalog_node_request *q =
+        read_call_ns(r, &endpoints[ENDPOINT_HEALTH_NODE_CHECKS], encode_checks);
     if (q && read_name(r, &q->node, "Missing node name")) {
         start(r);
     }
@@ -30,8 +31,10 @@ void route_health_node(struct http_request *r)
 
 void route_health_checks(struct http_request *r)
 {
-    struct catalog_service_request *q = read_call_ns(r, &endpoints[ENDPOINT_HEALTH_SERVICE_CHECKS], encode_checks);
-    if (q && options_node_meta(r, &q->node_meta_filters) && read_name(r, &q->service_name, "Missing service name")) {
+    struct catalog_service_request *q =
+        read_call_ns(r, &endpoints[ENDPOINT_HEALTH_SERVICE_CHECKS], encode_checks);
+    if (q && options_node_meta(r, &q->node_meta_filters) &&
+        read_name(r, &q->service_name, "Missing service name")) {
         options_source(r, &q->source);
         start(r);
     }
@@ -39,8 +42,10 @@ void route_health_checks(struct http_request *r)
 
 void route_health_state(struct http_request *r)
 {
-    struct catalog_checks_in_state_request *q = read_call_ns(r, &endpoints[ENDPOINT_HEALTH_CHECKS_IN_STATE], encode_checks);
-    if (q && options_node_meta(r, &q->node_meta_filters) && read_name(r, &q->state, "Missing check state")) {
+    struct catalog_checks_in_state_request *q =
+        read_call_ns(r, &endpoints[ENDPOINT_HEALTH_CHECKS_IN_STATE], encode_checks);
+    if (q && options_node_meta(r, &q->node_meta_filters) &&
+        read_name(r, &q->state, "Missing check state")) {
         options_source(r, &q->source);
         start(r);
     }
@@ -61,12 +66,14 @@ static bool all_passing(const struct catalog_check_service_node *n)
 
 static void encode_instances(struct http_request *r, struct call *c)
 {
-    const struct mu_list *nodes = &((const struct catalog_indexed_check_service_nodes *)c->reply)->nodes;
+    const struct mu_list *nodes =
+        &((const struct catalog_indexed_check_service_nodes *)c->reply)->nodes;
     bool passing = *(const bool *)r->user;
     struct mu__json j = http_json(r);
     mu__json_list(&j);
     for (size_t i = 0; i < nodes->len; i++) {
-        if ((!passing || all_passing(nodes->items[i])) && filter_match(r->filter, nodes->items[i])) {
+        if ((!passing || all_passing(nodes->items[i])) &&
+            filter_match(r->filter, nodes->items[i])) {
             mu__json_item(&j);
             mu__json_value(&j, catalog_schema(CATALOG_CHECK_SERVICE_NODE), nodes->items[i]);
         }
@@ -83,8 +90,10 @@ static void instances(struct http_request *r, bool connect)
         return;
     }
     r->user = passing;
-    struct catalog_service_request *q = read_call_ns(r, &endpoints[ENDPOINT_HEALTH_SERVICE_NODES], encode_instances);
-    if (q && read_service(r, q) && read_flag(r, "passing", passing) && read_filter(r, catalog_schema(CATALOG_CHECK_SERVICE_NODE))) {
+    struct catalog_service_request *q =
+        read_call_ns(r, &endpoints[ENDPOINT_HEALTH_SERVICE_NODES], encode_instances);
+    if (q && read_service(r, q) && read_flag(r, "passing", passing) &&
+        read_filter(r, catalog_schema(CATALOG_CHECK_SERVICE_NODE))) {
         q->connect = connect;
         r->shows_consistency = true;
         http_call_start(r);
@@ -119,5 +128,6 @@ bool read_service(struct http_request *r, struct catalog_service_request *q)
         q->tag_filter = true;
     }
     options_source(r, &q->source);
-    return options_node_meta(r, &q->node_meta_filters) && read_name(r, &q->service_name, "Missing service name");
+    return options_node_meta(r, &q->node_meta_filters) &&
+           read_name(r, &q->service_name, "Missing service name");
 }

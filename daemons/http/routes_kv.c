@@ -28,7 +28,8 @@ static void encode_entries(struct http_request *r, struct call *c)
     }
 }
 
-/* The bare value. What it is, only its writer knows: browsers are told not to guess, nor to run it. */
+/* The bare value. What it is, only its writer knows: browsers are told not to guess, nor to run it.
+ */
 static void encode_raw(struct http_request *r, struct call *c)
 {
     const struct catalog_indexed_dir_entries *reply = c->reply;
@@ -56,7 +57,8 @@ static void encode_keys(struct http_request *r, struct call *c)
 
 static void get_keys(struct http_request *r)
 {
-    struct catalog_key_list_request *q = read_call_ns(r, &endpoints[ENDPOINT_KVS_LIST_KEYS], encode_keys);
+    struct catalog_key_list_request *q =
+        read_call_ns(r, &endpoints[ENDPOINT_KVS_LIST_KEYS], encode_keys);
     if (q) {
         struct mu_str separator = http_param(r, "separator"), misspelt = http_param(r, "seperator");
         q->prefix = r->rest;
@@ -68,7 +70,8 @@ static void get_keys(struct http_request *r)
 static void get(struct http_request *r)
 {
     bool recurse = http_has_param(r, "recurse"), raw = !recurse && http_has_param(r, "raw");
-    const struct endpoint *e = recurse ? &endpoints[ENDPOINT_KVS_LIST] : &endpoints[ENDPOINT_KVS_GET];
+    const struct endpoint *e =
+        recurse ? &endpoints[ENDPOINT_KVS_LIST] : &endpoints[ENDPOINT_KVS_GET];
     struct catalog_key_request *q = read_call_ns(r, e, raw ? encode_raw : encode_entries);
     if (q && (recurse || has_key(r))) {
         q->key = r->rest;
@@ -102,7 +105,9 @@ static void encode_applied(struct http_request *r, struct call *c)
 
 static struct catalog_kvs_request *apply_call(struct http_request *r, const char *op)
 {
-    struct call *c = options_check_namespace(r) ? http_call(r, &endpoints[ENDPOINT_KVS_APPLY], encode_applied) : NULL;
+    struct call *c = options_check_namespace(r)
+                         ? http_call(r, &endpoints[ENDPOINT_KVS_APPLY], encode_applied)
+                         : NULL;
     struct catalog_kvs_request *q = c ? c->request : NULL;
     struct catalog_query_options unused = {.token = {NULL, 0}};
     if (!q || !options_read(r, &q->datacenter, &unused)) {

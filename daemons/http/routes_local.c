@@ -1,4 +1,5 @@
-/* routes_local.c - services and checks registered on this agent, and their health (http-api 2.14 to 2.19). */
+/* routes_local.c - services and checks registered on this agent, and their health (http-api 2.14
+ * to 2.19). */
 #include "routes.h"
 
 #include "agent/agent_endpoints.h"
@@ -19,7 +20,8 @@ void route_agent_service_register(struct http_request *r)
 {
     struct agent_register_service_request *q = local_call(r, &endpoint_agent_register_service);
     char err[DEFINITION_ERROR_MAX];
-    if (!q || !http_decode_body(r, catalog_schema(CATALOG_SERVICE_DEFINITION), &q->service, "Request decode failed: ")) {
+    if (!q || !http_decode_body(r, catalog_schema(CATALOG_SERVICE_DEFINITION), &q->service,
+                                "Request decode failed: ")) {
         return;
     }
     if (!definition_check_service(&q->service, &r->arena, err, sizeof err)) {
@@ -47,7 +49,8 @@ void route_agent_check_register(struct http_request *r)
 {
     struct agent_register_check_request *q = local_call(r, &endpoint_agent_register_check);
     char err[DEFINITION_ERROR_MAX];
-    if (!q || !http_decode_body(r, &definition_check_schema, &q->check, "Request decode failed: ")) {
+    if (!q ||
+        !http_decode_body(r, &definition_check_schema, &q->check, "Request decode failed: ")) {
         return;
     }
     if (!definition_check_check(&q->check, err, sizeof err)) {
@@ -115,7 +118,9 @@ void route_agent_check_update(struct http_request *r)
 
 static int status_code(struct mu_str status)
 {
-    return mu__str_eq(status, mu__cstr("passing")) ? 200 : mu__str_eq(status, mu__cstr("warning")) ? 429 : 503;
+    return mu__str_eq(status, mu__cstr("passing"))   ? 200
+           : mu__str_eq(status, mu__cstr("warning")) ? 429
+                                                     : 503;
 }
 
 static unsigned severity(struct mu_str status)
@@ -136,7 +141,8 @@ static bool wants_text(const struct http_request *r)
 }
 
 /* JSON of one or all instances, or the word alone. */
-static void reply_health(struct http_request *r, const struct mu_list *all, struct mu_str word, int status, const char *why)
+static void reply_health(struct http_request *r, const struct mu_list *all, struct mu_str word,
+                         int status, const char *why)
 {
     http_header(r, "X-Consul-Reason", "%s", why);
     if (wants_text(r)) {
@@ -158,7 +164,7 @@ static const char *header_safe(struct http_request *r, struct mu_str s)
 {
     char *copy = mu__arena_strndup(&r->arena, s.p, mu__min(s.len, 256));
     for (char *p = copy; p && *p; p++) {
-        *p = (unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p;
+        *p = (char)((unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p);
     }
     return copy ? copy : "";
 }

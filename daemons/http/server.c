@@ -9,7 +9,7 @@
 
 #define MODULE         "agent.http"
 #define LISTEN_BACKLOG 1024
-#define KV_VALUE_MAX   (512u * 1024)
+#define KV_VALUE_MAX   ((size_t)512 * 1024)
 
 static const struct mu_allocator *heap(void)
 {
@@ -21,7 +21,7 @@ void http_server_config_init(struct http_server_config *c)
     *c = (struct http_server_config){
         .segment = "",
         .kv_value_max = KV_VALUE_MAX,
-        .body_max = 1024 * 1024,
+        .body_max = (size_t)1024 * 1024,
         .header_max = 65536,
         .connections_max = 20000,
         .header_timeout_ns = 10 * MU_SEC,
@@ -30,7 +30,8 @@ void http_server_config_init(struct http_server_config *c)
     };
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len, void *arg)
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len,
+                      void *arg)
 {
     (void)l;
     http__connection_accept(arg, fd, peer, (socklen_t)len);
@@ -98,8 +99,10 @@ static bool copy_text(const char *from, char **to, const char **in_config)
 static bool prepare(struct http_server *s)
 {
     s->head = s->extra = s->body = s->packed = mu__writer_growing(heap());
-    s->gzip_ready = deflateInit2(&s->gzip, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK;
-    return s->gzip_ready && copy_headers(s) && copy_text(s->config.datacenter, &s->datacenter, &s->config.datacenter) &&
+    s->gzip_ready =
+        deflateInit2(&s->gzip, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+    return s->gzip_ready && copy_headers(s) &&
+           copy_text(s->config.datacenter, &s->datacenter, &s->config.datacenter) &&
            copy_text(s->config.node, &s->node, &s->config.node) &&
            copy_text(s->config.segment, &s->segment, &s->config.segment);
 }
@@ -110,8 +113,8 @@ static bool listen_on(struct http_server *s, size_t i, char *err, size_t errlen)
     unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
     flags |= s->config.reuse_port ? LEV_OPT_REUSEABLE_PORT : 0;
     struct sockaddr_storage at = a->addr;
-    s->listeners[i] = evconnlistener_new_bind(s->config.base, on_accept, s, flags, LISTEN_BACKLOG, (struct sockaddr *)&at,
-                                              (int)a->len);
+    s->listeners[i] = evconnlistener_new_bind(s->config.base, on_accept, s, flags, LISTEN_BACKLOG,
+                                              (struct sockaddr *)&at, (int)a->len);
     if (!s->listeners[i]) {
         snprintf(err, errlen, "cannot listen for HTTP on address %zu: %s", i, strerror(errno));
         return false;
@@ -137,7 +140,8 @@ static bool start(struct http_server *s, char *err, size_t errlen)
     return true;
 }
 
-int http_server_create(const struct http_server_config *c, struct http_server **out, char *err, size_t errlen)
+int http_server_create(const struct http_server_config *c, struct http_server **out, char *err,
+                       size_t errlen)
 {
     *out = NULL;
     struct http_server *s = mu__calloc(heap(), 1, sizeof *s);
@@ -161,7 +165,8 @@ bool http_server_address(const struct http_server *s, size_t i, struct http_addr
         return false;
     }
     out->len = sizeof out->addr;
-    return getsockname(evconnlistener_get_fd(s->listeners[i]), (struct sockaddr *)&out->addr, &out->len) == 0;
+    return getsockname(evconnlistener_get_fd(s->listeners[i]), (struct sockaddr *)&out->addr,
+                       &out->len) == 0;
 }
 
 struct http_server_stats http_server_stats(const struct http_server *s)

@@ -1,7 +1,7 @@
 /* server.h - the HTTP API on one front loop: listeners, connections, routes.
  *
- * Each front has a server of its own on the same addresses (SO_REUSEPORT); a connection lives and dies on one front. All
- * functions run on the thread of the server's event_base. */
+ * Each front has a server of its own on the same addresses (SO_REUSEPORT); a connection lives and
+ * dies on one front. All functions run on the thread of the server's event_base. */
 #pragma once
 
 #include "rpc/call.h"
@@ -19,32 +19,37 @@ struct http_address {
 
 /* Counts connections per client address over all fronts of a process. */
 struct http_clients;
-struct http_clients *http_clients_create(unsigned max_per_client); /* 0: no limit. NULL when out of memory */
+struct http_clients *
+http_clients_create(unsigned max_per_client);      /* 0: no limit. NULL when out of memory */
 void http_clients_destroy(struct http_clients *c); /* after the servers that use it */
 
 struct http_server_config {
-    struct event_base *base;          /* borrowed for the server's life */
-    struct call_backend *backend;     /* likewise; answers the calls that routes make */
-    struct http_clients *clients;     /* likewise; shared by all fronts. NULL: no cap on connections */
+    struct event_base *base;      /* borrowed for the server's life */
+    struct call_backend *backend; /* likewise; answers the calls that routes make */
+    struct http_clients *clients; /* likewise; shared by all fronts. NULL: no cap on connections */
     const struct http_address *addresses;
     size_t naddresses;
-    bool reuse_port;                  /* SO_REUSEPORT: several fronts listen on the same address */
-    const char *datacenter;           /* copied; an empty ?dc= means this one */
-    const char *node;                 /* copied; the node that near=_agent names */
-    const char *segment;              /* copied; the node's network segment, normally "" */
-    bool pretty;                      /* dev mode: every JSON reply is indented */
-    bool ui;                          /* false: GET / answers "Consul Agent" */
-    const struct http_header *headers; /* copied; http_config.response_headers, sent with every reply */
+    bool reuse_port;        /* SO_REUSEPORT: several fronts listen on the same address */
+    const char *datacenter; /* copied; an empty ?dc= means this one */
+    const char *node;       /* copied; the node that near=_agent names */
+    const char *segment;    /* copied; the node's network segment, normally "" */
+    bool pretty;            /* dev mode: every JSON reply is indented */
+    bool ui;                /* false: GET / answers "Consul Agent" */
+    const struct http_header
+        *headers; /* copied; http_config.response_headers, sent with every reply */
     size_t nheaders;
-    size_t kv_value_max;              /* limits.kv_max_value_size, bytes; default 524288 */
-    size_t body_max;                  /* other bodies, bytes; default 1 MiB */
-    size_t header_max;                /* request line and headers together, bytes; default 64 KiB */
-    unsigned connections_max;         /* of this server; default 20000, further ones are closed at once */
-    uint64_t header_timeout_ns;       /* from the first byte of a request to the end of its headers; default 10 s */
-    uint64_t body_timeout_ns;         /* for the whole body; default 60 s */
-    uint64_t idle_timeout_ns;         /* between requests, and for a reply that is not read; default 120 s */
+    size_t kv_value_max;        /* limits.kv_max_value_size, bytes; default 524288 */
+    size_t body_max;            /* other bodies, bytes; default 1 MiB */
+    size_t header_max;          /* request line and headers together, bytes; default 64 KiB */
+    unsigned connections_max;   /* of this server; default 20000, further ones are closed at once */
+    uint64_t header_timeout_ns; /* from the first byte of a request to the end of its headers;
+                                   default 10 s */
+    uint64_t body_timeout_ns;   /* for the whole body; default 60 s */
+    uint64_t
+        idle_timeout_ns; /* between requests, and for a reply that is not read; default 120 s */
 };
-void http_server_config_init(struct http_server_config *c); /* the defaults; base, backend, names stay unset */
+void http_server_config_init(
+    struct http_server_config *c); /* the defaults; base, backend, names stay unset */
 
 struct http_server_stats {
     uint64_t requests, connections_accepted, connections_refused, connections_open, calls_cancelled;
@@ -52,8 +57,8 @@ struct http_server_stats {
 
 struct http_server;
 /* Starts to listen. 0, or -1 with a sentence in err. */
-int http_server_create(const struct http_server_config *c, struct http_server **out, char *err, size_t errlen)
-    MU_MUST_USE;
+int http_server_create(const struct http_server_config *c, struct http_server **out, char *err,
+                       size_t errlen) MU_MUST_USE;
 /* Where listener i really listens (an ephemeral port was asked for). */
 bool http_server_address(const struct http_server *s, size_t i, struct http_address *out);
 struct http_server_stats http_server_stats(const struct http_server *s);

@@ -19,7 +19,8 @@ bool strconv_uint(struct mu_str s, uint64_t *out, char *err, size_t errlen)
         v = v * 10 + d;
     }
     if (why) {
-        snprintf(err, errlen, "strconv.ParseUint: parsing \"%.*s\": %s", (int)mu__min(s.len, 128), s.p ? s.p : "", why);
+        snprintf(err, errlen, "strconv.ParseUint: parsing \"%.*s\": %s", (int)mu__min(s.len, 128),
+                 s.p ? s.p : "", why);
         return false;
     }
     *out = v;

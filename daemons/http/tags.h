@@ -4,5 +4,6 @@
 #include "request.h"
 #include <muster/catalog_types.h>
 
-/* Service name, tags, node-meta and near into a request. False: wrong, and the HTTP request has been answered. */
+/* Service name, tags, node-meta and near into a request. False: wrong, and the HTTP request has
+ * been answered. */
 bool read_service(struct http_request *r, struct catalog_service_request *q);

@@ -28,7 +28,10 @@ bool uri_split(struct mu_str target, struct mu_str *path, struct mu_str *query)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 bool uri_decode(struct mu_str in, bool plus, char *out, size_t *outlen)
@@ -36,14 +39,15 @@ bool uri_decode(struct mu_str in, bool plus, char *out, size_t *outlen)
     size_t w = 0;
     for (size_t i = 0; i < in.len; i++) {
         if (in.p[i] == '%') {
-            int hi = i + 2 < in.len ? hex_digit(in.p[i + 1]) : -1, lo = i + 2 < in.len ? hex_digit(in.p[i + 2]) : -1;
+            int hi = i + 2 < in.len ? hex_digit(in.p[i + 1]) : -1,
+                lo = i + 2 < in.len ? hex_digit(in.p[i + 2]) : -1;
             if (hi < 0 || lo < 0) {
                 return false;
             }
             out[w++] = (char)(hi << 4 | lo);
             i += 2;
         } else {
-            out[w++] = plus && in.p[i] == '+' ? ' ' : in.p[i];
+            out[w++] = (char)(plus && in.p[i] == '+' ? ' ' : in.p[i]);
         }
     }
     *outlen = w;
@@ -59,7 +63,8 @@ static bool has_unclean_part(struct mu_str path)
         }
         struct mu_str rest = {path.p + i + 1, path.len - i - 1};
         if (rest.p[0] == '/' || (rest.p[0] == '.' && (rest.len == 1 || rest.p[1] == '/')) ||
-            (rest.len >= 2 && rest.p[0] == '.' && rest.p[1] == '.' && (rest.len == 2 || rest.p[2] == '/'))) {
+            (rest.len >= 2 && rest.p[0] == '.' && rest.p[1] == '.' &&
+             (rest.len == 2 || rest.p[2] == '/'))) {
             return true;
         }
     }
@@ -104,10 +109,10 @@ bool uri_is_clean(struct mu_str path, struct mu__arena *a, struct mu_str *out)
 
 static bool is_unprintable(unsigned r)
 {
-    static const unsigned ranges[][2] = {{0, 0x1f},         {0x7f, 0xa0},     {0xad, 0xad},     {0x1680, 0x1680},
-                                         {0x180e, 0x180e},  {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f},
-                                         {0x3000, 0x3000},  {0xe000, 0xf8ff}, {0xfeff, 0xfeff}, {0xfff0, 0xfffb},
-                                         {0xfffe, 0xffff},  {0xe0000, 0x10ffff}};
+    static const unsigned ranges[][2] = {
+        {0, 0x1f},        {0x7f, 0xa0},     {0xad, 0xad},     {0x1680, 0x1680},   {0x180e, 0x180e},
+        {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000},   {0xe000, 0xf8ff},
+        {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0x10ffff}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         if (r >= ranges[i][0] && r <= ranges[i][1]) {
             return true;
@@ -199,7 +204,8 @@ bool uri_has_param(const struct http_query *q, const char *key)
 
 static bool is_unreserved(unsigned char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("-_.~", c));
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c && strchr("-_.~", c));
 }
 
 static void write_escaped(struct mu__writer *w, struct mu_str s, const char *also_plain, bool plus)

@@ -190,7 +190,8 @@ const char *reply_header(const struct reply *r, const char *name)
     static char value[1024];
     for (const char *p = strstr(r->head, "\r\n"); p && p[2] != '\r'; p = strstr(p + 2, "\r\n")) {
         const char *colon = strchr(p + 2, ':');
-        if (colon && (size_t)(colon - p - 2) == strlen(name) && strncasecmp(p + 2, name, strlen(name)) == 0) {
+        if (colon && (size_t)(colon - p - 2) == strlen(name) &&
+            strncasecmp(p + 2, name, strlen(name)) == 0) {
             snprintf(value, sizeof value, "%.*s", (int)strcspn(colon + 2, "\r"), colon + 2);
             return value;
         }
@@ -200,11 +201,13 @@ const char *reply_header(const struct reply *r, const char *name)
 
 struct reply kit_ask(struct kit *k, const char *line, const char *headers, const char *body)
 {
-    char length[64] = "", *text = malloc(strlen(line) + strlen(headers) + (body ? strlen(body) : 0) + 256);
+    char length[64] = "",
+         *text = malloc(strlen(line) + strlen(headers) + (body ? strlen(body) : 0) + 256);
     if (body) {
         snprintf(length, sizeof length, "Content-Length: %zu\r\n", strlen(body));
     }
-    int n = sprintf(text, "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s%s\r\n%s", line, length, headers, body ? body : "");
+    int n = sprintf(text, "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s%s\r\n%s", line, length,
+                    headers, body ? body : "");
     int fd = kit_connect(k);
     kit_send(k, fd, text, (size_t)n);
     struct reply r = kit_receive(k, fd);

@@ -1,4 +1,5 @@
-/* http_kit.h - an HTTP server on an ephemeral port with a backend that the test plays, all on the test's thread. */
+/* http_kit.h - an HTTP server on an ephemeral port with a backend that the test plays, all on the
+ * test's thread. */
 #pragma once
 
 #include "mu_test.h"
@@ -14,16 +15,16 @@ struct kit {
     struct http_address at;
     struct call_backend backend;
     /* What the backend was asked last. */
-    struct call *held;        /* under way, if hold is set */
+    struct call *held; /* under way, if hold is set */
     char method[64];
     unsigned calls, cancelled;
     bool hold;
-    const char *error;        /* answer this */
+    const char *error;                             /* answer this */
     void (*answer)(struct kit *k, struct call *c); /* or fill c->reply; NULL: a cleared reply */
-    char request[4096];       /* the last request as JSON, when its schema has fields */
+    char request[4096]; /* the last request as JSON, when its schema has fields */
 };
 
-void kit_start(struct kit *k);  /* with k->config as kit_init left it, or changed since */
+void kit_start(struct kit *k); /* with k->config as kit_init left it, or changed since */
 void kit_init(struct kit *k);
 void kit_stop(struct kit *k);
 void kit_release(struct kit *k); /* answers the held call */
@@ -38,12 +39,15 @@ struct reply {
     char *body; /* with a zero behind it */
     size_t len;
 };
-/* One reply from fd, waiting for it as long as it takes. status 0: the server has closed the connection without one. */
+/* One reply from fd, waiting for it as long as it takes. status 0: the server has closed the
+ * connection without one. */
 struct reply kit_receive(struct kit *k, int fd);
-bool kit_closed(struct kit *k, int fd); /* waits for the server's end of the connection: nothing more, then EOF */
+bool kit_closed(struct kit *k,
+                int fd); /* waits for the server's end of the connection: nothing more, then EOF */
 void reply_free(struct reply *r);
 /* A header's value, or NULL; valid until the next call. */
 const char *reply_header(const struct reply *r, const char *name);
 
-/* A request on a connection of its own: "GET /path", more header lines ("X: y\r\n"), and a body or NULL. */
+/* A request on a connection of its own: "GET /path", more header lines ("X: y\r\n"), and a body or
+ * NULL. */
 struct reply kit_ask(struct kit *k, const char *line, const char *headers, const char *body);

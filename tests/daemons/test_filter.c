@@ -43,14 +43,18 @@ static const char *refusal(const char *text)
 {
     static char err[FILTER_ERROR_MAX];
     const struct http_filter *f;
-    return filter_parse(catalog_schema(CATALOG_NODE_SERVICE), mu__cstr(text), &arena, &f, err, sizeof err) ? "accepted" : err;
+    return filter_parse(catalog_schema(CATALOG_NODE_SERVICE), mu__cstr(text), &arena, &f, err,
+                        sizeof err)
+               ? "accepted"
+               : err;
 }
 
 static bool passes(const char *text)
 {
     char err[FILTER_ERROR_MAX];
     const struct http_filter *f = NULL;
-    if (!filter_parse(catalog_schema(CATALOG_NODE_SERVICE), mu__cstr(text), &arena, &f, err, sizeof err)) {
+    if (!filter_parse(catalog_schema(CATALOG_NODE_SERVICE), mu__cstr(text), &arena, &f, err,
+                      sizeof err)) {
         fail_msg("%s: %s", text, err);
     }
     return filter_match(f, &record);
@@ -107,7 +111,8 @@ static void test_each_operator_on_each_kind_of_field(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (strcmp(cases[i].text, "ID == web-1") == 0) {
-            assert_string_not_equal(refusal(cases[i].text), "accepted"); /* a bare word ends at the hyphen */
+            assert_string_not_equal(refusal(cases[i].text),
+                                    "accepted"); /* a bare word ends at the hyphen */
         } else if (passes(cases[i].text) != cases[i].passes) {
             fail_msg("%s", cases[i].text);
         }
@@ -133,20 +138,28 @@ static void test_what_is_wrong_is_said_as_consul_says_it(void **state)
     assert_string_equal(refusal("CreateIndex == 1"), "Selector \"CreateIndex\" is not valid");
     assert_string_equal(refusal("Proxy == 1"), "Selector \"Proxy\" is not valid");
     assert_string_equal(refusal("Expose.Checks == true"), "Selector \"Expose\" is not valid");
-    assert_string_equal(refusal("Proxy.Expose.Checks == true"), "Selector \"Proxy.Expose\" is not valid");
-    assert_string_equal(refusal("Tags == a"), "Invalid match operator \"Equal\" for selector \"Tags\"");
-    assert_string_equal(refusal("Port is empty"), "Invalid match operator \"Is Empty\" for selector \"Port\"");
-    assert_string_equal(refusal("Port not matches `1`"), "Invalid match operator \"Not Matches\" for selector \"Port\"");
-    assert_string_equal(refusal("Port == abc"), "Failed to coerce value \"abc\" for selector \"Port\": strconv.ParseInt: "
-                                                "parsing \"abc\": invalid syntax");
+    assert_string_equal(refusal("Proxy.Expose.Checks == true"),
+                        "Selector \"Proxy.Expose\" is not valid");
+    assert_string_equal(refusal("Tags == a"),
+                        "Invalid match operator \"Equal\" for selector \"Tags\"");
+    assert_string_equal(refusal("Port is empty"),
+                        "Invalid match operator \"Is Empty\" for selector \"Port\"");
+    assert_string_equal(refusal("Port not matches `1`"),
+                        "Invalid match operator \"Not Matches\" for selector \"Port\"");
+    assert_string_equal(refusal("Port == abc"),
+                        "Failed to coerce value \"abc\" for selector \"Port\": strconv.ParseInt: "
+                        "parsing \"abc\": invalid syntax");
     assert_string_equal(refusal("EnableTagOverride == maybe"),
-                        "Failed to coerce value \"maybe\" for selector \"EnableTagOverride\": strconv.ParseBool: parsing "
+                        "Failed to coerce value \"maybe\" for selector \"EnableTagOverride\": "
+                        "strconv.ParseBool: parsing "
                         "\"maybe\": invalid syntax");
-    assert_string_equal(refusal("Service matches `[`"),
-                        "Failed to compile regular expression \"[\": error parsing regexp: missing closing ]: `[`");
-    static const char *const malformed[] = {"",      "Port",        "Port ==",          "== 1",        "Port == 1 AND Port == 2",
-                                            "(",     "(Port == 1",  "Port == 1)",       "not(Port==1)", "Port == 1 and",
-                                            "Port 1", "Port is full", "Service == \"web", "1 == Port",   "Port == 1or Port == 2"};
+    assert_string_equal(
+        refusal("Service matches `[`"),
+        "Failed to compile regular expression \"[\": error parsing regexp: missing closing ]: `[`");
+    static const char *const malformed[] = {
+        "",       "Port",         "Port ==",          "== 1",         "Port == 1 AND Port == 2",
+        "(",      "(Port == 1",   "Port == 1)",       "not(Port==1)", "Port == 1 and",
+        "Port 1", "Port is full", "Service == \"web", "1 == Port",    "Port == 1or Port == 2"};
     for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
         if (!strstr(refusal(malformed[i]), "no match found")) {
             fail_msg("%s: %s", malformed[i], refusal(malformed[i]));
@@ -183,21 +196,72 @@ static void test_regular_expressions_find_what_re2_finds(void **state)
         const char *pattern, *text;
         bool found;
     } cases[] = {
-        {"", "", true}, {"a", "xax", true}, {"^a", "xa", false}, {"a$", "xa", true}, {"^$", "", true}, {"^$", "x", false},
-        {"a.c", "abc", true}, {"a.c", "a\nc", false}, {"(?s)a.c", "a\nc", true}, {"^.$", "\xc3\xa9", true},
-        {"ab|cd", "xcd", true}, {"^(ab|cd|ef)$", "ef", true}, {"^(ab|cd|)$", "", true}, {"^ab|cd$", "abx", true},
-        {"^a*$", "aaaa", true}, {"^a*$", "aab", false}, {"^a+$", "", false}, {"^(ab)+$", "ababab", true}, {"^(ab)+$", "aba", false},
-        {"^a?b$", "b", true}, {"^a??b$", "ab", true}, {"^a{2}$", "aa", true}, {"^a{2}$", "aaa", false}, {"^a{2,}$", "aaaa", true},
-        {"^a{2,3}$", "aaaa", false}, {"^a{0,1}b$", "b", true}, {"^a{0}b$", "b", true}, {"a{,2}", "a{,2}", true},
-        {"[abc]", "xbx", true}, {"^[^abc]$", "d", true}, {"[^abc]", "abc", false}, {"[a-z0-9]+$", "A9", true}, {"[]a]", "]", true},
-        {"[a\\]]", "]", true}, {"[a-]", "-", true}, {"^\\d{3}-\\d+$", "123-4", true}, {"\\D", "123", false}, {"^\\w+$", "a_1", true},
-        {"\\W", "a b", true}, {"\\s", "a\tb", true}, {"^\\S+$", "a b", false}, {"[\\d.]+$", "1.2", true}, {"[[:alpha:]]", "1a", true},
-        {"^[[:^alpha:]]$", "1", true}, {"\\bfoo\\b", "a foo b", true}, {"\\bfoo\\b", "afoo", false}, {"\\Bo", "foo", true},
-        {"(?i)WEB", "web", true}, {"(?i)[a-c]", "B", true}, {"(?i)[^a]", "A", false}, {"a(?i)b", "aB", true}, {"(?i:a)b", "AB", false},
-        {"(?:ab)+c", "ababc", true}, {"(?P<n>a)", "a", true}, {"\\x41\\x{42}", "AB", true}, {"\\.", "a", false}, {"\\.", ".", true},
-        {"\\n", "\n", true}, {"(?m)^b$", "a\nb\nc", true}, {"\\Aa\\z", "a", true}, {"(a*)*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
-        {"(a|aa)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", false}, {"^(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaab", false},
-        {"x{3}y{1,2}", "xxxy", true}, {"((a{2}){2}){2}$", "aaaaaaaa", true}, {"^((a{2}){2}){2}$", "aaaaaaa", false},
+        {"", "", true},
+        {"a", "xax", true},
+        {"^a", "xa", false},
+        {"a$", "xa", true},
+        {"^$", "", true},
+        {"^$", "x", false},
+        {"a.c", "abc", true},
+        {"a.c", "a\nc", false},
+        {"(?s)a.c", "a\nc", true},
+        {"^.$", "\xc3\xa9", true},
+        {"ab|cd", "xcd", true},
+        {"^(ab|cd|ef)$", "ef", true},
+        {"^(ab|cd|)$", "", true},
+        {"^ab|cd$", "abx", true},
+        {"^a*$", "aaaa", true},
+        {"^a*$", "aab", false},
+        {"^a+$", "", false},
+        {"^(ab)+$", "ababab", true},
+        {"^(ab)+$", "aba", false},
+        {"^a?b$", "b", true},
+        {"^a??b$", "ab", true},
+        {"^a{2}$", "aa", true},
+        {"^a{2}$", "aaa", false},
+        {"^a{2,}$", "aaaa", true},
+        {"^a{2,3}$", "aaaa", false},
+        {"^a{0,1}b$", "b", true},
+        {"^a{0}b$", "b", true},
+        {"a{,2}", "a{,2}", true},
+        {"[abc]", "xbx", true},
+        {"^[^abc]$", "d", true},
+        {"[^abc]", "abc", false},
+        {"[a-z0-9]+$", "A9", true},
+        {"[]a]", "]", true},
+        {"[a\\]]", "]", true},
+        {"[a-]", "-", true},
+        {"^\\d{3}-\\d+$", "123-4", true},
+        {"\\D", "123", false},
+        {"^\\w+$", "a_1", true},
+        {"\\W", "a b", true},
+        {"\\s", "a\tb", true},
+        {"^\\S+$", "a b", false},
+        {"[\\d.]+$", "1.2", true},
+        {"[[:alpha:]]", "1a", true},
+        {"^[[:^alpha:]]$", "1", true},
+        {"\\bfoo\\b", "a foo b", true},
+        {"\\bfoo\\b", "afoo", false},
+        {"\\Bo", "foo", true},
+        {"(?i)WEB", "web", true},
+        {"(?i)[a-c]", "B", true},
+        {"(?i)[^a]", "A", false},
+        {"a(?i)b", "aB", true},
+        {"(?i:a)b", "AB", false},
+        {"(?:ab)+c", "ababc", true},
+        {"(?P<n>a)", "a", true},
+        {"\\x41\\x{42}", "AB", true},
+        {"\\.", "a", false},
+        {"\\.", ".", true},
+        {"\\n", "\n", true},
+        {"(?m)^b$", "a\nb\nc", true},
+        {"\\Aa\\z", "a", true},
+        {"(a*)*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+        {"(a|aa)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", false},
+        {"^(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaab", false},
+        {"x{3}y{1,2}", "xxxy", true},
+        {"((a{2}){2}){2}$", "aaaaaaaa", true},
+        {"^((a{2}){2}){2}$", "aaaaaaa", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (found(cases[i].pattern, cases[i].text) != cases[i].found) {
@@ -234,13 +298,15 @@ static void test_bad_regular_expressions_are_named_as_by_go(void **state)
 static void test_every_prefix_of_an_expression_is_safe(void **state)
 {
     (void)state;
-    static const char text[] = "not (Meta[\"x-y\"] == \"1\\n\" and `a` in Tags) or Service matches `^(a|b)+[^c-d]{1,3}\\\\.(?i)x$`";
+    static const char text[] = "not (Meta[\"x-y\"] == \"1\\n\" and `a` in Tags) or Service matches "
+                               "`^(a|b)+[^c-d]{1,3}\\\\.(?i)x$`";
     for (size_t len = 0; len <= strlen(text); len++) {
         char *part = malloc(len + 1);
         memcpy(part, text, len);
         char err[FILTER_ERROR_MAX];
         const struct http_filter *f = NULL;
-        if (filter_parse(catalog_schema(CATALOG_NODE_SERVICE), (struct mu_str){part, len}, &arena, &f, err, sizeof err)) {
+        if (filter_parse(catalog_schema(CATALOG_NODE_SERVICE), (struct mu_str){part, len}, &arena,
+                         &f, err, sizeof err)) {
             (void)filter_match(f, &record);
         }
         free(part);

@@ -1,4 +1,5 @@
-/* Every route: which call it makes of a request, which options it refuses, and how the answer looks. */
+/* Every route: which call it makes of a request, which options it refuses, and how the answer
+ * looks. */
 #include "http_kit.h"
 
 #include "agent/agent_endpoints.h"
@@ -20,7 +21,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static void ask(const char *line, const char *headers, const char *body, int status, const char *expected)
+static void ask(const char *line, const char *headers, const char *body, int status,
+                const char *expected)
 {
     struct reply r = kit_ask(&k, line, headers, body);
     if (r.status != status || (expected && strcmp(r.body, expected) != 0)) {
@@ -53,8 +55,10 @@ static void test_each_route_makes_its_call(void **state)
         {"GET /v1/catalog/service/web", NULL, "Catalog.ServiceNodes", 200, "[]"},
         {"GET /v1/catalog/connect/web", NULL, "Catalog.ServiceNodes", 200, "[]"},
         {"GET /v1/catalog/node/a", NULL, "Catalog.NodeServices", 200, "null"},
-        {"GET /v1/catalog/node-services/a", NULL, "Catalog.NodeServiceList", 200, "{\"Node\":null,\"Services\":null}"},
-        {"PUT /v1/catalog/register", "{\"Node\":\"a\",\"Address\":\"b\"}", "Catalog.Register", 200, "true"},
+        {"GET /v1/catalog/node-services/a", NULL, "Catalog.NodeServiceList", 200,
+         "{\"Node\":null,\"Services\":null}"},
+        {"PUT /v1/catalog/register", "{\"Node\":\"a\",\"Address\":\"b\"}", "Catalog.Register", 200,
+         "true"},
         {"PUT /v1/catalog/deregister", "{\"Node\":\"a\"}", "Catalog.Deregister", 200, "true"},
         {"GET /v1/health/node/a", NULL, "Health.NodeChecks", 200, "[]"},
         {"GET /v1/health/checks/web", NULL, "Health.ServiceChecks", 200, "[]"},
@@ -76,7 +80,8 @@ static void test_each_route_makes_its_call(void **state)
         {"PUT /v1/agent/service/deregister/a", NULL, "Agent.DeregisterService", 200, ""},
         {"PUT /v1/agent/service/maintenance/a?enable=true", NULL, "Agent.Maintenance", 200, ""},
         {"PUT /v1/agent/maintenance?enable=0", NULL, "Agent.Maintenance", 200, ""},
-        {"PUT /v1/agent/check/register", "{\"Name\":\"a\",\"TTL\":\"10s\"}", "Agent.RegisterCheck", 200, ""},
+        {"PUT /v1/agent/check/register", "{\"Name\":\"a\",\"TTL\":\"10s\"}", "Agent.RegisterCheck",
+         200, ""},
         {"PUT /v1/agent/check/deregister/a", NULL, "Agent.DeregisterCheck", 200, ""},
         {"PUT /v1/agent/check/pass/a", NULL, "Agent.UpdateCheck", 200, ""},
         {"PUT /v1/agent/check/warn/a", NULL, "Agent.UpdateCheck", 200, ""},
@@ -131,11 +136,16 @@ static void test_paths_are_cleaned_by_a_redirect(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"GET /v1//kv/a", "/v1/kv/a"},         {"GET /v1/kv/a//b?x=1&y", "/v1/kv/a/b?x=1&y"},
-        {"PUT /v1/./kv/a", "/v1/kv/a"},        {"GET /v1/agent/../kv/a/", "/v1/kv/a/"},
-        {"GET /../..", "/"},                   {"GET /v1/kv/a%2F%2Fb", "/v1/kv/a/b"},
-        {"GET /v1/kv/%2e%2e/x", "/v1/x"},      {"DELETE /v1/kv/a%20//b", "/v1/kv/a%20/b"},
-        {"GET /v1/kv?x=y", "/v1/kv/?x=y"},     {"GET /v1/health/service", "/v1/health/service/"},
+        {"GET /v1//kv/a", "/v1/kv/a"},
+        {"GET /v1/kv/a//b?x=1&y", "/v1/kv/a/b?x=1&y"},
+        {"PUT /v1/./kv/a", "/v1/kv/a"},
+        {"GET /v1/agent/../kv/a/", "/v1/kv/a/"},
+        {"GET /../..", "/"},
+        {"GET /v1/kv/a%2F%2Fb", "/v1/kv/a/b"},
+        {"GET /v1/kv/%2e%2e/x", "/v1/x"},
+        {"DELETE /v1/kv/a%20//b", "/v1/kv/a%20/b"},
+        {"GET /v1/kv?x=y", "/v1/kv/?x=y"},
+        {"GET /v1/health/service", "/v1/health/service/"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct reply r = kit_ask(&k, cases[i][0], "", NULL);
@@ -149,8 +159,13 @@ static void test_unknown_paths_and_odd_ones(void **state)
 {
     (void)state;
     ask("GET /", "", NULL, 200, "Consul Agent");
-    static const char *const unknown[] = {"GET /v1", "GET /v1/", "GET /v1/agent/selfish", "GET /v1/kvs", "GET /v1/agent/self/",
-                                          "PUT /v1/event/nothing", "GET /ui"};
+    static const char *const unknown[] = {"GET /v1",
+                                          "GET /v1/",
+                                          "GET /v1/agent/selfish",
+                                          "GET /v1/kvs",
+                                          "GET /v1/agent/self/",
+                                          "PUT /v1/event/nothing",
+                                          "GET /ui"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         ask(unknown[i], "", NULL, 404, "");
     }
@@ -222,14 +237,20 @@ static void test_bad_options_are_refused(void **state)
         {"GET /v1/catalog/nodes?index=x", "", "Invalid index"},
         {"GET /v1/catalog/nodes?index=-1", "", "Invalid index"},
         {"GET /v1/catalog/nodes?wait=10", "", "Invalid wait time"},
-        {"GET /v1/catalog/nodes?stale&consistent", "", "Cannot specify ?stale with ?consistent, conflicting semantics."},
-        {"GET /v1/catalog/nodes?cached&consistent", "", "Cannot specify ?cached with ?consistent, conflicting semantics."},
+        {"GET /v1/catalog/nodes?stale&consistent", "",
+         "Cannot specify ?stale with ?consistent, conflicting semantics."},
+        {"GET /v1/catalog/nodes?cached&consistent", "",
+         "Cannot specify ?cached with ?consistent, conflicting semantics."},
         {"GET /v1/catalog/nodes?max_stale=abc", "", "Invalid max_stale value \"abc\""},
         {"GET /v1/catalog/services?ns=x", "",
-         "Bad request: Invalid query parameter: \"ns\" - Namespaces are a Consul Enterprise feature"},
-        {"PUT /v1/kv/a?ns=x", "", "Bad request: Invalid query parameter: \"ns\" - Namespaces are a Consul Enterprise feature"},
+         "Bad request: Invalid query parameter: \"ns\" - Namespaces are a Consul Enterprise "
+         "feature"},
+        {"PUT /v1/kv/a?ns=x", "",
+         "Bad request: Invalid query parameter: \"ns\" - Namespaces are a Consul Enterprise "
+         "feature"},
         {"GET /v1/health/state/any", "X-Consul-Namespace: x\r\n",
-         "Bad request: Invalid header: \"X-Consul-Namespace\" - Namespaces are a Consul Enterprise feature"},
+         "Bad request: Invalid header: \"X-Consul-Namespace\" - Namespaces are a Consul Enterprise "
+         "feature"},
         {"GET /v1/catalog/nodes", "Cache-Control: max-age=x\r\n", "Invalid Cache-Control header."},
         {"GET /v1/catalog/service/", "", "Missing service name"},
         {"GET /v1/catalog/node/", "", "Missing node name"},
@@ -247,7 +268,8 @@ static void test_bad_options_are_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ask(cases[i].line, cases[i].headers, NULL, 400, cases[i].text);
     }
-    ask("GET /v1/agent/members?segment=a", "", NULL, 500, "Network segments are not supported in this version of Consul");
+    ask("GET /v1/agent/members?segment=a", "", NULL, 500,
+        "Network segments are not supported in this version of Consul");
 }
 
 static void test_bad_bodies_are_refused(void **state)
@@ -255,7 +277,8 @@ static void test_bad_bodies_are_refused(void **state)
     (void)state;
     static const char *const cases[][3] = {
         {"PUT /v1/catalog/register", "", "Request decode failed: EOF"},
-        {"PUT /v1/catalog/register", "{\"Bad\":1}", "Request decode failed: json: unknown field \"Bad\""},
+        {"PUT /v1/catalog/register", "{\"Bad\":1}",
+         "Request decode failed: json: unknown field \"Bad\""},
         {"PUT /v1/catalog/deregister", "{", "Request decode failed: unexpected EOF"},
         {"PUT /v1/agent/service/register", "x",
          "Request decode failed: invalid character 'x' looking for beginning of value"},
@@ -263,7 +286,8 @@ static void test_bad_bodies_are_refused(void **state)
         {"PUT /v1/agent/check/register", "{\"TTL\":\"10s\"}", "Missing check name"},
         {"PUT /v1/agent/check/update/x", "{\"Status\":\"foo\"}", "Invalid check status: 'foo'"},
         {"PUT /v1/agent/check/update/x", "{\"Status\":1}",
-         "Request decode failed: json: cannot unmarshal number into Go struct field checkUpdate.Status of type string"},
+         "Request decode failed: json: cannot unmarshal number into Go struct field "
+         "checkUpdate.Status of type string"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ask(cases[i][0], "", cases[i][1], 400, cases[i][2]);
@@ -285,20 +309,28 @@ static void look_at_nodes(struct kit *kit, struct call *c)
     options = q->options;
     source = q->source;
     snprintf(names[0], 64, "%.*s", (int)q->datacenter.len, q->datacenter.p);
-    snprintf(names[1], 64, "%.*s", (int)q->options.token.len, q->options.token.p ? q->options.token.p : "");
-    snprintf(names[2], 64, "%.*s", (int)q->source.node.len, q->source.node.p ? q->source.node.p : "");
+    snprintf(names[1], 64, "%.*s", (int)q->options.token.len,
+             q->options.token.p ? q->options.token.p : "");
+    snprintf(names[2], 64, "%.*s", (int)q->source.node.len,
+             q->source.node.p ? q->source.node.p : "");
     snprintf(names[3], 64, "%zu", q->node_meta_filters.len);
-    reply->meta = (struct catalog_query_meta){.index = 77, .known_leader = true, .last_contact_ns = 1500 * 1000000};
+    reply->meta = (struct catalog_query_meta){
+        .index = 77, .known_leader = true, .last_contact_ns = 1500 * 1000000};
 }
 
 static void test_reads_carry_their_options(void **state)
 {
     (void)state;
     k.answer = look_at_nodes;
-    struct reply r = kit_ask(&k, "GET /v1/catalog/nodes?index=12&wait=1m30s&stale&dc=dc2&near=_agent&node-meta=a:b&node-meta=c:d:e",
-                             "X-Consul-Token: secret\r\n", NULL);
+    struct reply r =
+        kit_ask(&k,
+                "GET "
+                "/v1/catalog/"
+                "nodes?index=12&wait=1m30s&stale&dc=dc2&near=_agent&node-meta=a:b&node-meta=c:d:e",
+                "X-Consul-Token: secret\r\n", NULL);
     assert_int_equal(r.status, 200);
-    assert_true(options.min_query_index == 12 && options.max_query_time_ns == 90000000000 && options.allow_stale);
+    assert_true(options.min_query_index == 12 && options.max_query_time_ns == 90000000000 &&
+                options.allow_stale);
     assert_string_equal(names[0], "dc2");
     assert_string_equal(names[1], "secret");
     assert_string_equal(names[2], "n1");
@@ -309,7 +341,8 @@ static void test_reads_carry_their_options(void **state)
     assert_string_equal(reply_header(&r, "X-Consul-Effective-Consistency"), "stale");
     assert_string_equal(reply_header(&r, "Content-Type"), "application/json");
     reply_free(&r);
-    r = kit_ask(&k, "GET /v1/catalog/nodes?token=first&consistent", "X-Consul-Token: second\r\n", NULL);
+    r = kit_ask(&k, "GET /v1/catalog/nodes?token=first&consistent", "X-Consul-Token: second\r\n",
+                NULL);
     assert_string_equal(names[0], "dc1");
     assert_string_equal(names[1], "first");
     assert_true(options.require_consistent);
@@ -342,7 +375,8 @@ static void test_errors_have_their_status_and_headers(void **state)
         const char *body;
     } cases[] = {
         {"No cluster leader", 500, "No cluster leader"},
-        {"rpc error making call: Permission denied", 403, "rpc error making call: Permission denied"},
+        {"rpc error making call: Permission denied", 403,
+         "rpc error making call: Permission denied"},
         {"ACL not found", 403, "ACL not found"},
         {"rpc error making call: RPC rate limit exceeded", 429, ""},
         {"No path to datacenter", 500, "No path to datacenter"},
@@ -359,7 +393,8 @@ static void test_errors_have_their_status_and_headers(void **state)
         reply_free(&r);
     }
     k.error = "No service registered with ID \"x\"";
-    ask("PUT /v1/agent/service/maintenance/x?enable=true", "", NULL, 404, "No service registered with ID \"x\"");
+    ask("PUT /v1/agent/service/maintenance/x?enable=true", "", NULL, 404,
+        "No service registered with ID \"x\"");
 }
 
 static struct catalog_check passing = {.status = {"passing", 7}, .check_id = {"c1", 2}},
@@ -371,9 +406,11 @@ static void answer_instances(struct kit *kit, struct call *c)
 {
     (void)kit;
     static void *good[] = {&passing}, *bad[] = {&passing, &critical};
-    static struct catalog_check_service_node healthy = {&node, &service, {good, 1}}, sick = {&node, &service, {bad, 2}};
+    static struct catalog_check_service_node healthy = {&node, &service, {good, 1}},
+                                             sick = {&node, &service, {bad, 2}};
     static void *all[] = {&sick, &healthy};
-    *(struct catalog_indexed_check_service_nodes *)c->reply = (struct catalog_indexed_check_service_nodes){.nodes = {all, 2}};
+    *(struct catalog_indexed_check_service_nodes *)c->reply =
+        (struct catalog_indexed_check_service_nodes){.nodes = {all, 2}};
 }
 
 static size_t count(const char *text, const char *part)
@@ -392,8 +429,10 @@ static void test_passing_drops_instances_with_any_other_check(void **state)
     static const struct {
         const char *line;
         size_t instances;
-    } cases[] = {{"GET /v1/health/service/s", 2}, {"GET /v1/health/service/s?passing", 1},
-                 {"GET /v1/health/service/s?passing=1", 1}, {"GET /v1/health/service/s?passing=false", 2}};
+    } cases[] = {{"GET /v1/health/service/s", 2},
+                 {"GET /v1/health/service/s?passing", 1},
+                 {"GET /v1/health/service/s?passing=1", 1},
+                 {"GET /v1/health/service/s?passing=false", 2}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct reply r = kit_ask(&k, cases[i].line, "", NULL);
         assert_int_equal(r.status, 200);
@@ -416,9 +455,11 @@ static void test_pretty_answers_are_indented_and_end_their_line(void **state)
 static void answer_entry(struct kit *kit, struct call *c)
 {
     (void)kit;
-    static struct catalog_dir_entry e = {.key = {"a", 1}, .value = {"x<y", 3}, .flags = 1, .create_index = 2, .modify_index = 3};
+    static struct catalog_dir_entry e = {
+        .key = {"a", 1}, .value = {"x<y", 3}, .flags = 1, .create_index = 2, .modify_index = 3};
     static void *items[] = {&e};
-    *(struct catalog_indexed_dir_entries *)c->reply = (struct catalog_indexed_dir_entries){.entries = {items, 1}};
+    *(struct catalog_indexed_dir_entries *)c->reply =
+        (struct catalog_indexed_dir_entries){.entries = {items, 1}};
 }
 
 static void test_values_come_as_json_or_raw(void **state)
@@ -426,7 +467,8 @@ static void test_values_come_as_json_or_raw(void **state)
     (void)state;
     k.answer = answer_entry;
     ask("GET /v1/kv/a", "", NULL, 200,
-        "[{\"LockIndex\":0,\"Key\":\"a\",\"Flags\":1,\"Value\":\"eDx5\",\"CreateIndex\":2,\"ModifyIndex\":3}]");
+        "[{\"LockIndex\":0,\"Key\":\"a\",\"Flags\":1,\"Value\":\"eDx5\",\"CreateIndex\":2,"
+        "\"ModifyIndex\":3}]");
     struct reply r = kit_ask(&k, "GET /v1/kv/a?raw", "", NULL);
     assert_string_equal(r.body, "x<y");
     assert_string_equal(reply_header(&r, "Content-Type"), "text/plain");
@@ -440,10 +482,12 @@ static void answer_health(struct kit *kit, struct call *c)
 {
     (void)kit;
     static struct agent_service s = {.id = {"s", 1}};
-    static struct agent_service_health ok = {{"passing", 7}, &s, {NULL, 0}}, warn = {{"warning", 7}, &s, {NULL, 0}};
+    static struct agent_service_health ok = {{"passing", 7}, &s, {NULL, 0}},
+                                       warn = {{"warning", 7}, &s, {NULL, 0}};
     static void *all[] = {&ok, &warn};
     const struct agent_service_health_request *q = c->request;
-    *(struct agent_service_health_reply *)c->reply = (struct agent_service_health_reply){.instances = {all, q->id.len ? 1 : 2}};
+    *(struct agent_service_health_reply *)c->reply =
+        (struct agent_service_health_reply){.instances = {all, q->id.len ? 1 : 2}};
 }
 
 static void test_health_of_a_local_service_is_the_status(void **state)

@@ -87,7 +87,8 @@ static void test_pipelined_requests_wait_for_the_one_before_them(void **state)
 static void test_a_request_may_come_byte_by_byte(void **state)
 {
     (void)state;
-    static const char text[] = "\r\nPUT /v1/kv/a?flags=7 HTTP/1.1\nHost: x\r\nContent-Length: 5\n\r\nhello";
+    static const char text[] =
+        "\r\nPUT /v1/kv/a?flags=7 HTTP/1.1\nHost: x\r\nContent-Length: 5\n\r\nhello";
     int fd = kit_connect(&k);
     for (const char *p = text; *p; p++) {
         kit_send(&k, fd, p, 1);
@@ -100,8 +101,9 @@ static void test_a_request_may_come_byte_by_byte(void **state)
 static void test_chunked_bodies_are_put_together(void **state)
 {
     (void)state;
-    static const char text[] = "PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-                               "3;ext=1\r\nhel\r\n2\r\nlo\r\n0\r\nTrailer: x\r\n\r\n";
+    static const char text[] =
+        "PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "3;ext=1\r\nhel\r\n2\r\nlo\r\n0\r\nTrailer: x\r\n\r\n";
     int fd = kit_connect(&k);
     say(fd, text);
     expect(fd, 200, "true");
@@ -135,14 +137,19 @@ static void test_malformed_requests_are_refused_and_end_the_connection(void **st
         {"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nHost: x\r\nnocolon\r\n\r\n", 400},
-        {"PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400},
+        {"PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+         400},
         {"PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\na", 400},
         {"PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\na", 400},
-        {"PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+        {"PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n0\r\n\r\n",
+         400},
         {"PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501},
         {"PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
         {"PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabX", 400},
-        {"PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 400},
+        {"PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+         "chunked\r\n\r\nffffffffffffffffff\r\n",
+         400},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int fd = kit_connect(&k);
@@ -189,7 +196,8 @@ static void test_a_body_that_is_too_large_is_refused_by_its_length(void **state)
 {
     (void)state;
     int fd = kit_connect(&k);
-    say(fd, "PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 524289\r\n\r\n"); /* not one byte of it */
+    say(fd, "PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 524289\r\n\r\n"); /* not one byte
+                                                                                      of it */
     expect(fd, 413,
            "Request body(524289 bytes) too large, max size: 524288 bytes. See "
            "https://www.consul.io/docs/agent/options.html#kv_max_value_size.");
@@ -231,7 +239,8 @@ static void test_a_client_is_told_to_continue(void **state)
 {
     (void)state;
     int fd = kit_connect(&k);
-    say(fd, "PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+    say(fd,
+        "PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
     struct reply r = kit_receive(&k, fd);
     assert_int_equal(r.status, 100);
     say(fd, "x");
@@ -286,7 +295,8 @@ static void test_a_client_that_only_stops_sending_is_answered(void **state)
 static void test_slow_clients_are_cut_off(void **state)
 {
     (void)state;
-    static const char *const slow[] = {"", "GET / HT", "PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"};
+    static const char *const slow[] = {
+        "", "GET / HT", "PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"};
     for (size_t i = 0; i < 3; i++) {
         int fd = kit_connect(&k);
         say(fd, slow[i]);
@@ -359,17 +369,22 @@ static void test_large_answers_wait_for_slow_readers(void **state)
 static void test_answers_are_compressed_for_those_who_ask(void **state)
 {
     (void)state;
-    struct reply r = kit_ask(&k, "GET /v1/status/leader", "Accept-Encoding: deflate, GZIP;q=0.5\r\n", NULL);
+    struct reply r =
+        kit_ask(&k, "GET /v1/status/leader", "Accept-Encoding: deflate, GZIP;q=0.5\r\n", NULL);
     assert_string_equal(reply_header(&r, "Content-Encoding"), "gzip");
     assert_string_equal(reply_header(&r, "Vary"), "Accept-Encoding");
     char plain[16] = "";
-    z_stream z = {.next_in = (Bytef *)r.body, .avail_in = (uInt)r.len, .next_out = (Bytef *)plain, .avail_out = sizeof plain};
+    z_stream z = {.next_in = (Bytef *)r.body,
+                  .avail_in = (uInt)r.len,
+                  .next_out = (Bytef *)plain,
+                  .avail_out = sizeof plain};
     assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
     assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
     inflateEnd(&z);
     assert_string_equal(plain, "\"\"");
     reply_free(&r);
-    static const char *const no[] = {"", "Accept-Encoding: gzip;q=0\r\n", "Accept-Encoding: gzip; q=0.000\r\n",
+    static const char *const no[] = {"", "Accept-Encoding: gzip;q=0\r\n",
+                                     "Accept-Encoding: gzip; q=0.000\r\n",
                                      "Accept-Encoding: identity\r\n", "Accept-Encoding: xgzip\r\n"};
     for (size_t i = 0; i < sizeof no / sizeof *no; i++) {
         r = kit_ask(&k, "GET /v1/status/leader", no[i], NULL);
@@ -435,7 +450,8 @@ static void test_configured_headers_are_on_every_answer(void **state)
     k.config.headers = headers;
     k.config.nheaders = 2;
     kit_start(&k);
-    static const char *const lines[] = {"GET /v1/status/leader", "GET /nope", "POST /v1/kv/a", "GET /a//b"};
+    static const char *const lines[] = {"GET /v1/status/leader", "GET /nope", "POST /v1/kv/a",
+                                        "GET /a//b"};
     for (size_t i = 0; i < 4; i++) {
         struct reply r = kit_ask(&k, lines[i], "", NULL);
         assert_string_equal(reply_header(&r, "X-Mine"), "yes");

@@ -79,48 +79,67 @@ static void test_type_errors_are_worded_as_by_go(void **state)
         enum catalog_type type;
         const char *text, *why;
     } cases[] = {
-        {SERVICE, "{\"Port\":\"x\"}", "json: cannot unmarshal string into Go struct field .Port of type int"},
-        {SERVICE, "{\"Port\":1.5}", "json: cannot unmarshal number 1.5 into Go struct field .Port of type int"},
+        {SERVICE, "{\"Port\":\"x\"}",
+         "json: cannot unmarshal string into Go struct field .Port of type int"},
+        {SERVICE, "{\"Port\":1.5}",
+         "json: cannot unmarshal number 1.5 into Go struct field .Port of type int"},
         {SERVICE, "{\"Port\":99999999999999999999}",
-         "json: cannot unmarshal number 99999999999999999999 into Go struct field .Port of type int"},
-        {SERVICE, "{\"Name\":1}", "json: cannot unmarshal number into Go struct field .Name of type string"},
-        {SERVICE, "{\"Tags\":\"x\"}", "json: cannot unmarshal string into Go struct field .Tags of type []string"},
-        {SERVICE, "{\"Tags\":[1]}", "json: cannot unmarshal number into Go struct field .Tags of type string"},
-        {SERVICE, "{\"Meta\":{\"a\":1}}", "json: cannot unmarshal number into Go struct field .Meta of type string"},
-        {SERVICE, "{\"Meta\":[]}", "json: cannot unmarshal array into Go struct field .Meta of type map[string]string"},
-        {SERVICE, "{\"Check\":{\"HTTP\":1}}", "json: cannot unmarshal number into Go struct field .Check of type string"},
+         "json: cannot unmarshal number 99999999999999999999 into Go struct field .Port of type "
+         "int"},
+        {SERVICE, "{\"Name\":1}",
+         "json: cannot unmarshal number into Go struct field .Name of type string"},
+        {SERVICE, "{\"Tags\":\"x\"}",
+         "json: cannot unmarshal string into Go struct field .Tags of type []string"},
+        {SERVICE, "{\"Tags\":[1]}",
+         "json: cannot unmarshal number into Go struct field .Tags of type string"},
+        {SERVICE, "{\"Meta\":{\"a\":1}}",
+         "json: cannot unmarshal number into Go struct field .Meta of type string"},
+        {SERVICE, "{\"Meta\":[]}",
+         "json: cannot unmarshal array into Go struct field .Meta of type map[string]string"},
+        {SERVICE, "{\"Check\":{\"HTTP\":1}}",
+         "json: cannot unmarshal number into Go struct field .Check of type string"},
         {SERVICE, "{\"Check\":{\"Header\":{\"a\":\"b\"}}}",
          "json: cannot unmarshal string into Go struct field .Check of type []string"},
         {SERVICE, "{\"Checks\":{}}",
          "json: cannot unmarshal object into Go struct field .Checks of type structs.CheckTypes"},
         {SERVICE, "{\"Weights\":{\"Passing\":\"x\"}}",
          "json: cannot unmarshal string into Go struct field Weights.Weights.Passing of type int"},
-        {SERVICE, "{\"Weights\":1}", "json: cannot unmarshal number into Go struct field .Weights of type structs.Weights"},
+        {SERVICE, "{\"Weights\":1}",
+         "json: cannot unmarshal number into Go struct field .Weights of type structs.Weights"},
         {SERVICE, "{\"Proxy\":{\"Upstreams\":[{\"LocalBindPort\":\"x\"}]}}",
          "json: cannot unmarshal string into Go struct field .Proxy of type int"},
         {SERVICE, "{\"EnableTagOverride\":\"x\"}",
          "json: cannot unmarshal string into Go struct field .EnableTagOverride of type bool"},
         {SERVICE, "{\"TaggedAddresses\":{\"x\":{\"Port\":\"y\"}}}",
-         "json: cannot unmarshal string into Go struct field ServiceAddress.TaggedAddresses.Port of type int"},
+         "json: cannot unmarshal string into Go struct field ServiceAddress.TaggedAddresses.Port "
+         "of type int"},
         {SERVICE, "{\"Bad\":1}", "json: unknown field \"Bad\""},
         {SERVICE, "{\"Check\":{\"Bad\":1}}", "json: unknown field \"Bad\""},
         {SERVICE, "{\"Namespace\":\"a\"}", "json: unknown field \"Namespace\""},
-        {SERVICE, "{\"Port\":\"x\",\"Bad\":1}", "json: cannot unmarshal string into Go struct field .Port of type int"},
+        {SERVICE, "{\"Port\":\"x\",\"Bad\":1}",
+         "json: cannot unmarshal string into Go struct field .Port of type int"},
         {CATALOG_REGISTER_REQUEST, "{\"Node\":1}",
          "json: cannot unmarshal number into Go struct field RegisterRequest.Node of type string"},
         {CATALOG_REGISTER_REQUEST, "{\"Service\":1}",
-         "json: cannot unmarshal number into Go struct field RegisterRequest.Service of type structs.NodeService"},
+         "json: cannot unmarshal number into Go struct field RegisterRequest.Service of type "
+         "structs.NodeService"},
         {CATALOG_REGISTER_REQUEST, "{\"Service\":{\"Port\":\"x\"}}",
          "json: cannot unmarshal string into Go struct field NodeService.Service.Port of type int"},
         {CATALOG_REGISTER_REQUEST, "{\"Check\":{\"Status\":1}}",
-         "json: cannot unmarshal number into Go struct field HealthCheck.Check.Status of type string"},
-        {CATALOG_REGISTER_REQUEST, "{\"Check\":{\"Definition\":{\"Interval\":\"zz\"}}}", "time: invalid duration \"zz\""},
-        {CATALOG_REGISTER_REQUEST, "{\"Service\":{\"Proxy\":{\"Upstreams\":[{\"LocalBindPort\":\"x\"}]}}}",
-         "json: cannot unmarshal string into Go struct field NodeService.Service.Proxy of type int"},
+         "json: cannot unmarshal number into Go struct field HealthCheck.Check.Status of type "
+         "string"},
+        {CATALOG_REGISTER_REQUEST, "{\"Check\":{\"Definition\":{\"Interval\":\"zz\"}}}",
+         "time: invalid duration \"zz\""},
+        {CATALOG_REGISTER_REQUEST,
+         "{\"Service\":{\"Proxy\":{\"Upstreams\":[{\"LocalBindPort\":\"x\"}]}}}",
+         "json: cannot unmarshal string into Go struct field NodeService.Service.Proxy of type "
+         "int"},
         {CATALOG_REGISTER_REQUEST, "{\"Namespace\":\"x\"}",
          "json: unknown field \"Namespace\" - Namespaces are a Consul Enterprise feature"},
-        {CATALOG_REGISTER_REQUEST, "[1]", "json: cannot unmarshal array into Go value of type structs.RegisterRequest"},
-        {CATALOG_REGISTER_REQUEST, "7", "json: cannot unmarshal number into Go value of type structs.RegisterRequest"},
+        {CATALOG_REGISTER_REQUEST, "[1]",
+         "json: cannot unmarshal array into Go value of type structs.RegisterRequest"},
+        {CATALOG_REGISTER_REQUEST, "7",
+         "json: cannot unmarshal number into Go value of type structs.RegisterRequest"},
         {CHECK, "{\"TTL\":\"abc\"}", "time: invalid duration \"abc\""},
         {CHECK, "{\"TTL\":\"5\"}", "time: missing unit in duration \"5\""},
         {CHECK, "{\"TTL\":\"10z\"}", "time: unknown unit \"z\" in duration \"10z\""},
@@ -137,11 +156,12 @@ static void test_keys_match_in_any_case_and_by_alias(void **state)
     struct mu__arena a;
     void *out;
     mu__arena_init(&a, NULL, 0);
-    assert_true(decode(SERVICE, &a,
-                       "{\"nAmE\":\"web\",\"ID\":\"w1\",\"enable_tag_override\":true,\"PORT\":80,"
-                       "\"tagged_addresses\":{\"wan\":{\"address\":\"1.2.3.4\",\"port\":9}},"
-                       "\"Tags\":[\"a\",null,\"b\"],\"Meta\":{\"b\":\"2\",\"a\":\"1\",\"b\":\"3\"}}",
-                       &out));
+    assert_true(
+        decode(SERVICE, &a,
+               "{\"nAmE\":\"web\",\"ID\":\"w1\",\"enable_tag_override\":true,\"PORT\":80,"
+               "\"tagged_addresses\":{\"wan\":{\"address\":\"1.2.3.4\",\"port\":9}},"
+               "\"Tags\":[\"a\",null,\"b\"],\"Meta\":{\"b\":\"2\",\"a\":\"1\",\"b\":\"3\"}}",
+               &out));
     const struct catalog_service_definition *d = out;
     assert_true(mu__str_is(d->name, "web"));
     assert_true(d->enable_tag_override);
@@ -163,7 +183,8 @@ static void test_null_leaves_the_default_and_the_last_key_wins(void **state)
     struct mu__arena a;
     mu__arena_init(&a, NULL, 0);
     struct catalog_service_definition d = {.port = 7, .name = {"old", 3}};
-    static const char text[] = "{\"Port\":null,\"Name\":\"x\",\"Name\":\"y\",\"Proxy\":null} trailing";
+    static const char text[] =
+        "{\"Port\":null,\"Name\":\"x\",\"Name\":\"y\",\"Proxy\":null} trailing";
     assert_true(json_decode(catalog_schema(SERVICE), text, strlen(text), &a, &d, err, sizeof err));
     assert_int_equal(d.port, 7);
     assert_true(mu__str_is(d.name, "y"));
@@ -178,9 +199,14 @@ static void test_durations_are_text_or_nanoseconds(void **state)
     static const struct {
         const char *text;
         int64_t ns;
-    } cases[] = {{"{\"TTL\":\"1m30s\"}", 90000000000}, {"{\"TTL\":1500}", 1500}, {"{\"TTL\":1.5}", 1},
-                 {"{\"TTL\":1e9}", 1000000000},        {"{\"TTL\":-1}", -1},     {"{\"TTL\":true}", 0},
-                 {"{\"TTL\":[]}", 0},                  {"{\"TTL\":null}", 0}};
+    } cases[] = {{"{\"TTL\":\"1m30s\"}", 90000000000},
+                 {"{\"TTL\":1500}", 1500},
+                 {"{\"TTL\":1.5}", 1},
+                 {"{\"TTL\":1e9}", 1000000000},
+                 {"{\"TTL\":-1}", -1},
+                 {"{\"TTL\":true}", 0},
+                 {"{\"TTL\":[]}", 0},
+                 {"{\"TTL\":null}", 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct mu__arena a;
         void *out;
@@ -225,10 +251,13 @@ static void test_bytes_are_base64_and_large_numbers_are_exact(void **state)
     struct mu__arena a;
     void *out;
     mu__arena_init(&a, NULL, 0);
-    assert_true(decode(CATALOG_DIR_ENTRY, &a, "{\"Key\":\"k\",\"Value\":\"aGVsbG8=\",\"Flags\":16214403394870365664}", &out));
+    assert_true(decode(CATALOG_DIR_ENTRY, &a,
+                       "{\"Key\":\"k\",\"Value\":\"aGVsbG8=\",\"Flags\":16214403394870365664}",
+                       &out));
     const struct catalog_dir_entry *e = out;
     assert_true(mu__str_is(e->value, "hello"));
-    assert_true(e->flags == UINT64_C(16214403394870365664)); /* above INT64_MAX: the flag of semaphores */
+    assert_true(e->flags ==
+                UINT64_C(16214403394870365664)); /* above INT64_MAX: the flag of semaphores */
     assert_true(decode(CATALOG_DIR_ENTRY, &a, "{\"Value\":\"\"}", &out));
     assert_int_equal(((struct catalog_dir_entry *)out)->value.len, 0);
     mu__arena_fini(&a);
@@ -245,7 +274,8 @@ static void test_free_form_values_become_msgpack(void **state)
     struct mu__arena a;
     void *out;
     mu__arena_init(&a, NULL, 0);
-    assert_true(decode(SERVICE, &a, "{\"Proxy\":{\"Config\":{\"a\":[1,true,null],\"b\":{\"c\":\"d\"}}}}", &out));
+    assert_true(decode(SERVICE, &a,
+                       "{\"Proxy\":{\"Config\":{\"a\":[1,true,null],\"b\":{\"c\":\"d\"}}}}", &out));
     struct mu_str config = ((struct catalog_service_definition *)out)->proxy->config;
     struct mu__reader r = mu__reader(config.p, config.len);
     assert_int_equal(mu__mp_read_map(&r), 2);
@@ -260,6 +290,70 @@ static void test_free_form_values_become_msgpack(void **state)
     mu__mp_skip(&r);
     assert_int_equal(mu__reader_left(&r), 0);
     assert_false(r.failed);
+    mu__arena_fini(&a);
+}
+
+struct timed {
+    struct mu_time at;
+};
+
+static void test_times_are_rfc_3339(void **state)
+{
+    (void)state;
+    static const struct mu__field fields[] = {
+        {.name = "At", .kind = MU_TIME, .offset = offsetof(struct timed, at)}};
+    static const struct mu__schema schema = {
+        .name = "Timed", .fields = fields, .nfields = 1, .size = sizeof(struct timed)};
+    static const struct {
+        const char *text;
+        int64_t since_year1_s;
+        uint32_t ns;
+    } good[] = {{"0001-01-01T00:00:00Z", 0, 0},
+                {"1970-01-01T00:00:00Z", 62135596800, 0},
+                {"2020-02-29T23:59:59.5Z", 62135596800 + 1583020799, 500000000},
+                {"2020-03-01T01:29:59.123456789012+01:30", 62135596800 + 1583020799, 123456789},
+                {"2020-02-29T22:59:59-01:00", 62135596800 + 1583020799, 0}};
+    static const char *const bad[] = {"",
+                                      "2020-02-30T00:00:00Z",
+                                      "2019-02-29T00:00:00Z",
+                                      "2020-13-01T00:00:00Z",
+                                      "2020-1-01T00:00:00Z",
+                                      "2020-01-01 00:00:00Z",
+                                      "2020-01-01T24:00:00Z",
+                                      "2020-01-01T00:00:00",
+                                      "2020-01-01T00:00:00Zz",
+                                      "2020-01-01T00:00:00+1:00",
+                                      "2020-01-01T00:00:00+24:00",
+                                      "0000-01-01T00:00:00Z"};
+    struct mu__arena a;
+    mu__arena_init(&a, NULL, 0);
+    char text[128];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct timed t = {{0, 0}};
+        snprintf(text, sizeof text, "{\"at\":\"%s\"}", good[i].text);
+        assert_true(json_decode(&schema, text, strlen(text), &a, &t, err, sizeof err));
+        assert_int_equal(t.at.since_year1_s, good[i].since_year1_s);
+        assert_int_equal(t.at.ns, good[i].ns);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct timed t;
+        snprintf(text, sizeof text, "{\"at\":\"%s\"}", bad[i]);
+        assert_false(json_decode(&schema, text, strlen(text), &a, &t, err, sizeof err));
+    }
+    mu__arena_fini(&a);
+}
+
+static void test_equal_configurations_are_equal_bytes(void **state)
+{
+    (void)state;
+    struct mu__arena a;
+    void *one, *two;
+    mu__arena_init(&a, NULL, 0);
+    assert_true(decode(SERVICE, &a,
+                       "{\"Proxy\":{\"Config\":{\"b\":{\"y\":1,\"x\":2},\"a\":0,\"a\":3}}}", &one));
+    assert_true(
+        decode(SERVICE, &a, "{\"Proxy\":{\"Config\":{\"a\":3,\"b\":{\"x\":2,\"y\":1}}}}", &two));
+    assert_true(mu__schema_equal(catalog_schema(SERVICE), one, two));
     mu__arena_fini(&a);
 }
 
@@ -296,7 +390,8 @@ static void test_depth_and_memory_are_bounded(void **state)
 static void test_every_prefix_of_a_request_is_refused(void **state)
 {
     (void)state;
-    static const char text[] = "{\"Name\":\"w\\u00e9b\",\"Port\":-8.5e3,\"Meta\":{\"a\":\"b\"},\"Check\":{\"TTL\":\"10s\",\"Header\":"
+    static const char text[] = "{\"Name\":\"w\\u00e9b\",\"Port\":-8.5e3,\"Meta\":{\"a\":\"b\"},"
+                               "\"Check\":{\"TTL\":\"10s\",\"Header\":"
                                "{\"x\":[\"y\"]}},\"Proxy\":{\"Config\":{\"a\":[true,false,null]}}}";
     for (size_t len = 0; len < strlen(text); len++) {
         char part[256];
@@ -316,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_strings_are_unescaped_and_made_valid_utf8),
         cmocka_unit_test(test_bytes_are_base64_and_large_numbers_are_exact),
         cmocka_unit_test(test_free_form_values_become_msgpack),
+        cmocka_unit_test(test_times_are_rfc_3339),
+        cmocka_unit_test(test_equal_configurations_are_equal_bytes),
         cmocka_unit_test(test_depth_and_memory_are_bounded),
         cmocka_unit_test(test_every_prefix_of_a_request_is_refused),
     };

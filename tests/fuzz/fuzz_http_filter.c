@@ -1,4 +1,5 @@
-/* Filter expressions: the first line is one, the rest a text that its regular expression, if it is one, looks at. */
+/* Filter expressions: the first line is one, the rest a text that its regular expression, if it is
+ * one, looks at. */
 #include "http/filter.h"
 #include "http/regex.h"
 

@@ -1,5 +1,5 @@
-/* Bodies of the HTTP API through json_decode. What is accepted prints as JSON that decodes to an equal record. The first
- * byte chooses the record. */
+/* Bodies of the HTTP API through json_decode. What is accepted prints as JSON that decodes to an
+ * equal record. The first byte chooses the record. */
 #include "base/json.h"
 
 #include <assert.h>
@@ -8,8 +8,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const enum catalog_type types[] = {CATALOG_REGISTER_REQUEST, CATALOG_SERVICE_DEFINITION, CATALOG_CHECK_TYPE,
-                                          CATALOG_DEREGISTER_REQUEST, CATALOG_DIR_ENTRY};
+static const enum catalog_type types[] = {CATALOG_REGISTER_REQUEST, CATALOG_SERVICE_DEFINITION,
+                                          CATALOG_CHECK_TYPE, CATALOG_DEREGISTER_REQUEST,
+                                          CATALOG_DIR_ENTRY};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

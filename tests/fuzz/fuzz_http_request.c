@@ -1,4 +1,5 @@
-/* Bytes of a client: a head, whole and in two parts, its target, and what follows as a chunked body. */
+/* Bytes of a client: a head, whole and in two parts, its target, and what follows as a chunked
+ * body. */
 #include "http/parse.h"
 #include "http/uri.h"
 
@@ -21,7 +22,8 @@ static void check_target(struct mu_str target)
             struct mu_str p = {decoded, len};
             (void)uri_has_unprintable(p);
             if (!uri_is_clean(p, &a, &clean)) {
-                assert(clean.len <= len + 1 && uri_is_clean(clean, &a, &again)); /* cleaning once is enough */
+                assert(clean.len <= len + 1 &&
+                       uri_is_clean(clean, &a, &again)); /* cleaning once is enough */
             }
         }
         if (uri_parse_query(query, &a, &q)) {
