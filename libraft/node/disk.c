@@ -21,7 +21,7 @@ struct disk {
 
     /* The disk thread's own. */
     struct disk_job *written, **written_last; /* wait for the commit */
-    bool is_full, is_failed; /* failed: no job is run any more */
+    bool is_full, is_failed;                  /* failed: no job is run any more */
 };
 
 static void open_news(struct letter *l)

@@ -1,15 +1,17 @@
-/* frame.h - what two nodes say to each other on a connection: frames, the first of which is a
- * hello.
+/* clang-format off */
+/* frame.h - what two nodes say to each other on a connection: frames, the first of which is a hello.
  *
- *   frame     4 length of the body    4 CRC32C of kind and body    1 kind, 1 hello or 2 message
- * body hello     4 magic "MRFT"          2 version, 1 1 n, n cluster          1 n, n id of the
- * sender      1 n, n id of whom it takes the other side for, or empty message   as
- * raft_message_encode writes it
+ *   frame      4 length of the body   4 CRC32C of kind and body   1 kind: 1 hello, 2 message   body
+ *   hello      4 magic "MRFT"         2 version, 1
+ *              1 n, n cluster         1 n, n id of the sender
+ *              1 n, n id of whom it takes the other side for, or empty
+ *   message    as raft_message_encode writes it
  *
  * Numbers are little endian. The side that connects says hello first, the other answers with its
  * own or hangs up. Messages then travel from the side that connected to the other, never back: each
  * node has a connection of its own to each peer. A frame that fails its checksum ends the
  * connection. */
+/* clang-format on */
 #pragma once
 
 #include <muster/raft.h>

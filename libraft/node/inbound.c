@@ -134,6 +134,7 @@ int raft_node__transport_adopt(struct transport *t, evutil_socket_t fd)
         return RAFT_ENOMEM;
     }
     bufferevent_setcb(c->stream, on_read, NULL, on_event, c);
+    bufferevent_set_max_single_read(c->stream, SINGLE_IO_BYTES);
     bufferevent_enable(c->stream, EV_READ | EV_WRITE); /* should it fail, the deadline ends it */
     raft_node__transport_tune(t, fd);
     c->next = t->inbound;

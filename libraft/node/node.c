@@ -14,7 +14,11 @@ uint64_t raft_node__now(void)
 
 void raft_node__kick(struct raft_node *n)
 {
-    event_active(n->kick, EV_TIMEOUT, 0);
+    static const struct timeval at_once = {0};
+    if (!n->is_kicked) { /* a timer, so that callbacks that ask for more do not keep the loop from
+                            its sockets */
+        n->is_kicked = event_add(n->kick, &at_once) == 0;
+    }
 }
 
 void raft_node__fail_node(struct raft_node *n, int code, const char *fmt, ...)
@@ -63,6 +67,7 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct raft_node *n = arg;
+    n->is_kicked = false;
     raft_node__drive(n);
     raft_node__run_answers(n);
     if (n->failure != 0 && !n->is_failed) {

@@ -172,6 +172,7 @@ static bool connect_stream(struct peer *p)
         return false;
     }
     bufferevent_setcb(p->stream, on_read, NULL, on_event, p);
+    bufferevent_set_max_single_write(p->stream, SINGLE_IO_BYTES);
     uint8_t preamble = (uint8_t)t->cfg.preamble, hello[HELLO_FRAME_BYTES];
     size_t hello_len = raft_node__transport_hello(t, p->id, hello);
     return (t->cfg.preamble < 0 || bufferevent_write(p->stream, &preamble, 1) == 0) &&

@@ -1,17 +1,21 @@
+/* clang-format off */
 /* segment.h - the bytes of one log file, and how its tail is judged. No I/O: bytes in, records out.
  *
- * A segment is written once from front to back, into preallocated zeros. All numbers are little
- * endian:
+ * A segment is written once from front to back, into preallocated zeros. It is a header, then
+ * records, each at a multiple of 8 bytes: head, data, zeros up to the next one. Little endian:
  *
- *   offset  size  segment header (128 bytes)          record header (40 bytes), then data, zeros to
- * 8 bytes 0     8  magic "MUSTRLOG"                     0  4  head_crc: CRC32C of bytes 4 to 39 8
- * 4  version, 1                           4  4  data_crc: CRC32C of the data 12     4  length of
- * this header, 128           8  4  length of the data 16     8  sequence number 12  4  synced: how
- * much of this file was durable when 24     8  salt, random                                this was
- * written 32     8  index of the entry before           16  8  index 40     8  term of the entry
- * before            24  8  term 48     8  current term                        32  2  mark 0x4c72 56
- * 64  vote in it, padded with zeros       34  1  kind 120     4  CRC32C of bytes 0 to 119 35  1
- * type of the entry 124     4  zero                                36  4  zero
+ *   segment header, 128 bytes             record head, 40 bytes
+ *     0   8  magic "MUSTRLOG"               0   4  head_crc: CRC32C of bytes 4 to 39
+ *     8   4  version, 1                     4   4  data_crc: CRC32C of the data
+ *    12   4  length of this header, 128     8   4  length of the data
+ *    16   8  sequence number               12   4  synced: how much of this file was durable
+ *    24   8  salt, random                          when this was written
+ *    32   8  index of the entry before     16   8  index
+ *    40   8  term of the entry before      24   8  term
+ *    48   8  current term                  32   2  mark 0x4c72
+ *    56  64  vote in it, zeros behind      34   1  kind
+ *   120   4  CRC32C of bytes 0 to 119      35   1  type of the entry
+ *   124   4  zero                          36   4  zero
  *
  * A head_crc continues that of the segment's salt and the record's own offset, so that no bytes
  * inside an entry, and none left from elsewhere, can pass for a record.
@@ -20,6 +24,7 @@
  * write that a crash cut short (torn), or damage to something that had been durable. `synced` tells
  * them apart: if any valid record further on says that the file was durable beyond this point,
  * somebody may rely on what is missing. */
+/* clang-format on */
 #pragma once
 
 #include <muster/raft.h>

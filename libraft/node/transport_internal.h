@@ -6,6 +6,10 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
+#define SINGLE_IO_BYTES                                                                            \
+    (256u * 1024u) /* read or written at once; libevent's own limit is 16 KiB                      \
+                    */
+
 struct peer;
 struct inbound;
 

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <event2/listener.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -920,6 +921,7 @@ static void test_every_error_has_a_sentence_and_a_class(void **state)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN);
     cmocka_set_test_filter(getenv("MUSTER_TEST_ONLY"));
     const struct CMUnitTest tests[] = {
         T(test_single_node_elects_itself_and_applies),

@@ -4,16 +4,21 @@
  * log, vote and snapshots in one folder, and talks to its peers over TCP. What the caller brings is
  * a state machine.
  *
- * Time:    CLOCK_MONOTONIC in nanoseconds; durations are uint64_t ..._ns.
+ * Time: CLOCK_MONOTONIC in nanoseconds; durations are uint64_t ..._ns.
+ *
  * Threads: all functions belong to the thread of the core loop, except those marked "any thread".
  * Callbacks run on the core loop and never inside raft_node_propose, raft_node_read or another call
  * that registers them; only machine.snapshot_save (a thread of the node's own) and log (any of its
  * threads) run elsewhere. The node starts a disk thread (log writes and fsync) and, while a
- * snapshot is saved, one more. Memory:  through config.allocator, which must be safe to use from
- * several threads (NULL: malloc). Durable: whatever is acknowledged was written and synced by a
- * majority. A failed fsync is final: `fatal` is called and the node does nothing any more. A full
- * disk is not: writes wait, a leader steps down, and the node goes on by itself once there is room.
- */
+ * snapshot is saved, one more.
+ *
+ * Signals: the process must ignore SIGPIPE, as with anything that writes through libevent.
+ *
+ * Memory: through config.allocator, which must be safe to use from several threads (NULL: malloc).
+ *
+ * Durability: whatever is acknowledged was written and synced by a majority. A failed fsync is
+ * final: `fatal` is called and the node does nothing any more. A full disk is not: writes wait, a
+ * leader steps down, and the node goes on by itself once there is room. */
 #ifndef MUSTER_RAFT_NODE_H
 #define MUSTER_RAFT_NODE_H
 
@@ -76,7 +81,7 @@ struct raft_node_machine {
                          void *view); /* closes the view; once after every snapshot_begin */
     /* Replaces the whole state by what raft_node_snapshot_read gives. On failure (non-zero) the
      * node stops for good: the state is no longer known. Also called by raft_node_create, if the
-     * folder holds a snapshot. */
+     * folder holds a snapshot. A view of the old state may still be open and being saved. */
     int (*restore)(void *user, struct raft_node_reader *r);
 };
 
@@ -179,8 +184,8 @@ MU_API MU_MUST_USE int raft_node_propose(struct raft_node *n, const void *data, 
 MU_API MU_MUST_USE int raft_node_read(struct raft_node *n, raft_node_done_fn done, void *arg);
 
 /* Any thread. Until when (CLOCK_MONOTONIC) this node is certain to be the leader, and its applied
- * state therefore the newest there is; 0 when it is not. Never beyond the shortest election timeout
- * since a majority last answered. */
+ * state therefore the newest there is; 0 when it is not, MU_NEVER when it is the only voter. Read
+ * the clock after it: if (raft_node_lease_until(n) > clock()) the state read next is the newest. */
 MU_API uint64_t raft_node_lease_until(const struct raft_node *n);
 MU_API bool raft_node_is_leader(const struct raft_node *n); /* any thread */
 MU_API raft_index
