@@ -16,10 +16,14 @@ bool raft__is_voter(const struct raft *r)
 }
 
 /* Raft dissertation, 4.2.2: until the configuration that removes a server is committed, that server
- * may be the only one whose log allows it to lead. */
+ * may be the only one whose log allows it to lead. Only the newest can be uncommitted, so that the
+ * one before it counts; after a restart it is not known to be committed, and the server asks in
+ * vain. */
 bool raft__may_lead(const struct raft *r)
 {
-    return raft__is_voter(r) || has_vote(r, raft__configs_at(&r->configs, r->commit));
+    const struct raft__configs *h = &r->configs;
+    return raft__is_voter(r) || (raft__configs_last(h)->index > r->commit && h->n > 1 &&
+                                 has_vote(r, h->items[h->n - 2]));
 }
 
 size_t raft__voters(const struct raft *r)

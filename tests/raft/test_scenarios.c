@@ -22,6 +22,7 @@ SCENARIO(membership)
 SCENARIO(snapshot)
 SCENARIO(slow_follower)
 SCENARIO(single)
+SCENARIO(removed_leader)
 
 int main(void)
 {
@@ -32,7 +33,7 @@ int main(void)
         cmocka_unit_test(test_disk_stall),   cmocka_unit_test(test_reads),
         cmocka_unit_test(test_transfer),     cmocka_unit_test(test_membership),
         cmocka_unit_test(test_snapshot),     cmocka_unit_test(test_slow_follower),
-        cmocka_unit_test(test_single),
+        cmocka_unit_test(test_single),       cmocka_unit_test(test_removed_leader),
     };
     return cmocka_run_group_tests_name("scenarios", tests, NULL, NULL);
 }
