@@ -1,4 +1,7 @@
-# The node: its parts against real files, then whole nodes on loopback.
+# The node: its parts against real files, then whole nodes on loopback. They look inside the library, so it must be static.
+if(BUILD_SHARED_LIBS)
+  return()
+endif()
 pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent)
 set(node_inside ${PROJECT_SOURCE_DIR}/libraft/node)
 muster_test(test_node_log SOURCES test_node_log.c LIBS muster-raft-node INCLUDES ${node_inside})
