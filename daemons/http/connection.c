@@ -43,9 +43,7 @@ static void destroy(struct http_connection *c)
     event_del(&c->read);
     event_del(&c->write);
     close(c->fd);
-    if (s->config.clients) {
-        http__client_leave(s->config.clients, &c->peer);
-    }
+    client_limit_leave(s->config.clients, &c->peer);
     *(c->prev ? &c->prev->next : &s->connections) = c->next;
     if (c->next) {
         c->next->prev = c->prev;
@@ -462,15 +460,14 @@ void http__connection_accept(struct http_server *s, int fd, const struct sockadd
                              socklen_t len)
 {
     struct http_connection *c = NULL;
-    struct sockaddr_storage from = {0};
-    memcpy(&from, peer, mu__min(len, sizeof from));
-    bool counted = !s->config.clients || http__client_enter(s->config.clients, &from);
+    struct client_address from = client_address(peer, len);
+    bool counted = client_limit_enter(s->config.clients, &from);
     if (counted && !s->draining && s->stats.connections_open < s->config.connections_max) {
         c = mu__calloc(heap(), 1, sizeof *c);
     }
     if (!c) {
-        if (counted && s->config.clients) {
-            http__client_leave(s->config.clients, &from);
+        if (counted) {
+            client_limit_leave(s->config.clients, &from);
         }
         s->stats.connections_refused++;
         close(fd);

@@ -18,7 +18,7 @@ struct http_connection {
     struct http_connection *prev, *next; /* the server's list */
     int fd;
     struct event read, write;
-    struct sockaddr_storage peer;
+    struct client_address peer;
     enum {
         CONN_IDLE,    /* no byte of the next request yet */
         CONN_HEAD,    /* some of its head */
@@ -83,10 +83,6 @@ struct http_request *http__request_create(struct http_connection *c, const char 
 size_t http__request_body_max(const struct http_request *r);
 void http__request_handle(struct http_request *r); /* the body has been read */
 void http__request_free(struct http_request *r);   /* also cancels its call */
-
-/* clients.c: false when this client has too many connections. */
-bool http__client_enter(struct http_clients *c, const struct sockaddr_storage *peer);
-void http__client_leave(struct http_clients *c, const struct sockaddr_storage *peer);
 
 /* reply.c: what is answered before there is a request; the connection ends afterwards. */
 void http__reply_refusal(struct http_connection *c, int status, const char *complaint);

@@ -4,6 +4,7 @@
  * dies on one front. All functions run on the thread of the server's event_base. */
 #pragma once
 
+#include "base/client_limit.h"
 #include "rpc/call.h"
 #include <event2/event.h>
 #include <sys/socket.h>
@@ -17,16 +18,10 @@ struct http_address {
     socklen_t len;
 };
 
-/* Counts connections per client address over all fronts of a process. */
-struct http_clients;
-struct http_clients *
-http_clients_create(unsigned max_per_client);      /* 0: no limit. NULL when out of memory */
-void http_clients_destroy(struct http_clients *c); /* after the servers that use it */
-
 struct http_server_config {
     struct event_base *base;      /* borrowed for the server's life */
     struct call_backend *backend; /* likewise; answers the calls that routes make */
-    struct http_clients *clients; /* likewise; shared by all fronts. NULL: no cap on connections */
+    struct client_limit *clients; /* likewise; shared by all fronts. NULL: no cap on connections */
     const struct http_address *addresses;
     size_t naddresses;
     bool reuse_port;        /* SO_REUSEPORT: several fronts listen on the same address */

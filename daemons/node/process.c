@@ -373,7 +373,7 @@ static bool open_agent(struct process *p, char *err, size_t errlen)
 
 static bool open_fronts(struct process *p, char *err, size_t errlen)
 {
-    p->http_clients = must(http_clients_create((unsigned)p->config->limits.http_max_conns_per_client));
+    p->http_clients = must(client_limit_create((unsigned)p->config->limits.http_max_conns_per_client));
     for (size_t i = 0; i < p->nfronts; i++) {
         snprintf(p->fronts[i].name, sizeof p->fronts[i].name, "front-%zu", i % 100);
         p->fronts[i].loop = must(loop_create(p->fronts[i].name));
@@ -486,7 +486,7 @@ static void close_all(struct process *p)
     }
     loop_destroy(p->gossip_loop);
     loop_destroy(p->core);
-    http_clients_destroy(p->http_clients);
+    client_limit_destroy(p->http_clients);
     members_fini(&p->members);
     free(p->fronts);
     if (p->data_dir_is_temporary) {

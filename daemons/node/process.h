@@ -58,7 +58,7 @@ struct process {
     struct gossip *gossip;
     struct members members;
     struct mu_str node_id;
-    struct http_clients *http_clients;
+    struct client_limit *http_clients;
     void *state; /* the role's */
     /* Joining and ending. */
     struct event *join_timer, *end_timer, *signals[3];

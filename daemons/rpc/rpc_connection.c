@@ -29,7 +29,7 @@ void rpc__connection_close(struct rpc_connection *c)
     } else if (c->fd >= 0) {
         close(c->fd);
     }
-    rpc__client_leave(s->config.clients, &c->address);
+    client_limit_leave(s->config.clients, &c->address);
     if (c->previous) {
         c->previous->next = c->next;
     } else {

@@ -104,15 +104,15 @@ static void set_options(int fd)
 
 void rpc_server_accept(struct rpc_server *s, int fd, const struct sockaddr *peer, socklen_t len)
 {
-    struct rpc_address address = rpc__address_of(peer, len);
-    if (!rpc__client_enter(s->config.clients, &address)) {
+    struct client_address address = client_address(peer, len);
+    if (!client_limit_enter(s->config.clients, &address)) {
         log_debug(RPC_MODULE, "connection refused: its client has too many");
         close(fd);
         return;
     }
     struct rpc_connection *c = mu__calloc(&mu__malloc_allocator, 1, sizeof *c);
     if (!c) {
-        rpc__client_leave(s->config.clients, &address);
+        client_limit_leave(s->config.clients, &address);
         close(fd);
         return;
     }

@@ -5,21 +5,16 @@
  * handed on; all others are closed. One rpc_server per front; everything runs on that front's loop. */
 #pragma once
 
+#include "base/client_limit.h"
 #include "call.h"
 
 #include <event2/event.h>
 #include <sys/socket.h>
 
-/* Counts the connections of each client address over all fronts (limits.rpc_max_conns_per_client). Any thread. */
-struct rpc_clients;
-struct rpc_clients *
-rpc_clients_create(unsigned max_per_client);     /* 0: no limit. NULL when out of memory */
-void rpc_clients_destroy(struct rpc_clients *c); /* after the servers that use it */
-
 struct rpc_server_config {
     struct event_base *base;       /* of the front */
     struct call_backend *backend;  /* answers the calls */
-    struct rpc_clients *clients;   /* shared by all fronts; NULL: no limit */
+    struct client_limit *clients;   /* shared by all fronts; NULL: no limit */
     size_t request_bytes_max;      /* of one request, encoded; 0: 16 MiB */
     size_t call_bytes_max;         /* of memory that one decoded request may take; 0: 64 MiB */
     uint64_t handshake_timeout_ns; /* for the first byte; 0: 5 s */

@@ -13,16 +13,6 @@
 
 #define RPC_MODULE "agent.server.rpc"
 
-/* rpc_clients.c */
-struct rpc_address {
-    size_t len; /* 0: not an IP address, and not counted */
-    uint8_t bytes[16];
-};
-struct rpc_address rpc__address_of(const struct sockaddr *peer, socklen_t len);
-bool rpc__client_enter(struct rpc_clients *c,
-                       const struct rpc_address *a); /* false: it has too many connections */
-void rpc__client_leave(struct rpc_clients *c, const struct rpc_address *a);
-
 struct rpc_server {
     struct rpc_server_config config;
     struct rpc_connection *connections;
@@ -34,7 +24,7 @@ struct rpc_server {
 struct rpc_connection {
     struct rpc_server *server;
     struct rpc_connection *next, *previous;
-    struct rpc_address address;
+    struct client_address address;
     int fd;                   /* until the first byte has come; then -1 */
     struct event *first_byte; /* waits for it */
     struct bufferevent *bev;

@@ -24,7 +24,7 @@ struct rpc_front {
 
 struct server_state {
     struct server *server;
-    struct rpc_clients *clients;
+    struct client_limit *clients;
     struct rpc_front fronts[FRONTS_MAX];
     struct config_address rpc_address;
     char rpc_text[64];
@@ -72,7 +72,7 @@ static bool create(struct process *p, char *err, size_t errlen)
 {
     struct server_state *s = p->state = calloc(1, sizeof *s);
     char raft_dir[4096];
-    if (!s || !(s->clients = rpc_clients_create((unsigned)p->config->limits.rpc_max_conns_per_client))) {
+    if (!s || !(s->clients = client_limit_create((unsigned)p->config->limits.rpc_max_conns_per_client))) {
         abort();
     }
     if (!rpc_address(p, s)) {
@@ -257,7 +257,7 @@ static void destroy(struct process *p)
     struct server_state *s = p->state;
     if (s) {
         server_destroy(s->server);
-        rpc_clients_destroy(s->clients);
+        client_limit_destroy(s->clients);
         free(s);
     }
 }

@@ -82,7 +82,7 @@ void kit_start(struct kit *k)
 void kit_stop(struct kit *k)
 {
     http_server_destroy(k->server);
-    http_clients_destroy(k->clients);
+    client_limit_destroy(k->clients);
     event_base_free(k->base);
     assert_null(k->held);
 }

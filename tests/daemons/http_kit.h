@@ -10,7 +10,7 @@
 struct kit {
     struct event_base *base;
     struct http_server *server;
-    struct http_clients *clients;
+    struct client_limit *clients;
     struct http_server_config config;
     struct http_address at;
     struct call_backend backend;

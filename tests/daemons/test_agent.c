@@ -1,5 +1,5 @@
-/* Mirrors daemons/agent/agent.c, front.c and handlers.c: calls go from a front (this thread) to a core loop on a thread of
- * its own and come back, while a third one writes files. */
+/* Mirrors daemons/agent/agent.c, front.c and handlers.c: calls go from a front (this thread) to a
+ * core loop on a thread of its own and come back, while a third one writes files. */
 #include "mu_test.h"
 
 #include "agent/agent.h"
@@ -29,7 +29,8 @@ static char err[1024];
 
 /* ---- A node ---- */
 
-static struct agent_member member = {.name = {"n1", 2}, .addr = {"127.0.0.1", 9}, .port = 8301, .status = MEMBER_ALIVE};
+static struct agent_member member = {
+    .name = {"n1", 2}, .addr = {"127.0.0.1", 9}, .port = 8301, .status = MEMBER_ALIVE};
 
 static struct mu_list node_members(void *user, bool wan, struct mu__arena *a)
 {
@@ -62,7 +63,6 @@ static void no_server(struct call_backend *b, struct call *c)
     call_fail(c, "No known Consul servers");
 }
 
-
 static void on_core_start(void *arg)
 {
     struct fixture *f = arg;
@@ -75,15 +75,17 @@ static void open_agent(struct fixture *f)
     f->core = loop_create("core");
     f->front = loop_create("front");
     snprintf(text, sizeof text,
-             "{\"data_dir\":\"%s\",\"bind_addr\":\"127.0.0.1\",\"node_name\":\"n1\",\"node_meta\":{\"a\":\"b\"},\"service\":"
+             "{\"data_dir\":\"%s\",\"bind_addr\":\"127.0.0.1\",\"node_name\":\"n1\",\"node_meta\":{"
+             "\"a\":\"b\"},\"service\":"
              "{\"name\":\"file\",\"check\":{\"ttl\":\"1h\"}}}",
              f->folder);
     f->config = config_from_text("x.json", text, strlen(text), err, sizeof err);
     assert_non_null(f->config);
-    const struct agent_config c = {.config = f->config,
-                                   .core = f->core,
-                                   .node = {.members = node_members, .self = node_self, .join = node_join},
-                                   .seed = 1};
+    const struct agent_config c = {
+        .config = f->config,
+        .core = f->core,
+        .node = {.members = node_members, .self = node_self, .join = node_join},
+        .seed = 1};
     if (agent_create(&c, &f->agent, err, sizeof err)) {
         fail_msg("%s", err);
     }
@@ -148,7 +150,8 @@ static void print_list(struct mu__json *j, const struct mu__schema *s, const str
     mu__json_list_end(j);
 }
 
-static void print_map(struct mu__json *j, const struct mu__schema *s, const struct mu_structmap *map)
+static void print_map(struct mu__json *j, const struct mu__schema *s,
+                      const struct mu_structmap *map)
 {
     mu__json_object(j);
     for (size_t i = 0; i < map->len; i++) {
@@ -164,15 +167,20 @@ static void print_reply(struct fixture *f, const struct call *c)
     struct mu__json j = mu__json(&w, false);
     const struct endpoint *e = c->endpoint;
     if (e == &endpoint_agent_services) {
-        print_map(&j, &agent_service_schema, &((const struct agent_services_reply *)c->reply)->services);
+        print_map(&j, &agent_service_schema,
+                  &((const struct agent_services_reply *)c->reply)->services);
     } else if (e == &endpoint_agent_checks) {
-        print_map(&j, catalog_schema(CATALOG_CHECK), &((const struct agent_checks_reply *)c->reply)->checks);
+        print_map(&j, catalog_schema(CATALOG_CHECK),
+                  &((const struct agent_checks_reply *)c->reply)->checks);
     } else if (e == &endpoint_agent_service) {
-        mu__json_value(&j, &agent_service_schema, ((const struct agent_service_reply *)c->reply)->service);
+        mu__json_value(&j, &agent_service_schema,
+                       ((const struct agent_service_reply *)c->reply)->service);
     } else if (e == &endpoint_agent_members) {
-        print_list(&j, &agent_member_schema, &((const struct agent_members_reply *)c->reply)->members);
+        print_list(&j, &agent_member_schema,
+                   &((const struct agent_members_reply *)c->reply)->members);
     } else if (e == &endpoint_agent_service_health) {
-        print_list(&j, &agent_service_health_schema, &((const struct agent_service_health_reply *)c->reply)->instances);
+        print_list(&j, &agent_service_health_schema,
+                   &((const struct agent_service_health_reply *)c->reply)->instances);
     } else if (e == &endpoint_agent_self) {
         mu__json_value(&j, &agent_self_schema, c->reply);
     }
@@ -222,7 +230,8 @@ static void register_service(struct fixture *f, const char *json)
 {
     struct call *c = make(f, &endpoint_agent_register_service);
     struct agent_register_service_request *q = c->request;
-    assert_true(json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), json, strlen(json), &c->arena, &q->service, err, sizeof err));
+    assert_true(json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), json, strlen(json),
+                            &c->arena, &q->service, err, sizeof err));
     run(f, c);
 }
 
@@ -230,7 +239,8 @@ static void register_check(struct fixture *f, const char *json)
 {
     struct call *c = make(f, &endpoint_agent_register_check);
     struct agent_register_check_request *q = c->request;
-    assert_true(json_decode(&definition_check_schema, json, strlen(json), &c->arena, &q->check, err, sizeof err));
+    assert_true(json_decode(&definition_check_schema, json, strlen(json), &c->arena, &q->check, err,
+                            sizeof err));
     run(f, c);
 }
 
@@ -238,14 +248,16 @@ static void update_check(struct fixture *f, const char *id, const char *status, 
 {
     struct call *c = make(f, &endpoint_agent_update_check);
     struct agent_update_check_request *q = c->request;
-    *q = (struct agent_update_check_request){.id = mu__cstr(id), .status = mu__cstr(status), .output = mu__cstr(output)};
+    *q = (struct agent_update_check_request){
+        .id = mu__cstr(id), .status = mu__cstr(status), .output = mu__cstr(output)};
     run(f, c);
 }
 
 static void ask_service(struct fixture *f, const char *id, const char *hash)
 {
     struct call *c = make(f, &endpoint_agent_service);
-    *(struct agent_service_request *)c->request = (struct agent_service_request){.id = mu__cstr(id), .hash = mu__cstr(hash)};
+    *(struct agent_service_request *)c->request =
+        (struct agent_service_request){.id = mu__cstr(id), .hash = mu__cstr(hash)};
     run(f, c);
 }
 
@@ -284,21 +296,26 @@ static void test_services_print_as_consuls_do(void **state)
     struct fixture *f = *state;
     register_service(f, "{\"Name\":\"a\",\"Port\":5,\"Address\":\"1.2.3.4\"}");
     ask(f, &endpoint_agent_services);
-    assert_string_equal(
-        f->json,
-        "{\"a\":{\"ID\":\"a\",\"Service\":\"a\",\"Tags\":[],\"Meta\":{},\"Port\":5,\"Address\":\"1.2.3.4\",\"TaggedAddresses\":{"
-        "\"lan_ipv4\":{\"Address\":\"1.2.3.4\",\"Port\":5},\"wan_ipv4\":{\"Address\":\"1.2.3.4\",\"Port\":5}},\"Weights\":{"
-        "\"Passing\":1,\"Warning\":1},\"EnableTagOverride\":false},\"file\":{\"ID\":\"file\",\"Service\":\"file\",\"Tags\":[],"
-        "\"Meta\":{},\"Port\":0,\"Address\":\"\",\"Weights\":{\"Passing\":1,\"Warning\":1},\"EnableTagOverride\":false}}");
+    assert_string_equal(f->json, "{\"a\":{\"ID\":\"a\",\"Service\":\"a\",\"Tags\":[],\"Meta\":{},"
+                                 "\"Port\":5,\"Address\":\"1.2.3.4\",\"TaggedAddresses\":{"
+                                 "\"lan_ipv4\":{\"Address\":\"1.2.3.4\",\"Port\":5},\"wan_ipv4\":{"
+                                 "\"Address\":\"1.2.3.4\",\"Port\":5}},\"Weights\":{"
+                                 "\"Passing\":1,\"Warning\":1},\"EnableTagOverride\":false},"
+                                 "\"file\":{\"ID\":\"file\",\"Service\":\"file\",\"Tags\":[],"
+                                 "\"Meta\":{},\"Port\":0,\"Address\":\"\",\"Weights\":{\"Passing\":"
+                                 "1,\"Warning\":1},\"EnableTagOverride\":false}}");
 }
 
 static void test_checks_print_as_consuls_do(void **state)
 {
     struct fixture *f = *state;
     ask(f, &endpoint_agent_checks);
-    assert_string_equal(f->json, "{\"service:file\":{\"Node\":\"n1\",\"CheckID\":\"service:file\",\"Name\":\"Service 'file' check\","
-                                 "\"Status\":\"critical\",\"Notes\":\"\",\"Output\":\"\",\"ServiceID\":\"file\",\"ServiceName\":"
-                                 "\"file\",\"ServiceTags\":[],\"Type\":\"ttl\",\"Definition\":{},\"CreateIndex\":0,\"ModifyIndex\":0}}");
+    assert_string_equal(f->json, "{\"service:file\":{\"Node\":\"n1\",\"CheckID\":\"service:file\","
+                                 "\"Name\":\"Service 'file' check\","
+                                 "\"Status\":\"critical\",\"Notes\":\"\",\"Output\":\"\","
+                                 "\"ServiceID\":\"file\",\"ServiceName\":"
+                                 "\"file\",\"ServiceTags\":[],\"Type\":\"ttl\",\"Definition\":{},"
+                                 "\"CreateIndex\":0,\"ModifyIndex\":0}}");
 }
 
 static void test_a_report_shows_in_the_health_of_the_service(void **state)
@@ -309,14 +326,18 @@ static void test_a_report_shows_in_the_health_of_the_service(void **state)
     struct call *c = make(f, &endpoint_agent_service_health);
     ((struct agent_service_health_request *)c->request)->name = mu__cstr("file");
     run(f, c);
-    assert_non_null(strstr(f->json, "[{\"AggregatedStatus\":\"warning\",\"Service\":{\"ID\":\"file\""));
+    assert_non_null(
+        strstr(f->json, "[{\"AggregatedStatus\":\"warning\",\"Service\":{\"ID\":\"file\""));
     assert_non_null(strstr(f->json, "\"Output\":\"so so\""));
-    assert_non_null(strstr(f->json, "\"Type\":\"\",\"Definition\":{\"Interval\":\"0s\",\"Timeout\":\"0s\","
-                                    "\"DeregisterCriticalServiceAfter\":\"0s\",\"HTTP\":\"\",\"Header\":null,\"Method\":\"\",\"Body\":"
-                                    "\"\",\"TLSSkipVerify\":false,\"TCP\":\"\"}"));
+    assert_non_null(strstr(f->json,
+                           "\"Type\":\"\",\"Definition\":{\"Interval\":\"0s\",\"Timeout\":\"0s\","
+                           "\"DeregisterCriticalServiceAfter\":\"0s\",\"HTTP\":\"\",\"Header\":"
+                           "null,\"Method\":\"\",\"Body\":"
+                           "\"\",\"TLSSkipVerify\":false,\"TCP\":\"\"}"));
 
     c = make(f, &endpoint_agent_maintenance);
-    *(struct agent_maintenance_request *)c->request = (struct agent_maintenance_request){.enable = true};
+    *(struct agent_maintenance_request *)c->request =
+        (struct agent_maintenance_request){.enable = true};
     run(f, c);
     c = make(f, &endpoint_agent_service_health);
     ((struct agent_service_health_request *)c->request)->id = mu__cstr("file");
@@ -368,7 +389,8 @@ static void test_a_service_is_waited_for_until_its_hash_changes(void **state)
 
     int64_t port = 0;
     struct call *waiting = call_create(&endpoint_agent_service, 0, keep_port, &port);
-    *(struct agent_service_request *)waiting->request = (struct agent_service_request){.id = mu__cstr("a"), .hash = mu__cstr(hash)};
+    *(struct agent_service_request *)waiting->request =
+        (struct agent_service_request){.id = mu__cstr("a"), .hash = mu__cstr(hash)};
     call_start(agent_front_backend(f->agent_front), waiting);
     register_service(f, "{\"Name\":\"a\",\"Port\":2}");
     while (!port) {
@@ -385,7 +407,8 @@ static void test_a_cancelled_wait_is_freed(void **state)
     ask_service(f, "a", "");
     hash_of(f, hash);
     struct call *c = make(f, &endpoint_agent_service);
-    *(struct agent_service_request *)c->request = (struct agent_service_request){.id = mu__cstr("a"), .hash = mu__cstr(hash)};
+    *(struct agent_service_request *)c->request =
+        (struct agent_service_request){.id = mu__cstr("a"), .hash = mu__cstr(hash)};
     call_start(agent_front_backend(f->agent_front), c);
     call_cancel(c);
     ask(f, &endpoint_agent_services); /* what was posted before has been handled when this is */
@@ -400,7 +423,8 @@ static void test_calls_that_wait_fail_when_the_agent_stops(void **state)
     ask_service(f, "a", "");
     hash_of(f, hash);
     struct call *c = make(f, &endpoint_agent_service);
-    *(struct agent_service_request *)c->request = (struct agent_service_request){.id = mu__cstr("a"), .hash = mu__cstr(hash)};
+    *(struct agent_service_request *)c->request =
+        (struct agent_service_request){.id = mu__cstr("a"), .hash = mu__cstr(hash)};
     call_start(agent_front_backend(f->agent_front), c);
     loop_post(f->core, on_core_stop, f);
     finish(f);
@@ -412,10 +436,13 @@ static void test_the_node_answers_for_members_and_itself(void **state)
 {
     struct fixture *f = *state;
     ask(f, &endpoint_agent_members);
-    assert_string_equal(f->json, "[{\"Name\":\"n1\",\"Addr\":\"127.0.0.1\",\"Port\":8301,\"Tags\":null,\"Status\":1,\"ProtocolMin\":0,"
-                                 "\"ProtocolMax\":0,\"ProtocolCur\":0,\"DelegateMin\":0,\"DelegateMax\":0,\"DelegateCur\":0}]");
+    assert_string_equal(f->json, "[{\"Name\":\"n1\",\"Addr\":\"127.0.0.1\",\"Port\":8301,\"Tags\":"
+                                 "null,\"Status\":1,\"ProtocolMin\":0,"
+                                 "\"ProtocolMax\":0,\"ProtocolCur\":0,\"DelegateMin\":0,"
+                                 "\"DelegateMax\":0,\"DelegateCur\":0}]");
     ask(f, &endpoint_agent_self);
-    assert_non_null(strstr(f->json, "{\"Config\":{\"Datacenter\":\"dc1\",\"NodeName\":\"n1\",\"NodeID\":\""));
+    assert_non_null(
+        strstr(f->json, "{\"Config\":{\"Datacenter\":\"dc1\",\"NodeName\":\"n1\",\"NodeID\":\""));
     assert_non_null(strstr(f->json, "\"Member\":{\"Name\":\"n1\""));
     assert_non_null(strstr(f->json, "\"Meta\":{\"a\":\"b\",\"consul-network-segment\":\"\"}"));
 
@@ -450,7 +477,8 @@ static void expect_refused(const char *definition, const char *expected)
     char text[512];
     struct loop *core = loop_create("core");
     struct agent *a;
-    snprintf(text, sizeof text, "{\"data_dir\":\"/tmp\",\"bind_addr\":\"127.0.0.1\",%s}", definition);
+    snprintf(text, sizeof text, "{\"data_dir\":\"/tmp\",\"bind_addr\":\"127.0.0.1\",%s}",
+             definition);
     struct config *config = config_from_text("x.json", text, strlen(text), err, sizeof err);
     assert_non_null(config);
     config->data_dir = mu__cstr(""); /* nothing is kept */
@@ -465,11 +493,14 @@ static void expect_refused(const char *definition, const char *expected)
 static void test_wrong_definitions_in_files_end_the_start(void **state)
 {
     (void)state;
-    expect_refused("\"service\":{\"name\":\"a\",\"foo\":1}",
-                   "failed to parse x.json: 1 error occurred:\n\t* invalid config key service.foo\n\n");
-    expect_refused("\"service\":{\"port\":1}", "Failed to register service \"\": Missing service name");
+    expect_refused(
+        "\"service\":{\"name\":\"a\",\"foo\":1}",
+        "failed to parse x.json: 1 error occurred:\n\t* invalid config key service.foo\n\n");
+    expect_refused("\"service\":{\"port\":1}",
+                   "Failed to register service \"\": Missing service name");
     expect_refused("\"checks\":[{\"name\":\"c\",\"args\":[\"true\"],\"interval\":\"1s\"}]",
-                   "Failed to register check \"c\": Scripts are disabled on this agent; to enable, configure 'enable_script_checks' "
+                   "Failed to register check \"c\": Scripts are disabled on this agent; to enable, "
+                   "configure 'enable_script_checks' "
                    "or 'enable_local_script_checks' to true");
 }
 

@@ -1,5 +1,5 @@
-/* Mirrors daemons/agent/check*.c: real sockets on loopback and real processes, run on one loop. A test ends when what it
- * waits for has been reported. */
+/* Mirrors daemons/agent/check*.c: real sockets on loopback and real processes, run on one loop. A
+ * test ends when what it waits for has been reported. */
 #include "mu_test.h"
 
 #include "agent/check_internal.h"
@@ -113,9 +113,11 @@ static void on_gone(struct bufferevent *bev, short what, void *arg)
     bufferevent_free(bev);
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *a, int len, void *arg)
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *a, int len,
+                      void *arg)
 {
-    struct bufferevent *bev = bufferevent_socket_new(evconnlistener_get_base(l), fd, BEV_OPT_CLOSE_ON_FREE);
+    struct bufferevent *bev =
+        bufferevent_socket_new(evconnlistener_get_base(l), fd, BEV_OPT_CLOSE_ON_FREE);
     (void)a, (void)len;
     bufferevent_setcb(bev, on_request, on_sent, on_gone, arg);
     bufferevent_enable(bev, EV_READ | EV_WRITE);
@@ -125,8 +127,9 @@ static void listen_on(struct world *w, struct server *s)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof in;
-    s->listener = evconnlistener_new_bind(w->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, 16,
-                                          (struct sockaddr *)&in, sizeof in);
+    s->listener =
+        evconnlistener_new_bind(w->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE,
+                                16, (struct sockaddr *)&in, sizeof in);
     assert_non_null(s->listener);
     getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&in, &len);
     s->port = ntohs(in.sin_port);
@@ -152,9 +155,12 @@ static void test_http_status_decides(void **state)
     } cases[] = {
         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", CHECK_PASSING, ": 200 OK Output: hi"},
         {"HTTP/1.1 299 Odd\r\n\r\nbody", CHECK_PASSING, ": 299 Odd Output: body"},
-        {"HTTP/1.1 429 Too Many Requests\r\n\r\n", CHECK_WARNING, ": 429 Too Many Requests Output: "},
-        {"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n", CHECK_CRITICAL, ": 302 Found Output: "},
-        {"HTTP/1.1 503 Service Unavailable\r\n\r\nx", CHECK_CRITICAL, ": 503 Service Unavailable Output: x"},
+        {"HTTP/1.1 429 Too Many Requests\r\n\r\n", CHECK_WARNING,
+         ": 429 Too Many Requests Output: "},
+        {"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n", CHECK_CRITICAL,
+         ": 302 Found Output: "},
+        {"HTTP/1.1 503 Service Unavailable\r\n\r\nx", CHECK_CRITICAL,
+         ": 503 Service Unavailable Output: x"},
         {"garbage\r\n", CHECK_CRITICAL, ": malformed HTTP response"},
     };
     struct world *w = *state;
@@ -163,8 +169,10 @@ static void test_http_status_decides(void **state)
         char url[64], expected[256];
         listen_on(w, &s);
         snprintf(url, sizeof url, "http://127.0.0.1:%u/health?x=1", s.port);
-        run_once(w, &(struct catalog_check_type){.http = mu__cstr(url), .interval_ns = (int64_t)MU_SEC});
-        snprintf(expected, sizeof expected, "%s%s%s%s", cases[i].answer[0] == 'H' ? "HTTP GET " : "Get \"", url,
+        run_once(
+            w, &(struct catalog_check_type){.http = mu__cstr(url), .interval_ns = (int64_t)MU_SEC});
+        snprintf(expected, sizeof expected, "%s%s%s%s",
+                 cases[i].answer[0] == 'H' ? "HTTP GET " : "Get \"", url,
                  cases[i].answer[0] == 'H' ? "" : "\"", cases[i].tail);
         assert_int_equal(w->status, cases[i].status);
         assert_string_equal(w->output, expected);
@@ -180,7 +188,8 @@ static void test_http_sends_what_the_definition_says(void **state)
     struct world *w = *state;
     struct server s = {.answer = "HTTP/1.1 200 OK\r\n\r\n"};
     struct mu_str values[] = {mu__cstr("one"), mu__cstr("two")}, host = mu__cstr("example.org");
-    struct mu_strs_named headers[] = {{mu__cstr("X-A"), {values, 2}}, {mu__cstr("host"), {&host, 1}}};
+    struct mu_strs_named headers[] = {{mu__cstr("X-A"), {values, 2}},
+                                      {mu__cstr("host"), {&host, 1}}};
     char url[64];
     listen_on(w, &s);
     snprintf(url, sizeof url, "http://127.0.0.1:%u", s.port);
@@ -202,8 +211,9 @@ static void test_http_headers_cannot_smuggle_another_request(void **state)
     struct world *w = *state;
     struct mu_str value = mu__cstr("x\r\nEvil: yes");
     struct mu_strs_named header = {mu__cstr("X-A"), {&value, 1}};
-    run_once(w, &(struct catalog_check_type){
-                    .http = mu__cstr("http://127.0.0.1:1/"), .header = {&header, 1}, .interval_ns = (int64_t)MU_SEC});
+    run_once(w, &(struct catalog_check_type){.http = mu__cstr("http://127.0.0.1:1/"),
+                                             .header = {&header, 1},
+                                             .interval_ns = (int64_t)MU_SEC});
     assert_int_equal(w->status, CHECK_CRITICAL);
     assert_string_equal(w->output, "Get \"http://127.0.0.1:1/\": invalid header");
 }
@@ -218,7 +228,8 @@ static void test_http_keeps_the_end_of_a_long_body(void **state)
     strcpy(answer + head + 1500, "the end");
     listen_on(w, &s);
     snprintf(url, sizeof url, "http://127.0.0.1:%u/", s.port);
-    run_once(w, &(struct catalog_check_type){.http = mu__cstr(url), .interval_ns = (int64_t)MU_SEC, .output_max_size = 10});
+    run_once(w, &(struct catalog_check_type){
+                    .http = mu__cstr(url), .interval_ns = (int64_t)MU_SEC, .output_max_size = 10});
     assert_non_null(strstr(w->output, "200 OK Output: aaathe end"));
     evconnlistener_free(s.listener);
 }
@@ -230,8 +241,9 @@ static void test_http_gives_up_on_a_server_that_says_nothing(void **state)
     char url[64];
     listen_on(w, &s);
     snprintf(url, sizeof url, "http://127.0.0.1:%u/", s.port);
-    run_once(w, &(struct catalog_check_type){
-                    .http = mu__cstr(url), .interval_ns = (int64_t)MU_SEC, .timeout_ns = 20 * (int64_t)MU_MSEC});
+    run_once(w, &(struct catalog_check_type){.http = mu__cstr(url),
+                                             .interval_ns = (int64_t)MU_SEC,
+                                             .timeout_ns = 20 * (int64_t)MU_MSEC});
     assert_int_equal(w->status, CHECK_CRITICAL);
     assert_non_null(strstr(w->output, "context deadline exceeded"));
     evconnlistener_free(s.listener);
@@ -244,13 +256,16 @@ static void test_a_refused_connection_is_critical(void **state)
     char where[64], expected[200];
     unsigned port = closed_port(w);
     snprintf(where, sizeof where, "http://127.0.0.1:%u/", port);
-    run_once(w, &(struct catalog_check_type){.http = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
-    snprintf(expected, sizeof expected, "Get \"%s\": dial tcp 127.0.0.1:%u: connect: connection refused", where, port);
+    run_once(w,
+             &(struct catalog_check_type){.http = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
+    snprintf(expected, sizeof expected,
+             "Get \"%s\": dial tcp 127.0.0.1:%u: connect: connection refused", where, port);
     assert_int_equal(w->status, CHECK_CRITICAL);
     assert_string_equal(w->output, expected);
 
     snprintf(where, sizeof where, "127.0.0.1:%u", port);
-    run_once(w, &(struct catalog_check_type){.tcp = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
+    run_once(w,
+             &(struct catalog_check_type){.tcp = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
     snprintf(expected, sizeof expected, "dial tcp 127.0.0.1:%u: connect: connection refused", port);
     assert_int_equal(w->status, CHECK_CRITICAL);
     assert_string_equal(w->output, expected);
@@ -263,7 +278,8 @@ static void test_tcp_passes_when_it_connects(void **state)
     char where[64], expected[100];
     listen_on(w, &s);
     snprintf(where, sizeof where, "127.0.0.1:%u", s.port);
-    run_once(w, &(struct catalog_check_type){.tcp = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
+    run_once(w,
+             &(struct catalog_check_type){.tcp = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
     snprintf(expected, sizeof expected, "TCP connect %s: Success", where);
     assert_int_equal(w->status, CHECK_PASSING);
     assert_string_equal(w->output, expected);
@@ -301,7 +317,8 @@ static void test_a_missing_program_is_critical(void **state)
 {
     struct world *w = *state;
     struct mu_str arg = mu__cstr("/no/such/program");
-    run_once(w, &(struct catalog_check_type){.script_args = {&arg, 1}, .interval_ns = (int64_t)MU_SEC});
+    run_once(
+        w, &(struct catalog_check_type){.script_args = {&arg, 1}, .interval_ns = (int64_t)MU_SEC});
     assert_int_equal(w->status, CHECK_CRITICAL);
     assert_string_equal(w->output, "fork/exec /no/such/program: no such file or directory");
 }
@@ -342,7 +359,8 @@ static void test_a_check_may_be_destroyed_while_its_script_runs(void **state)
 {
     struct world *w = *state;
     struct mu_str args[] = {mu__cstr("/bin/sleep"), mu__cstr("1000")};
-    struct check *c = begin(w, &(struct catalog_check_type){.script_args = {args, 2}, .interval_ns = (int64_t)MU_SEC});
+    struct check *c = begin(
+        w, &(struct catalog_check_type){.script_args = {args, 2}, .interval_ns = (int64_t)MU_SEC});
     while (!c->running) {
         event_base_loop(w->base, EVLOOP_ONCE);
     }
@@ -383,10 +401,11 @@ static void test_thresholds_count_consecutive_results(void **state)
         enum check_status result, shown;
     } steps[] = {
         {CHECK_PASSING, CHECK_PASSING}, /* the first result counts at once */
-        {CHECK_CRITICAL, CHECK_PASSING}, {CHECK_CRITICAL, CHECK_PASSING},  {CHECK_PASSING, CHECK_PASSING},
-        {CHECK_CRITICAL, CHECK_PASSING}, {CHECK_CRITICAL, CHECK_PASSING},  {CHECK_CRITICAL, CHECK_CRITICAL},
-        {CHECK_PASSING, CHECK_CRITICAL}, {CHECK_CRITICAL, CHECK_CRITICAL}, {CHECK_PASSING, CHECK_CRITICAL},
-        {CHECK_PASSING, CHECK_PASSING},
+        {CHECK_CRITICAL, CHECK_PASSING}, {CHECK_CRITICAL, CHECK_PASSING},
+        {CHECK_PASSING, CHECK_PASSING},  {CHECK_CRITICAL, CHECK_PASSING},
+        {CHECK_CRITICAL, CHECK_PASSING}, {CHECK_CRITICAL, CHECK_CRITICAL},
+        {CHECK_PASSING, CHECK_CRITICAL}, {CHECK_CRITICAL, CHECK_CRITICAL},
+        {CHECK_PASSING, CHECK_CRITICAL}, {CHECK_PASSING, CHECK_PASSING},
     };
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         report_as(c, steps[i].result);
@@ -398,7 +417,8 @@ static void test_thresholds_count_consecutive_results(void **state)
 static void test_intervals_below_a_second_are_raised(void **state)
 {
     struct world *w = *state;
-    struct check *c = begin(w, &(struct catalog_check_type){.tcp = mu__cstr("127.0.0.1:1"), .interval_ns = 1});
+    struct check *c =
+        begin(w, &(struct catalog_check_type){.tcp = mu__cstr("127.0.0.1:1"), .interval_ns = 1});
     assert_int_equal(c->interval_ns, CHECK_INTERVAL_MIN_NS);
     assert_int_equal(c->timeout_ns, 10 * (int64_t)MU_SEC);
     check_destroy(c);

@@ -35,7 +35,8 @@ static void test_responses_are_read_however_they_are_cut(void **state)
     } cases[] = {
         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello, not this", 200, "200 OK", "hello"},
         {"HTTP/1.0 404 Not Found\r\n\r\nuntil the end", 404, "404 Not Found", "until the end"},
-        {"HTTP/1.1 429 Too Many Requests\r\ntransfer-encoding: Chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: v\r\n\r\n",
+        {"HTTP/1.1 429 Too Many Requests\r\ntransfer-encoding: "
+         "Chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: v\r\n\r\n",
          429, "429 Too Many Requests", "abc0123456789"},
         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 204, "204 No Content", ""},
         {"HTTP/1.1 200\nContent-Length:0\n\n", 200, "200", ""},
@@ -55,7 +56,8 @@ static void test_a_head_response_has_no_body(void **state)
 {
     (void)state;
     struct http_response r;
-    assert_int_equal(feed(&r, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 100, true), HTTP_DONE);
+    assert_int_equal(feed(&r, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 100, true),
+                     HTTP_DONE);
     assert_int_equal(r.code, 200);
 }
 
@@ -128,8 +130,11 @@ static void test_host_and_port_are_told_apart(void **state)
     static const struct {
         const char *text, *host;
         int port;
-    } good[] = {{"127.0.0.1:80", "127.0.0.1", 80}, {"[::1]:8080", "::1", 8080}, {"h.example:65535", "h.example", 65535}};
-    static const char *const bad[] = {"", "h", ":80", "h:", "h:0", "h:65536", "h:8x", "::1:80", "h:000080", "[::1]", "[]:80x"};
+    } good[] = {{"127.0.0.1:80", "127.0.0.1", 80},
+                {"[::1]:8080", "::1", 8080},
+                {"h.example:65535", "h.example", 65535}};
+    static const char *const bad[] = {"",     "h",      ":80",      "h:",    "h:0",   "h:65536",
+                                      "h:8x", "::1:80", "h:000080", "[::1]", "[]:80x"};
     char host[64];
     uint16_t port;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {

@@ -85,55 +85,76 @@ static void test_wrong_configurations_are_refused_in_consuls_words(void **state)
         const char *extra, *expected;
     } cases[] = {
         {"\"foo\":1", "failed to parse x.json: 1 error occurred:\n\t* invalid config key foo\n\n"},
-        {"\"foo\":1,\"bar\":{\"x\":1}",
-         "failed to parse x.json: 2 errors occurred:\n\t* invalid config key foo\n\t* invalid config key bar\n\n"},
-        {"\"ports\":{\"Foo\":3}", "failed to parse x.json: 1 error occurred:\n\t* invalid config key ports.Foo\n\n"},
-        {"\"node_name\":12", "failed to parse x.json: 1 error(s) decoding:\n\n* 'node_name' expected type 'string', got "
+        {"\"foo\":1,\"bar\":{\"x\":1}", "failed to parse x.json: 2 errors occurred:\n\t* invalid "
+                                        "config key foo\n\t* invalid config key bar\n\n"},
+        {"\"ports\":{\"Foo\":3}",
+         "failed to parse x.json: 1 error occurred:\n\t* invalid config key ports.Foo\n\n"},
+        {"\"node_name\":12", "failed to parse x.json: 1 error(s) decoding:\n\n* 'node_name' "
+                             "expected type 'string', got "
                              "unconvertible type 'float64'"},
-        {"\"bootstrap\":\"true\"", "failed to parse x.json: 1 error(s) decoding:\n\n* 'bootstrap' expected type 'bool', "
-                                   "got unconvertible type 'string'"},
-        {"\"ports\":{\"dns\":\"x\"}", "failed to parse x.json: 1 error(s) decoding:\n\n* 'ports.dns' expected type 'int', "
-                                      "got unconvertible type 'string'"},
-        {"\"ports\":3", "failed to parse x.json: 1 error(s) decoding:\n\n* 'ports' expected a map, got 'float64'"},
-        {"\"retry_join\":\"a\"", "failed to parse x.json: 1 error(s) decoding:\n\n* 'retry_join': source data must be an "
-                                 "array or slice, got string"},
-        {"\"node_meta\":{\"a\":1}", "failed to parse x.json: 1 error(s) decoding:\n\n* 'node_meta[a]' expected type "
-                                    "'string', got unconvertible type 'float64'"},
-        {"\"check_update_interval\":\"10\"", "1 error occurred:\n\t* check_update_interval: invalid duration: \"10\": "
-                                             "time: missing unit in duration \"10\"\n\n"},
-        {"\"ports\":{\"http\":99999}", "1 error occurred:\n\t* ports.http: invalid port: 99999\n\n"},
+        {"\"bootstrap\":\"true\"",
+         "failed to parse x.json: 1 error(s) decoding:\n\n* 'bootstrap' expected type 'bool', "
+         "got unconvertible type 'string'"},
+        {"\"ports\":{\"dns\":\"x\"}",
+         "failed to parse x.json: 1 error(s) decoding:\n\n* 'ports.dns' expected type 'int', "
+         "got unconvertible type 'string'"},
+        {"\"ports\":3",
+         "failed to parse x.json: 1 error(s) decoding:\n\n* 'ports' expected a map, got 'float64'"},
+        {"\"retry_join\":\"a\"",
+         "failed to parse x.json: 1 error(s) decoding:\n\n* 'retry_join': source data must be an "
+         "array or slice, got string"},
+        {"\"node_meta\":{\"a\":1}",
+         "failed to parse x.json: 1 error(s) decoding:\n\n* 'node_meta[a]' expected type "
+         "'string', got unconvertible type 'float64'"},
+        {"\"check_update_interval\":\"10\"",
+         "1 error occurred:\n\t* check_update_interval: invalid duration: \"10\": "
+         "time: missing unit in duration \"10\"\n\n"},
+        {"\"ports\":{\"http\":99999}",
+         "1 error occurred:\n\t* ports.http: invalid port: 99999\n\n"},
         {"\"datacenter\":\"a b\"", "datacenter cannot be \"a b\". Please use only [a-z0-9-_]"},
         {"\"datacenter\":\"\"", "datacenter cannot be empty"},
         {"\"bootstrap\":true", "'bootstrap = true' requires 'server = true'"},
         {"\"bootstrap_expect\":3", "'bootstrap_expect > 0' requires 'server = true'"},
         {"\"bootstrap\":true,\"server\":true,\"bootstrap_expect\":3",
          "'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive"},
-        {"\"encrypt\":\"abc\"", "encrypt has invalid key: illegal base64 data, or more than 32 bytes"},
+        {"\"encrypt\":\"abc\"",
+         "encrypt has invalid key: illegal base64 data, or more than 32 bytes"},
         {"\"encrypt\":\"YWJj\"", "encrypt has invalid key: key size must be 16, 24 or 32 bytes"},
         {"\"bind_addr\":\"\"", "bind_addr cannot be empty"},
         {"\"bind_addr\":\"1.2.3.4 1.2.3.5\"",
          "bind_addr cannot contain multiple addresses. Use 'addresses.{dns,http,https}' instead."},
         {"\"advertise_addr\":\"0.0.0.0\"", "Advertise address cannot be 0.0.0.0, :: or [::]"},
-        {"\"client_addr\":\"foo\"", "1 error occurred:\n\t* client_addr: invalid ip address: foo\n\n"},
+        {"\"client_addr\":\"foo\"",
+         "1 error occurred:\n\t* client_addr: invalid ip address: foo\n\n"},
         {"\"ports\":{\"http\":8600}", "HTTP address 127.0.0.1:8600 already configured for DNS"},
         {"\"addresses\":{\"dns\":\"unix:///x\"}", "DNS address cannot be a unix socket"},
-        {"\"node_meta\":{\"consul-x\":\"1\"}", "node_meta invalid: Couldn't load metadata pair ('consul-x', '1'): Key prefix "
-                                               "'consul-' is reserved for internal use"},
+        {"\"node_meta\":{\"consul-x\":\"1\"}",
+         "node_meta invalid: Couldn't load metadata pair ('consul-x', '1'): Key prefix "
+         "'consul-' is reserved for internal use"},
         {"\"performance\":{\"raft_multiplier\":11}",
-         "1 error occurred:\n\t* performance.raft_multiplier cannot be 11. Must be between 1 and 10\n\n"},
+         "1 error occurred:\n\t* performance.raft_multiplier cannot be 11. Must be between 1 and "
+         "10\n\n"},
         {"\"dns_config\":{\"udp_answer_limit\":-1}",
-         "1 error occurred:\n\t* dns_config.udp_answer_limit cannot be -1. Must be greater than or equal to zero\n\n"},
-        {"\"alt_domain\":\"service.foo\"", "alt_domain cannot start with {service,connect,node,query,addr,dc1}"},
-        {"\"check_output_max_size\":0",
-         "check_output_max_size must be positive, to discard check output use the discard_check_output flag"},
-        {"\"ui_content_path\":\"a b\"", "ui-content-path can only contain alphanumeric, -, _, or /. received: /a b/"},
+         "1 error occurred:\n\t* dns_config.udp_answer_limit cannot be -1. Must be greater than or "
+         "equal to zero\n\n"},
+        {"\"alt_domain\":\"service.foo\"",
+         "alt_domain cannot start with {service,connect,node,query,addr,dc1}"},
+        {"\"check_output_max_size\":0", "check_output_max_size must be positive, to discard check "
+                                        "output use the discard_check_output flag"},
+        {"\"ui_content_path\":\"a b\"",
+         "ui-content-path can only contain alphanumeric, -, _, or /. received: /a b/"},
         {"\"data_dir\":\"/dev/null\"", "data_dir \"/dev/null\" is not a directory"},
         {"\"data_dir\":\"\"", "data_dir cannot be empty"},
-        {"\"log_level\":\"loud\"", "Invalid log level: loud. Valid log levels are: [TRACE DEBUG INFO WARN ERR]"},
-        {"\"verify_incoming\":true", "1 error occurred:\n\t* verify_incoming is not supported by muster\n\n"},
-        {"\"acl\":{\"enabled\":true}", "1 error occurred:\n\t* acl.enabled is not supported by muster\n\n"},
-        {"\"acl\":{\"default_policy\":\"deny\"}", "1 error occurred:\n\t* acl.default_policy is not supported by muster\n\n"},
-        {"\"connect\":{\"enabled\":true}", "1 error occurred:\n\t* connect.enabled is not supported by muster\n\n"},
+        {"\"log_level\":\"loud\"",
+         "Invalid log level: loud. Valid log levels are: [TRACE DEBUG INFO WARN ERR]"},
+        {"\"verify_incoming\":true",
+         "1 error occurred:\n\t* verify_incoming is not supported by muster\n\n"},
+        {"\"acl\":{\"enabled\":true}",
+         "1 error occurred:\n\t* acl.enabled is not supported by muster\n\n"},
+        {"\"acl\":{\"default_policy\":\"deny\"}",
+         "1 error occurred:\n\t* acl.default_policy is not supported by muster\n\n"},
+        {"\"connect\":{\"enabled\":true}",
+         "1 error occurred:\n\t* connect.enabled is not supported by muster\n\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[512];
@@ -149,11 +170,13 @@ static void test_odd_configurations_are_accepted_with_a_warning(void **state)
     static const struct {
         const char *extra, *expected;
     } cases[] = {
-        {"\"telemetry\":{\"statsd_address\":\"x:1\"}", "x.json: telemetry.statsd_address has no effect in muster"},
+        {"\"telemetry\":{\"statsd_address\":\"x:1\"}",
+         "x.json: telemetry.statsd_address has no effect in muster"},
         {"\"server\":true,\"bootstrap\":true", "bootstrap = true: do not enable unless necessary"},
         {"\"server\":true,\"bootstrap_expect\":3", "bootstrap_expect > 0: expecting 3 servers"},
-        {"\"node_name\":\"a.b\"", "Node name \"a.b\" will not be discoverable via DNS due to invalid characters. Valid "
-                                  "characters include all alpha-numerics and dashes."},
+        {"\"node_name\":\"a.b\"",
+         "Node name \"a.b\" will not be discoverable via DNS due to invalid characters. Valid "
+         "characters include all alpha-numerics and dashes."},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[512];
@@ -169,8 +192,9 @@ static void test_odd_configurations_are_accepted_with_a_warning(void **state)
 static void test_a_protection_that_is_off_is_not_refused(void **state)
 {
     (void)state;
-    struct config *c = parse("x.json", "{" BASE ",\"verify_incoming\":false,\"ca_file\":\"\",\"acl\":{\"enabled\":false,"
-                                       "\"default_policy\":\"allow\"},\"connect\":{\"enabled\":false}}");
+    struct config *c = parse(
+        "x.json", "{" BASE ",\"verify_incoming\":false,\"ca_file\":\"\",\"acl\":{\"enabled\":false,"
+                  "\"default_policy\":\"allow\"},\"connect\":{\"enabled\":false}}");
     assert_non_null(c);
     config_destroy(c);
 }
@@ -178,7 +202,8 @@ static void test_a_protection_that_is_off_is_not_refused(void **state)
 static void test_keys_match_in_any_case(void **state)
 {
     (void)state;
-    struct config *c = parse("x.json", "{\"Data_Dir\":\"/tmp\",\"BIND_ADDR\":\"127.0.0.1\",\"Ports\":{\"HTTP\":7500}}");
+    struct config *c = parse(
+        "x.json", "{\"Data_Dir\":\"/tmp\",\"BIND_ADDR\":\"127.0.0.1\",\"Ports\":{\"HTTP\":7500}}");
     assert_non_null(c);
     assert_int_equal(c->ports.http, 7500);
     config_destroy(c);
@@ -187,14 +212,18 @@ static void test_keys_match_in_any_case(void **state)
 static void test_yaml_says_the_same_as_json(void **state)
 {
     (void)state;
-    struct config *j = parse("x.json", "{" BASE ",\"ports\":{\"http\":-1},\"retry_join\":[\"a\",\"b\"],\"rejoin_after_leave\":"
-                                       "true,\"node_meta\":{\"k\":\"5\"},\"limits\":{\"rpc_rate\":2.5},\"services\":"
-                                       "[{\"name\":\"web\",\"port\":80,\"tags\":[\"x\"]}],\"dns_config\":{\"service_ttl\":"
-                                       "{\"*\":\"5s\"}}}");
-    struct config *y = parse("x.yaml", "# a comment\ndata_dir: /tmp\nbind_addr: 127.0.0.1\nnode_name: n1\nports:\n  http: -1\n"
-                                       "retry_join: [a, b]\nrejoin_after_leave: true\nnode_meta: {k: \"5\"}\nlimits:\n"
-                                       "  rpc_rate: 2.5\nservices:\n- name: web\n  port: 80\n  tags:\n  - x\n"
-                                       "dns_config: {service_ttl: {\"*\": 5s}}\n");
+    struct config *j = parse(
+        "x.json",
+        "{" BASE ",\"ports\":{\"http\":-1},\"retry_join\":[\"a\",\"b\"],\"rejoin_after_leave\":"
+        "true,\"node_meta\":{\"k\":\"5\"},\"limits\":{\"rpc_rate\":2.5},\"services\":"
+        "[{\"name\":\"web\",\"port\":80,\"tags\":[\"x\"]}],\"dns_config\":{\"service_ttl\":"
+        "{\"*\":\"5s\"}}}");
+    struct config *y = parse(
+        "x.yaml",
+        "# a comment\ndata_dir: /tmp\nbind_addr: 127.0.0.1\nnode_name: n1\nports:\n  http: -1\n"
+        "retry_join: [a, b]\nrejoin_after_leave: true\nnode_meta: {k: \"5\"}\nlimits:\n"
+        "  rpc_rate: 2.5\nservices:\n- name: web\n  port: 80\n  tags:\n  - x\n"
+        "dns_config: {service_ttl: {\"*\": 5s}}\n");
     assert_non_null(j);
     assert_non_null(y);
     struct config *both[] = {j, y};
@@ -208,7 +237,8 @@ static void test_yaml_says_the_same_as_json(void **state)
         assert_text(mu__strmap_get(&c->node_meta, "k"), "5");
         assert_true(c->limits.rpc_rate > 2.4 && c->limits.rpc_rate < 2.6);
         assert_int_equal(c->definitions.len, 1);
-        assert_text(c->definitions.items[0].json, "{\"name\":\"web\",\"port\":80,\"tags\":[\"x\"]}");
+        assert_text(c->definitions.items[0].json,
+                    "{\"name\":\"web\",\"port\":80,\"tags\":[\"x\"]}");
         assert_int_equal(c->dns.service_ttl.len, 1);
         assert_int_equal(c->dns.service_ttl.items[0].ttl_ns, 5 * MU_SEC);
         config_destroy(c);
@@ -221,8 +251,15 @@ static void test_hostile_yaml_is_refused(void **state)
     char deep[400];
     memset(deep, '[', sizeof deep - 1);
     deep[sizeof deep - 1] = 0;
-    const char *const cases[] = {deep,        "a: &x 1\nb: *x\n", "? [a]\n: b\n", "a: 1\n---\nb: 2\n", "a: [1\n", "{\"a\": \"b\n",
-                                 "\xff\xfe:", "- a\n",            "a: !!str\n b: c"};
+    const char *const cases[] = {deep,
+                                 "a: &x 1\nb: *x\n",
+                                 "? [a]\n: b\n",
+                                 "a: 1\n---\nb: 2\n",
+                                 "a: [1\n",
+                                 "{\"a\": \"b\n",
+                                 "\xff\xfe:",
+                                 "- a\n",
+                                 "a: !!str\n b: c"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_null(parse("x.yaml", cases[i]));
     }
@@ -266,11 +303,15 @@ static int remove_folder(void **state)
 static void test_later_sources_win_lists_append_and_maps_merge(void **state)
 {
     (void)state;
-    write_file("b.json", "{\"node_name\":\"b\",\"retry_join\":[\"b\"],\"node_meta\":{\"x\":\"b\",\"y\":\"b\"}}");
-    write_file("a.yaml", "node_name: a\nretry_join: [a]\nnode_meta: {x: a, z: a}\nports: {http: 1}\n");
+    write_file(
+        "b.json",
+        "{\"node_name\":\"b\",\"retry_join\":[\"b\"],\"node_meta\":{\"x\":\"b\",\"y\":\"b\"}}");
+    write_file("a.yaml",
+               "node_name: a\nretry_join: [a]\nnode_meta: {x: a, z: a}\nports: {http: 1}\n");
     write_file("c.txt", "not read");
-    struct config *c = LOAD("-config-dir", folder, "-data-dir=/tmp", "--bind=127.0.0.1", "-retry-join", "flag", "-hcl",
-                            "{\"ports\":{\"dns\":2}}", "-node-meta=w:f:1");
+    struct config *c =
+        LOAD("-config-dir", folder, "-data-dir=/tmp", "--bind=127.0.0.1", "-retry-join", "flag",
+             "-hcl", "{\"ports\":{\"dns\":2}}", "-node-meta=w:f:1");
     assert_non_null(c);
     assert_text(c->node_name, "b");
     assert_int_equal(c->retry_join.len, 3);
@@ -298,7 +339,8 @@ static void test_an_hcl_file_is_refused_and_not_passed_over(void **state)
 static void test_flags_go_the_way_of_gos_flag_package(void **state)
 {
     (void)state;
-    struct config *c = LOAD("-server", "-bootstrap-expect=3", "--data-dir", "/tmp", "-bind", "127.0.0.1", "-ui=false", "-node=x");
+    struct config *c = LOAD("-server", "-bootstrap-expect=3", "--data-dir", "/tmp", "-bind",
+                            "127.0.0.1", "-ui=false", "-node=x");
     assert_non_null(c);
     assert_true(c->server);
     assert_int_equal(c->bootstrap_expect, 3);
@@ -312,9 +354,11 @@ static void test_flags_go_the_way_of_gos_flag_package(void **state)
     assert_null(LOAD("-dev", "-bootstrap-expect=3"));
     assert_string_equal(err, "'bootstrap_expect > 0' not allowed in dev mode");
     assert_null(LOAD("-config-file=/nope.json"));
-    assert_string_equal(err, "config: Open failed on /nope.json. open /nope.json: no such file or directory");
+    assert_string_equal(
+        err, "config: Open failed on /nope.json. open /nope.json: no such file or directory");
     assert_null(LOAD("-retry-interval=5", "-data-dir=/tmp", "-bind=127.0.0.1"));
-    assert_string_equal(err, "1 error occurred:\n\t* retry_interval: invalid duration: \"5\": time: missing unit in duration "
+    assert_string_equal(err, "1 error occurred:\n\t* retry_interval: invalid duration: \"5\": "
+                             "time: missing unit in duration "
                              "\"5\"\n\n");
     assert_null(LOAD("-dev", "extra"));
     assert_string_equal(err, "Unexpected extra argument: extra");
@@ -373,7 +417,8 @@ static void test_an_unknown_template_is_refused(void **state)
     (void)state;
     assert_null(parse("x.json", "{" BASE ",\"advertise_addr\":\"{{ GetAllInterfaces }}\"}"));
     assert_string_equal(err, "advertise_addr: template {{ GetAllInterfaces }} gives no address");
-    struct config *c = parse("x.json", "{" BASE ",\"bind_addr\":\"{{ GetInterfaceIP \\\"lo\\\" }}\"}");
+    struct config *c =
+        parse("x.json", "{" BASE ",\"bind_addr\":\"{{ GetInterfaceIP \\\"lo\\\" }}\"}");
     assert_non_null(c);
     assert_text(c->bind_addr, "127.0.0.1");
     config_destroy(c);
@@ -391,8 +436,10 @@ int main(void)
         cmocka_unit_test(test_yaml_says_the_same_as_json),
         cmocka_unit_test(test_hostile_yaml_is_refused),
         cmocka_unit_test(test_truncated_json_is_refused_with_its_place),
-        cmocka_unit_test_setup_teardown(test_later_sources_win_lists_append_and_maps_merge, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_an_hcl_file_is_refused_and_not_passed_over, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_later_sources_win_lists_append_and_maps_merge,
+                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_an_hcl_file_is_refused_and_not_passed_over,
+                                        make_folder, remove_folder),
         cmocka_unit_test(test_flags_go_the_way_of_gos_flag_package),
         cmocka_unit_test(test_dev_mode_is_a_server_of_its_own_that_keeps_nothing),
         cmocka_unit_test(test_help_is_told_from_failure),

@@ -25,7 +25,8 @@ static struct catalog_service_definition service(const char *text)
 {
     struct catalog_service_definition d = {.port = 0};
     char why[JSON_ERROR_MAX];
-    if (!json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), text, strlen(text), &arena, &d, why, sizeof why)) {
+    if (!json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), text, strlen(text), &arena, &d,
+                     why, sizeof why)) {
         fail_msg("%s", why);
     }
     return d;
@@ -56,35 +57,48 @@ static void test_wrong_services_are_refused_in_consuls_words(void **state)
         {"{}", "Missing service name"},
         {"{\"Name\":\"a\",\"Address\":\"0.0.0.0\"}", "Invalid service address"},
         {"{\"Name\":\"a\",\"Address\":\"[::]\"}", "Invalid service address"},
-        {"{\"Name\":\"a\",\"Weights\":{\"Warning\":1}}", "Invalid Weights: Passing must be greater than 0"},
+        {"{\"Name\":\"a\",\"Weights\":{\"Warning\":1}}",
+         "Invalid Weights: Passing must be greater than 0"},
         {"{\"Name\":\"a\",\"Weights\":{\"Passing\":1,\"Warning\":-1}}",
          "Invalid Weights: Warning must be greater or equal than 0"},
-        {"{\"Name\":\"a\",\"Weights\":{\"Passing\":65536}}", "Invalid Weights: DNS Weight must be between 0 and 65535"},
+        {"{\"Name\":\"a\",\"Weights\":{\"Passing\":65536}}",
+         "Invalid Weights: DNS Weight must be between 0 and 65535"},
         {"{\"Name\":\"a\",\"Meta\":{\"consul-k\":\"v\"}}",
-         "Invalid Service Meta: Couldn't load metadata pair ('consul-k', 'v'): Key prefix 'consul-' is reserved for "
+         "Invalid Service Meta: Couldn't load metadata pair ('consul-k', 'v'): Key prefix "
+         "'consul-' is reserved for "
          "internal use"},
         {"{\"Name\":\"a\",\"Meta\":{\"\":\"x\"}}",
          "Invalid Service Meta: Couldn't load metadata pair ('', 'x'): Key cannot be blank"},
         {"{\"Name\":\"a\",\"Meta\":{\"a b\":\"x\"}}",
-         "Invalid Service Meta: Couldn't load metadata pair ('a b', 'x'): Key contains invalid characters"},
+         "Invalid Service Meta: Couldn't load metadata pair ('a b', 'x'): Key contains invalid "
+         "characters"},
         {"{\"Name\":\"a\",\"Checks\":[{}]}", "Invalid check: TTL must be > 0 for TTL checks"},
-        {"{\"Name\":\"a\",\"Check\":{\"CheckID\":\"x\"}}", "Invalid check: TTL must be > 0 for TTL checks"},
+        {"{\"Name\":\"a\",\"Check\":{\"CheckID\":\"x\"}}",
+         "Invalid check: TTL must be > 0 for TTL checks"},
         {"{\"Name\":\"a\",\"Check\":{\"Status\":\"foo\",\"TTL\":\"1s\"}}",
          "Status for checks must 'passing', 'warning', 'critical'"},
         {"{\"Name\":\"x\",\"Kind\":\"connect-proxy\"}",
-         "2 errors occurred:\n\t* Proxy.DestinationServiceName must be non-empty for Connect proxy services\n\t* Port must be "
+         "2 errors occurred:\n\t* Proxy.DestinationServiceName must be non-empty for Connect proxy "
+         "services\n\t* Port must be "
          "set for a Connect proxy\n\n"},
         {"{\"Name\":\"x\",\"Kind\":\"mesh-gateway\"}",
          "1 error occurred:\n\t* Port must be non-zero for a mesh-gateway\n\n"},
-        {"{\"Name\":\"x\",\"Kind\":\"ingress-gateway\",\"Proxy\":{\"DestinationServiceName\":\"a\"}}",
-         "1 error occurred:\n\t* The Proxy.DestinationServiceName configuration is invalid for a ingress-gateway\n\n"},
-        {"{\"Name\":\"x\",\"Kind\":\"connect-proxy\",\"Port\":1,\"Proxy\":{\"destination_service_name\":\"d\",\"Upstreams\":["
-         "{\"DestinationName\":\"a\",\"LocalBindPort\":1},{\"DestinationName\":\"b\",\"local_bind_port\":1}]}}",
-         "1 error occurred:\n\t* upstreams cannot contain duplicates by local bind address and port; \"127.0.0.1:1\" is "
+        {"{\"Name\":\"x\",\"Kind\":\"ingress-gateway\",\"Proxy\":{\"DestinationServiceName\":\"a\"}"
+         "}",
+         "1 error occurred:\n\t* The Proxy.DestinationServiceName configuration is invalid for a "
+         "ingress-gateway\n\n"},
+        {"{\"Name\":\"x\",\"Kind\":\"connect-proxy\",\"Port\":1,\"Proxy\":{\"destination_service_"
+         "name\":\"d\",\"Upstreams\":["
+         "{\"DestinationName\":\"a\",\"LocalBindPort\":1},{\"DestinationName\":\"b\",\"local_bind_"
+         "port\":1}]}}",
+         "1 error occurred:\n\t* upstreams cannot contain duplicates by local bind address and "
+         "port; \"127.0.0.1:1\" is "
          "specified twice\n\n"},
-        {"{\"Name\":\"x\",\"Kind\":\"connect-proxy\",\"Port\":1,\"Proxy\":{\"DestinationServiceName\":\"d\",\"Upstreams\":["
+        {"{\"Name\":\"x\",\"Kind\":\"connect-proxy\",\"Port\":1,\"Proxy\":{"
+         "\"DestinationServiceName\":\"d\",\"Upstreams\":["
          "{\"DestinationType\":\"zz\"}]}}",
-         "3 errors occurred:\n\t* unknown upstream destination type: \"zz\"\n\t* upstream destination name cannot be "
+         "3 errors occurred:\n\t* unknown upstream destination type: \"zz\"\n\t* upstream "
+         "destination name cannot be "
          "empty\n\t* upstream local bind port cannot be zero\n\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -102,13 +116,17 @@ static void test_wrong_checks_are_refused_in_consuls_words(void **state)
     } cases[] = {
         {"{}", "Missing check name"},
         {"{\"Name\":\"a\",\"TTL\":\"1s\",\"Status\":\"good\"}", "Bad check status"},
-        {"{\"Name\":\"a\",\"TTL\":\"1s\",\"Interval\":\"1s\"}", "Invalid check: Interval and TTL cannot both be specified"},
-        {"{\"Name\":\"a\",\"TCP\":\"h:1\"}", "Invalid check: Interval must be > 0 for Script, HTTP, or TCP checks"},
-        {"{\"Name\":\"a\",\"AliasService\":\"x\",\"TTL\":\"1s\"}", "Invalid check: TTL must be not be set for Alias checks"},
+        {"{\"Name\":\"a\",\"TTL\":\"1s\",\"Interval\":\"1s\"}",
+         "Invalid check: Interval and TTL cannot both be specified"},
+        {"{\"Name\":\"a\",\"TCP\":\"h:1\"}",
+         "Invalid check: Interval must be > 0 for Script, HTTP, or TCP checks"},
+        {"{\"Name\":\"a\",\"AliasService\":\"x\",\"TTL\":\"1s\"}",
+         "Invalid check: TTL must be not be set for Alias checks"},
         {"{\"Name\":\"a\",\"alias_service\":\"x\",\"TCP\":\"h:1\",\"Interval\":1000000000}",
          "Invalid check: Interval cannot be set for Alias checks"},
         {"{\"Name\":\"a\"}", "Invalid check: TTL must be > 0 for TTL checks"},
-        {"{\"Name\":\"a\",\"TTL\":\"1s\",\"OutputMaxSize\":-1}", "Invalid check: MaxOutputMaxSize must be positive"},
+        {"{\"Name\":\"a\",\"TTL\":\"1s\",\"OutputMaxSize\":-1}",
+         "Invalid check: MaxOutputMaxSize must be positive"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct agent_check_definition d = check(cases[i].json);
@@ -149,8 +167,10 @@ static void test_every_spelling_of_a_check_is_read(void **state)
 {
     (void)state;
     struct agent_check_definition d =
-        check("{\"id\":\"c\",\"NAME\":\"n\",\"args\":[\"a\",\"b\"],\"interval\":\"10s\",\"service_id\":\"s\","
-              "\"deregister_critical_service_after\":\"2m\",\"success_before_passing\":3,\"FailuresBeforeCritical\":4}");
+        check("{\"id\":\"c\",\"NAME\":\"n\",\"args\":[\"a\",\"b\"],\"interval\":\"10s\",\"service_"
+              "id\":\"s\","
+              "\"deregister_critical_service_after\":\"2m\",\"success_before_passing\":3,"
+              "\"FailuresBeforeCritical\":4}");
     assert_true(definition_check_check(&d, err, sizeof err));
     assert_text(d.type.check_id, "c");
     assert_text(d.type.name, "n");
@@ -170,8 +190,9 @@ static void test_every_spelling_of_a_check_is_read(void **state)
 static void test_an_ip_address_tags_itself(void **state)
 {
     (void)state;
-    struct catalog_service_definition d = service("{\"Name\":\"a\",\"Port\":5,\"Address\":\"1.2.3.4\",\"TaggedAddresses\":"
-                                                  "{\"lan\":{\"Address\":\"x\",\"Port\":1}}}");
+    struct catalog_service_definition d =
+        service("{\"Name\":\"a\",\"Port\":5,\"Address\":\"1.2.3.4\",\"TaggedAddresses\":"
+                "{\"lan\":{\"Address\":\"x\",\"Port\":1}}}");
     assert_true(definition_tag_addresses(&d, &arena, err, sizeof err));
     assert_int_equal(d.tagged_addresses.len, 3);
     assert_text(d.tagged_addresses.items[1].key, "lan_ipv4");
@@ -192,9 +213,12 @@ static void test_an_ip_address_tags_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_wrong_services_are_refused_in_consuls_words, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_wrong_checks_are_refused_in_consuls_words, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_what_muster_cannot_run_is_refused_at_registration, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_services_are_refused_in_consuls_words, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_checks_are_refused_in_consuls_words, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_muster_cannot_run_is_refused_at_registration,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_defaults_of_a_service, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_spelling_of_a_check_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_ip_address_tags_itself, setup, teardown),

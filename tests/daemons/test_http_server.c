@@ -400,7 +400,7 @@ static void test_each_client_has_so_many_connections(void **state)
 {
     (void)state;
     http_server_destroy(k.server);
-    k.clients = http_clients_create(2);
+    k.clients = client_limit_create(2);
     k.config.clients = k.clients;
     kit_start(&k);
     int a = kit_connect(&k), b = kit_connect(&k), c = kit_connect(&k);

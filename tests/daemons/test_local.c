@@ -1,4 +1,5 @@
-/* Mirrors daemons/agent/local*.c, persist.c and file.c: what is registered, and what of it survives. */
+/* Mirrors daemons/agent/local*.c, persist.c and file.c: what is registered, and what of it
+ * survives. */
 #include "mu_test.h"
 
 #include "agent/definitions.h"
@@ -36,7 +37,9 @@ static void begin(struct fixture *f, const char *extra)
 {
     char text[512];
     f->core = loop_create("core");
-    snprintf(text, sizeof text, "{\"data_dir\":\"%s\",\"bind_addr\":\"127.0.0.1\",\"node_name\":\"n1\"%s}", f->folder, extra);
+    snprintf(text, sizeof text,
+             "{\"data_dir\":\"%s\",\"bind_addr\":\"127.0.0.1\",\"node_name\":\"n1\"%s}", f->folder,
+             extra);
     f->config = config_from_text("x.json", text, strlen(text), err, sizeof err);
     assert_non_null(f->config);
     assert_true(local_init(&f->local, f->config, loop_base(f->core), 1));
@@ -87,12 +90,14 @@ static int teardown(void **state)
     return rc;
 }
 
-static bool add_service_from(struct fixture *f, const char *json, bool replace, enum local_source source)
+static bool add_service_from(struct fixture *f, const char *json, bool replace,
+                             enum local_source source)
 {
     struct catalog_service_definition d = {.port = 0};
     struct mu__arena a;
     mu__arena_init(&a, NULL, 0);
-    bool ok = json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), json, strlen(json), &a, &d, err, sizeof err) &&
+    bool ok = json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), json, strlen(json), &a, &d,
+                          err, sizeof err) &&
               definition_check_service(&d, &a, err, sizeof err) &&
               local_add_service(&f->local, &d, mu__cstr("token"), replace, source, err, sizeof err);
     mu__arena_fini(&a);
@@ -139,7 +144,8 @@ static void assert_text(struct mu_str s, const char *expected)
 static void test_a_service_brings_its_checks(void **state)
 {
     struct fixture *f = *state;
-    assert_true(add_service(f, "{\"Name\":\"web\",\"Port\":80,\"Tags\":[\"a\"],\"Check\":{\"TTL\":\"1s\"}}"));
+    assert_true(add_service(
+        f, "{\"Name\":\"web\",\"Port\":80,\"Tags\":[\"a\"],\"Check\":{\"TTL\":\"1s\"}}"));
     const struct local_check *c = check(f, "service:web");
     assert_non_null(c);
     assert_text(c->check->name, "Service 'web' check");
@@ -151,7 +157,8 @@ static void test_a_service_brings_its_checks(void **state)
     assert_text(service(f, "web")->entry.token, "token");
     assert_true(f->changes >= 2);
 
-    assert_true(add_service(f, "{\"Name\":\"db\",\"Checks\":[{\"TTL\":\"1s\"},{\"CheckID\":\"own\",\"Name\":\"N\",\"TCP\":\"h:1\","
+    assert_true(add_service(f, "{\"Name\":\"db\",\"Checks\":[{\"TTL\":\"1s\"},{\"CheckID\":\"own\","
+                               "\"Name\":\"N\",\"TCP\":\"h:1\","
                                "\"Interval\":\"1s\",\"Status\":\"passing\"}]}"));
     assert_non_null(check(f, "service:db:1"));
     assert_text(check(f, "own")->check->status, "passing");
@@ -180,12 +187,14 @@ static void test_registering_again_keeps_the_state(void **state)
     static const char json[] = "{\"Name\":\"web\",\"Check\":{\"TTL\":\"100s\"}}";
     assert_true(add_service(f, json));
     local_start(&f->local);
-    assert_true(local_update_check(&f->local, mu__cstr("service:web"), CHECK_PASSING, mu__cstr("ok"), err, sizeof err));
+    assert_true(local_update_check(&f->local, mu__cstr("service:web"), CHECK_PASSING,
+                                   mu__cstr("ok"), err, sizeof err));
     const struct check *runner = check(f, "service:web")->runner;
     assert_true(add_service(f, json));
     assert_text(check(f, "service:web")->check->status, "passing");
     assert_text(check(f, "service:web")->check->output, "ok");
-    assert_ptr_equal(check(f, "service:web")->runner, runner); /* it goes on with its counters and its time */
+    assert_ptr_equal(check(f, "service:web")->runner,
+                     runner); /* it goes on with its counters and its time */
     assert_true(add_service(f, "{\"Name\":\"web\",\"Check\":{\"TTL\":\"200s\"}}"));
     assert_text(check(f, "service:web")->check->status, "passing");
     assert_int_equal(check(f, "service:web")->type->ttl_ns, 200 * (int64_t)MU_SEC);
@@ -195,9 +204,12 @@ static void test_other_checks_go_only_if_that_is_asked_for(void **state)
 {
     struct fixture *f = *state;
     assert_true(add_service(f, "{\"Name\":\"web\",\"Check\":{\"CheckID\":\"a\",\"TTL\":\"1s\"}}"));
-    assert_true(add_service_from(f, "{\"Name\":\"web\",\"Check\":{\"CheckID\":\"b\",\"TTL\":\"1s\"}}", false, SOURCE_REMOTE));
+    assert_true(add_service_from(f,
+                                 "{\"Name\":\"web\",\"Check\":{\"CheckID\":\"b\",\"TTL\":\"1s\"}}",
+                                 false, SOURCE_REMOTE));
     assert_non_null(check(f, "a"));
-    assert_true(add_service_from(f, "{\"Name\":\"web\",\"Check\":{\"CheckID\":\"c\",\"TTL\":\"1s\"}}", true, SOURCE_REMOTE));
+    assert_true(add_service_from(
+        f, "{\"Name\":\"web\",\"Check\":{\"CheckID\":\"c\",\"TTL\":\"1s\"}}", true, SOURCE_REMOTE));
     assert_null(check(f, "a"));
     assert_null(check(f, "b"));
     assert_non_null(check(f, "c"));
@@ -209,14 +221,18 @@ static void test_refusals_have_consuls_words(void **state)
     assert_false(add_check(f, "{\"Name\":\"x\",\"ServiceID\":\"nope\",\"TTL\":\"1s\"}"));
     assert_string_equal(err, "ServiceID \"nope\" does not exist");
     assert_false(add_check(f, "{\"Name\":\"x\",\"Args\":[\"true\"],\"Interval\":\"1s\"}"));
-    assert_string_equal(err, "Scripts are disabled on this agent from remote calls; to enable, configure "
-                             "'enable_script_checks' to true");
-    assert_false(add_service(f, "{\"Name\":\"x\",\"Check\":{\"Args\":[\"true\"],\"Interval\":\"1s\"}}"));
+    assert_string_equal(
+        err, "Scripts are disabled on this agent from remote calls; to enable, configure "
+             "'enable_script_checks' to true");
+    assert_false(
+        add_service(f, "{\"Name\":\"x\",\"Check\":{\"Args\":[\"true\"],\"Interval\":\"1s\"}}"));
     assert_null(service(f, "x"));
     assert_true(add_check(f, "{\"Name\":\"tcp\",\"TCP\":\"h:1\",\"Interval\":\"1s\"}"));
-    assert_false(local_update_check(&f->local, mu__cstr("tcp"), CHECK_PASSING, mu__cstr(""), err, sizeof err));
+    assert_false(local_update_check(&f->local, mu__cstr("tcp"), CHECK_PASSING, mu__cstr(""), err,
+                                    sizeof err));
     assert_string_equal(err, "CheckID \"tcp\" does not have associated TTL");
-    assert_false(local_set_maintenance(&f->local, mu__cstr("nope"), true, mu__cstr(""), mu__cstr(""), err, sizeof err));
+    assert_false(local_set_maintenance(&f->local, mu__cstr("nope"), true, mu__cstr(""),
+                                       mu__cstr(""), err, sizeof err));
     assert_string_equal(err, "No service registered with ID \"nope\"");
 }
 
@@ -225,7 +241,8 @@ static void test_a_long_report_is_cut_and_says_so(void **state)
     struct fixture *f = *state;
     assert_true(add_check(f, "{\"Name\":\"t\",\"TTL\":\"100s\",\"OutputMaxSize\":4}"));
     local_start(&f->local);
-    assert_true(local_update_check(&f->local, mu__cstr("t"), CHECK_PASSING, mu__cstr("0123456789"), err, sizeof err));
+    assert_true(local_update_check(&f->local, mu__cstr("t"), CHECK_PASSING, mu__cstr("0123456789"),
+                                   err, sizeof err));
     assert_text(check(f, "t")->check->output, "0123 ... (captured 4 of 10 bytes)");
 }
 
@@ -233,16 +250,20 @@ static void test_maintenance_is_a_critical_check(void **state)
 {
     struct fixture *f = *state;
     assert_true(add_service(f, "{\"Name\":\"web\"}"));
-    assert_true(local_set_maintenance(&f->local, mu__cstr("web"), true, mu__cstr(""), mu__cstr(""), err, sizeof err));
-    assert_true(local_set_maintenance(&f->local, mu__cstr(""), true, mu__cstr("broken"), mu__cstr(""), err, sizeof err));
+    assert_true(local_set_maintenance(&f->local, mu__cstr("web"), true, mu__cstr(""), mu__cstr(""),
+                                      err, sizeof err));
+    assert_true(local_set_maintenance(&f->local, mu__cstr(""), true, mu__cstr("broken"),
+                                      mu__cstr(""), err, sizeof err));
     const struct local_check *c = check(f, "_service_maintenance:web");
     assert_text(c->check->name, "Service Maintenance Mode");
     assert_text(c->check->status, "critical");
     assert_text(c->check->type, "maintenance");
-    assert_text(c->check->notes, "Maintenance mode is enabled for this service, but no reason was provided. This is a default "
+    assert_text(c->check->notes, "Maintenance mode is enabled for this service, but no reason was "
+                                 "provided. This is a default "
                                  "message.");
     assert_text(check(f, "_node_maintenance")->check->notes, "broken");
-    assert_true(local_set_maintenance(&f->local, mu__cstr(""), false, mu__cstr(""), mu__cstr(""), err, sizeof err));
+    assert_true(local_set_maintenance(&f->local, mu__cstr(""), false, mu__cstr(""), mu__cstr(""),
+                                      err, sizeof err));
     assert_null(check(f, "_node_maintenance"));
 }
 
@@ -252,19 +273,24 @@ static void test_an_output_alone_is_told_later(void **state)
     assert_true(add_check(f, "{\"Name\":\"t\",\"TTL\":\"100s\"}"));
     local_start(&f->local);
     struct local_check *c = check(f, "t");
-    assert_true(local_update_check(&f->local, mu__cstr("t"), CHECK_PASSING, mu__cstr("1"), err, sizeof err));
+    assert_true(local_update_check(&f->local, mu__cstr("t"), CHECK_PASSING, mu__cstr("1"), err,
+                                   sizeof err));
     c->entry.in_sync = true;
-    assert_true(local_update_check(&f->local, mu__cstr("t"), CHECK_PASSING, mu__cstr("2"), err, sizeof err));
+    assert_true(local_update_check(&f->local, mu__cstr("t"), CHECK_PASSING, mu__cstr("2"), err,
+                                   sizeof err));
     assert_true(c->entry.in_sync);
     assert_true(evtimer_pending(c->defer, NULL));
-    assert_true(local_update_check(&f->local, mu__cstr("t"), CHECK_WARNING, mu__cstr("3"), err, sizeof err));
+    assert_true(local_update_check(&f->local, mu__cstr("t"), CHECK_WARNING, mu__cstr("3"), err,
+                                   sizeof err));
     assert_false(c->entry.in_sync); /* a status is told at once */
 }
 
 static void test_an_alias_is_as_bad_as_the_worst_of_its_service(void **state)
 {
     struct fixture *f = *state;
-    assert_true(add_service(f, "{\"Name\":\"web\",\"Check\":{\"Name\":\"C\",\"TTL\":\"100s\",\"Status\":\"passing\"}}"));
+    assert_true(add_service(
+        f,
+        "{\"Name\":\"web\",\"Check\":{\"Name\":\"C\",\"TTL\":\"100s\",\"Status\":\"passing\"}}"));
     assert_true(add_check(f, "{\"Name\":\"alias\",\"AliasService\":\"web\"}"));
     assert_true(add_check(f, "{\"Name\":\"lost\",\"AliasService\":\"nope\"}"));
     local_start(&f->local);
@@ -272,7 +298,8 @@ static void test_an_alias_is_as_bad_as_the_worst_of_its_service(void **state)
     event_base_loop(loop_base(f->core), EVLOOP_NONBLOCK);
     assert_text(check(f, "alias")->check->status, "passing");
     assert_text(check(f, "alias")->check->output, "All checks passing.");
-    assert_true(local_update_check(&f->local, mu__cstr("service:web"), CHECK_WARNING, mu__cstr("hm"), err, sizeof err));
+    assert_true(local_update_check(&f->local, mu__cstr("service:web"), CHECK_WARNING,
+                                   mu__cstr("hm"), err, sizeof err));
     event_base_loop(loop_base(f->core), EVLOOP_NONBLOCK);
     assert_text(check(f, "alias")->check->status, "warning");
     assert_text(check(f, "alias")->check->output, "Aliased check \"C\" failing: hm");
@@ -288,10 +315,13 @@ static void test_an_alias_is_as_bad_as_the_worst_of_its_service(void **state)
 static void test_what_the_api_registered_is_there_after_a_restart(void **state)
 {
     struct fixture *f = *state;
-    assert_true(add_service(f, "{\"Name\":\"web\",\"ID\":\"w/1\",\"Port\":80,\"Tags\":[\"a\",\"b\"],\"Meta\":{\"k\":\"v\"},"
-                               "\"Check\":{\"HTTP\":\"http://h/\",\"Interval\":\"10s\",\"Header\":{\"X\":[\"y\"]}}}"));
+    assert_true(add_service(
+        f, "{\"Name\":\"web\",\"ID\":\"w/"
+           "1\",\"Port\":80,\"Tags\":[\"a\",\"b\"],\"Meta\":{\"k\":\"v\"},"
+           "\"Check\":{\"HTTP\":\"http://h/\",\"Interval\":\"10s\",\"Header\":{\"X\":[\"y\"]}}}"));
     assert_true(add_check(f, "{\"Name\":\"node\",\"TTL\":\"100s\"}"));
-    assert_true(local_set_maintenance(&f->local, mu__cstr("w/1"), true, mu__cstr("why"), mu__cstr(""), err, sizeof err));
+    assert_true(local_set_maintenance(&f->local, mu__cstr("w/1"), true, mu__cstr("why"),
+                                      mu__cstr(""), err, sizeof err));
     assert_true(add_service(f, "{\"Name\":\"gone\"}"));
     local_remove_service(&f->local, mu__cstr("gone"));
     restart(f, "");
@@ -317,8 +347,10 @@ static void test_a_ttl_state_survives_until_it_expires(void **state)
     assert_true(add_check(f, "{\"Name\":\"long\",\"TTL\":\"100s\"}"));
     assert_true(add_check(f, "{\"Name\":\"short\",\"TTL\":\"1ms\"}"));
     local_start(&f->local);
-    assert_true(local_update_check(&f->local, mu__cstr("long"), CHECK_PASSING, mu__cstr("fine"), err, sizeof err));
-    assert_true(local_update_check(&f->local, mu__cstr("short"), CHECK_PASSING, mu__cstr("fine"), err, sizeof err));
+    assert_true(local_update_check(&f->local, mu__cstr("long"), CHECK_PASSING, mu__cstr("fine"),
+                                   err, sizeof err));
+    assert_true(local_update_check(&f->local, mu__cstr("short"), CHECK_PASSING, mu__cstr("fine"),
+                                   err, sizeof err));
     restart(f, "");
     assert_text(check(f, "long")->check->status, "passing");
     assert_text(check(f, "long")->check->output, "fine");
@@ -360,7 +392,8 @@ static void flush(struct fixture *f)
 static void test_a_damaged_file_is_set_aside_and_the_rest_is_read(void **state)
 {
     struct fixture *f = *state;
-    static const char *const damages[] = {"", "{\"Token\":\"\",\"Serv", "[]", "{}", "{\"Service\":{\"ID\":\"\"}}", "\xff\xfe"};
+    static const char *const damages[] = {"",   "{\"Token\":\"\",\"Serv",      "[]",
+                                          "{}", "{\"Service\":{\"ID\":\"\"}}", "\xff\xfe"};
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         char path[200], aside[220];
         struct stat st;
@@ -378,7 +411,8 @@ static void test_a_damaged_file_is_set_aside_and_the_rest_is_read(void **state)
     }
 }
 
-/* A crash between the writing of a temporary file and its rename leaves the file as it was, and no rubbish. */
+/* A crash between the writing of a temporary file and its rename leaves the file as it was, and no
+ * rubbish. */
 static void test_a_write_cut_short_by_a_crash_leaves_the_old_file(void **state)
 {
     struct fixture *f = *state;
@@ -403,7 +437,8 @@ static void test_a_file_definition_wins_over_what_was_registered(void **state)
     local_restore(&f->local);
     assert_int_equal(service(f, "web")->service->port, 2);
     restart(f, "");
-    assert_null(service(f, "web")); /* the file of the registration went, and a definition leaves none */
+    assert_null(
+        service(f, "web")); /* the file of the registration went, and a definition leaves none */
 }
 
 static void test_scripts_do_not_come_back_when_they_are_forbidden(void **state)
@@ -481,7 +516,8 @@ static void test_a_reload_drops_what_left_the_files(void **state)
 {
     struct fixture *f = *state;
     assert_true(add_service(f, "{\"Name\":\"api\"}"));
-    assert_true(add_service_from(f, "{\"Name\":\"old\",\"Check\":{\"TTL\":\"1s\"}}", true, SOURCE_FILE));
+    assert_true(
+        add_service_from(f, "{\"Name\":\"old\",\"Check\":{\"TTL\":\"1s\"}}", true, SOURCE_FILE));
     assert_true(add_service_from(f, "{\"Name\":\"kept\"}", true, SOURCE_FILE));
     local_unmark_files(&f->local);
     assert_true(add_service_from(f, "{\"Name\":\"kept\"}", true, SOURCE_FILE));

@@ -130,7 +130,8 @@ static void test_a_log_line_cannot_forge_another(void **state)
     log_info("agent", "user said %s", "x\n2026 [ERROR] agent: forged\x1b[2J");
     read_log(fds[0], line, sizeof line);
     log_set_fd(before);
-    assert_non_null(strstr(line, "Z [INFO]  agent: user said x\\n2026 [ERROR] agent: forged\\x1b[2J\n"));
+    assert_non_null(
+        strstr(line, "Z [INFO]  agent: user said x\\n2026 [ERROR] agent: forged\\x1b[2J\n"));
     assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
     close(fds[0]);
     close(fds[1]);

@@ -1,4 +1,4 @@
-/* Mirrors daemons/rpc/rpc_server.c, rpc_connection.c, rpc_stream.c and rpc_clients.c. */
+/* Mirrors daemons/rpc/rpc_server.c, rpc_connection.c and rpc_stream.c. */
 #include "mu_test.h"
 
 #include "rpc_kit.h"
@@ -257,7 +257,7 @@ static void test_connections_per_client_are_limited_and_given_back(void **state)
 {
     (void)state;
     struct rpc_kit k;
-    struct rpc_server_config cfg = {.clients = rpc_clients_create(2)};
+    struct rpc_server_config cfg = {.clients = client_limit_create(2)};
     kit_init(&k, base, &cfg);
     int a = kit_connect(&k);
     int b = kit_connect(&k);
@@ -272,7 +272,7 @@ static void test_connections_per_client_are_limited_and_given_back(void **state)
     close(c);
     close(d);
     kit_fini(&k);
-    rpc_clients_destroy(cfg.clients);
+    client_limit_destroy(cfg.clients);
 }
 
 static void test_requests_above_the_limit_end_the_stream(void **state)

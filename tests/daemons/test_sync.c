@@ -1,10 +1,11 @@
-/* Mirrors daemons/agent/sync*.c and core_call.c: an agent's local state against a catalog that a table of this test plays.
- * Core and front are one loop here, which the test turns until what it waits for is true. */
+/* Mirrors daemons/agent/sync*.c and core_call.c: an agent's local state against a catalog that a
+ * table of this test plays. Core and front are one loop here, which the test turns until what it
+ * waits for is true. */
 #include "mu_test.h"
 
 #include "agent/definitions.h"
-#include "agent/sync_diff.h"
 #include "agent/sync.h"
+#include "agent/sync_diff.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "rpc/endpoints.h"
@@ -62,14 +63,16 @@ static void put_check(struct catalog *k, const struct catalog_check *c)
 {
     drop_check(k, c->check_id);
     assert_true(k->nchecks < MAX);
-    k->checks[k->nchecks++] = mu__schema_clone(catalog_schema(CATALOG_CHECK), c, &mu__malloc_allocator);
+    k->checks[k->nchecks++] =
+        mu__schema_clone(catalog_schema(CATALOG_CHECK), c, &mu__malloc_allocator);
 }
 
 static void put_service(struct catalog *k, const struct catalog_node_service *s)
 {
     drop_service(k, s->id);
     assert_true(k->nservices < MAX);
-    k->services[k->nservices++] = mu__schema_clone(catalog_schema(CATALOG_NODE_SERVICE), s, &mu__malloc_allocator);
+    k->services[k->nservices++] =
+        mu__schema_clone(catalog_schema(CATALOG_NODE_SERVICE), s, &mu__malloc_allocator);
     k->services[k->nservices - 1]->create_index = 7; /* the catalog's own: no difference */
 }
 
@@ -174,7 +177,9 @@ static void on_change(void *arg)
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    static const char text[] = "{\"data_dir\":\"/tmp\",\"bind_addr\":\"127.0.0.1\",\"node_name\":\"n1\",\"node_meta\":{\"k\":\"v\"}}";
+    static const char text[] =
+        "{\"data_dir\":\"/"
+        "tmp\",\"bind_addr\":\"127.0.0.1\",\"node_name\":\"n1\",\"node_meta\":{\"k\":\"v\"}}";
     f->log = log_set_fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
     f->loop = loop_create("both");
     f->config = config_from_text("x.json", text, strlen(text), err, sizeof err);
@@ -222,9 +227,11 @@ static void add_service(struct fixture *f, const char *json)
     struct catalog_service_definition d = {.port = 0};
     struct mu__arena a;
     mu__arena_init(&a, NULL, 0);
-    assert_true(json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), json, strlen(json), &a, &d, err, sizeof err));
+    assert_true(json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), json, strlen(json), &a, &d,
+                            err, sizeof err));
     assert_true(definition_check_service(&d, &a, err, sizeof err));
-    assert_true(local_add_service(&f->local, &d, mu__cstr(""), false, SOURCE_REMOTE, err, sizeof err));
+    assert_true(
+        local_add_service(&f->local, &d, mu__cstr(""), false, SOURCE_REMOTE, err, sizeof err));
     mu__arena_fini(&a);
 }
 
@@ -245,10 +252,12 @@ static bool all_in_sync(const struct fixture *f)
     return true;
 }
 
-/* Turns the loop until local state and catalog agree, and the catalog has been read at least `reads` times. */
+/* Turns the loop until local state and catalog agree, and the catalog has been read at least
+ * `reads` times. */
 static void settle(struct fixture *f, unsigned reads)
 {
-    while (!sync_is_idle(f->sync) || !all_in_sync(f) || f->catalog.reads < reads || !f->catalog.node) {
+    while (!sync_is_idle(f->sync) || !all_in_sync(f) || f->catalog.reads < reads ||
+           !f->catalog.node) {
         event_base_loop(loop_base(f->loop), EVLOOP_ONCE);
     }
 }
@@ -281,7 +290,8 @@ static void test_a_service_travels_with_its_checks_in_one_call(void **state)
     sync_start(f->sync);
     settle(f, 2);
     unsigned before = f->catalog.registers;
-    add_service(f, "{\"Name\":\"web\",\"Port\":80,\"Checks\":[{\"TTL\":\"10s\"},{\"TTL\":\"10s\"}]}");
+    add_service(f,
+                "{\"Name\":\"web\",\"Port\":80,\"Checks\":[{\"TTL\":\"10s\"},{\"TTL\":\"10s\"}]}");
     settle(f, 2);
     assert_int_equal(f->catalog.registers, before + 1);
     assert_int_equal(f->catalog.reads, 2); /* a change needs no comparison */
@@ -298,7 +308,8 @@ static void test_a_status_is_told_at_once_and_alone(void **state)
     sync_start(f->sync);
     settle(f, 2);
     unsigned before = f->catalog.registers;
-    assert_true(local_update_check(&f->local, mu__cstr("service:web"), CHECK_PASSING, mu__cstr("good"), err, sizeof err));
+    assert_true(local_update_check(&f->local, mu__cstr("service:web"), CHECK_PASSING,
+                                   mu__cstr("good"), err, sizeof err));
     settle(f, 2);
     assert_int_equal(f->catalog.registers, before + 1);
     assert_text(held_check(&f->catalog, "service:web")->status, "passing");
@@ -322,10 +333,14 @@ static void test_a_removal_reaches_the_catalog_and_is_forgotten(void **state)
 static void test_what_the_agent_does_not_know_is_removed(void **state)
 {
     struct fixture *f = *state;
-    put_service(&f->catalog, &(struct catalog_node_service){.id = mu__cstr("stranger"), .service = mu__cstr("stranger")});
-    put_service(&f->catalog, &(struct catalog_node_service){.id = mu__cstr("consul"), .service = mu__cstr("consul")});
-    put_check(&f->catalog, &(struct catalog_check){.check_id = mu__cstr("strange"), .node = mu__cstr("n1")});
-    put_check(&f->catalog, &(struct catalog_check){.check_id = mu__cstr("serfHealth"), .node = mu__cstr("n1")});
+    put_service(&f->catalog, &(struct catalog_node_service){.id = mu__cstr("stranger"),
+                                                            .service = mu__cstr("stranger")});
+    put_service(&f->catalog, &(struct catalog_node_service){.id = mu__cstr("consul"),
+                                                            .service = mu__cstr("consul")});
+    put_check(&f->catalog,
+              &(struct catalog_check){.check_id = mu__cstr("strange"), .node = mu__cstr("n1")});
+    put_check(&f->catalog,
+              &(struct catalog_check){.check_id = mu__cstr("serfHealth"), .node = mu__cstr("n1")});
     sync_start(f->sync);
     settle(f, 2);
     assert_null(held(&f->catalog, "stranger"));
@@ -364,7 +379,8 @@ static void test_what_was_changed_in_the_catalog_is_put_right(void **state)
 static void test_nothing_is_written_when_all_agrees(void **state)
 {
     struct fixture *f = *state;
-    add_service(f, "{\"Name\":\"web\",\"Port\":80,\"Tags\":[\"a\"],\"Address\":\"1.2.3.4\",\"Meta\":{\"m\":\"1\"},\"Check\":"
+    add_service(f, "{\"Name\":\"web\",\"Port\":80,\"Tags\":[\"a\"],\"Address\":\"1.2.3.4\","
+                   "\"Meta\":{\"m\":\"1\"},\"Check\":"
                    "{\"HTTP\":\"http://127.0.0.1:1/\",\"Interval\":\"3600s\",\"Notes\":\"n\"}}");
     sync_start(f->sync);
     settle(f, 2);
