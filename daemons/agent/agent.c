@@ -25,7 +25,8 @@ static void on_changed(void *arg)
 static int open_folder(struct agent *a, char *err, size_t errlen)
 {
     const struct config *c = a->config;
-    if (c->data_dir.len && persist_create(c->data_dir.p, a->given.core, &a->local.persist, err, errlen)) {
+    if (c->data_dir.len &&
+        persist_create(c->data_dir.p, a->given.core, &a->local.persist, err, errlen)) {
         return -1;
     }
     return persist_node_id(c->data_dir.p, c->node_id, a->node_id, err, errlen);
@@ -46,7 +47,8 @@ int agent_create(const struct agent_config *config, struct agent **out, char *er
     a->look = ok ? event_new(loop_base(config->core), -1, 0, on_look, a) : NULL;
     if (!a->look) {
         snprintf(err, errlen, "out of memory");
-    } else if (!open_folder(a, err, errlen) && agent__register_files(&a->local, a->config, err, errlen)) {
+    } else if (!open_folder(a, err, errlen) &&
+               agent__register_files(&a->local, a->config, err, errlen)) {
         local_restore(&a->local);
         a->local.changed = on_changed;
         a->local.arg = a;
@@ -103,7 +105,8 @@ int agent_reload(struct agent *a, const struct config *config, char *err, size_t
     a->local.node = config->node_name;
     local_unmark_files(&a->local);
     bool ok = agent__register_files(&a->local, config, err, errlen);
-    if (!ok) { /* refused by the state of this agent, such as a check of a service that is not here: said, and passed over */
+    if (!ok) { /* refused by the state of this agent, such as a check of a service that is not here:
+                  said, and passed over */
         log_warn("agent", "%s", err);
     }
     local_sweep_files(&a->local);

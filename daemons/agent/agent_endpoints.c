@@ -1,12 +1,18 @@
-/* The tables of agent_endpoints.h: what the API prints, and the sizes of what stays inside the process. */
+/* The tables of agent_endpoints.h: what the API prints, and the sizes of what stays inside the
+ * process. */
 #include "agent/agent_endpoints.h"
 
 #include <stddef.h>
 
-#define FIELD(of, text, kind_, member, ...) \
-    {.name = (text), .kind = MU_##kind_, .offset = offsetof(struct of, member), __VA_ARGS__}
-#define SCHEMA(table, go, of)                                                                                     \
-    {.name = (go), .fields = (table), .nfields = sizeof(table) / sizeof *(table), .size = sizeof(struct of)}
+#define FIELD(of, text, kind_, member, ...)                                                        \
+    {                                                                                              \
+        .name = (text), .kind = MU_##kind_, .offset = offsetof(struct of, member), __VA_ARGS__     \
+    }
+#define SCHEMA(table, go, of)                                                                      \
+    {                                                                                              \
+        .name = (go), .fields = (table), .nfields = sizeof(table) / sizeof *(table),               \
+        .size = sizeof(struct of)                                                                  \
+    }
 
 #define OMIT MU_F_OMIT_EMPTY
 
@@ -22,7 +28,8 @@ static const struct mu__field address_fields[] = {
     FIELD(catalog_service_address, "Address", STR, address, .flags = 0),
     FIELD(catalog_service_address, "Port", INT, port, .flags = 0),
 };
-static const struct mu__schema address_schema = SCHEMA(address_fields, "ServiceAddress", catalog_service_address);
+static const struct mu__schema address_schema =
+    SCHEMA(address_fields, "ServiceAddress", catalog_service_address);
 
 static const struct mu__field mesh_gateway_fields[] = {
     FIELD(catalog_mesh_gateway, "Mode", STR, mode, .flags = OMIT),
@@ -37,13 +44,15 @@ static const struct mu__field expose_path_fields[] = {
     FIELD(catalog_expose_path, "Protocol", STR, protocol, .flags = OMIT),
     FIELD(catalog_expose_path, "ParsedFromCheck", BOOL, parsed_from_check, .flags = OMIT),
 };
-static const struct mu__schema expose_path_schema = SCHEMA(expose_path_fields, "ExposePath", catalog_expose_path);
+static const struct mu__schema expose_path_schema =
+    SCHEMA(expose_path_fields, "ExposePath", catalog_expose_path);
 
 static const struct mu__field expose_fields[] = {
     FIELD(catalog_expose, "Checks", BOOL, checks, .flags = OMIT),
     FIELD(catalog_expose, "Paths", LIST, paths, .flags = OMIT, .sub = &expose_path_schema),
 };
-static const struct mu__schema expose_schema = SCHEMA(expose_fields, "ExposeConfig", catalog_expose);
+static const struct mu__schema expose_schema =
+    SCHEMA(expose_fields, "ExposeConfig", catalog_expose);
 
 static const struct mu__field upstream_fields[] = {
     FIELD(catalog_upstream, "DestinationType", STR, destination_type, .flags = OMIT),
@@ -55,7 +64,8 @@ static const struct mu__field upstream_fields[] = {
     FIELD(catalog_upstream, "Config", ANY, config, .flags = OMIT),
     FIELD(catalog_upstream, "MeshGateway", STRUCT, mesh_gateway, .sub = &mesh_gateway_schema),
 };
-static const struct mu__schema upstream_schema = SCHEMA(upstream_fields, "Upstream", catalog_upstream);
+static const struct mu__schema upstream_schema =
+    SCHEMA(upstream_fields, "Upstream", catalog_upstream);
 
 static const struct mu__field proxy_fields[] = {
     FIELD(catalog_proxy, "DestinationServiceName", STR, destination_service_name, .flags = OMIT),
@@ -67,12 +77,14 @@ static const struct mu__field proxy_fields[] = {
     FIELD(catalog_proxy, "MeshGateway", STRUCT, mesh_gateway, .sub = &mesh_gateway_schema),
     FIELD(catalog_proxy, "Expose", STRUCT, expose, .sub = &expose_schema),
 };
-static const struct mu__schema proxy_schema = SCHEMA(proxy_fields, "AgentServiceConnectProxyConfig", catalog_proxy);
+static const struct mu__schema proxy_schema =
+    SCHEMA(proxy_fields, "AgentServiceConnectProxyConfig", catalog_proxy);
 
 static const struct mu__field connect_fields[] = {
     FIELD(catalog_connect, "Native", BOOL, native, .flags = OMIT),
 };
-static const struct mu__schema connect_schema = SCHEMA(connect_fields, "AgentServiceConnect", catalog_connect);
+static const struct mu__schema connect_schema =
+    SCHEMA(connect_fields, "AgentServiceConnect", catalog_connect);
 
 static const struct mu__field service_fields[] = {
     FIELD(agent_service, "Kind", STR, kind, .flags = OMIT),
@@ -82,14 +94,16 @@ static const struct mu__field service_fields[] = {
     FIELD(agent_service, "Meta", STRMAP, meta, .flags = MU_F_EMPTY_NOT_NULL),
     FIELD(agent_service, "Port", INT, port, .flags = 0),
     FIELD(agent_service, "Address", STR, address, .flags = 0),
-    FIELD(agent_service, "TaggedAddresses", STRUCTMAP, tagged_addresses, .flags = OMIT, .sub = &address_schema),
+    FIELD(agent_service, "TaggedAddresses", STRUCTMAP, tagged_addresses, .flags = OMIT,
+          .sub = &address_schema),
     FIELD(agent_service, "Weights", STRUCT, weights, .sub = &weights_schema),
     FIELD(agent_service, "EnableTagOverride", BOOL, enable_tag_override, .flags = 0),
     FIELD(agent_service, "ContentHash", STR, content_hash, .flags = OMIT),
     FIELD(agent_service, "Proxy", PTR, proxy, .flags = OMIT, .sub = &proxy_schema),
     FIELD(agent_service, "Connect", PTR, connect, .flags = OMIT, .sub = &connect_schema),
 };
-const struct mu__schema agent_service_schema = SCHEMA(service_fields, "AgentService", agent_service);
+const struct mu__schema agent_service_schema =
+    SCHEMA(service_fields, "AgentService", agent_service);
 
 /* ---- Members and self ---- */
 
@@ -116,7 +130,8 @@ static const struct mu__field self_config_fields[] = {
     FIELD(agent_self_config, "Server", BOOL, server, .flags = 0),
     FIELD(agent_self_config, "Version", STR, version, .flags = 0),
 };
-static const struct mu__schema self_config_schema = SCHEMA(self_config_fields, "Config", agent_self_config);
+static const struct mu__schema self_config_schema =
+    SCHEMA(self_config_fields, "Config", agent_self_config);
 
 static const struct mu__field vivaldi_fields[] = {
     FIELD(catalog_vivaldi, "Vec", FLOATS, vec, .flags = 0),
@@ -124,7 +139,8 @@ static const struct mu__field vivaldi_fields[] = {
     FIELD(catalog_vivaldi, "Adjustment", FLOAT, adjustment, .flags = 0),
     FIELD(catalog_vivaldi, "Height", FLOAT, height, .flags = 0),
 };
-static const struct mu__schema vivaldi_schema = SCHEMA(vivaldi_fields, "Coordinate", catalog_vivaldi);
+static const struct mu__schema vivaldi_schema =
+    SCHEMA(vivaldi_fields, "Coordinate", catalog_vivaldi);
 
 static const struct mu__field self_fields[] = {
     FIELD(agent_self, "Config", STRUCT, config, .sub = &self_config_schema),
@@ -139,10 +155,11 @@ const struct mu__schema agent_self_schema = SCHEMA(self_fields, "Self", agent_se
 /* ---- Health of an instance: its checks print a Definition in full, as api.AgentCheck does ---- */
 
 static const struct mu__field full_definition_fields[] = {
-    FIELD(catalog_check_definition, "Interval", DURATION, interval_ns, .flags = MU_F_DURATION_STRING),
-    FIELD(catalog_check_definition, "Timeout", DURATION, timeout_ns, .flags = MU_F_DURATION_STRING),
-    FIELD(catalog_check_definition, "DeregisterCriticalServiceAfter", DURATION, deregister_critical_service_after_ns,
+    FIELD(catalog_check_definition, "Interval", DURATION, interval_ns,
           .flags = MU_F_DURATION_STRING),
+    FIELD(catalog_check_definition, "Timeout", DURATION, timeout_ns, .flags = MU_F_DURATION_STRING),
+    FIELD(catalog_check_definition, "DeregisterCriticalServiceAfter", DURATION,
+          deregister_critical_service_after_ns, .flags = MU_F_DURATION_STRING),
     FIELD(catalog_check_definition, "HTTP", STR, http, .flags = 0),
     FIELD(catalog_check_definition, "Header", STRSMAP, header, .flags = 0),
     FIELD(catalog_check_definition, "Method", STR, method, .flags = 0),
@@ -168,12 +185,14 @@ static const struct mu__field full_check_fields[] = {
     FIELD(catalog_check, "CreateIndex", UINT, create_index, .flags = 0),
     FIELD(catalog_check, "ModifyIndex", UINT, modify_index, .flags = 0),
 };
-static const struct mu__schema full_check_schema = SCHEMA(full_check_fields, "HealthCheck", catalog_check);
+static const struct mu__schema full_check_schema =
+    SCHEMA(full_check_fields, "HealthCheck", catalog_check);
 
 static const struct mu__field service_health_fields[] = {
     FIELD(agent_service_health, "AggregatedStatus", STR, aggregated_status, .flags = 0),
     FIELD(agent_service_health, "Service", PTR, service, .sub = &agent_service_schema),
-    FIELD(agent_service_health, "Checks", LIST, checks, .flags = MU_F_EMPTY_NOT_NULL, .sub = &full_check_schema),
+    FIELD(agent_service_health, "Checks", LIST, checks, .flags = MU_F_EMPTY_NOT_NULL,
+          .sub = &full_check_schema),
 };
 const struct mu__schema agent_service_health_schema =
     SCHEMA(service_health_fields, "AgentServiceChecksInfo", agent_service_health);
@@ -182,51 +201,58 @@ static const struct mu__field check_update_fields[] = {
     FIELD(agent_check_update, "Status", STR, status, .flags = 0),
     FIELD(agent_check_update, "Output", STR, output, .flags = 0),
 };
-const struct mu__schema agent_check_update_schema = SCHEMA(check_update_fields, "checkUpdate", agent_check_update);
+const struct mu__schema agent_check_update_schema =
+    SCHEMA(check_update_fields, "checkUpdate", agent_check_update);
 
 /* ---- The endpoints ---- */
 
-#define INSIDE(of)          (&(const struct mu__schema){.name = #of, .size = sizeof(struct of)})
-#define AGENT(method_, ...)                                                                                       \
-    {                                                                                                             \
-        .method = (method_), .kind = ENDPOINT_AGENT, .options_at = NO_OFFSET, .meta_at = NO_OFFSET,               \
-        .datacenter_at = NO_OFFSET, .token_at = NO_OFFSET, __VA_ARGS__                                            \
+#define INSIDE(of) (&(const struct mu__schema){.name = #of, .size = sizeof(struct of)})
+#define AGENT(method_, ...)                                                                        \
+    {                                                                                              \
+        .method = (method_), .kind = ENDPOINT_AGENT, .options_at = NO_OFFSET,                      \
+        .meta_at = NO_OFFSET, .datacenter_at = NO_OFFSET, .token_at = NO_OFFSET, __VA_ARGS__       \
     }
 #define REPLY(of) .reply_kind = REPLY_STRUCT, .reply = INSIDE(of)
 
 const struct endpoint endpoint_agent_self =
-    AGENT("Agent.Self", .permission = PERMIT_AGENT_READ, .reply_kind = REPLY_STRUCT, .reply = &agent_self_schema);
-const struct endpoint endpoint_agent_members = AGENT("Agent.Members", .permission = PERMIT_NODE_READ,
-                                                     .request = INSIDE(agent_members_request),
-                                                     REPLY(agent_members_reply));
+    AGENT("Agent.Self", .permission = PERMIT_AGENT_READ, .reply_kind = REPLY_STRUCT,
+          .reply = &agent_self_schema);
+const struct endpoint endpoint_agent_members =
+    AGENT("Agent.Members", .permission = PERMIT_NODE_READ, .request = INSIDE(agent_members_request),
+          REPLY(agent_members_reply));
 const struct endpoint endpoint_agent_services =
     AGENT("Agent.Services", .permission = PERMIT_SERVICE_READ, REPLY(agent_services_reply));
-const struct endpoint endpoint_agent_service = AGENT("Agent.Service", .permission = PERMIT_SERVICE_READ,
-                                                     .request = INSIDE(agent_service_request),
-                                                     REPLY(agent_service_reply));
+const struct endpoint endpoint_agent_service =
+    AGENT("Agent.Service", .permission = PERMIT_SERVICE_READ,
+          .request = INSIDE(agent_service_request), REPLY(agent_service_reply));
 const struct endpoint endpoint_agent_checks =
     AGENT("Agent.Checks", .permission = PERMIT_NODE_READ, REPLY(agent_checks_reply));
 const struct endpoint endpoint_agent_service_health =
-    AGENT("Agent.ServiceHealth", .permission = PERMIT_SERVICE_READ, .request = INSIDE(agent_service_health_request),
-          REPLY(agent_service_health_reply));
+    AGENT("Agent.ServiceHealth", .permission = PERMIT_SERVICE_READ,
+          .request = INSIDE(agent_service_health_request), REPLY(agent_service_health_reply));
 const struct endpoint endpoint_agent_register_service =
     AGENT("Agent.RegisterService", .permission = PERMIT_SERVICE_WRITE,
           .request = INSIDE(agent_register_service_request));
 const struct endpoint endpoint_agent_deregister_service =
     AGENT("Agent.DeregisterService", .permission = PERMIT_SERVICE_WRITE,
           .request = INSIDE(agent_deregister_service_request));
-const struct endpoint endpoint_agent_register_check = AGENT(
-    "Agent.RegisterCheck", .permission = PERMIT_NODE_WRITE, .request = INSIDE(agent_register_check_request));
+const struct endpoint endpoint_agent_register_check =
+    AGENT("Agent.RegisterCheck", .permission = PERMIT_NODE_WRITE,
+          .request = INSIDE(agent_register_check_request));
 const struct endpoint endpoint_agent_deregister_check =
     AGENT("Agent.DeregisterCheck", .permission = PERMIT_NODE_WRITE,
           .request = INSIDE(agent_deregister_check_request));
 const struct endpoint endpoint_agent_update_check =
-    AGENT("Agent.UpdateCheck", .permission = PERMIT_NODE_WRITE, .request = INSIDE(agent_update_check_request));
+    AGENT("Agent.UpdateCheck", .permission = PERMIT_NODE_WRITE,
+          .request = INSIDE(agent_update_check_request));
 const struct endpoint endpoint_agent_maintenance =
-    AGENT("Agent.Maintenance", .permission = PERMIT_NODE_WRITE, .request = INSIDE(agent_maintenance_request));
+    AGENT("Agent.Maintenance", .permission = PERMIT_NODE_WRITE,
+          .request = INSIDE(agent_maintenance_request));
 const struct endpoint endpoint_agent_join =
     AGENT("Agent.Join", .permission = PERMIT_AGENT_WRITE, .request = INSIDE(agent_join_request));
 const struct endpoint endpoint_agent_leave = AGENT("Agent.Leave", .permission = PERMIT_AGENT_WRITE);
 const struct endpoint endpoint_agent_force_leave =
-    AGENT("Agent.ForceLeave", .permission = PERMIT_OPERATOR_WRITE, .request = INSIDE(agent_force_leave_request));
-const struct endpoint endpoint_agent_reload = AGENT("Agent.Reload", .permission = PERMIT_AGENT_WRITE);
+    AGENT("Agent.ForceLeave", .permission = PERMIT_OPERATOR_WRITE,
+          .request = INSIDE(agent_force_leave_request));
+const struct endpoint endpoint_agent_reload =
+    AGENT("Agent.Reload", .permission = PERMIT_AGENT_WRITE);

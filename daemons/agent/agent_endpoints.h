@@ -1,11 +1,14 @@
-/* agent_endpoints.h - the endpoints that the agent answers about itself: its services, checks and members.
+/* agent_endpoints.h - the endpoints that the agent answers about itself: its services, checks and
+ * members.
  *
- * Each has kind ENDPOINT_AGENT: started on a front through the agent's backend (agent.h), answered on the core loop
- * from local state, and finished on the front again. Requests and replies never leave the process, so their tables carry
- * the size alone; what HTTP prints is printed by the table named beside it.
+ * Each has kind ENDPOINT_AGENT: started on a front through the agent's backend (agent.h), answered
+ * on the core loop from local state, and finished on the front again. Requests and replies never
+ * leave the process, so their tables carry the size alone; what HTTP prints is printed by the table
+ * named beside it.
  *
- * Who makes a call fills the request with pointers that live as long as the call (usually into its arena). Errors are
- * Consul's texts; the ones that HTTP answers with 400 come from definitions.h, which a route asks first. */
+ * Who makes a call fills the request with pointers that live as long as the call (usually into its
+ * arena). Errors are Consul's texts; the ones that HTTP answers with 400 come from definitions.h,
+ * which a route asks first. */
 #pragma once
 
 #include "rpc/call.h"
@@ -44,7 +47,8 @@ extern const struct mu__schema agent_member_schema;
 struct agent_service_health {
     struct mu_str aggregated_status; /* passing, warning, critical, maintenance */
     struct agent_service *service;
-    struct mu_list checks; /* of struct catalog_check, whose Definition prints in full and Type empty */
+    struct mu_list
+        checks; /* of struct catalog_check, whose Definition prints in full and Type empty */
 };
 extern const struct mu__schema agent_service_health_schema;
 
@@ -70,7 +74,8 @@ struct agent_members_request {
     bool wan;
 };
 struct agent_members_reply {
-    struct mu_list members; /* of struct agent_member, sorted by name; items NULL: no such pool (print null) */
+    struct mu_list
+        members; /* of struct agent_member, sorted by name; items NULL: no such pool (print null) */
 };
 extern const struct endpoint endpoint_agent_members;
 
@@ -108,7 +113,8 @@ extern const struct endpoint endpoint_agent_service_health;
 
 /* ---- Agent.RegisterService: empty reply ---- */
 struct agent_register_service_request {
-    struct catalog_service_definition service; /* accepted by definition_check_service before (400 if not) */
+    struct catalog_service_definition
+        service; /* accepted by definition_check_service before (400 if not) */
     bool replace_existing_checks;
     struct mu_str token; /* of the request; used when the definition has none */
 };
@@ -127,7 +133,8 @@ struct agent_check_definition { /* read by definition_check_schema */
     struct mu_str service_id, token;
 };
 struct agent_register_check_request {
-    struct agent_check_definition check; /* accepted by definition_check_check before (400 if not) */
+    struct agent_check_definition
+        check; /* accepted by definition_check_check before (400 if not) */
     struct mu_str token;
 };
 extern const struct endpoint endpoint_agent_register_check;
@@ -142,7 +149,8 @@ extern const struct endpoint endpoint_agent_deregister_check;
 /* ---- Agent.UpdateCheck (pass, warn, fail, update): empty reply ---- */
 struct agent_update_check_request {
     struct mu_str id;
-    struct mu_str status; /* passing, warning, critical; the route answers 400 to others (`Invalid check status: 'foo'`) */
+    struct mu_str status; /* passing, warning, critical; the route answers 400 to others (`Invalid
+                             check status: 'foo'`) */
     struct mu_str output;
     struct mu_str token;
 };
@@ -154,7 +162,8 @@ struct agent_check_update {
 };
 extern const struct mu__schema agent_check_update_schema;
 
-/* ---- Agent.Maintenance: empty reply. An unknown service: error `No service registered with ID "x"`, answered 404 ---- */
+/* ---- Agent.Maintenance: empty reply. An unknown service: error `No service registered with ID
+ * "x"`, answered 404 ---- */
 struct agent_maintenance_request {
     struct mu_str service_id; /* empty: the node */
     bool enable;
@@ -169,7 +178,8 @@ struct agent_join_request {
     bool wan;
 };
 extern const struct endpoint endpoint_agent_join;
-extern const struct endpoint endpoint_agent_leave; /* no request; answered before the process ends */
+extern const struct endpoint
+    endpoint_agent_leave; /* no request; answered before the process ends */
 struct agent_force_leave_request {
     struct mu_str node;
     bool prune;

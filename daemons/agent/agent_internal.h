@@ -14,7 +14,8 @@ struct agent_call {
     char *error;    /* in the call's arena; NULL: success */
     /* Agent.Service with a hash, waiting on the core loop. */
     struct event *timeout;
-    struct agent_call *next, **link; /* in the agent's list of those that wait; link NULL: it does not */
+    struct agent_call *next,
+        **link; /* in the agent's list of those that wait; link NULL: it does not */
 };
 
 struct agent {
@@ -32,9 +33,9 @@ struct agent {
 
 /* On the core loop: answers. */
 void agent__handle(struct agent_call *ac);
-void agent__wake(struct agent *a); /* local state has changed */
+void agent__wake(struct agent *a);            /* local state has changed */
 void agent__release_waiting(struct agent *a); /* the agent stops: whoever waits is answered */
-void agent__cancel(struct agent_call *ac); /* the front lost interest in a call that may wait */
+void agent__cancel(struct agent_call *ac);    /* the front lost interest in a call that may wait */
 
 /* Ends a call that is on the core loop; the front is told. */
 void agent__finish(struct agent_call *ac);

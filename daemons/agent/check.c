@@ -27,27 +27,32 @@ enum check_status check_status_parse(struct mu_str s)
 
 struct mu_str check_type_name(const struct catalog_check_type *t)
 {
-    return mu__cstr(t->script_args.len                           ? "script"
-                    : t->http.len                                ? "http"
-                    : t->tcp.len                                 ? "tcp"
+    return mu__cstr(t->script_args.len                          ? "script"
+                    : t->http.len                               ? "http"
+                    : t->tcp.len                                ? "tcp"
                     : t->alias_service.len || t->alias_node.len ? "alias"
-                                                                 : "ttl");
+                                                                : "ttl");
 }
 
 static const struct check_kind *kind_of(const struct catalog_check_type *t)
 {
-    return t->script_args.len ? &check__script : t->http.len ? &check__http : t->tcp.len ? &check__tcp : NULL;
+    return t->script_args.len ? &check__script
+           : t->http.len      ? &check__http
+           : t->tcp.len       ? &check__tcp
+                              : NULL;
 }
 
 static void arm(struct check *c, uint64_t after_ns)
 {
-    struct timeval tv = {.tv_sec = (time_t)(after_ns / MU_SEC), .tv_usec = (suseconds_t)(after_ns % MU_SEC / MU_USEC)};
+    struct timeval tv = {.tv_sec = (time_t)(after_ns / MU_SEC),
+                         .tv_usec = (suseconds_t)(after_ns % MU_SEC / MU_USEC)};
     event_add(c->timer, &tv);
 }
 
 /* ---- Results ---- */
 
-/* What counts after a result, given how many of its kind came in a row. Warnings count as successes, as in Consul. */
+/* What counts after a result, given how many of its kind came in a row. Warnings count as
+ * successes, as in Consul. */
 static bool passes_threshold(struct check *c, enum check_status status)
 {
     const struct catalog_check_type *t = c->type;
@@ -162,7 +167,8 @@ static void settle_times(struct check *c)
 {
     const struct catalog_check_type *t = c->type;
     int64_t usual = t->script_args.len ? 30 * (int64_t)MU_SEC : 10 * (int64_t)MU_SEC;
-    c->interval_ns = t->interval_ns < CHECK_INTERVAL_MIN_NS ? CHECK_INTERVAL_MIN_NS : t->interval_ns;
+    c->interval_ns =
+        t->interval_ns < CHECK_INTERVAL_MIN_NS ? CHECK_INTERVAL_MIN_NS : t->interval_ns;
     c->timeout_ns = t->timeout_ns > 0 ? t->timeout_ns : usual;
     c->output_max = c->world->output_max;
     if (t->output_max_size > 0 && (size_t)t->output_max_size < c->output_max) {
@@ -170,7 +176,8 @@ static void settle_times(struct check *c)
     }
 }
 
-struct check *check_create(struct check_world *w, const struct catalog_check_type *type, check_report_fn report, void *arg)
+struct check *check_create(struct check_world *w, const struct catalog_check_type *type,
+                           check_report_fn report, void *arg)
 {
     struct check *c = calloc(1, sizeof *c);
     if (!c) {
@@ -188,7 +195,8 @@ struct check *check_create(struct check_world *w, const struct catalog_check_typ
         return NULL;
     }
     if (c->kind) {
-        arm(c, mu__prng_below(w->prng, (uint64_t)c->interval_ns)); /* so that a start of many spreads out */
+        arm(c, mu__prng_below(w->prng,
+                              (uint64_t)c->interval_ns)); /* so that a start of many spreads out */
     } else {
         check_ttl_set_deadline(c, loop_now_ns() + (uint64_t)type->ttl_ns);
     }

@@ -1,10 +1,13 @@
-/* check.h - what finds out whether something is healthy: HTTP, TCP, script and TTL checks on one loop.
+/* check.h - what finds out whether something is healthy: HTTP, TCP, script and TTL checks on one
+ * loop.
  *
- * A check runs by itself once created: first after a random part of its interval, then each interval after the last run
- * ended. It reports changes and repetitions alike; success_before_passing and failures_before_critical are applied here.
- * Nothing blocks the loop: sockets are non-blocking, names are resolved by evdns, a script is a process of its own.
+ * A check runs by itself once created: first after a random part of its interval, then each
+ * interval after the last run ended. It reports changes and repetitions alike;
+ * success_before_passing and failures_before_critical are applied here. Nothing blocks the loop:
+ * sockets are non-blocking, names are resolved by evdns, a script is a process of its own.
  *
- * HTTP checks do not follow redirects (a check must not be led to other hosts, as in CVE-2022-29153), unlike Consul's. */
+ * HTTP checks do not follow redirects (a check must not be led to other hosts, as in
+ * CVE-2022-29153), unlike Consul's. */
 #pragma once
 
 #include <event2/event.h>
@@ -32,8 +35,10 @@ struct check_world { /* what all checks of an agent share; borrowed by each for 
 };
 void check_world_fini(struct check_world *w);
 
-/* Starts a check of a valid type (definitions.h), which is copied. Alias types are not run here. NULL when out of memory. */
-struct check *check_create(struct check_world *w, const struct catalog_check_type *type, check_report_fn report, void *arg);
+/* Starts a check of a valid type (definitions.h), which is copied. Alias types are not run here.
+ * NULL when out of memory. */
+struct check *check_create(struct check_world *w, const struct catalog_check_type *type,
+                           check_report_fn report, void *arg);
 void check_destroy(struct check *c); /* kills what is under way; NULL is allowed */
 
 bool check_is_ttl(const struct check *c);

@@ -1,4 +1,5 @@
-/* An HTTP check asks for one document over a connection of its own: 2xx is passing, 429 a warning, all else critical. */
+/* An HTTP check asks for one document over a connection of its own: 2xx is passing, 429 a warning,
+ * all else critical. */
 #include "agent/check_http_response.h"
 
 #include "cursor.h"
@@ -59,7 +60,8 @@ static const char *parse_url(struct http *h)
     }
     int n = snprintf(with_port, sizeof with_port, "%.*s:80", (int)h->authority.len, h->authority.p);
     bool ok = n > 0 && (size_t)n < sizeof with_port &&
-              check__split_host_port((struct mu_str){with_port, (size_t)n}, h->host, sizeof h->host, &h->port);
+              check__split_host_port((struct mu_str){with_port, (size_t)n}, h->host, sizeof h->host,
+                                     &h->port);
     return ok ? NULL : "invalid host in URL";
 }
 
@@ -96,7 +98,8 @@ static void write_header(struct mu__writer *w, struct mu_str name, struct mu_str
 }
 
 /* The first value given for a header, in any case; otherwise its default. */
-static struct mu_str given(const struct mu_strsmap *headers, const char *name, struct mu_str otherwise)
+static struct mu_str given(const struct mu_strsmap *headers, const char *name,
+                           struct mu_str otherwise)
 {
     for (size_t i = 0; i < headers->len; i++) {
         if (mu__str_ieq(headers->items[i].key, mu__cstr(name)) && headers->items[i].value.len) {
@@ -118,7 +121,8 @@ static bool is_token(struct mu_str s)
 
 static const char *write_headers(struct http *h)
 {
-    static const char *const own[] = {"Host", "User-Agent", "Accept", "Connection", "Content-Length", "Transfer-Encoding"};
+    static const char *const own[] = {"Host",       "User-Agent",     "Accept",
+                                      "Connection", "Content-Length", "Transfer-Encoding"};
     const struct mu_strsmap *headers = &h->check->type->header;
     for (size_t i = 0; i < headers->len; i++) {
         struct mu_str name = headers->items[i].key;
@@ -149,8 +153,10 @@ static const char *write_request(struct http *h)
     write_str(w, h->target);
     mu__write_cstr(w, " HTTP/1.1\r\n");
     write_header(w, mu__cstr("Host"), given(&t->header, "Host", h->authority));
-    write_header(w, mu__cstr("User-Agent"), given(&t->header, "User-Agent", mu__cstr("Consul Health Check")));
-    write_header(w, mu__cstr("Accept"), given(&t->header, "Accept", mu__cstr("text/plain, text/*, */*")));
+    write_header(w, mu__cstr("User-Agent"),
+                 given(&t->header, "User-Agent", mu__cstr("Consul Health Check")));
+    write_header(w, mu__cstr("Accept"),
+                 given(&t->header, "Accept", mu__cstr("text/plain, text/*, */*")));
     const char *fault = write_headers(h);
     if (t->body.len) {
         snprintf(length, sizeof length, "%zu", t->body.len);
@@ -208,13 +214,16 @@ static void fail(struct http *h, const char *why)
         *p = (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
     }
     http_abort(h);
-    check__done(h->check, CHECK_CRITICAL, "%s \"%.*s\": %s", method, (int)mu__min(url.len, 512), url.p, why);
+    check__done(h->check, CHECK_CRITICAL, "%s \"%.*s\": %s", method, (int)mu__min(url.len, 512),
+                url.p, why);
 }
 
 static void finish(struct http *h)
 {
     int code = h->response.code;
-    enum check_status status = code >= 200 && code <= 299 ? CHECK_PASSING : code == 429 ? CHECK_WARNING : CHECK_CRITICAL;
+    enum check_status status = code >= 200 && code <= 299 ? CHECK_PASSING
+                               : code == 429              ? CHECK_WARNING
+                                                          : CHECK_CRITICAL;
     struct mu_str url = h->check->type->http, body = check__tail_text(&h->body);
     size_t cap = url.len + body.len + sizeof h->method + sizeof h->response.status + 32;
     char *text = malloc(cap);
@@ -223,11 +232,13 @@ static void finish(struct http *h)
         check__done(h->check, status, "out of memory");
         return;
     }
-    int n = snprintf(text, cap, "HTTP %s %.*s: %s Output: ", h->method, (int)url.len, url.p, h->response.status);
+    int n = snprintf(text, cap, "HTTP %s %.*s: %s Output: ", h->method, (int)url.len, url.p,
+                     h->response.status);
     if (body.len) {
         memcpy(text + n, body.p, body.len);
     }
-    check__done_with(h->check, status, (struct mu_str){text, (size_t)n + body.len}); /* may destroy h */
+    check__done_with(h->check, status,
+                     (struct mu_str){text, (size_t)n + body.len}); /* may destroy h */
     free(text);
 }
 
@@ -268,7 +279,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
         }
         return;
     }
-    check__dial_error(h->host, h->port, bufferevent_socket_get_dns_error(bev), EVUTIL_SOCKET_ERROR(), why, sizeof why);
+    check__dial_error(h->host, h->port, bufferevent_socket_get_dns_error(bev),
+                      EVUTIL_SOCKET_ERROR(), why, sizeof why);
     fail(h, why);
 }
 
@@ -281,7 +293,8 @@ static void http_run(void *kind)
     }
     check__tail_reset(&h->body);
     http_response_init(&h->response, !strcmp(h->method, "HEAD"), &h->body);
-    h->bev = bufferevent_socket_new(h->check->world->base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+    h->bev = bufferevent_socket_new(h->check->world->base, -1,
+                                    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
     if (!h->bev) {
         fail(h, "out of memory");
         return;
@@ -289,7 +302,8 @@ static void http_run(void *kind)
     bufferevent_setcb(h->bev, on_read, NULL, on_event, h);
     bufferevent_write(h->bev, h->request.data, h->request.len);
     bufferevent_enable(h->bev, EV_READ | EV_WRITE);
-    if (bufferevent_socket_connect_hostname(h->bev, check__dns(h->check->world), AF_UNSPEC, h->host, h->port)) {
+    if (bufferevent_socket_connect_hostname(h->bev, check__dns(h->check->world), AF_UNSPEC, h->host,
+                                            h->port)) {
         fail(h, "dial tcp: no socket");
     }
 }
@@ -304,4 +318,5 @@ static void http_expired(void *kind)
     }
 }
 
-const struct check_kind check__http = {http_create, http_run, http_abort, http_destroy, http_expired};
+const struct check_kind check__http = {http_create, http_run, http_abort, http_destroy,
+                                       http_expired};

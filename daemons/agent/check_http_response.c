@@ -76,7 +76,8 @@ static bool header_line(struct http_response *r)
     return true;
 }
 
-/* What the blank line after the headers means: a body by chunks, by length, until the end, or none (RFC 9112, 6.3). */
+/* What the blank line after the headers means: a body by chunks, by length, until the end, or none
+ * (RFC 9112, 6.3). */
 static enum http_step headers_end(struct http_response *r)
 {
     if (r->code < 200) { /* 100 Continue and the like: another status line follows */

@@ -1,6 +1,8 @@
-/* check_http_response.h - reads the response to a health check: a status, and the last bytes of a body (RFC 9112).
+/* check_http_response.h - reads the response to a health check: a status, and the last bytes of a
+ * body (RFC 9112).
  *
- * Bytes are fed as they come. Header lines are looked at one by one and not kept; a body is passed on and not kept. */
+ * Bytes are fed as they come. Header lines are looked at one by one and not kept; a body is passed
+ * on and not kept. */
 #pragma once
 
 #include "agent/check_internal.h"
@@ -14,7 +16,16 @@ struct http_response {
     char status[128]; /* "200 OK" */
     bool in_body;     /* the headers are complete */
     /* The rest is the reader's own. */
-    enum { LINE_STATUS, LINE_HEADER, BODY_LENGTH, BODY_CLOSE, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER } state;
+    enum {
+        LINE_STATUS,
+        LINE_HEADER,
+        BODY_LENGTH,
+        BODY_CLOSE,
+        CHUNK_SIZE,
+        CHUNK_DATA,
+        CHUNK_END,
+        TRAILER
+    } state;
     char line[512]; /* the beginning of the line under way */
     size_t line_len, header_bytes;
     bool chunked, has_length;

@@ -8,11 +8,11 @@
 #include <stdio.h>
 
 struct check_kind {
-    void *(*create)(struct check *c);  /* the kind's own part; NULL when out of memory */
-    void (*run)(void *kind);           /* one attempt; ends in check__done, now or later */
-    void (*abort)(void *kind);         /* forget the attempt under way: no check__done any more */
-    void (*destroy)(void *kind);       /* nothing is under way */
-    void (*expired)(void *kind);       /* the attempt took longer than its timeout: ends in check__done */
+    void *(*create)(struct check *c); /* the kind's own part; NULL when out of memory */
+    void (*run)(void *kind);          /* one attempt; ends in check__done, now or later */
+    void (*abort)(void *kind);        /* forget the attempt under way: no check__done any more */
+    void (*destroy)(void *kind);      /* nothing is under way */
+    void (*expired)(void *kind); /* the attempt took longer than its timeout: ends in check__done */
 };
 extern const struct check_kind check__http, check__tcp, check__script;
 
@@ -21,12 +21,12 @@ struct check {
     struct catalog_check_type *type; /* own copy, in one block */
     const struct check_kind *kind;   /* NULL: TTL */
     void *own;                       /* the kind's */
-    struct event *timer;             /* next run, or the timeout of this one, or the end of the TTL */
+    struct event *timer; /* next run, or the timeout of this one, or the end of the TTL */
     bool running;
     int64_t interval_ns, timeout_ns;
     size_t output_max;
     int64_t successes, failures; /* consecutive */
-    bool reported;               /* a result has been reported: before that, thresholds do not apply */
+    bool reported; /* a result has been reported: before that, thresholds do not apply */
     enum check_status last;
     check_report_fn report;
     void *arg;
@@ -35,11 +35,14 @@ struct check {
     size_t last_output_len;
 };
 
-/* Ends the attempt; the kind has cut what it captured to output_max. The check may be gone afterwards. */
-void check__done(struct check *c, enum check_status status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Ends the attempt; the kind has cut what it captured to output_max. The check may be gone
+ * afterwards. */
+void check__done(struct check *c, enum check_status status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void check__done_with(struct check *c, enum check_status status, struct mu_str output);
 
-/* The last `cap` bytes of what was written to it: output is wanted at its end, where errors stand. */
+/* The last `cap` bytes of what was written to it: output is wanted at its end, where errors stand.
+ */
 struct check__tail {
     char *data;
     size_t cap, len, at; /* at: where the next byte goes; len <= cap */
@@ -52,9 +55,12 @@ void check__tail_write(struct check__tail *t, const void *p, size_t len);
 struct mu_str check__tail_text(struct check__tail *t);
 void check__tail_fini(struct check__tail *t);
 
-/* A name that is no address is looked up by the world's resolver, made at the first call. NULL: cannot be had. */
+/* A name that is no address is looked up by the world's resolver, made at the first call. NULL:
+ * cannot be had. */
 struct evdns_base *check__dns(struct check_world *w);
 /* "host:port", "[v6]:port"; host without brackets in a buffer. False when malformed. */
 bool check__split_host_port(struct mu_str s, char *host, size_t cap, uint16_t *port);
-/* The words of Go for a failed connect: `dial tcp 127.0.0.1:1: connect: connection refused`. dns_error: of evdns, or 0. */
-void check__dial_error(const char *host, uint16_t port, int dns_error, int error, char *out, size_t cap);
+/* The words of Go for a failed connect: `dial tcp 127.0.0.1:1: connect: connection refused`.
+ * dns_error: of evdns, or 0. */
+void check__dial_error(const char *host, uint16_t port, int dns_error, int error, char *out,
+                       size_t cap);

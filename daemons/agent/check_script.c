@@ -1,6 +1,7 @@
-/* A script check runs a program without a shell, in a process group of its own. Its exit says how things are: 0 is
- * passing, 1 a warning, all else critical. The end of the process is told by a pidfd (Linux 5.3), so that no signal
- * handler is needed and no other child of the process is ever reaped. */
+/* A script check runs a program without a shell, in a process group of its own. Its exit says how
+ * things are: 0 is passing, 1 a warning, all else critical. The end of the process is told by a
+ * pidfd (Linux 5.3), so that no signal handler is needed and no other child of the process is ever
+ * reaped. */
 #include "agent/check_internal.h"
 
 #include <errno.h>
@@ -110,7 +111,7 @@ static void close_all(struct script *s)
 
 static enum check_status status_of(int code)
 {
-    return !WIFEXITED(code) ? CHECK_CRITICAL
+    return !WIFEXITED(code)         ? CHECK_CRITICAL
            : WEXITSTATUS(code) == 0 ? CHECK_PASSING
            : WEXITSTATUS(code) == 1 ? CHECK_WARNING
                                     : CHECK_CRITICAL;
@@ -128,9 +129,11 @@ static void report(struct script *s, enum check_status status)
         check__done_with(s->check, status, text);
         return;
     }
-    int n = snprintf(whole, 64, "Captured %zu of %llu bytes\n...\n", text.len, (unsigned long long)s->output.total);
+    int n = snprintf(whole, 64, "Captured %zu of %llu bytes\n...\n", text.len,
+                     (unsigned long long)s->output.total);
     memcpy(whole + n, text.p, text.len);
-    check__done_with(s->check, status, (struct mu_str){whole, (size_t)n + text.len}); /* may destroy s */
+    check__done_with(s->check, status,
+                     (struct mu_str){whole, (size_t)n + text.len}); /* may destroy s */
     free(whole);
 }
 
@@ -162,7 +165,8 @@ static int spawn(struct script *s, int out)
     sigfillset(&defaults);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                        POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&attr, 0);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &defaults);
@@ -245,9 +249,11 @@ static void script_expired(void *kind)
     char limit[32];
     mu__duration_format(s->check->timeout_ns, limit);
     kill_group(s);
-    s->killed = true; /* on_exit_of reaps it; a process that the kernel cannot end must not hold the loop */
+    s->killed =
+        true; /* on_exit_of reaps it; a process that the kernel cannot end must not hold the loop */
     close_event(&s->lines);
     check__done(s->check, CHECK_CRITICAL, "Timed out (%s) running check", limit);
 }
 
-const struct check_kind check__script = {script_create, script_run, script_abort, script_destroy, script_expired};
+const struct check_kind check__script = {script_create, script_run, script_abort, script_destroy,
+                                         script_expired};

@@ -38,10 +38,12 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     char why[512];
     if (what & BEV_EVENT_CONNECTED) {
         tcp_abort(t);
-        check__done(c, CHECK_PASSING, "TCP connect %.*s: Success", (int)c->type->tcp.len, c->type->tcp.p);
+        check__done(c, CHECK_PASSING, "TCP connect %.*s: Success", (int)c->type->tcp.len,
+                    c->type->tcp.p);
         return;
     }
-    check__dial_error(t->host, t->port, bufferevent_socket_get_dns_error(bev), EVUTIL_SOCKET_ERROR(), why, sizeof why);
+    check__dial_error(t->host, t->port, bufferevent_socket_get_dns_error(bev),
+                      EVUTIL_SOCKET_ERROR(), why, sizeof why);
     tcp_abort(t);
     check__done(c, CHECK_CRITICAL, "%s", why);
 }
@@ -51,17 +53,19 @@ static void tcp_run(void *kind)
     struct tcp *t = kind;
     struct check *c = t->check;
     if (!check__split_host_port(c->type->tcp, t->host, sizeof t->host, &t->port)) {
-        check__done(c, CHECK_CRITICAL, "dial tcp: address %.*s: malformed, want host:port", (int)c->type->tcp.len,
-                    c->type->tcp.p);
+        check__done(c, CHECK_CRITICAL, "dial tcp: address %.*s: malformed, want host:port",
+                    (int)c->type->tcp.len, c->type->tcp.p);
         return;
     }
-    t->bev = bufferevent_socket_new(c->world->base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+    t->bev =
+        bufferevent_socket_new(c->world->base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
     if (!t->bev) {
         check__done(c, CHECK_CRITICAL, "out of memory");
         return;
     }
     bufferevent_setcb(t->bev, NULL, NULL, on_event, t);
-    if (bufferevent_socket_connect_hostname(t->bev, check__dns(c->world), AF_UNSPEC, t->host, t->port)) {
+    if (bufferevent_socket_connect_hostname(t->bev, check__dns(c->world), AF_UNSPEC, t->host,
+                                            t->port)) {
         tcp_abort(t);
         check__done(c, CHECK_CRITICAL, "dial tcp: no socket");
     }

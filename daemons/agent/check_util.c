@@ -1,4 +1,5 @@
-/* What the kinds of checks share: the tail of an output, addresses, and Go's words for a failed connect. */
+/* What the kinds of checks share: the tail of an output, addresses, and Go's words for a failed
+ * connect. */
 #include "agent/check_internal.h"
 
 #include <errno.h>
@@ -66,7 +67,8 @@ void check__tail_fini(struct check__tail *t)
 struct evdns_base *check__dns(struct check_world *w)
 {
     if (!w->dns) {
-        w->dns = evdns_base_new(w->base, EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+        w->dns = evdns_base_new(w->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
+                                             EVDNS_BASE_DISABLE_WHEN_INACTIVE);
     }
     return w->dns;
 }
@@ -120,15 +122,18 @@ static const char *go_error(int error)
     }
 }
 
-void check__dial_error(const char *host, uint16_t port, int dns_error, int error, char *out, size_t cap)
+void check__dial_error(const char *host, uint16_t port, int dns_error, int error, char *out,
+                       size_t cap)
 {
     bool v6 = strchr(host, ':') != NULL;
     if (dns_error) {
         snprintf(out, cap, "dial tcp: lookup %s: %s", host,
                  dns_error == EVUTIL_EAI_NONAME ? "no such host" : evutil_gai_strerror(dns_error));
     } else if (error) {
-        snprintf(out, cap, "dial tcp %s%s%s:%u: connect: %s", v6 ? "[" : "", host, v6 ? "]" : "", port, go_error(error));
+        snprintf(out, cap, "dial tcp %s%s%s:%u: connect: %s", v6 ? "[" : "", host, v6 ? "]" : "",
+                 port, go_error(error));
     } else {
-        snprintf(out, cap, "dial tcp %s%s%s:%u: i/o timeout", v6 ? "[" : "", host, v6 ? "]" : "", port);
+        snprintf(out, cap, "dial tcp %s%s%s:%u: i/o timeout", v6 ? "[" : "", host, v6 ? "]" : "",
+                 port);
     }
 }

@@ -29,7 +29,8 @@ static void unref(struct core_caller *c)
     }
 }
 
-struct core_caller *core_caller_create(struct loop *core, struct loop *front, struct call_backend *backend)
+struct core_caller *core_caller_create(struct loop *core, struct loop *front,
+                                       struct call_backend *backend)
 {
     struct core_caller *c = calloc(1, sizeof *c);
     if (c) {
@@ -83,7 +84,8 @@ static void on_done(struct call *call, void *arg)
     loop_post(cc->caller->core, on_core, cc);
 }
 
-struct call *core_call_create(struct core_caller *c, const struct endpoint *e, core_call_done_fn done, void *arg)
+struct call *core_call_create(struct core_caller *c, const struct endpoint *e,
+                              core_call_done_fn done, void *arg)
 {
     struct core_call *cc = calloc(1, sizeof *cc);
     if (!cc) {

@@ -9,8 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TYPE(text, kind_, member, also) \
-    {.name = (text), .kind = MU_##kind_, .offset = offsetof(struct agent_check_definition, member), .alias = (also)}
+#define TYPE(text, kind_, member, also)                                                            \
+    {                                                                                              \
+        .name = (text), .kind = MU_##kind_,                                                        \
+        .offset = offsetof(struct agent_check_definition, member), .alias = (also)                 \
+    }
 
 /* A check type with what only a definition of its own has, in one flat object (http-api 2.16). */
 static const struct mu__field check_fields[] = {
@@ -44,11 +47,13 @@ static const struct mu__field check_fields[] = {
 };
 const struct mu__schema definition_check_schema = {.name = "CheckDefinition",
                                                    .fields = check_fields,
-                                                   .nfields = sizeof check_fields / sizeof *check_fields,
+                                                   .nfields =
+                                                       sizeof check_fields / sizeof *check_fields,
                                                    .size = sizeof(struct agent_check_definition)};
 
 /* Writes the sentence and returns false, so that a check reads as one line. */
-static bool refuse(char *err, size_t errlen, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static bool refuse(char *err, size_t errlen, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 static bool refuse(char *err, size_t errlen, const char *fmt, ...)
 {
     va_list args;
@@ -167,10 +172,12 @@ static bool check_checks(const struct catalog_service_definition *d, char *err, 
         }
         ok = ok && (!t->status.len || is_status(t->status));
     }
-    return ok ? true : refuse(err, errlen, "Status for checks must 'passing', 'warning', 'critical'");
+    return ok ? true
+              : refuse(err, errlen, "Status for checks must 'passing', 'warning', 'critical'");
 }
 
-size_t definition_checks(const struct catalog_service_definition *d, const struct catalog_check_type **out, size_t cap)
+size_t definition_checks(const struct catalog_service_definition *d,
+                         const struct catalog_check_type **out, size_t cap)
 {
     size_t n = 0;
     if (!is_empty(&d->check)) {
@@ -205,7 +212,8 @@ static bool check_weights(const struct catalog_weights *w, char *err, size_t err
 
 static bool is_any_address(struct mu_str s)
 {
-    return mu__str_eq(s, mu__cstr("0.0.0.0")) || mu__str_eq(s, mu__cstr("::")) || mu__str_eq(s, mu__cstr("[::]"));
+    return mu__str_eq(s, mu__cstr("0.0.0.0")) || mu__str_eq(s, mu__cstr("::")) ||
+           mu__str_eq(s, mu__cstr("[::]"));
 }
 
 /* A list of faults in the form of go-multierror. */
@@ -230,14 +238,16 @@ static void fault(struct faults *f, const char *fmt, ...)
 
 static bool same_listener(const struct catalog_upstream *a, const struct catalog_upstream *b)
 {
-    return a->local_bind_port == b->local_bind_port && mu__str_eq(a->local_bind_address, b->local_bind_address);
+    return a->local_bind_port == b->local_bind_port &&
+           mu__str_eq(a->local_bind_address, b->local_bind_address);
 }
 
 static void check_upstream(const struct mu_list *all, size_t at, struct faults *f)
 {
     const struct catalog_upstream *u = all->items[at];
     struct mu_str kind = u->destination_type;
-    if (kind.len && !mu__str_eq(kind, mu__cstr("service")) && !mu__str_eq(kind, mu__cstr("prepared_query"))) {
+    if (kind.len && !mu__str_eq(kind, mu__cstr("service")) &&
+        !mu__str_eq(kind, mu__cstr("prepared_query"))) {
         fault(f, "unknown upstream destination type: \"%.*s\"", (int)kind.len, kind.p);
     }
     if (!u->destination_name.len) {
@@ -248,10 +258,11 @@ static void check_upstream(const struct mu_list *all, size_t at, struct faults *
     }
     for (size_t i = 0; i < at; i++) {
         if (same_listener(all->items[i], u)) {
-            struct mu_str address = u->local_bind_address.len ? u->local_bind_address : mu__cstr("127.0.0.1");
+            struct mu_str address =
+                u->local_bind_address.len ? u->local_bind_address : mu__cstr("127.0.0.1");
             fault(f,
-                  "upstreams cannot contain duplicates by local bind address and port; \"%.*s:%" PRId64
-                  "\" is specified twice",
+                  "upstreams cannot contain duplicates by local bind address and port; "
+                  "\"%.*s:%" PRId64 "\" is specified twice",
                   (int)address.len, address.p, u->local_bind_port);
             return;
         }
@@ -297,7 +308,8 @@ static void check_gateway(const struct catalog_service_definition *d, struct fau
 
 static bool is_gateway(struct mu_str kind)
 {
-    return mu__str_eq(kind, mu__cstr("mesh-gateway")) || mu__str_eq(kind, mu__cstr("ingress-gateway")) ||
+    return mu__str_eq(kind, mu__cstr("mesh-gateway")) ||
+           mu__str_eq(kind, mu__cstr("ingress-gateway")) ||
            mu__str_eq(kind, mu__cstr("terminating-gateway"));
 }
 
@@ -329,10 +341,12 @@ static bool check_kind(const struct catalog_service_definition *d, char *err, si
     if (!f.count) {
         return true;
     }
-    return refuse(err, errlen, "%zu error%s occurred:\n%s\n", f.count, f.count == 1 ? "" : "s", f.text);
+    return refuse(err, errlen, "%zu error%s occurred:\n%s\n", f.count, f.count == 1 ? "" : "s",
+                  f.text);
 }
 
-bool definition_check_service(struct catalog_service_definition *d, struct mu__arena *a, char *err, size_t errlen)
+bool definition_check_service(struct catalog_service_definition *d, struct mu__arena *a, char *err,
+                              size_t errlen)
 {
     char why[DEFINITION_ERROR_MAX];
     if (!d->name.len) {
@@ -398,7 +412,8 @@ static bool tag_address(struct catalog_service_definition *d, const char *name, 
     return true;
 }
 
-bool definition_tag_addresses(struct catalog_service_definition *d, struct mu__arena *a, char *err, size_t errlen)
+bool definition_tag_addresses(struct catalog_service_definition *d, struct mu__arena *a, char *err,
+                              size_t errlen)
 {
     static const struct {
         const char *name;
@@ -413,8 +428,9 @@ bool definition_tag_addresses(struct catalog_service_definition *d, struct mu__a
             const struct catalog_service_address *t = d->tagged_addresses.items[j].value;
             if (mu__str_eq(d->tagged_addresses.items[j].key, mu__cstr(names[i].name)) &&
                 !is_ip(t->address, names[i].family)) {
-                return refuse(err, errlen, "Service tagged address \"%s\" must be a valid %s address", names[i].name,
-                              names[i].text);
+                return refuse(err, errlen,
+                              "Service tagged address \"%s\" must be a valid %s address",
+                              names[i].name, names[i].text);
             }
         }
         if (is_ip(d->address, names[i].family) && !tag_address(d, names[i].name, a)) {

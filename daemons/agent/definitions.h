@@ -1,7 +1,9 @@
-/* definitions.h - service and check definitions as the API and configuration files give them (http-api 2.14, 2.16).
+/* definitions.h - service and check definitions as the API and configuration files give them
+ * (http-api 2.14, 2.16).
  *
- * The tables read JSON with every spelling that Consul accepts; the checks fill in defaults and refuse what is wrong,
- * in Consul's words. HTTP answers 400 with such a text. Everything is in the caller's arena; nothing is kept. */
+ * The tables read JSON with every spelling that Consul accepts; the checks fill in defaults and
+ * refuse what is wrong, in Consul's words. HTTP answers 400 with such a text. Everything is in the
+ * caller's arena; nothing is kept. */
 #pragma once
 
 #include "agent/agent_endpoints.h"
@@ -12,21 +14,23 @@
  * catalog_schema(CATALOG_SERVICE_DEFINITION). */
 extern const struct mu__schema definition_check_schema;
 
-/* Refuses a definition that no agent may register, with the text of HTTP's 400 in err: a missing name, weights, meta,
- * the definition's checks, proxy and sidecar. On success name, id and weights are filled in. */
-MU_MUST_USE bool definition_check_service(struct catalog_service_definition *d, struct mu__arena *a, char *err,
-                                          size_t errlen);
+/* Refuses a definition that no agent may register, with the text of HTTP's 400 in err: a missing
+ * name, weights, meta, the definition's checks, proxy and sidecar. On success name, id and weights
+ * are filled in. */
+MU_MUST_USE bool definition_check_service(struct catalog_service_definition *d, struct mu__arena *a,
+                                          char *err, size_t errlen);
 
 /* Likewise for a check of its own; fills in check_id. */
 MU_MUST_USE bool definition_check_check(struct agent_check_definition *d, char *err, size_t errlen);
 
 bool definition_is_status(struct mu_str status); /* passing, warning or critical */
 
-/* The checks of a service: its `Check` unless empty, then its `Checks`. Writes up to cap, lent from d; returns how many
- * there are. */
-size_t definition_checks(const struct catalog_service_definition *d, const struct catalog_check_type **out, size_t cap);
+/* The checks of a service: its `Check` unless empty, then its `Checks`. Writes up to cap, lent from
+ * d; returns how many there are. */
+size_t definition_checks(const struct catalog_service_definition *d,
+                         const struct catalog_check_type **out, size_t cap);
 
-/* Adds lan_ipv4 and wan_ipv4 (or _ipv6) for an address that is an IP, and refuses those names for another address (the
- * text of HTTP's 500). */
-MU_MUST_USE bool definition_tag_addresses(struct catalog_service_definition *d, struct mu__arena *a, char *err,
-                                          size_t errlen);
+/* Adds lan_ipv4 and wan_ipv4 (or _ipv6) for an address that is an IP, and refuses those names for
+ * another address (the text of HTTP's 500). */
+MU_MUST_USE bool definition_tag_addresses(struct catalog_service_definition *d, struct mu__arena *a,
+                                          char *err, size_t errlen);

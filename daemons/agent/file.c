@@ -50,7 +50,8 @@ static void keep_error(struct file_temp *t, const char *what)
     }
 }
 
-void file_temp_write(struct file_temp *t, const char *folder, const void *data, size_t len, bool durable)
+void file_temp_write(struct file_temp *t, const char *folder, const void *data, size_t len,
+                     bool durable)
 {
     t->path = join(folder, TEMP_PREFIX "XXXXXX");
     if (!t->path) {
@@ -74,7 +75,8 @@ void file_temp_write(struct file_temp *t, const char *folder, const void *data, 
     }
 }
 
-int file_temp_rename(struct file_temp *t, const char *folder, const char *name, char *err, size_t errlen)
+int file_temp_rename(struct file_temp *t, const char *folder, const char *name, char *err,
+                     size_t errlen)
 {
     char *path = t->failed ? NULL : join(folder, name);
     if (!t->failed && (!path || rename(t->path, path))) {
@@ -101,7 +103,9 @@ bool file_is_temp(const char *name)
 int file_remove(const char *folder, const char *name, char *err, size_t errlen)
 {
     char *path = join(folder, name);
-    int rc = path && (!unlink(path) || errno == ENOENT) ? 0 : sentence(err, errlen, "remove", path ? path : name, errno);
+    int rc = path && (!unlink(path) || errno == ENOENT)
+                 ? 0
+                 : sentence(err, errlen, "remove", path ? path : name, errno);
     free(path);
     return rc;
 }

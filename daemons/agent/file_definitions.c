@@ -13,31 +13,36 @@ static void explain(const struct config_definition *d, const char *why, char *er
     static const char unknown[] = "json: unknown field \"";
     size_t n = sizeof unknown - 1;
     if (!strncmp(why, unknown, n)) {
-        snprintf(err, errlen, "failed to parse %s: 1 error occurred:\n\t* invalid config key %s.%.*s\n\n", d->source.p, d->key.p,
-                 (int)strcspn(why + n, "\""), why + n);
+        snprintf(err, errlen,
+                 "failed to parse %s: 1 error occurred:\n\t* invalid config key %s.%.*s\n\n",
+                 d->source.p, d->key.p, (int)strcspn(why + n, "\""), why + n);
     } else {
         snprintf(err, errlen, "failed to parse %s: %s: %s", d->source.p, d->key.p, why);
     }
 }
 
 /* Decodes and checks one; then registers it, unless l is NULL. */
-static bool read_service(struct local *l, const struct config_definition *d, struct mu__arena *a, char *err, size_t errlen)
+static bool read_service(struct local *l, const struct config_definition *d, struct mu__arena *a,
+                         char *err, size_t errlen)
 {
     struct catalog_service_definition s = {.port = 0};
     char why[LOCAL_ERROR_MAX];
-    if (!json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), d->json.p, d->json.len, a, &s, why, sizeof why)) {
+    if (!json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), d->json.p, d->json.len, a, &s, why,
+                     sizeof why)) {
         explain(d, why, err, errlen);
         return false;
     }
     if (!definition_check_service(&s, a, why, sizeof why) ||
         (l && !local_add_service(l, &s, mu__cstr(""), true, SOURCE_FILE, why, sizeof why))) {
-        snprintf(err, errlen, "Failed to register service \"%.*s\": %s", (int)s.name.len, s.name.p ? s.name.p : "", why);
+        snprintf(err, errlen, "Failed to register service \"%.*s\": %s", (int)s.name.len,
+                 s.name.p ? s.name.p : "", why);
         return false;
     }
     return true;
 }
 
-static bool read_check(struct local *l, const struct config_definition *d, struct mu__arena *a, char *err, size_t errlen)
+static bool read_check(struct local *l, const struct config_definition *d, struct mu__arena *a,
+                       char *err, size_t errlen)
 {
     struct agent_check_definition c = {.token = {NULL, 0}};
     char why[LOCAL_ERROR_MAX];
@@ -47,7 +52,8 @@ static bool read_check(struct local *l, const struct config_definition *d, struc
     }
     if (!definition_check_check(&c, why, sizeof why) ||
         (l && !local_add_check(l, &c, mu__cstr(""), SOURCE_FILE, why, sizeof why))) {
-        snprintf(err, errlen, "Failed to register check \"%.*s\": %s", (int)c.type.name.len, c.type.name.p ? c.type.name.p : "", why);
+        snprintf(err, errlen, "Failed to register check \"%.*s\": %s", (int)c.type.name.len,
+                 c.type.name.p ? c.type.name.p : "", why);
         return false;
     }
     return true;
@@ -63,7 +69,8 @@ static bool read_all(struct local *l, const struct config *config, char *err, si
         for (size_t i = 0; i < config->definitions.len && ok; i++) {
             const struct config_definition *d = &config->definitions.items[i];
             if (d->is_check == (checks == 1)) {
-                ok = checks ? read_check(l, d, &a, err, errlen) : read_service(l, d, &a, err, errlen);
+                ok = checks ? read_check(l, d, &a, err, errlen)
+                            : read_service(l, d, &a, err, errlen);
                 mu__arena_reset(&a);
             }
         }

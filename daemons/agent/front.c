@@ -76,8 +76,8 @@ static void start(struct call_backend *b, struct call *c)
     loop_post(f->agent->given.core, on_core, ac);
 }
 
-/* The call is freed when it comes back; one that waits for a change is told not to. Of one that is on its way back only
- * the address is used: who waits is found in the list. */
+/* The call is freed when it comes back; one that waits for a change is told not to. Of one that is
+ * on its way back only the address is used: who waits is found in the list. */
 struct cancellation {
     struct agent *agent;
     struct agent_call *call;

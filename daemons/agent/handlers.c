@@ -1,7 +1,8 @@
-/* What answers each endpoint of agent_endpoints.h, on the core loop. A reply is copied into the call's arena: local
- * state goes on changing while the front prints. */
+/* What answers each endpoint of agent_endpoints.h, on the core loop. A reply is copied into the
+ * call's arena: local state goes on changing while the front prints. */
 #include "agent/agent_internal.h"
 
+#include "agent/clone.h"
 #include "agent/definitions.h"
 
 #include <stdlib.h>
@@ -11,16 +12,6 @@
 #define WAIT_MAX_NS     (10 * 60 * (int64_t)MU_SEC)
 
 /* ---- Replies ---- */
-
-static void *arena_alloc(void *user, size_t size)
-{
-    return mu__arena_alloc(user, size);
-}
-
-static void arena_free(void *user, void *p)
-{
-    (void)user, (void)p;
-}
 
 static void *must(void *p)
 {
@@ -32,19 +23,21 @@ static void *must(void *p)
 
 static void *clone(struct agent_call *ac, const struct mu__schema *s, const void *obj)
 {
-    const struct mu_allocator in_arena = {&ac->call->arena, arena_alloc, NULL, arena_free};
-    return must(mu__schema_clone(s, obj, &in_arena));
+    return must(clone_into(&ac->call->arena, s, obj));
 }
 
 static void *make_reply(struct agent_call *ac)
 {
-    return ac->call->reply = must(mu__arena_calloc(&ac->call->arena, 1, ac->call->endpoint->reply->size));
+    return ac->call->reply =
+               must(mu__arena_calloc(&ac->call->arena, 1, ac->call->endpoint->reply->size));
 }
 
 static bool is_proxy(const struct catalog_node_service *s)
 {
-    return mu__str_eq(s->kind, mu__cstr("connect-proxy")) || mu__str_eq(s->kind, mu__cstr("mesh-gateway")) ||
-           mu__str_eq(s->kind, mu__cstr("ingress-gateway")) || mu__str_eq(s->kind, mu__cstr("terminating-gateway"));
+    return mu__str_eq(s->kind, mu__cstr("connect-proxy")) ||
+           mu__str_eq(s->kind, mu__cstr("mesh-gateway")) ||
+           mu__str_eq(s->kind, mu__cstr("ingress-gateway")) ||
+           mu__str_eq(s->kind, mu__cstr("terminating-gateway"));
 }
 
 /* As the API shows a service, in the arena. */
@@ -105,7 +98,8 @@ static void answer_checks(struct agent_call *ac)
     m->items = must(mu__arena_calloc(&ac->call->arena, l->checks.count + 1, sizeof *m->items));
     for (const struct local_check *c; (c = mu__map_next(&l->checks, &at));) {
         if (!c->entry.deleted) {
-            m->items[m->len++] = (struct mu_named){own(ac, c->entry.id), clone(ac, catalog_schema(CATALOG_CHECK), c->check)};
+            m->items[m->len++] = (struct mu_named){
+                own(ac, c->entry.id), clone(ac, catalog_schema(CATALOG_CHECK), c->check)};
         }
     }
     sort_map(ac, m);
@@ -175,9 +169,12 @@ static void answer_service(struct agent_call *ac)
     if (answer_service_if_changed(ac, false)) {
         return;
     }
-    int64_t wait = q->wait_ns <= 0 ? WAIT_DEFAULT_NS : q->wait_ns > WAIT_MAX_NS ? WAIT_MAX_NS : q->wait_ns;
+    int64_t wait = q->wait_ns <= 0            ? WAIT_DEFAULT_NS
+                   : q->wait_ns > WAIT_MAX_NS ? WAIT_MAX_NS
+                                              : q->wait_ns;
     wait += (int64_t)mu__prng_below(&a->prng, (uint64_t)wait / 16 + 1);
-    struct timeval tv = {.tv_sec = wait / (int64_t)MU_SEC, .tv_usec = wait % (int64_t)MU_SEC / (int64_t)MU_USEC};
+    struct timeval tv = {.tv_sec = wait / (int64_t)MU_SEC,
+                         .tv_usec = wait % (int64_t)MU_SEC / (int64_t)MU_USEC};
     ac->timeout = must(evtimer_new(loop_base(a->given.core), on_wait_timeout, ac));
     evtimer_add(ac->timeout, &tv);
     ac->next = a->waiting;
@@ -222,7 +219,8 @@ static bool starts_with(struct mu_str s, const char *prefix)
 /* maintenance outdoes critical, that outdoes warning, that outdoes passing. */
 static int severity(const struct catalog_check *c)
 {
-    if (mu__str_eq(c->check_id, mu__cstr("_node_maintenance")) || starts_with(c->check_id, "_service_maintenance:")) {
+    if (mu__str_eq(c->check_id, mu__cstr("_node_maintenance")) ||
+        starts_with(c->check_id, "_service_maintenance:")) {
         return 3;
     }
     return (int)check_status_parse(c->status);
@@ -236,9 +234,11 @@ static struct agent_service_health *health_of(struct agent_call *ac, const struc
     int worst = 0;
     size_t at = 0;
     h->service = show(ac, s);
-    h->checks.items = must(mu__arena_calloc(&ac->call->arena, l->checks.count + 1, sizeof *h->checks.items));
+    h->checks.items =
+        must(mu__arena_calloc(&ac->call->arena, l->checks.count + 1, sizeof *h->checks.items));
     for (const struct local_check *c; (c = mu__map_next(&l->checks, &at));) {
-        if (!c->entry.deleted && (!c->check->service_id.len || mu__str_eq(c->check->service_id, s->entry.id))) {
+        if (!c->entry.deleted &&
+            (!c->check->service_id.len || mu__str_eq(c->check->service_id, s->entry.id))) {
             struct catalog_check *copy = clone(ac, catalog_schema(CATALOG_CHECK), c->check);
             copy->type = mu__cstr("");
             h->checks.items[h->checks.len++] = copy;
@@ -261,10 +261,11 @@ static void answer_service_health(struct agent_call *ac)
     const struct local *l = &ac->agent->local;
     struct agent_service_health_reply *r = make_reply(ac);
     size_t at = 0;
-    r->instances.items = must(mu__arena_calloc(&ac->call->arena, l->services.count + 1, sizeof *r->instances.items));
+    r->instances.items =
+        must(mu__arena_calloc(&ac->call->arena, l->services.count + 1, sizeof *r->instances.items));
     for (const struct local_service *s; (s = mu__map_next(&l->services, &at));) {
-        bool meant = !s->entry.deleted &&
-                     (q->id.len ? mu__str_eq(q->id, s->entry.id) : mu__str_eq(q->name, s->service->service));
+        bool meant = !s->entry.deleted && (q->id.len ? mu__str_eq(q->id, s->entry.id)
+                                                     : mu__str_eq(q->name, s->service->service));
         if (meant) {
             r->instances.items[r->instances.len++] = health_of(ac, s);
         }
@@ -299,8 +300,8 @@ static void register_service(struct agent_call *ac)
     struct agent_register_service_request *q = ac->call->request;
     char err[LOCAL_ERROR_MAX];
     bool ok = definition_check_service(&q->service, &ac->call->arena, err, sizeof err) &&
-              local_add_service(&ac->agent->local, &q->service, q->token, q->replace_existing_checks, SOURCE_REMOTE, err,
-                                sizeof err);
+              local_add_service(&ac->agent->local, &q->service, q->token,
+                                q->replace_existing_checks, SOURCE_REMOTE, err, sizeof err);
     answer_when_saved(ac, ok, err);
 }
 
@@ -315,8 +316,9 @@ static void register_check(struct agent_call *ac)
 {
     struct agent_register_check_request *q = ac->call->request;
     char err[LOCAL_ERROR_MAX];
-    bool ok = definition_check_check(&q->check, err, sizeof err) &&
-              local_add_check(&ac->agent->local, &q->check, q->token, SOURCE_REMOTE, err, sizeof err);
+    bool ok =
+        definition_check_check(&q->check, err, sizeof err) &&
+        local_add_check(&ac->agent->local, &q->check, q->token, SOURCE_REMOTE, err, sizeof err);
     answer_when_saved(ac, ok, err);
 }
 
@@ -327,14 +329,16 @@ static void deregister_check(struct agent_call *ac)
     answer_when_saved(ac, q->id.len > 0, "CheckID missing");
 }
 
-/* Not waited for on disk: a report is the most frequent thing that happens to an agent, and soon outdated. */
+/* Not waited for on disk: a report is the most frequent thing that happens to an agent, and soon
+ * outdated. */
 static void update_check(struct agent_call *ac)
 {
     const struct agent_update_check_request *q = ac->call->request;
     char err[LOCAL_ERROR_MAX];
     if (!definition_is_status(q->status)) {
         agent__fail(ac, "Invalid check status: '%.*s'", (int)q->status.len, q->status.p);
-    } else if (!local_update_check(&ac->agent->local, q->id, check_status_parse(q->status), q->output, err, sizeof err)) {
+    } else if (!local_update_check(&ac->agent->local, q->id, check_status_parse(q->status),
+                                   q->output, err, sizeof err)) {
         agent__fail(ac, "%s", err);
     } else {
         agent__finish(ac);
@@ -345,7 +349,8 @@ static void maintenance(struct agent_call *ac)
 {
     const struct agent_maintenance_request *q = ac->call->request;
     char err[LOCAL_ERROR_MAX];
-    bool ok = local_set_maintenance(&ac->agent->local, q->service_id, q->enable, q->reason, q->token, err, sizeof err);
+    bool ok = local_set_maintenance(&ac->agent->local, q->service_id, q->enable, q->reason,
+                                    q->token, err, sizeof err);
     answer_when_saved(ac, ok, err);
 }
 
@@ -382,7 +387,8 @@ static void answer_members(struct agent_call *ac)
         list = node->members(node->user, q->wan, &ac->call->arena);
     }
     if (list.items) {
-        r->members.items = must(mu__arena_calloc(&ac->call->arena, list.len + 1, sizeof *list.items));
+        r->members.items =
+            must(mu__arena_calloc(&ac->call->arena, list.len + 1, sizeof *list.items));
     }
     for (size_t i = 0; i < list.len; i++) {
         r->members.items[r->members.len++] = clone(ac, &agent_member_schema, list.items[i]);

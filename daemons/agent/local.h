@@ -1,8 +1,9 @@
 /* local.h - what is registered on this agent: the source of truth for its services and checks.
  *
- * Core loop only. Entries carry what anti-entropy (sync.h) needs: whether the catalog is believed to hold the same, and
- * a version that moves with every change, so that an answer about an older state is told apart. An entry that was
- * removed stays, marked deleted, until the catalog has forgotten it too. */
+ * Core loop only. Entries carry what anti-entropy (sync.h) needs: whether the catalog is believed
+ * to hold the same, and a version that moves with every change, so that an answer about an older
+ * state is told apart. An entry that was removed stays, marked deleted, until the catalog has
+ * forgotten it too. */
 #pragma once
 
 #include "agent/agent_endpoints.h"
@@ -13,7 +14,7 @@
 
 enum local_source { SOURCE_REMOTE, SOURCE_FILE }; /* the API, or a configuration file */
 
-struct local_entry { /* the beginning of a service and of a check */
+struct local_entry {     /* the beginning of a service and of a check */
     struct mu_str id;    /* own copy; the key */
     struct mu_str token; /* own copy; of the registration, or empty */
     enum local_source source;
@@ -34,13 +35,14 @@ struct local_check {
     struct local_entry entry;
     struct local *local;
     struct local_check *sync_next;
-    struct catalog_check *check;     /* one block, but for status (static) and output (own); NULL when deleted */
+    struct catalog_check
+        *check; /* one block, but for status (static) and output (own); NULL when deleted */
     struct catalog_check_type *type; /* one block; NULL: maintenance, or deleted */
     struct check *runner;            /* NULL: nothing runs (alias, maintenance, not started) */
-    char *output;
-    struct event *defer;        /* pending: a change of the output alone, to be told later */
-    uint64_t critical_since_ns; /* 0: it is not */
-    uint64_t ttl_deadline_ns;   /* before the start: what was restored, or 0 */
+    struct mu_str output;            /* own copy: what check->output shows */
+    struct event *defer;             /* pending: a change of the output alone, to be told later */
+    uint64_t critical_since_ns;      /* 0: it is not */
+    uint64_t ttl_deadline_ns;        /* before the start: what was restored, or 0 */
 };
 
 struct local {
@@ -61,41 +63,47 @@ struct local {
 #define LOCAL_ERROR_MAX 1024u
 
 /* False when out of memory. */
-bool local_init(struct local *l, const struct config *config, struct event_base *base, uint64_t seed);
+bool local_init(struct local *l, const struct config *config, struct event_base *base,
+                uint64_t seed);
 void local_start(struct local *l); /* checks begin to run */
 void local_stop(struct local *l);  /* no event of it is left on the loop */
 void local_fini(struct local *l);
 
-/* Registers or replaces a service with the checks of its definition, which definition_check_service has accepted.
- * replace_checks: other checks of the service go. false with Consul's text in err. */
-MU_MUST_USE bool local_add_service(struct local *l, const struct catalog_service_definition *d, struct mu_str token,
-                                   bool replace_checks, enum local_source source, char *err, size_t errlen);
+/* Registers or replaces a service with the checks of its definition, which definition_check_service
+ * has accepted. replace_checks: other checks of the service go. false with Consul's text in err. */
+MU_MUST_USE bool local_add_service(struct local *l, const struct catalog_service_definition *d,
+                                   struct mu_str token, bool replace_checks,
+                                   enum local_source source, char *err, size_t errlen);
 /* A check of its own, which definition_check_check has accepted. */
-MU_MUST_USE bool local_add_check(struct local *l, const struct agent_check_definition *d, struct mu_str token,
-                                 enum local_source source, char *err, size_t errlen);
+MU_MUST_USE bool local_add_check(struct local *l, const struct agent_check_definition *d,
+                                 struct mu_str token, enum local_source source, char *err,
+                                 size_t errlen);
 /* Unknown IDs are fine. A service takes its checks with it. */
 void local_remove_service(struct local *l, struct mu_str id);
 void local_remove_check(struct local *l, struct mu_str id);
 
 /* Reports for a TTL check. */
-MU_MUST_USE bool local_update_check(struct local *l, struct mu_str id, enum check_status status, struct mu_str output,
-                                    char *err, size_t errlen);
+MU_MUST_USE bool local_update_check(struct local *l, struct mu_str id, enum check_status status,
+                                    struct mu_str output, char *err, size_t errlen);
 /* service empty: the node. */
-MU_MUST_USE bool local_set_maintenance(struct local *l, struct mu_str service, bool enable, struct mu_str reason,
-                                       struct mu_str token, char *err, size_t errlen);
+MU_MUST_USE bool local_set_maintenance(struct local *l, struct mu_str service, bool enable,
+                                       struct mu_str reason, struct mu_str token, char *err,
+                                       size_t errlen);
 
 /* NULL when unknown or deleted. */
 struct local_service *local_service(const struct local *l, struct mu_str id);
 struct local_check *local_check(const struct local *l, struct mu_str id);
 
-/* Reload: entries of files are unmarked; what registrations do not mark again is removed by local_sweep. */
+/* Reload: entries of files are unmarked; what registrations do not mark again is removed by
+ * local_sweep. */
 void local_unmark_files(struct local *l);
 void local_sweep_files(struct local *l);
 
 /* Earlier runs, from the data folder; before local_start. What files define wins. */
 void local_restore(struct local *l);
 
-/* For sync.c: an entry to be deregistered that the catalog holds and we do not know; and to forget one. NULL: no memory. */
+/* For sync.c: an entry to be deregistered that the catalog holds and we do not know; and to forget
+ * one. NULL: no memory. */
 struct local_service *local_ghost_service(struct local *l, struct mu_str id);
 struct local_check *local_ghost_check(struct local *l, struct mu_str id);
 void local_forget_service(struct local *l, struct local_service *s);

@@ -8,16 +8,26 @@ void local__save_service(struct local *l, const struct local_service *s);
 void local__save_check(struct local *l, const struct local_check *c);
 void local__save_state(struct local *l, const struct local_check *c); /* of a TTL check */
 
-/* Registers what stands in a file, as it was: no script permission is asked, nothing is written. Copies. */
-bool local__restore_service(struct local *l, const struct catalog_node_service *service, struct mu_str token);
-bool local__restore_check(struct local *l, const struct catalog_check *check, const struct catalog_check_type *type,
-                          struct mu_str token);
+/* Put an entry in place of one of the same ID, or next to the others. Arguments are copied; never
+ * NULL. The state that a check of the same ID had stays, so that registering again does not flap; a
+ * runner of the same type goes on with its counters. */
+struct local_service *local__put_service(struct local *l,
+                                         const struct catalog_node_service *service,
+                                         struct mu_str token, enum local_source source);
+struct local_check *local__put_check(struct local *l, const struct catalog_check *check,
+                                     const struct catalog_check_type *type, struct mu_str token,
+                                     enum local_source source);
+void local__delete_check(struct local *l, struct local_check *c);
+/* Removes the checks of a service but for those in keep. */
+void local__remove_checks_of(struct local *l, struct mu_str service, const struct mu_str *keep,
+                             size_t nkeep);
 
-void local__touch(struct local *l, struct local_entry *e); /* changed: out of sync, a new version, tell */
-/* A new state; output is copied. Tells the catalog at once if the status is another, later if only the output is. */
+void local__touch(struct local *l,
+                  struct local_entry *e); /* changed: out of sync, a new version, tell */
+/* A new state; output is copied. Tells the catalog at once if the status is another, later if only
+ * the output is. */
 void local__set_status(struct local_check *c, enum check_status status, struct mu_str output);
 void local__start_check(struct local_check *c); /* its runner, if the agent runs */
 void local__stop_check(struct local_check *c);
 void local__look_at_aliases(struct local *l); /* soon */
 void local__update_aliases(struct local *l);
-struct mu_str local__copy(struct mu_str s); /* malloc; aborts when out of memory, as loop_post does */

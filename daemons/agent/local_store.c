@@ -1,7 +1,7 @@
-/* What is registered through the API, in files of the data folder and back, in the form of Consul's:
- *     services/<md5>      {"Token", "Service", "Source"}
- *     checks/<md5>        {"Check", "ChkType", "Token", "Source"}; ChkType null for maintenance
- *     checks/state/<md5>  {"CheckID", "Output", "Status", "Expires"}: TTL checks, Expires in Unix seconds */
+/* What is registered through the API, in files of the data folder and back, in the form of
+ * Consul's: services/<md5>      {"Token", "Service", "Source"} checks/<md5>        {"Check",
+ * "ChkType", "Token", "Source"}; ChkType null for maintenance checks/state/<md5>  {"CheckID",
+ * "Output", "Status", "Expires"}: TTL checks, Expires in Unix seconds */
 #include "agent/local_internal.h"
 
 #include "agent/definitions.h"
@@ -35,30 +35,39 @@ struct state_file {
 };
 
 /* The catalog gives its tables at run time, so these are put together where they are used. */
-#define FIELD(of, text, kind_, member, sub_) \
-    {.name = (text), .kind = MU_##kind_, .offset = offsetof(struct of, member), .sub = (sub_)}
-#define WITH_SCHEMA(of, name_, ...)                                                                              \
-    const struct mu__field fields[] = {__VA_ARGS__};                                                             \
-    const struct mu__schema schema = {                                                                           \
-        .name = (name_), .fields = fields, .nfields = sizeof fields / sizeof *fields, .size = sizeof(struct of)}
+#define FIELD(of, text, kind_, member, sub_)                                                       \
+    {                                                                                              \
+        .name = (text), .kind = MU_##kind_, .offset = offsetof(struct of, member), .sub = (sub_)   \
+    }
+#define WITH_SCHEMA(of, name_, ...)                                                                \
+    const struct mu__field fields[] = {__VA_ARGS__};                                               \
+    const struct mu__schema schema = {.name = (name_),                                             \
+                                      .fields = fields,                                            \
+                                      .nfields = sizeof fields / sizeof *fields,                   \
+                                      .size = sizeof(struct of)}
 
-#define SERVICE_FILE                                                                                             \
-    WITH_SCHEMA(service_file, "persistedService", FIELD(service_file, "Token", STR, token, NULL),                \
-                FIELD(service_file, "Service", PTR, service, catalog_schema(CATALOG_NODE_SERVICE)),              \
-                FIELD(service_file, "Source", STR, source, NULL))
-#define CHECK_FILE                                                                                               \
-    WITH_SCHEMA(check_file, "persistedCheck", FIELD(check_file, "Check", PTR, check, catalog_schema(CATALOG_CHECK)), \
-                FIELD(check_file, "ChkType", PTR, type, catalog_schema(CATALOG_CHECK_TYPE)),                     \
-                FIELD(check_file, "Token", STR, token, NULL), FIELD(check_file, "Source", STR, source, NULL))
-#define STATE_FILE                                                                                               \
-    WITH_SCHEMA(state_file, "persistedCheckState", FIELD(state_file, "CheckID", STR, check_id, NULL),            \
-                FIELD(state_file, "Output", STR, output, NULL), FIELD(state_file, "Status", STR, status, NULL),  \
+#define SERVICE_FILE                                                                               \
+    WITH_SCHEMA(                                                                                   \
+        service_file, "persistedService", FIELD(service_file, "Token", STR, token, NULL),          \
+        FIELD(service_file, "Service", PTR, service, catalog_schema(CATALOG_NODE_SERVICE)),        \
+        FIELD(service_file, "Source", STR, source, NULL))
+#define CHECK_FILE                                                                                 \
+    WITH_SCHEMA(check_file, "persistedCheck",                                                      \
+                FIELD(check_file, "Check", PTR, check, catalog_schema(CATALOG_CHECK)),             \
+                FIELD(check_file, "ChkType", PTR, type, catalog_schema(CATALOG_CHECK_TYPE)),       \
+                FIELD(check_file, "Token", STR, token, NULL),                                      \
+                FIELD(check_file, "Source", STR, source, NULL))
+#define STATE_FILE                                                                                 \
+    WITH_SCHEMA(state_file, "persistedCheckState",                                                 \
+                FIELD(state_file, "CheckID", STR, check_id, NULL),                                 \
+                FIELD(state_file, "Output", STR, output, NULL),                                    \
+                FIELD(state_file, "Status", STR, status, NULL),                                    \
                 FIELD(state_file, "Expires", INT, expires_unix_s, NULL))
 
 /* ---- Writing ---- */
 
-static void save(struct local *l, enum persist_folder folder, struct mu_str id, const struct mu__schema *schema,
-                 const void *obj, bool durable)
+static void save(struct local *l, enum persist_folder folder, struct mu_str id,
+                 const struct mu__schema *schema, const void *obj, bool durable)
 {
     struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
     struct mu__json j = mu__json(&w, false);
@@ -68,7 +77,8 @@ static void save(struct local *l, enum persist_folder folder, struct mu_str id, 
         mu__writer_fini(&w);
         return;
     }
-    persist_write(l->persist, folder, id, (char *)w.data, w.len, durable); /* takes the writer's memory */
+    persist_write(l->persist, folder, id, (char *)w.data, w.len,
+                  durable); /* takes the writer's memory */
 }
 
 void local__save_service(struct local *l, const struct local_service *s)
@@ -103,8 +113,8 @@ void local__save_state(struct local *l, const struct local_check *c)
 
 /* ---- Reading ---- */
 
-static bool decode(const struct mu__schema *schema, const char *text, size_t len, struct mu__arena *a, void *out,
-                   char *err, size_t errlen)
+static bool decode(const struct mu__schema *schema, const char *text, size_t len,
+                   struct mu__arena *a, void *out, char *err, size_t errlen)
 {
     mu__arena_init(a, NULL, ARENA_LIMIT);
     return json_decode(schema, text, len, a, out, err, errlen);
@@ -122,11 +132,11 @@ static bool load_service(void *arg, const char *text, size_t len, char *err, siz
         ok = false;
     }
     if (ok && local_service(l, f.service->id)) {
-        log_info(MODULE, "service %.*s is defined in a configuration file now", (int)f.service->id.len, f.service->id.p);
+        log_info(MODULE, "service %.*s is defined in a configuration file now",
+                 (int)f.service->id.len, f.service->id.p);
         persist_remove(l->persist, PERSIST_SERVICES, f.service->id);
-    } else if (ok && !local__restore_service(l, f.service, f.token)) {
-        snprintf(err, errlen, "out of memory");
-        ok = false;
+    } else if (ok) {
+        local__put_service(l, f.service, f.token, SOURCE_REMOTE);
     }
     mu__arena_fini(&a);
     return ok;
@@ -164,8 +174,9 @@ static bool load_check(void *arg, const char *text, size_t len, char *err, size_
         persist_remove(l->persist, PERSIST_CHECKS, f.check->check_id);
     } else if (ok) {
         f.check->node = l->node;
-        f.check->status = mu__cstr("critical"); /* nobody has looked since; a TTL check's own report may say better */
-        ok = local__restore_check(l, f.check, f.type, f.token);
+        f.check->status = mu__cstr(
+            "critical"); /* nobody has looked since; a TTL check's own report may say better */
+        local__put_check(l, f.check, f.type, f.token, SOURCE_REMOTE);
     }
     mu__arena_fini(&a);
     return ok;
@@ -181,7 +192,8 @@ static bool load_state(void *arg, const char *text, size_t len, char *err, size_
     struct local_check *c = ok ? local_check(l, f.check_id) : NULL;
     int64_t left_s = f.expires_unix_s - loop_now_unix_ns() / (int64_t)MU_SEC;
     bool ttl = c && c->type && c->type->ttl_ns > 0;
-    if (ttl && left_s > 0 && left_s <= c->type->ttl_ns / (int64_t)MU_SEC + 1 && definition_is_status(f.status)) {
+    if (ttl && left_s > 0 && left_s <= c->type->ttl_ns / (int64_t)MU_SEC + 1 &&
+        definition_is_status(f.status)) {
         c->ttl_deadline_ns = loop_now_ns() + (uint64_t)left_s * MU_SEC;
         local__set_status(c, check_status_parse(f.status), f.output);
     } else if (ok) {

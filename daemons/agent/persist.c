@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define MODULE      "agent.persist"
@@ -39,8 +38,8 @@ struct persist {
     char *paths[NFOLDERS];
     bool closing; /* the thread has ended */
     /* The thread's own. */
-    struct event *commit;          /* runs when the mailbox has been drained */
-    struct op *pending, **last;    /* since the last commit, in order; temporary files are written */
+    struct event *commit;       /* runs when the mailbox has been drained */
+    struct op *pending, **last; /* since the last commit, in order; temporary files are written */
     struct file_temp temps[PENDING_MAX];
     size_t npending;
 };
@@ -77,7 +76,8 @@ static struct op *make(struct persist *p, enum op_kind what, enum persist_folder
 
 static void on_thread(void *arg);
 
-void persist_write(struct persist *p, enum persist_folder folder, struct mu_str id, char *data, size_t len, bool durable)
+void persist_write(struct persist *p, enum persist_folder folder, struct mu_str id, char *data,
+                   size_t len, bool durable)
 {
     if (!p || !data) {
         free(data);
@@ -131,7 +131,8 @@ static void tell(struct persist *p, struct op *op)
 /* ---- On the thread ---- */
 
 /* One file of the batch is where it should be, or err says why not. */
-static int apply(struct persist *p, const struct op *op, struct file_temp *temp, char *err, size_t errlen)
+static int apply(struct persist *p, const struct op *op, struct file_temp *temp, char *err,
+                 size_t errlen)
 {
     if (op->what == OP_WRITE) {
         return file_temp_rename(temp, p->paths[op->folder], op->name, err, errlen);
@@ -139,7 +140,8 @@ static int apply(struct persist *p, const struct op *op, struct file_temp *temp,
     return file_remove(p->paths[op->folder], op->name, err, errlen);
 }
 
-/* Everything pending becomes visible in order, then the folders are synced once, then all who wait are told. */
+/* Everything pending becomes visible in order, then the folders are synced once, then all who wait
+ * are told. */
 static void commit(struct persist *p)
 {
     char err[512] = "";
@@ -226,7 +228,8 @@ static int make_folders(struct persist *p, const char *data_dir, char *err, size
     return 0;
 }
 
-int persist_create(const char *data_dir, struct loop *core, struct persist **out, char *err, size_t errlen)
+int persist_create(const char *data_dir, struct loop *core, struct persist **out, char *err,
+                   size_t errlen)
 {
     struct persist *p = calloc(1, sizeof *p);
     *out = NULL;
@@ -285,10 +288,12 @@ static void set_aside(const char *path, const char *why)
     char aside[4096];
     int n = snprintf(aside, sizeof aside, "%s.damaged", path);
     bool moved = n > 0 && (size_t)n < sizeof aside && !rename(path, aside);
-    log_error(MODULE, "cannot read %s: %s; %s", path, why, moved ? "it was renamed to end in .damaged" : "it stays where it is");
+    log_error(MODULE, "cannot read %s: %s; %s", path, why,
+              moved ? "it was renamed to end in .damaged" : "it stays where it is");
 }
 
-static void load_file(const char *path, bool (*load)(void *, const char *, size_t, char *, size_t), void *arg)
+static void load_file(const char *path, bool (*load)(void *, const char *, size_t, char *, size_t),
+                      void *arg)
 {
     char err[512] = "";
     size_t len = 0;
@@ -300,7 +305,8 @@ static void load_file(const char *path, bool (*load)(void *, const char *, size_
 }
 
 void persist_load(const struct persist *p, enum persist_folder folder,
-                  bool (*load)(void *arg, const char *text, size_t len, char *err, size_t errlen), void *arg)
+                  bool (*load)(void *arg, const char *text, size_t len, char *err, size_t errlen),
+                  void *arg)
 {
     char path[4096];
     struct dirent **entries;
@@ -319,84 +325,4 @@ void persist_load(const struct persist *p, enum persist_folder folder,
     if (n > 0) {
         free(entries);
     }
-}
-
-/* ---- The node's ID ---- */
-
-static bool is_uuid(const char *s, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? s[i] != '-' : !strchr("0123456789abcdefABCDEF", s[i])) {
-            return false;
-        }
-    }
-    return len == 36;
-}
-
-static bool random_uuid(char out[37])
-{
-    uint8_t b[16];
-    if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b) {
-        return false;
-    }
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* RFC 9562: version 4 */
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
-             b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-    return true;
-}
-
-static int write_node_id(const char *data_dir, const char *id, char *err, size_t errlen)
-{
-    struct file_temp temp = {0};
-    file_temp_write(&temp, data_dir, id, 36, true);
-    if (file_temp_rename(&temp, data_dir, "node-id", err, errlen)) {
-        return -1;
-    }
-    return file_sync_folder(data_dir, err, errlen);
-}
-
-/* 0: out is filled; 1: there is none; -1: err says what is wrong with it. */
-static int read_node_id(const char *data_dir, char out[37], char *err, size_t errlen)
-{
-    char path[4096];
-    size_t len = 0;
-    snprintf(path, sizeof path, "%s/node-id", data_dir);
-    char *text = file_read(path, 4096, &len, err, errlen);
-    if (!text) {
-        return errno == ENOENT ? 1 : -1;
-    }
-    while (len && (text[len - 1] == '\n' || text[len - 1] == ' ')) {
-        len--;
-    }
-    bool ok = is_uuid(text, len);
-    if (ok) {
-        memcpy(out, text, 36);
-        out[36] = 0;
-    } else {
-        snprintf(err, errlen, "%s does not hold a node ID (a UUID); restore it, or remove it to be another node", path);
-    }
-    free(text);
-    return ok ? 0 : -1;
-}
-
-int persist_node_id(const char *data_dir, struct mu_str wanted, char out[37], char *err, size_t errlen)
-{
-    if (wanted.len && !is_uuid(wanted.p, wanted.len)) {
-        snprintf(err, errlen, "node_id is not a UUID");
-        return -1;
-    }
-    int found = *data_dir ? read_node_id(data_dir, out, err, errlen) : 1;
-    if (found < 0 || (found == 0 && (!wanted.len || !memcmp(out, wanted.p, 36)))) {
-        return found;
-    }
-    if (wanted.len) {
-        memcpy(out, wanted.p, 36);
-        out[36] = 0;
-    } else if (!random_uuid(out)) {
-        snprintf(err, errlen, "no entropy for a node ID");
-        return -1;
-    }
-    return *data_dir ? write_node_id(data_dir, out, err, errlen) : 0;
 }

@@ -1,62 +1,19 @@
-#include "agent/sync.h"
+#include "agent/sync_internal.h"
 
 #include "agent/sync_diff.h"
 #include "base/log.h"
-#include "rpc/endpoints.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MODULE              "agent"
-#define FULL_INTERVAL_NS    (60 * MU_SEC)
-#define RETRY_INTERVAL_NS   (15 * MU_SEC)
-#define SERVER_INTERVAL_NS  (3 * MU_SEC)
-#define COALESCE_NS         (2 * MU_MSEC)
-#define WINDOW              16 /* writes under way at a time */
-#define MAX_STALE_NS        (2 * (int64_t)MU_SEC)
-
-/* One pass reads (unless it only carries changes), then registers services with their checks, then single checks, then
- * the node if that is all there is to say. */
-enum phase { IDLE, READING, SERVICES, CHECKS, NODE };
-
-struct sync {
-    struct local *local;
-    const struct config *config;
-    struct mu_str node_id;
-    struct core_caller *caller;
-    struct mu__prng prng;
-    struct event *timer; /* the next comparison */
-    struct event *kick;  /* changes, after a moment in which more may come */
-    enum phase phase;
-    uint64_t pass;      /* its number; an entry is tried once a pass */
-    bool full;          /* this pass compares */
-    bool again, dirty;  /* meanwhile another comparison, or sending of changes, was asked for */
-    bool failed;        /* something of this pass is to be tried later */
-    bool node_in_sync;
-    bool compared_once;
-    size_t at;          /* how far the walk of the phase is */
-    unsigned in_flight;
-    size_t members;
-    /* READING */
-    struct catalog_indexed_node_service_list *services; /* copies */
-    struct catalog_indexed_checks *checks;
-};
-
-/* What one write was about, to be marked when it is answered. */
-struct flight {
-    struct sync *sync;
-    bool deregister, is_check;
-    struct mu_str id;
-    uint64_t version;
-    struct mentioned { /* checks that went with the service */
-        struct mu_str id;
-        uint64_t version;
-    } *checks;
-    size_t nchecks;
-};
+#define MODULE             "agent"
+#define FULL_INTERVAL_NS   (60 * MU_SEC)
+#define RETRY_INTERVAL_NS  (15 * MU_SEC)
+#define SERVER_INTERVAL_NS (3 * MU_SEC)
+#define COALESCE_NS        (2 * MU_MSEC)
+#define WINDOW             16 /* writes under way at a time */
 
 static void begin(struct sync *s, bool full);
-static void pump(struct sync *s);
 
 /* ---- Time ---- */
 
@@ -71,248 +28,14 @@ uint64_t sync_scale(size_t members)
 
 static void arm(struct event *e, uint64_t after_ns)
 {
-    struct timeval tv = {.tv_sec = (time_t)(after_ns / MU_SEC), .tv_usec = (suseconds_t)(after_ns % MU_SEC / MU_USEC)};
+    struct timeval tv = {.tv_sec = (time_t)(after_ns / MU_SEC),
+                         .tv_usec = (suseconds_t)(after_ns % MU_SEC / MU_USEC)};
     event_add(e, &tv);
 }
 
 static void arm_full(struct sync *s, uint64_t interval)
 {
     arm(s->timer, interval + mu__prng_below(&s->prng, interval));
-}
-
-/* ---- Requests ---- */
-
-static void *arena_alloc(void *user, size_t size)
-{
-    return mu__arena_alloc(user, size);
-}
-
-static void arena_free(void *user, void *p)
-{
-    (void)user, (void)p;
-}
-
-/* Copies request into the call, which leaves this loop. False when out of memory. */
-static bool set_request(struct call *call, const struct mu__schema *schema, const void *request)
-{
-    const struct mu_allocator in_arena = {&call->arena, arena_alloc, NULL, arena_free};
-    void *copy = mu__schema_clone(schema, request, &in_arena);
-    if (copy) {
-        call->request = copy;
-    }
-    return copy != NULL;
-}
-
-static struct catalog_register_request node_request(const struct sync *s)
-{
-    const struct config *c = s->config;
-    return (struct catalog_register_request){
-        .datacenter = c->datacenter,
-        .id = s->node_id,
-        .node = c->node_name,
-        .address = c->advertise_addr,
-        .tagged_addresses = c->tagged_addresses,
-        .node_meta = c->node_meta,
-        .skip_node_update = s->node_in_sync,
-    };
-}
-
-/* ---- Answers to writes ---- */
-
-static void free_text(struct mu_str s)
-{
-    free((void *)(uintptr_t)s.p);
-}
-
-static struct mu_str copy_text(struct mu_str s)
-{
-    char *p = malloc(s.len + 1);
-    if (!p) {
-        abort();
-    }
-    if (s.len) {
-        memcpy(p, s.p, s.len);
-    }
-    p[s.len] = 0;
-    return (struct mu_str){p, s.len};
-}
-
-static void free_flight(struct flight *f)
-{
-    for (size_t i = 0; i < f->nchecks; i++) {
-        free_text(f->checks[i].id);
-    }
-    free(f->checks);
-    free_text(f->id);
-    free(f);
-}
-
-static struct local_entry *find(const struct sync *s, bool is_check, struct mu_str id)
-{
-    const struct mu__map *m = is_check ? &s->local->checks : &s->local->services;
-    return mu__map_get(m, id.p, id.len); /* the entry is the first member of both */
-}
-
-static void mark(struct sync *s, bool is_check, struct mu_str id, uint64_t version)
-{
-    struct local_entry *e = find(s, is_check, id);
-    if (e && e->version == version) {
-        e->in_sync = true;
-    }
-}
-
-static void forget(struct sync *s, const struct flight *f)
-{
-    struct local_entry *e = find(s, f->is_check, f->id);
-    if (!e || !e->deleted || e->version != f->version) {
-        return;
-    }
-    if (f->is_check) {
-        local_forget_check(s->local, mu__map_get(&s->local->checks, f->id.p, f->id.len));
-    } else {
-        local_forget_service(s->local, mu__map_get(&s->local->services, f->id.p, f->id.len));
-    }
-}
-
-static bool is_refusal(const char *error)
-{
-    return strstr(error, "Permission denied") || strstr(error, "ACL not found");
-}
-
-static void on_written(void *arg, const char *error, const void *reply)
-{
-    struct flight *f = arg;
-    struct sync *s = f->sync;
-    (void)reply;
-    bool refused = error && is_refusal(error);
-    s->in_flight--;
-    if (error && !refused) {
-        if (!s->failed) { /* one line a pass: a cluster without leader is told of elsewhere, too */
-            log_warn(MODULE, "Syncing %s failed: %s=%.*s error=\"%s\"", f->is_check ? "check" : "service",
-                     f->is_check ? "check" : "service", (int)f->id.len, f->id.p, error);
-        }
-        s->failed = true;
-    } else if (f->deregister && !refused) {
-        forget(s, f);
-    } else {
-        if (refused) { /* trying again would not help: as good as in sync, until it changes */
-            log_warn(MODULE, "Sync blocked by ACLs: id=%.*s error=\"%s\"", (int)f->id.len, f->id.p, error);
-        } else if (!f->deregister) {
-            s->node_in_sync = true; /* each registration carries the node */
-        }
-        mark(s, f->is_check, f->id, f->version);
-        for (size_t i = 0; i < f->nchecks; i++) {
-            mark(s, true, f->checks[i].id, f->checks[i].version);
-        }
-    }
-    free_flight(f);
-    pump(s);
-}
-
-/* ---- Writes ---- */
-
-static struct flight *flight(struct sync *s, const struct local_entry *e, bool is_check)
-{
-    struct flight *f = calloc(1, sizeof *f);
-    if (!f) {
-        abort();
-    }
-    *f = (struct flight){.sync = s, .is_check = is_check, .deregister = e->deleted, .id = copy_text(e->id), .version = e->version};
-    return f;
-}
-
-static void send_request(struct sync *s, struct flight *f, enum endpoint_id id, const void *request)
-{
-    struct call *call = core_call_create(s->caller, &endpoints[id], on_written, f);
-    if (!call || !set_request(call, endpoints[id].request, request)) {
-        abort(); /* out of memory, as loop_post */
-    }
-    s->in_flight++;
-    core_call_start(call);
-}
-
-static void send_deregister(struct sync *s, const struct local_entry *e, bool is_check)
-{
-    struct catalog_deregister_request r = {
-        .datacenter = s->config->datacenter, .node = s->config->node_name, .token = e->token};
-    if (is_check) {
-        r.check_id = e->id;
-    } else {
-        r.service_id = e->id;
-    }
-    send_request(s, flight(s, e, is_check), ENDPOINT_CATALOG_DEREGISTER, &r);
-}
-
-static void take_along(struct flight *f, struct mu_list *list, size_t *cap, struct local_check *c)
-{
-    if (list->len == *cap) {
-        *cap = *cap ? 2 * *cap : 4;
-        list->items = realloc(list->items, *cap * sizeof *list->items);
-        f->checks = realloc(f->checks, *cap * sizeof *f->checks);
-        if (!list->items || !f->checks) {
-            abort();
-        }
-    }
-    list->items[list->len++] = c->check;
-    f->checks[f->nchecks++] = (struct mentioned){copy_text(c->entry.id), c->entry.version};
-}
-
-static void settled(struct local_check *c)
-{
-    if (c->defer) {
-        evtimer_del(c->defer); /* its output goes with this */
-    }
-}
-
-static void send_service(struct sync *s, struct local_service *service)
-{
-    struct flight *f = flight(s, &service->entry, false);
-    struct catalog_register_request r = node_request(s);
-    size_t cap = 0;
-    r.service = service->service;
-    r.token = service->entry.token;
-    for (struct local_check *c = service->sync_checks; c; c = c->sync_next) {
-        if (!c->entry.deleted && !c->entry.in_sync && mu__str_eq(c->entry.token, service->entry.token) &&
-            mu__str_eq(c->check->service_id, service->entry.id)) {
-            take_along(f, &r.checks, &cap, c);
-            settled(c);
-            c->entry.tried = s->pass;
-        }
-    }
-    send_request(s, f, ENDPOINT_CATALOG_REGISTER, &r);
-    free(r.checks.items);
-}
-
-static void send_check(struct sync *s, struct local_check *c)
-{
-    struct catalog_register_request r = node_request(s);
-    const struct local_service *service = local_service(s->local, c->check->service_id);
-    r.check = c->check;
-    r.token = c->entry.token;
-    r.service = service ? service->service : NULL;
-    settled(c);
-    send_request(s, flight(s, &c->entry, true), ENDPOINT_CATALOG_REGISTER, &r);
-}
-
-static void on_node_written(void *arg, const char *error, const void *reply)
-{
-    struct sync *s = arg;
-    (void)reply;
-    s->in_flight--;
-    s->failed = s->failed || (error && !is_refusal(error));
-    s->node_in_sync = !error || is_refusal(error);
-    pump(s);
-}
-
-static void send_node(struct sync *s)
-{
-    const struct catalog_register_request r = node_request(s);
-    struct call *call = core_call_create(s->caller, &endpoints[ENDPOINT_CATALOG_REGISTER], on_node_written, s);
-    if (!call || !set_request(call, call->endpoint->request, &r)) {
-        abort();
-    }
-    s->in_flight++;
-    core_call_start(call);
 }
 
 /* ---- A pass ---- */
@@ -329,9 +52,9 @@ static bool next_service(struct sync *s)
         if (is_due(s, &e->entry)) {
             e->entry.tried = s->pass;
             if (e->entry.deleted) {
-                send_deregister(s, &e->entry, false);
+                sync__send_deregister(s, &e->entry, false);
             } else {
-                send_service(s, e);
+                sync__send_service(s, e);
             }
             return true;
         }
@@ -345,9 +68,9 @@ static bool next_check(struct sync *s)
         if (is_due(s, &e->entry)) {
             e->entry.tried = s->pass;
             if (e->entry.deleted) {
-                send_deregister(s, &e->entry, true);
+                sync__send_deregister(s, &e->entry, true);
             } else {
-                send_check(s, e);
+                sync__send_check(s, e);
             }
             return true;
         }
@@ -365,7 +88,7 @@ static bool next_write(struct sync *s)
     }
     if (s->phase == NODE && !s->node_in_sync && !s->failed && s->at == 0) {
         s->at = 1;
-        send_node(s);
+        sync__send_node(s);
         return true;
     }
     return false;
@@ -390,7 +113,7 @@ static void end_pass(struct sync *s)
 }
 
 /* Keeps WINDOW writes under way; a phase is over when all its writes are answered. */
-static void pump(struct sync *s)
+void sync__pump(struct sync *s)
 {
     while (s->phase >= SERVICES) {
         while (s->in_flight < WINDOW && next_write(s)) {
@@ -414,7 +137,7 @@ static void begin_writes(struct sync *s)
     s->at = 0;
     s->dirty = false;
     sync_group_checks(s->local);
-    pump(s);
+    sync__pump(s);
 }
 
 /* ---- Reading ---- */
@@ -456,7 +179,8 @@ static void on_services(void *arg, const char *error, const void *reply)
 {
     struct sync *s = arg;
     if (!error) {
-        s->services = mu__schema_clone(catalog_schema(CATALOG_INDEXED_NODE_SERVICE_LIST), reply, &mu__malloc_allocator);
+        s->services = mu__schema_clone(catalog_schema(CATALOG_INDEXED_NODE_SERVICE_LIST), reply,
+                                       &mu__malloc_allocator);
         error = s->services ? NULL : "out of memory";
     }
     end_reading(s, error);
@@ -466,25 +190,11 @@ static void on_checks(void *arg, const char *error, const void *reply)
 {
     struct sync *s = arg;
     if (!error) {
-        s->checks = mu__schema_clone(catalog_schema(CATALOG_INDEXED_CHECKS), reply, &mu__malloc_allocator);
+        s->checks =
+            mu__schema_clone(catalog_schema(CATALOG_INDEXED_CHECKS), reply, &mu__malloc_allocator);
         error = s->checks ? NULL : "out of memory";
     }
     end_reading(s, error);
-}
-
-static void send_read(struct sync *s, enum endpoint_id id, core_call_done_fn done)
-{
-    const struct catalog_node_request r = {
-        .datacenter = s->config->datacenter,
-        .node = s->config->node_name,
-        .options = {.allow_stale = true, .max_stale_duration_ns = MAX_STALE_NS},
-    };
-    struct call *call = core_call_create(s->caller, &endpoints[id], done, s);
-    if (!call || !set_request(call, endpoints[id].request, &r)) {
-        abort();
-    }
-    s->in_flight++;
-    core_call_start(call);
 }
 
 static void begin(struct sync *s, bool full)
@@ -502,8 +212,8 @@ static void begin(struct sync *s, bool full)
     }
     s->phase = READING;
     evtimer_del(s->timer);
-    send_read(s, ENDPOINT_CATALOG_NODE_SERVICE_LIST, on_services);
-    send_read(s, ENDPOINT_HEALTH_NODE_CHECKS, on_checks);
+    sync__send_read(s, ENDPOINT_CATALOG_NODE_SERVICE_LIST, on_services);
+    sync__send_read(s, ENDPOINT_HEALTH_NODE_CHECKS, on_checks);
 }
 
 /* ---- Life ---- */
@@ -557,8 +267,8 @@ void sync_changed(struct sync *s)
     }
 }
 
-/* At once the first time, so that a node is in the catalog as soon as there is one; later spread out, since all agents
- * of the cluster see the server at the same moment. */
+/* At once the first time, so that a node is in the catalog as soon as there is one; later spread
+ * out, since all agents of the cluster see the server at the same moment. */
 void sync_server_joined(struct sync *s)
 {
     if (s->phase == IDLE) {

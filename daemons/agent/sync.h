@@ -1,8 +1,10 @@
-/* sync.h - anti-entropy: the catalog is made to hold what is registered on this agent (http-semantics 11).
+/* sync.h - anti-entropy: the catalog is made to hold what is registered on this agent
+ * (http-semantics 11).
  *
- * Changes are sent a few milliseconds after they happen. Now and then - once a minute in a small cluster, less often in a
- * large one, sooner after a failure or when a server appears - everything is compared: what the catalog lacks or holds
- * differently is registered, what it holds for this node and we do not know is removed. Core loop only. */
+ * Changes are sent a few milliseconds after they happen. Now and then - once a minute in a small
+ * cluster, less often in a large one, sooner after a failure or when a server appears - everything
+ * is compared: what the catalog lacks or holds differently is registered, what it holds for this
+ * node and we do not know is removed. Core loop only. */
 #pragma once
 
 #include "agent/core_call.h"
@@ -10,11 +12,11 @@
 
 struct sync;
 struct sync_config {
-    struct local *local;           /* borrowed */
-    const struct config *config;   /* likewise */
-    struct mu_str node_id;         /* likewise */
-    struct loop *core, *front;     /* likewise */
-    struct call_backend *backend;  /* likewise */
+    struct local *local;          /* borrowed */
+    const struct config *config;  /* likewise */
+    struct mu_str node_id;        /* likewise */
+    struct loop *core, *front;    /* likewise */
+    struct call_backend *backend; /* likewise */
     uint64_t seed;
 };
 struct sync *sync_create(const struct sync_config *c); /* NULL when out of memory */

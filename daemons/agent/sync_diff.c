@@ -2,23 +2,25 @@
 
 #include "base/log.h"
 
-
-
 /* ---- The node ---- */
 
 static bool same_map(const struct mu_strmap *a, const struct mu_strmap *b)
 {
     bool same = a->len == b->len;
     for (size_t i = 0; i < a->len && same; i++) {
-        same = mu__str_eq(a->items[i].key, b->items[i].key) && mu__str_eq(a->items[i].value, b->items[i].value);
+        same = mu__str_eq(a->items[i].key, b->items[i].key) &&
+               mu__str_eq(a->items[i].value, b->items[i].value);
     }
     return same;
 }
 
-bool sync_diff_node(const struct config *c, struct mu_str node_id, const struct catalog_node *theirs)
+bool sync_diff_node(const struct config *c, struct mu_str node_id,
+                    const struct catalog_node *theirs)
 {
-    return theirs && mu__str_eq(theirs->id, node_id) && mu__str_eq(theirs->address, c->advertise_addr) &&
-           same_map(&theirs->tagged_addresses, &c->tagged_addresses) && same_map(&theirs->meta, &c->node_meta);
+    return theirs && mu__str_eq(theirs->id, node_id) &&
+           mu__str_eq(theirs->address, c->advertise_addr) &&
+           same_map(&theirs->tagged_addresses, &c->tagged_addresses) &&
+           same_map(&theirs->meta, &c->node_meta);
 }
 
 /* ---- Services ---- */
@@ -36,14 +38,16 @@ static void adopt_tags(struct local_service *s, const struct catalog_node_servic
 {
     struct catalog_node_service ours = *s->service;
     ours.tags = theirs->tags;
-    struct catalog_node_service *copy = mu__schema_clone(catalog_schema(CATALOG_NODE_SERVICE), &ours, &mu__malloc_allocator);
+    struct catalog_node_service *copy =
+        mu__schema_clone(catalog_schema(CATALOG_NODE_SERVICE), &ours, &mu__malloc_allocator);
     if (copy) {
         mu__free(&mu__malloc_allocator, s->service);
         s->service = copy;
     }
 }
 
-static bool same_service(const struct catalog_node_service *ours, const struct catalog_node_service *theirs)
+static bool same_service(const struct catalog_node_service *ours,
+                         const struct catalog_node_service *theirs)
 {
     struct catalog_node_service t = *theirs;
     t.create_index = ours->create_index;
@@ -59,7 +63,8 @@ static void compare_service(struct local *l, const struct catalog_node_service *
         if (mu__str_eq(theirs->id, mu__cstr("consul"))) {
             return; /* the leader keeps it for each server */
         }
-        log_info("agent", "Deregistering service that is not registered here: service=%.*s", (int)theirs->id.len, theirs->id.p);
+        log_info("agent", "Deregistering service that is not registered here: service=%.*s",
+                 (int)theirs->id.len, theirs->id.p);
         local_ghost_service(l, theirs->id)->entry.seen = true;
         return;
     }
@@ -111,8 +116,8 @@ static void compare_check(struct local *l, const struct catalog_check *theirs)
         c->entry.seen = true;
         c->entry.in_sync = !c->entry.deleted && same_check(c, theirs);
     } else if (!mu__str_eq(theirs->check_id, mu__cstr("serfHealth"))) {
-        log_info("agent", "Deregistering check that is not registered here: check=%.*s", (int)theirs->check_id.len,
-                 theirs->check_id.p);
+        log_info("agent", "Deregistering check that is not registered here: check=%.*s",
+                 (int)theirs->check_id.len, theirs->check_id.p);
         local_ghost_check(l, theirs->check_id)->entry.seen = true;
     }
 }
@@ -141,8 +146,9 @@ void sync_group_checks(struct local *l)
     }
     at = 0;
     for (struct local_check *c; (c = mu__map_next(&l->checks, &at));) {
-        struct local_service *s =
-            c->entry.deleted || c->entry.in_sync || !c->check->service_id.len ? NULL : local_service(l, c->check->service_id);
+        struct local_service *s = c->entry.deleted || c->entry.in_sync || !c->check->service_id.len
+                                      ? NULL
+                                      : local_service(l, c->check->service_id);
         if (s) {
             c->sync_next = s->sync_checks;
             s->sync_checks = c;

@@ -3,13 +3,15 @@
 
 #include "agent/local.h"
 
-/* Marks each local service or check by whether the catalog's list holds the same, forgets deleted ones that it does not
- * hold, and makes an entry to be deregistered for what it holds and we do not know. What the leader looks after
- * (service consul, check serfHealth) is not ours. */
-void sync_diff_services(struct local *l, const struct mu_list *theirs); /* of struct catalog_node_service */
-void sync_diff_checks(struct local *l, const struct mu_list *theirs);   /* of struct catalog_check */
+/* Marks each local service or check by whether the catalog's list holds the same, forgets deleted
+ * ones that it does not hold, and makes an entry to be deregistered for what it holds and we do not
+ * know. What the leader looks after (service consul, check serfHealth) is not ours. */
+void sync_diff_services(struct local *l,
+                        const struct mu_list *theirs); /* of struct catalog_node_service */
+void sync_diff_checks(struct local *l, const struct mu_list *theirs); /* of struct catalog_check */
 /* Does the catalog's record of the node (NULL: none) say what we would say? */
-bool sync_diff_node(const struct config *c, struct mu_str node_id, const struct catalog_node *theirs);
+bool sync_diff_node(const struct config *c, struct mu_str node_id,
+                    const struct catalog_node *theirs);
 
 /* Links the checks that are out of sync to their services, so that they travel together. */
 void sync_group_checks(struct local *l);

@@ -14,7 +14,8 @@
 /* `2 errors occurred:\n\t* a\n\t* b\n\n`, as go-multierror prints them. */
 static void join_errors(const struct mu_strs *list, char *out, size_t cap)
 {
-    size_t n = (size_t)snprintf(out, cap, "%zu error%s occurred:\n", list->len, list->len == 1 ? "" : "s");
+    size_t n =
+        (size_t)snprintf(out, cap, "%zu error%s occurred:\n", list->len, list->len == 1 ? "" : "s");
     for (size_t i = 0; i < list->len && n < cap; i++) {
         n += (size_t)snprintf(out + n, cap - n, "\t* %s\n", list->items[i].p);
     }
@@ -32,7 +33,8 @@ static void join_mistyped(const struct mu_strs *list, char *out, size_t cap)
     }
 }
 
-static void fail_list(struct config__loader *l, const char *name, const struct mu_strs *list, bool decoding)
+static void fail_list(struct config__loader *l, const char *name, const struct mu_strs *list,
+                      bool decoding)
 {
     char text[CONFIG_ERROR_MAX];
     if (!list->len) {
@@ -70,7 +72,8 @@ static json_t *parse_json(struct config__loader *l, const char *name, const char
     json_error_t e;
     json_t *root = json_loadb(text, len, 0, &e);
     if (!root) {
-        config__fail(l, "failed to parse %s: line %d, column %d: %s", name, e.line, e.column, e.text);
+        config__fail(l, "failed to parse %s: line %d, column %d: %s", name, e.line, e.column,
+                     e.text);
     }
     return root;
 }
@@ -85,7 +88,8 @@ static json_t *parse_yaml(struct config__loader *l, const char *name, const char
     return root;
 }
 
-static void read_text(struct config__loader *l, const char *name, bool yaml, const char *text, size_t len)
+static void read_text(struct config__loader *l, const char *name, bool yaml, const char *text,
+                      size_t len)
 {
     json_t *root = yaml ? parse_yaml(l, name, text, len) : parse_json(l, name, text, len);
     if (!root) {
@@ -163,7 +167,8 @@ static void read_file(struct config__loader *l, const char *name, enum format fo
     char *text = slurp(fd, &len);
     close(fd);
     if (!text) {
-        config__fail(l, "config: Read failed on %s: not a readable file of at most %u bytes", name, CONFIG_FILE_MAX);
+        config__fail(l, "config: Read failed on %s: not a readable file of at most %u bytes", name,
+                     CONFIG_FILE_MAX);
         return;
     }
     read_text(l, name, format == FORMAT_YAML, text, len);
@@ -174,9 +179,13 @@ static void read_named(struct config__loader *l, const char *name, enum format f
 {
     enum format format = forced != FORMAT_OTHER ? forced : format_of(name);
     if (format == FORMAT_HCL) {
-        config__fail(l, "failed to parse %s: HCL is not supported by muster, write JSON or YAML", name);
+        config__fail(l, "failed to parse %s: HCL is not supported by muster, write JSON or YAML",
+                     name);
     } else if (format == FORMAT_OTHER) {
-        config__warn(l->config, "skipping file %s, extension must be .json or .yaml, or config format must be set", name);
+        config__warn(
+            l->config,
+            "skipping file %s, extension must be .json or .yaml, or config format must be set",
+            name);
     } else {
         read_file(l, name, format);
     }
@@ -208,7 +217,8 @@ static void read_folder(struct config__loader *l, const char *folder, enum forma
             abort();
         }
         snprintf(name, len, "%s/%s", folder, entries[i]->d_name);
-        if (!l->failed && !stat(name, &st) && S_ISREG(st.st_mode)) { /* folders in it are not read */
+        if (!l->failed && !stat(name, &st) &&
+            S_ISREG(st.st_mode)) { /* folders in it are not read */
             read_named(l, name, forced);
         }
         free(name);
@@ -291,7 +301,8 @@ struct config *config_load(int argc, char *const argv[], bool *help, char *err, 
     return finish(&l);
 }
 
-struct config *config_from_text(const char *name, const char *text, size_t len, char *err, size_t errlen)
+struct config *config_from_text(const char *name, const char *text, size_t len, char *err,
+                                size_t errlen)
 {
     struct config__loader l;
     create(&l, err, errlen);

@@ -1,11 +1,14 @@
-/* config.h - the configuration of an agent or server: built-in defaults, files, flags, one struct at the end.
+/* config.h - the configuration of an agent or server: built-in defaults, files, flags, one struct
+ * at the end.
  *
- * Keys, flags, merging and messages are Consul's (its 1.8 documentation of agent options); files are JSON or YAML.
- * Merged in this order: defaults, -dev, files in command-line order (those of a folder alphabetically), -hcl fragments
- * (JSON), flags. A later scalar wins, lists are appended, maps are merged by key.
+ * Keys, flags, merging and messages are Consul's (its 1.8 documentation of agent options); files
+ * are JSON or YAML. Merged in this order: defaults, -dev, files in command-line order (those of a
+ * folder alphabetically), -hcl fragments (JSON), flags. A later scalar wins, lists are appended,
+ * maps are merged by key.
  *
- * All text ends with a zero that is not counted, so that .p can be used as a C string, and is "" when not set.
- * Everything lives in the struct's arena. Nothing changes after config_load: every thread may read. */
+ * All text ends with a zero that is not counted, so that .p can be used as a C string, and is ""
+ * when not set. Everything lives in the struct's arena. Nothing changes after config_load: every
+ * thread may read. */
 #pragma once
 
 #include "arena.h"
@@ -60,7 +63,8 @@ struct config_dns {
     uint64_t node_ttl_ns;
     struct mu_strmap service_ttl_text; /* as written; service_ttl is what it means */
     struct config_ttls service_ttl;
-    bool enable_truncate, only_passing, disable_compression, enable_additional_node_meta_txt, use_cache;
+    bool enable_truncate, only_passing, disable_compression, enable_additional_node_meta_txt,
+        use_cache;
     uint64_t recursor_timeout_ns, cache_max_age_ns;
     int64_t udp_answer_limit, a_record_limit;
     int64_t soa_refresh_s, soa_retry_s, soa_expire_s, soa_min_ttl_s;
@@ -75,13 +79,15 @@ struct config {
     struct mu_str node_id; /* "": the agent keeps one in its data folder */
     bool disable_host_node_id;
     struct mu_strmap node_meta; /* with consul-network-segment, which every node has */
-    struct mu_str data_dir; /* "" in dev mode: nothing is kept */
+    struct mu_str data_dir;     /* "" in dev mode: nothing is kept */
     bool dev, server, bootstrap;
     int64_t bootstrap_expect; /* 0: join an existing cluster. bootstrap = true counts as 1 */
 
-    /* Where. bind_addr, advertise_addr, advertise_addr_wan, serf_lan and serf_wan are one IP address each in the end. */
+    /* Where. bind_addr, advertise_addr, advertise_addr_wan, serf_lan and serf_wan are one IP
+     * address each in the end. */
     struct mu_str bind_addr, client_addr, advertise_addr, advertise_addr_wan, serf_lan, serf_wan;
-    struct mu_str advertise_addr_ipv4, advertise_addr_ipv6, advertise_addr_wan_ipv4, advertise_addr_wan_ipv6;
+    struct mu_str advertise_addr_ipv4, advertise_addr_ipv6, advertise_addr_wan_ipv4,
+        advertise_addr_wan_ipv6;
     struct {
         struct mu_str dns, http, https, grpc;
     } addresses; /* as written: several are separated by blanks */
@@ -132,7 +138,7 @@ struct config {
     struct mu_str ui_content_path;
     struct mu_strmap response_headers;
     bool http_use_cache;
-    bool pretty; /* dev mode: JSON replies are indented */
+    bool pretty;                      /* dev mode: JSON replies are indented */
     struct mu_str domain, alt_domain; /* without a dot at the end */
     struct mu_strs recursors;
     struct config_dns dns;
@@ -150,13 +156,16 @@ struct config {
     struct mu_str log_level, log_file;
 };
 
-/* Reads argv (flags alone, without the program's name) and all that it names. NULL on failure, with Consul's text in
- * err: what a user reads after "==> ". *help is set, and NULL returned, when -h or -help was given. */
-MU_MUST_USE struct config *config_load(int argc, char *const argv[], bool *help, char *err, size_t errlen);
+/* Reads argv (flags alone, without the program's name) and all that it names. NULL on failure, with
+ * Consul's text in err: what a user reads after "==> ". *help is set, and NULL returned, when -h or
+ * -help was given. */
+MU_MUST_USE struct config *config_load(int argc, char *const argv[], bool *help, char *err,
+                                       size_t errlen);
 
-/* For tests and `muster validate`: one text in the form of a file called name (its ending tells the format), on top of
- * the defaults, as config_load does with a file. */
-MU_MUST_USE struct config *config_from_text(const char *name, const char *text, size_t len, char *err, size_t errlen);
+/* For tests and `muster validate`: one text in the form of a file called name (its ending tells the
+ * format), on top of the defaults, as config_load does with a file. */
+MU_MUST_USE struct config *config_from_text(const char *name, const char *text, size_t len,
+                                            char *err, size_t errlen);
 
 void config_destroy(struct config *c); /* NULL is allowed */
 

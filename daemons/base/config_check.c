@@ -33,7 +33,8 @@ static void check_datacenter(struct config__loader *l)
     to_lower(c, &c->primary_datacenter);
     if (!c->datacenter.len) {
         config__fail(l, "datacenter cannot be empty");
-    } else if (strspn(c->datacenter.p, "abcdefghijklmnopqrstuvwxyz0123456789-_") != c->datacenter.len) {
+    } else if (strspn(c->datacenter.p, "abcdefghijklmnopqrstuvwxyz0123456789-_") !=
+               c->datacenter.len) {
         config__fail(l, "datacenter cannot be \"%s\". Please use only [a-z0-9-_]", c->datacenter.p);
     }
     if (!c->primary_datacenter.len) {
@@ -43,7 +44,8 @@ static void check_datacenter(struct config__loader *l)
     }
 }
 
-/* Every node says which network segment it is in: the one there is. Consul's agents and DNS show it. */
+/* Every node says which network segment it is in: the one there is. Consul's agents and DNS show
+ * it. */
 static void add_segment(struct config *c)
 {
     size_t n = c->node_meta.len;
@@ -62,7 +64,8 @@ static void add_segment(struct config *c)
 
 static void check_node(struct config__loader *l)
 {
-    static const char dns_chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+    static const char dns_chars[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
     struct config *c = l->config;
     char text[1024];
     if (!c->node_name.len) {
@@ -77,12 +80,14 @@ static void check_node(struct config__loader *l)
         config__fail(l, "node_name is too long (limit: 128 characters)");
     } else if (strspn(name, dns_chars) != c->node_name.len) {
         config__warn(c,
-                     "Node name \"%s\" will not be discoverable via DNS due to invalid characters. Valid characters "
+                     "Node name \"%s\" will not be discoverable via DNS due to invalid characters. "
+                     "Valid characters "
                      "include all alpha-numerics and dashes.",
                      name);
     } else if (c->node_name.len > 63) {
         config__warn(c,
-                     "Node name \"%s\" will not be discoverable via DNS due to it being too long. Valid lengths are "
+                     "Node name \"%s\" will not be discoverable via DNS due to it being too long. "
+                     "Valid lengths are "
                      "between 1 and 63 bytes.",
                      name);
     }
@@ -122,9 +127,11 @@ static void check_bootstrap(struct config__loader *l)
         config__warn(c, "BootstrapExpect is set to 1; this is the same as Bootstrap mode.");
         c->bootstrap = true;
     } else if (n == 2) {
-        config__warn(c, "bootstrap_expect = 2: A cluster with 2 servers will provide no failure tolerance. " DEPLOYMENT_TABLE);
+        config__warn(c, "bootstrap_expect = 2: A cluster with 2 servers will provide no failure "
+                        "tolerance. " DEPLOYMENT_TABLE);
     } else if (n > 2 && n % 2 == 0) {
-        config__warn(c, "bootstrap_expect is even number: A cluster with an even number of servers does not achieve "
+        config__warn(c, "bootstrap_expect is even number: A cluster with an even number of servers "
+                        "does not achieve "
                         "optimum fault tolerance. " DEPLOYMENT_TABLE);
     }
     if (c->bootstrap) {
@@ -141,7 +148,8 @@ static void check_bootstrap(struct config__loader *l)
 /* RFC 4648, with padding. The number of bytes, or -1 when malformed or longer than cap. */
 static int decode_base64(struct mu_str s, uint8_t *out, size_t cap)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t len = s.len, n = 0, pad = 0;
     uint32_t bits = 0;
     while (pad < 2 && len && s.p[len - 1] == '=') {
@@ -204,7 +212,8 @@ static void check_domains(struct config__loader *l)
         taken = taken || mu__str_eq(label, mu__cstr(kinds[i]));
     }
     if (taken) {
-        config__fail(l, "alt_domain cannot start with {service,connect,node,query,addr,%s}", c->datacenter.p);
+        config__fail(l, "alt_domain cannot start with {service,connect,node,query,addr,%s}",
+                     c->datacenter.p);
     }
 }
 
@@ -221,7 +230,8 @@ static void check_dns(struct config__loader *l)
         int64_t ns;
         struct mu_str name = text->items[i].key, value = text->items[i].value;
         if (!mu__duration_parse(value.p, value.len, &ns) || ns < 0) {
-            config__note(c, &l->invalid, "dns_config.service_ttl[\"%s\"]: invalid duration: \"%s\"", name.p, value.p);
+            config__note(c, &l->invalid, "dns_config.service_ttl[\"%s\"]: invalid duration: \"%s\"",
+                         name.p, value.p);
             continue;
         }
         ttls->items[ttls->len++] = (struct config_ttl){name, (uint64_t)ns};
@@ -234,14 +244,16 @@ static void check_ui(struct config__loader *l)
     char path[256];
     const char *p = c->ui_content_path.p;
     size_t len = strlen(p);
-    int n = snprintf(path, sizeof path, "%s%s%s", *p == '/' ? "" : "/", p, len && p[len - 1] == '/' ? "" : "/");
+    int n = snprintf(path, sizeof path, "%s%s%s", *p == '/' ? "" : "/", p,
+                     len && p[len - 1] == '/' ? "" : "/");
     if (n < 0 || (size_t)n >= sizeof path) {
         config__fail(l, "ui_content_path is too long");
         return;
     }
     for (const char *s = path; *s; s++) {
         if (!isalnum((unsigned char)*s) && !strchr("-_/", *s)) {
-            config__fail(l, "ui-content-path can only contain alphanumeric, -, _, or /. received: %s", path);
+            config__fail(
+                l, "ui-content-path can only contain alphanumeric, -, _, or /. received: %s", path);
             return;
         }
     }
@@ -267,7 +279,9 @@ static void check_ports(struct config__loader *l)
         config__warn(l->config, "ports.grpc has no effect in muster");
     }
     if (c->ports.sidecar_min < 1 || c->ports.sidecar_max < c->ports.sidecar_min) {
-        config__fail(l, "sidecar_min_port must be less than sidecar_max_port. To disable, set both to zero.");
+        config__fail(
+            l,
+            "sidecar_min_port must be less than sidecar_max_port. To disable, set both to zero.");
     }
 }
 
@@ -275,7 +289,8 @@ static void check_outputs(struct config__loader *l)
 {
     struct config *c = l->config;
     if (c->check_output_max_size < 1) {
-        config__fail(l, "check_output_max_size must be positive, to discard check output use the discard_check_output flag");
+        config__fail(l, "check_output_max_size must be positive, to discard check output use the "
+                        "discard_check_output flag");
     } else if (c->check_output_max_size > INT32_MAX) {
         config__fail(l, "check_output_max_size cannot be more than %d", INT32_MAX);
     }

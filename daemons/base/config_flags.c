@@ -13,26 +13,34 @@ static const struct flag {
 } flags[] = {
     {"advertise", "advertise_addr", TO_KEY, "address that others reach this node at"},
     {"advertise-wan", "advertise_addr_wan", TO_KEY, "likewise, from other datacenters"},
-    {"allow-write-http-from", "http_config.allow_write_http_from", TO_KEY, "networks that may write (not supported)"},
+    {"allow-write-http-from", "http_config.allow_write_http_from", TO_KEY,
+     "networks that may write (not supported)"},
     {"alt-domain", "alt_domain", TO_KEY, "second domain of the DNS interface"},
     {"bind", "bind_addr", TO_KEY, "address for cluster communication"},
     {"bootstrap", "bootstrap", TO_KEY, "a server that elects itself"},
     {"bootstrap-expect", "bootstrap_expect", TO_KEY, "number of servers to wait for"},
-    {"check_output_max_size", "check_output_max_size", TO_KEY, "bytes of a check's output that are kept"},
+    {"check_output_max_size", "check_output_max_size", TO_KEY,
+     "bytes of a check's output that are kept"},
     {"client", "client_addr", TO_KEY, "address for HTTP and DNS"},
-    {"config-dir", NULL, CONFIG_FILE, "folder whose .json and .yaml files are read; may be repeated"},
+    {"config-dir", NULL, CONFIG_FILE,
+     "folder whose .json and .yaml files are read; may be repeated"},
     {"config-file", NULL, CONFIG_FILE, "file to read; may be repeated"},
     {"config-format", NULL, CONFIG_FORMAT, "format of all files: json or yaml"},
     {"data-dir", "data_dir", TO_KEY, "folder for what must survive a restart"},
     {"datacenter", "datacenter", TO_KEY, "datacenter of the node"},
-    {"default-query-time", "default_query_time", TO_KEY, "how long a blocking query waits if it does not say"},
+    {"default-query-time", "default_query_time", TO_KEY,
+     "how long a blocking query waits if it does not say"},
     {"dev", NULL, DEV, "a server of its own that keeps nothing"},
-    {"disable-host-node-id", "disable_host_node_id", TO_KEY, "do not derive the node's ID from the host"},
-    {"disable-keyring-file", "disable_keyring_file", TO_KEY, "do not keep the gossip keyring in a file"},
+    {"disable-host-node-id", "disable_host_node_id", TO_KEY,
+     "do not derive the node's ID from the host"},
+    {"disable-keyring-file", "disable_keyring_file", TO_KEY,
+     "do not keep the gossip keyring in a file"},
     {"dns-port", "ports.dns", TO_KEY, "port of the DNS interface"},
     {"domain", "domain", TO_KEY, "domain of the DNS interface"},
-    {"enable-local-script-checks", "enable_local_script_checks", TO_KEY, "allow script checks of configuration files"},
-    {"enable-script-checks", "enable_script_checks", TO_KEY, "allow script checks, also through the API"},
+    {"enable-local-script-checks", "enable_local_script_checks", TO_KEY,
+     "allow script checks of configuration files"},
+    {"enable-script-checks", "enable_script_checks", TO_KEY,
+     "allow script checks, also through the API"},
     {"encrypt", "encrypt", TO_KEY, "key of the gossip, base64"},
     {"grpc-port", "ports.grpc", TO_KEY, "port of the xDS interface (not served)"},
     {"hcl", NULL, FRAGMENT, "configuration in the command line, as JSON; may be repeated"},
@@ -96,10 +104,12 @@ static bool is_switch(const struct flag *f)
         return true;
     }
     const struct config__key *key = f->key ? config__find(f->key) : NULL;
-    return key && (key->kind == CONFIG_BOOL || !strcmp(f->name, "log-json") || !strcmp(f->name, "syslog"));
+    return key &&
+           (key->kind == CONFIG_BOOL || !strcmp(f->name, "log-json") || !strcmp(f->name, "syslog"));
 }
 
-static void take(struct config__loader *l, struct config__flags *out, const struct flag *f, const char *value)
+static void take(struct config__loader *l, struct config__flags *out, const struct flag *f,
+                 const char *value)
 {
     struct mu_str text = config__text(l->config, value, strlen(value));
     switch (f->special) {
@@ -134,10 +144,12 @@ static const char *flag_word(const char *word)
     return *word ? word : NULL;
 }
 
-void config__parse_flags(struct config__loader *l, int argc, char *const argv[], struct config__flags *out)
+void config__parse_flags(struct config__loader *l, int argc, char *const argv[],
+                         struct config__flags *out)
 {
     size_t room = argc > 0 ? (size_t)argc : 1;
-    *out = (struct config__flags){.uses = mu__arena_calloc(&l->config->arena, room, sizeof *out->uses)};
+    *out = (struct config__flags){.uses =
+                                      mu__arena_calloc(&l->config->arena, room, sizeof *out->uses)};
     if (!out->uses) {
         abort();
     }

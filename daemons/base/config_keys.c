@@ -1,27 +1,78 @@
-/* Every configuration key, once: defaults, files and flags all go through this table (agent options of Consul 1.8). */
+/* Every configuration key, once: defaults, files and flags all go through this table (agent options
+ * of Consul 1.8). */
 #include "config_internal.h"
 
 #include <string.h>
 
 #define AT(member) offsetof(struct config, member)
 
-#define BOOL(path, member, initial)     {path, CONFIG_BOOL, AT(member), initial, NULL, 0, 0}
-#define STR(path, member, initial)      {path, CONFIG_STR, AT(member), initial, NULL, 0, 0}
-#define STRS(path, member)              {path, CONFIG_STRS, AT(member), NULL, NULL, 0, 0}
-#define STRMAP(path, member)            {path, CONFIG_STRMAP, AT(member), NULL, NULL, 0, 0}
-#define INT(path, member, initial)      {path, CONFIG_INT, AT(member), initial, NULL, 0, INT64_MAX}
-#define DURATION(path, member, initial) {path, CONFIG_DURATION, AT(member), initial, NULL, 0, INT64_MAX}
-#define PORT(path, member, initial)     {path, CONFIG_PORT, AT(ports.member), initial, NULL, 0, 0}
-#define IGNORED(path)                   {path, CONFIG_IGNORED, CONFIG_NO_OFFSET, NULL, NULL, 0, 0}
-#define QUIET(path)                     {path, CONFIG_QUIET, CONFIG_NO_OFFSET, NULL, NULL, 0, 0}
-#define REFUSED(path)                   {path, CONFIG_REFUSED, CONFIG_NO_OFFSET, NULL, NULL, 0, 0}
-#define GOSSIP(path, member, interval, probe, timeout, mult)                                                     \
-    {path ".gossip_interval", CONFIG_DURATION, AT(member.gossip_interval_ns), interval, "100ms", 1, INT64_MAX},  \
-        {path ".probe_interval", CONFIG_DURATION, AT(member.probe_interval_ns), probe, "100ms", 1, INT64_MAX},   \
-        {path ".probe_timeout", CONFIG_DURATION, AT(member.probe_timeout_ns), timeout, "100ms", 1, INT64_MAX},   \
-        {path ".suspicion_mult", CONFIG_INT, AT(member.suspicion_mult), mult, "3", 1, 1000},                     \
-        {path ".gossip_nodes", CONFIG_INT, AT(member.gossip_nodes), "3", NULL, 0, 1000},                         \
-        {path ".retransmit_mult", CONFIG_INT, AT(member.retransmit_mult), "4", NULL, 1, 1000}
+#define BOOL(path, member, initial)                                                                \
+    {                                                                                              \
+        path, CONFIG_BOOL, AT(member), initial, NULL, 0, 0                                         \
+    }
+#define STR(path, member, initial)                                                                 \
+    {                                                                                              \
+        path, CONFIG_STR, AT(member), initial, NULL, 0, 0                                          \
+    }
+#define STRS(path, member)                                                                         \
+    {                                                                                              \
+        path, CONFIG_STRS, AT(member), NULL, NULL, 0, 0                                            \
+    }
+#define STRMAP(path, member)                                                                       \
+    {                                                                                              \
+        path, CONFIG_STRMAP, AT(member), NULL, NULL, 0, 0                                          \
+    }
+#define INT(path, member, initial)                                                                 \
+    {                                                                                              \
+        path, CONFIG_INT, AT(member), initial, NULL, 0, INT64_MAX                                  \
+    }
+#define DURATION(path, member, initial)                                                            \
+    {                                                                                              \
+        path, CONFIG_DURATION, AT(member), initial, NULL, 0, INT64_MAX                             \
+    }
+#define PORT(path, member, initial)                                                                \
+    {                                                                                              \
+        path, CONFIG_PORT, AT(ports.member), initial, NULL, 0, 0                                   \
+    }
+#define IGNORED(path)                                                                              \
+    {                                                                                              \
+        path, CONFIG_IGNORED, CONFIG_NO_OFFSET, NULL, NULL, 0, 0                                   \
+    }
+#define QUIET(path)                                                                                \
+    {                                                                                              \
+        path, CONFIG_QUIET, CONFIG_NO_OFFSET, NULL, NULL, 0, 0                                     \
+    }
+#define REFUSED(path)                                                                              \
+    {                                                                                              \
+        path, CONFIG_REFUSED, CONFIG_NO_OFFSET, NULL, NULL, 0, 0                                   \
+    }
+#define GOSSIP(path, member, interval, probe, timeout, mult)                                       \
+    {path ".gossip_interval",                                                                      \
+     CONFIG_DURATION,                                                                              \
+     AT(member.gossip_interval_ns),                                                                \
+     interval,                                                                                     \
+     "100ms",                                                                                      \
+     1,                                                                                            \
+     INT64_MAX},                                                                                   \
+        {path ".probe_interval",                                                                   \
+         CONFIG_DURATION,                                                                          \
+         AT(member.probe_interval_ns),                                                             \
+         probe,                                                                                    \
+         "100ms",                                                                                  \
+         1,                                                                                        \
+         INT64_MAX},                                                                               \
+        {path ".probe_timeout",                                                                    \
+         CONFIG_DURATION,                                                                          \
+         AT(member.probe_timeout_ns),                                                              \
+         timeout,                                                                                  \
+         "100ms",                                                                                  \
+         1,                                                                                        \
+         INT64_MAX},                                                                               \
+        {path ".suspicion_mult", CONFIG_INT, AT(member.suspicion_mult), mult, "3", 1, 1000},       \
+        {path ".gossip_nodes", CONFIG_INT, AT(member.gossip_nodes), "3", NULL, 0, 1000},           \
+    {                                                                                              \
+        path ".retransmit_mult", CONFIG_INT, AT(member.retransmit_mult), "4", NULL, 1, 1000        \
+    }
 
 const struct config__key config__keys[] = {
     /* Who this is. */
@@ -74,8 +125,10 @@ const struct config__key config__keys[] = {
     STRS("start_join_wan", start_join_wan),
     STRS("retry_join", retry_join),
     STRS("retry_join_wan", retry_join_wan),
-    {"retry_interval", CONFIG_DURATION, AT(retry_interval_ns), "30s", NULL, (int64_t)MU_MSEC, INT64_MAX},
-    {"retry_interval_wan", CONFIG_DURATION, AT(retry_interval_wan_ns), "30s", NULL, (int64_t)MU_MSEC, INT64_MAX},
+    {"retry_interval", CONFIG_DURATION, AT(retry_interval_ns), "30s", NULL, (int64_t)MU_MSEC,
+     INT64_MAX},
+    {"retry_interval_wan", CONFIG_DURATION, AT(retry_interval_wan_ns), "30s", NULL,
+     (int64_t)MU_MSEC, INT64_MAX},
     INT("retry_max", retry_max, "0"),
     INT("retry_max_wan", retry_max_wan, "0"),
     BOOL("rejoin_after_leave", rejoin_after_leave, "false"),
@@ -85,8 +138,10 @@ const struct config__key config__keys[] = {
     DURATION("reconnect_timeout_wan", reconnect_timeout_wan_ns, "72h"),
     {"protocol", CONFIG_INT, AT(protocol), "2", NULL, 2, 3},
     {"raft_protocol", CONFIG_INT, AT(raft_protocol), "3", NULL, 3, 3},
-    {"raft_snapshot_threshold", CONFIG_INT, AT(raft_snapshot_threshold), "16384", NULL, 1, INT64_MAX},
-    {"raft_snapshot_interval", CONFIG_DURATION, AT(raft_snapshot_interval_ns), "30s", NULL, 1, INT64_MAX},
+    {"raft_snapshot_threshold", CONFIG_INT, AT(raft_snapshot_threshold), "16384", NULL, 1,
+     INT64_MAX},
+    {"raft_snapshot_interval", CONFIG_DURATION, AT(raft_snapshot_interval_ns), "30s", NULL, 1,
+     INT64_MAX},
     INT("raft_trailing_logs", raft_trailing_logs, "10240"),
     STR("encrypt", encrypt, ""),
     BOOL("encrypt_verify_incoming", encrypt_verify_incoming, "true"),
@@ -203,7 +258,8 @@ const struct config__key config__keys[] = {
     IGNORED("autopilot.min_quorum"),
     IGNORED("autopilot.server_stabilization_time"),
 
-    /* What protects, and is not there: better no agent than one that is open where its owner believes it closed. */
+    /* What protects, and is not there: better no agent than one that is open where its owner
+       believes it closed. */
     REFUSED("acl.enabled"),
     REFUSED("acl.default_policy"),
     QUIET("acl.down_policy"),

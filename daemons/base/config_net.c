@@ -47,7 +47,8 @@ static bool is_private(const struct ip *ip) /* RFC 1918, RFC 6598, RFC 4193 */
 static bool is_global(const struct ip *ip)
 {
     if (ip->family == AF_INET6) {
-        return !is_private(ip) && !IN6_IS_ADDR_LINKLOCAL(&ip->at.v6) && !IN6_IS_ADDR_LOOPBACK(&ip->at.v6);
+        return !is_private(ip) && !IN6_IS_ADDR_LINKLOCAL(&ip->at.v6) &&
+               !IN6_IS_ADDR_LOOPBACK(&ip->at.v6);
     }
     uint32_t a = ntohl(ip->at.v4.s_addr);
     return !is_private(ip) && a >> 24 != 127 && a >> 16 != 0xa9fe;
@@ -68,9 +69,11 @@ static bool matches(const struct choice *w, const struct ifaddrs *a, struct ip *
     }
     ip->family = w->family;
     if (w->family == AF_INET) {
-        memcpy(&ip->at.v4, &((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr, sizeof ip->at.v4);
+        memcpy(&ip->at.v4, &((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr,
+               sizeof ip->at.v4);
     } else {
-        memcpy(&ip->at.v6, &((const struct sockaddr_in6 *)(const void *)a->ifa_addr)->sin6_addr, sizeof ip->at.v6);
+        memcpy(&ip->at.v6, &((const struct sockaddr_in6 *)(const void *)a->ifa_addr)->sin6_addr,
+               sizeof ip->at.v6);
     }
     if (w->interface && !w->want_private && !w->want_global) {
         return w->family == AF_INET || !IN6_IS_ADDR_LINKLOCAL(&ip->at.v6);
@@ -98,7 +101,8 @@ static size_t choose(const struct choice *w, char out[INET6_ADDRSTRLEN])
 
 /* ---- Templates ---- */
 
-/* The three templates of go-sockaddr that nearly everybody uses: GetPrivateIP, GetPublicIP, GetInterfaceIP "name". */
+/* The three templates of go-sockaddr that nearly everybody uses: GetPrivateIP, GetPublicIP,
+ * GetInterfaceIP "name". */
 static bool expand(const char *body, char out[INET6_ADDRSTRLEN])
 {
     char name[IF_NAMESIZE] = "";
@@ -123,7 +127,8 @@ static void expand_template(struct config__loader *l, const char *key, struct mu
         return;
     }
     int n = 0;
-    if (open != value->p || sscanf(open, "{{ %63[^}] }}%n", body, &n) != 1 || (size_t)n != value->len) {
+    if (open != value->p || sscanf(open, "{{ %63[^}] }}%n", body, &n) != 1 ||
+        (size_t)n != value->len) {
         config__fail(l, "%s: template %s is not supported", key, value->p);
         return;
     }
@@ -156,7 +161,8 @@ static void finish_bind(struct config__loader *l)
     if (!c->bind_addr.len) {
         config__fail(l, "bind_addr cannot be empty");
     } else if (strpbrk(c->bind_addr.p, " \t")) {
-        config__fail(l, "bind_addr cannot contain multiple addresses. Use 'addresses.{dns,http,https}' instead.");
+        config__fail(l, "bind_addr cannot contain multiple addresses. Use "
+                        "'addresses.{dns,http,https}' instead.");
     } else if (!strncmp(c->bind_addr.p, "unix://", 7)) {
         config__fail(l, "bind_addr cannot be a unix socket");
     } else if (!parse_ip(c->bind_addr.p, &ip)) {
@@ -164,7 +170,8 @@ static void finish_bind(struct config__loader *l)
     }
 }
 
-/* With 0.0.0.0 the node is reached at its one private IPv4 address, with [::] at its one public IPv6 address. */
+/* With 0.0.0.0 the node is reached at its one private IPv4 address, with [::] at its one public
+ * IPv6 address. */
 static void detect_advertise(struct config__loader *l)
 {
     struct config *c = l->config;
@@ -185,7 +192,9 @@ static void detect_advertise(struct config__loader *l)
     if (n == 0) {
         config__fail(l, "No %s address found", kind);
     } else if (n > 1) {
-        config__fail(l, "Multiple %s addresses found. Please configure one with 'bind' and/or 'advertise'.", kind);
+        config__fail(
+            l, "Multiple %s addresses found. Please configure one with 'bind' and/or 'advertise'.",
+            kind);
     } else {
         c->advertise_addr = config__text(c, text, strlen(text));
     }
@@ -219,7 +228,8 @@ static void finish_advertise(struct config__loader *l)
     if (!c->advertise_addr.len && !l->failed && !l->invalid.len) {
         detect_advertise(l);
     }
-    c->advertise_addr_wan = first_of(c->advertise_addr_wan, c->advertise_addr_wan_ipv4, c->advertise_addr);
+    c->advertise_addr_wan =
+        first_of(c->advertise_addr_wan, c->advertise_addr_wan_ipv4, c->advertise_addr);
     c->serf_lan = first_of(c->serf_lan, c->bind_addr, c->bind_addr);
     c->serf_wan = first_of(c->serf_wan, c->bind_addr, c->bind_addr);
     refuse_any(l, "Advertise address", c->advertise_addr);
@@ -259,26 +269,29 @@ static void finish_tagged(struct config *c)
 
 /* ---- Listeners ---- */
 
-static void fill(struct config *c, struct config_address *out, const struct ip *ip, const char *text, uint16_t port)
+static void fill(struct config *c, struct config_address *out, const struct ip *ip,
+                 const char *text, uint16_t port)
 {
     char line[INET6_ADDRSTRLEN + 16];
     memset(out, 0, sizeof *out);
     if (ip->family == AF_INET) {
         struct sockaddr_in *in = (struct sockaddr_in *)&out->addr;
-        *in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = ip->at.v4};
+        *in = (struct sockaddr_in){
+            .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = ip->at.v4};
         out->len = sizeof *in;
         snprintf(line, sizeof line, "%s:%u", text, port);
     } else {
         struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->addr;
-        *in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = ip->at.v6};
+        *in6 = (struct sockaddr_in6){
+            .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = ip->at.v6};
         out->len = sizeof *in6;
         snprintf(line, sizeof line, "[%s]:%u", text, port);
     }
     out->text = config__text(c, line, strlen(line));
 }
 
-static void listen_on(struct config__loader *l, const char *name, const char *key, struct mu_str list, int64_t port,
-                      struct config_addresses *out)
+static void listen_on(struct config__loader *l, const char *name, const char *key,
+                      struct mu_str list, int64_t port, struct config_addresses *out)
 {
     struct config *c = l->config;
     char *rest = list.len ? strdup(list.p) : NULL;
@@ -291,8 +304,11 @@ static void listen_on(struct config__loader *l, const char *name, const char *ke
     out->items = mu__arena_calloc(&c->arena, ADDRESSES_MAX, sizeof *out->items);
     for (char *word = strtok_r(rest, " \t", &save); word; word = strtok_r(NULL, " \t", &save)) {
         if (!strncmp(word, "unix://", 7)) {
-            config__fail(l, !strcmp(name, "DNS") ? "%s address cannot be a unix socket"
-                                                 : "%s address: unix sockets are not supported by muster", name);
+            config__fail(l,
+                         !strcmp(name, "DNS")
+                             ? "%s address cannot be a unix socket"
+                             : "%s address: unix sockets are not supported by muster",
+                         name);
         } else if (!parse_ip(word, &ip)) {
             config__note(c, &l->invalid, "%s: invalid ip address: %s", key, word);
         } else if (out->len == ADDRESSES_MAX) {
@@ -310,7 +326,8 @@ static void refuse_overlap(struct config__loader *l)
     for (size_t i = 0; i < c->http_listen.len; i++) {
         for (size_t j = 0; j < c->dns_listen.len; j++) {
             if (mu__str_eq(c->http_listen.items[i].text, c->dns_listen.items[j].text)) {
-                config__fail(l, "HTTP address %s already configured for DNS", c->http_listen.items[i].text.p);
+                config__fail(l, "HTTP address %s already configured for DNS",
+                             c->http_listen.items[i].text.p);
             }
         }
     }
@@ -326,9 +343,9 @@ void config__finish_addresses(struct config__loader *l)
     expand_template(l, "addresses.http", &c->addresses.http);
     expand_template(l, "addresses.dns", &c->addresses.dns);
     bool own_http = c->addresses.http.len > 0, own_dns = c->addresses.dns.len > 0;
-    listen_on(l, "DNS", own_dns ? "addresses.dns" : "client_addr", own_dns ? c->addresses.dns : c->client_addr,
-              c->ports.dns, &c->dns_listen);
-    listen_on(l, "HTTP", own_http ? "addresses.http" : "client_addr", own_http ? c->addresses.http : c->client_addr,
-              c->ports.http, &c->http_listen);
+    listen_on(l, "DNS", own_dns ? "addresses.dns" : "client_addr",
+              own_dns ? c->addresses.dns : c->client_addr, c->ports.dns, &c->dns_listen);
+    listen_on(l, "HTTP", own_http ? "addresses.http" : "client_addr",
+              own_http ? c->addresses.http : c->client_addr, c->ports.http, &c->http_listen);
     refuse_overlap(l);
 }

@@ -1,4 +1,5 @@
-/* From a tree of values, or a default's or flag's text, to the members of struct config, by the table of keys. */
+/* From a tree of values, or a default's or flag's text, to the members of struct config, by the
+ * table of keys. */
 #include "config_internal.h"
 
 #include "schema.h"
@@ -6,102 +7,10 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PATH_MAX_BYTES 256
-
-static void *must(void *p)
-{
-    if (!p) {
-        abort(); /* out of memory while starting */
-    }
-    return p;
-}
-
-struct mu_str config__text(struct config *c, const char *s, size_t len)
-{
-    return (struct mu_str){must(mu__arena_strndup(&c->arena, s, len)), len};
-}
-
-/* Room for one more in a list of the arena, which doubles: a list of n has room for the next power of two. */
-static void *grow(struct config *c, void *items, size_t len, size_t size)
-{
-    size_t bytes;
-    if (len & (len - 1)) {
-        return items;
-    }
-    if (!mu__mul(len ? 2 * len : 1, size, &bytes)) {
-        abort();
-    }
-    void *larger = must(mu__arena_alloc(&c->arena, bytes));
-    if (len) {
-        memcpy(larger, items, len * size);
-    }
-    return larger;
-}
-
-void config__append(struct config *c, struct mu_strs *list, struct mu_str s)
-{
-    list->items = grow(c, list->items, list->len, sizeof s);
-    list->items[list->len++] = s;
-}
-
-void config__map_set(struct config *c, struct mu_strmap *map, struct mu_str key, struct mu_str value)
-{
-    size_t at = 0;
-    while (at < map->len && mu__str_cmp(map->items[at].key, key) < 0) {
-        at++;
-    }
-    if (at < map->len && mu__str_eq(map->items[at].key, key)) {
-        map->items[at].value = value;
-        return;
-    }
-    map->items = grow(c, map->items, map->len, sizeof *map->items);
-    memmove(&map->items[at + 1], &map->items[at], (map->len - at) * sizeof *map->items);
-    map->items[at] = (struct mu_pair){key, value};
-    map->len++;
-}
-
-__attribute__((format(printf, 2, 0))) static struct mu_str format(struct config *c, const char *fmt,
-                                                                   va_list args)
-{
-    char line[CONFIG_ERROR_MAX];
-    vsnprintf(line, sizeof line, fmt, args);
-    return config__text(c, line, strlen(line));
-}
-
-void config__note(struct config *c, struct mu_strs *list, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    struct mu_str line = format(c, fmt, args);
-    va_end(args);
-    if (!list->len || !mu__str_eq(list->items[list->len - 1], line)) { /* client_addr is read for HTTP and for DNS */
-        config__append(c, list, line);
-    }
-}
-
-void config__warn(struct config *c, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    config__append(c, &c->warnings, format(c, fmt, args));
-    va_end(args);
-}
-
-void config__fail(struct config__loader *l, const char *fmt, ...)
-{
-    va_list args;
-    if (l->failed) {
-        return; /* the first reason is the one to read */
-    }
-    l->failed = true;
-    va_start(args, fmt);
-    vsnprintf(l->err, l->errlen, fmt, args);
-    va_end(args);
-}
 
 /* ---- One value ---- */
 
@@ -114,10 +23,12 @@ static void set_int(struct config__loader *l, const struct config__key *key, int
 {
     if (key->min < key->max && (v < key->min || v > key->max)) {
         if (key->max == INT64_MAX && key->min == 0) {
-            config__note(l->config, &l->invalid, "%s cannot be %" PRId64 ". Must be greater than or equal to zero",
+            config__note(l->config, &l->invalid,
+                         "%s cannot be %" PRId64 ". Must be greater than or equal to zero",
                          key->path, v);
         } else {
-            config__note(l->config, &l->invalid, "%s cannot be %" PRId64 ". Must be between %" PRId64 " and %" PRId64,
+            config__note(l->config, &l->invalid,
+                         "%s cannot be %" PRId64 ". Must be between %" PRId64 " and %" PRId64,
                          key->path, v, key->min, key->max);
         }
         return;
@@ -134,13 +45,15 @@ static void set_port(struct config__loader *l, const struct config__key *key, in
     *(int64_t *)member(l, key) = v <= 0 ? CONFIG_PORT_DISABLED : v;
 }
 
-static bool parse_duration(struct config__loader *l, const char *name, struct mu_str text, int64_t *ns)
+static bool parse_duration(struct config__loader *l, const char *name, struct mu_str text,
+                           int64_t *ns)
 {
     if (mu__duration_parse(text.p, text.len, ns)) {
         return true;
     }
     bool bare = text.len && strspn(text.p, "+-.0123456789") == text.len;
-    config__note(l->config, &l->invalid, "%s: invalid duration: \"%.64s\": time: %s duration \"%.64s\"", name, text.p,
+    config__note(l->config, &l->invalid,
+                 "%s: invalid duration: \"%.64s\": time: %s duration \"%.64s\"", name, text.p,
                  bare ? "missing unit in" : "invalid", text.p);
     return false;
 }
@@ -154,7 +67,8 @@ static void set_duration(struct config__loader *l, const struct config__key *key
     if (ns < key->min) {
         char least[32];
         mu__duration_format(key->min, least);
-        config__note(l->config, &l->invalid, "%s cannot be %.64s. Must be at least %s", key->path, text, least);
+        config__note(l->config, &l->invalid, "%s cannot be %.64s. Must be at least %s", key->path,
+                     text, least);
         return;
     }
     *(uint64_t *)member(l, key) = (uint64_t)ns;
@@ -272,10 +186,11 @@ static const char *go_type(const json_t *v)
     }
 }
 
-static void mistyped(struct config__loader *l, const char *name, const char *expected, const json_t *v)
+static void mistyped(struct config__loader *l, const char *name, const char *expected,
+                     const json_t *v)
 {
-    config__note(l->config, &l->mistyped, "'%s' expected type '%s', got unconvertible type '%s'", name, expected,
-                 go_type(v));
+    config__note(l->config, &l->mistyped, "'%s' expected type '%s', got unconvertible type '%s'",
+                 name, expected, go_type(v));
 }
 
 static void add_strs(struct config__loader *l, const struct config__key *key, json_t *v)
@@ -284,11 +199,12 @@ static void add_strs(struct config__loader *l, const struct config__key *key, js
     size_t i;
     json_t *item;
     if (!json_is_array(v)) {
-        config__note(l->config, &l->mistyped, "'%s': source data must be an array or slice, got %s", key->path,
-                     go_type(v));
+        config__note(l->config, &l->mistyped, "'%s': source data must be an array or slice, got %s",
+                     key->path, go_type(v));
         return;
     }
-    json_array_foreach (v, i, item) {
+    json_array_foreach(v, i, item)
+    {
         if (!json_is_string(item)) {
             snprintf(name, sizeof name, "%s[%zu]", key->path, i);
             mistyped(l, name, "string", item);
@@ -305,10 +221,12 @@ static void merge_map(struct config__loader *l, const struct config__key *key, j
     const char *name;
     json_t *item;
     if (!json_is_object(v)) {
-        config__note(l->config, &l->mistyped, "'%s' expected a map, got '%s'", key->path, go_type(v));
+        config__note(l->config, &l->mistyped, "'%s' expected a map, got '%s'", key->path,
+                     go_type(v));
         return;
     }
-    json_object_foreach (v, name, item) {
+    json_object_foreach(v, name, item)
+    {
         if (!json_is_string(item)) {
             snprintf(full, sizeof full, "%s[%s]", key->path, name);
             mistyped(l, full, "string", item);
@@ -327,8 +245,11 @@ static void add_definition(struct config__loader *l, const struct config__key *k
         config__note(c, &l->mistyped, "'%s' expected a map, got '%s'", key->path, go_type(v));
         return;
     }
-    char *text = must(json_dumps(v, JSON_COMPACT));
-    d->items = grow(c, d->items, d->len, sizeof *d->items);
+    char *text = json_dumps(v, JSON_COMPACT);
+    if (!text) {
+        abort();
+    }
+    d->items = config__grow(c, d->items, d->len, sizeof *d->items);
     d->items[d->len++] = (struct config_definition){
         .key = mu__cstr(key->path),
         .source = config__text(c, l->source ? l->source : "", l->source ? strlen(l->source) : 0),
@@ -343,11 +264,12 @@ static void add_definitions(struct config__loader *l, const struct config__key *
     size_t i;
     json_t *item;
     if (!json_is_array(v)) {
-        config__note(l->config, &l->mistyped, "'%s': source data must be an array or slice, got %s", key->path,
-                     go_type(v));
+        config__note(l->config, &l->mistyped, "'%s': source data must be an array or slice, got %s",
+                     key->path, go_type(v));
         return;
     }
-    json_array_foreach (v, i, item) {
+    json_array_foreach(v, i, item)
+    {
         add_definition(l, key, item);
     }
 }
@@ -355,7 +277,9 @@ static void add_definitions(struct config__loader *l, const struct config__key *
 /* Is the value what the key means when it is off, so that refusing it would only be pedantic? */
 static bool is_off(const json_t *v)
 {
-    return json_is_false(v) || (json_is_string(v) && (!json_string_length(v) || !strcmp(json_string_value(v), "allow"))) ||
+    return json_is_false(v) ||
+           (json_is_string(v) &&
+            (!json_string_length(v) || !strcmp(json_string_value(v), "allow"))) ||
            (json_is_array(v) && !json_array_size(v)) || (json_is_object(v) && !json_object_size(v));
 }
 
@@ -452,7 +376,8 @@ static bool path_push(struct path *p, const struct path *parent, const char *nam
 
 static void apply_section(struct config__loader *l, const struct path *parent, json_t *object);
 
-static void apply_named(struct config__loader *l, const struct path *parent, const char *name, json_t *v)
+static void apply_named(struct config__loader *l, const struct path *parent, const char *name,
+                        json_t *v)
 {
     struct path p = {"", ""};
     bool fits = path_push(&p, parent, name);
@@ -482,7 +407,8 @@ static void apply_section(struct config__loader *l, const struct path *parent, j
 {
     const char *name;
     json_t *v;
-    json_object_foreach (object, name, v) {
+    json_object_foreach(object, name, v)
+    {
         apply_named(l, parent, name, v);
     }
 }

@@ -10,7 +10,8 @@
 
 struct builder {
     yaml_parser_t parser;
-    json_t *open[DEPTH_MAX]; /* borrowed: the containers around what comes next, each owned by the one before */
+    json_t *open[DEPTH_MAX]; /* borrowed: the containers around what comes next, each owned by the
+                                one before */
     char *keys[DEPTH_MAX];   /* in an object: the key whose value comes next */
     size_t depth;
     json_t *root;
@@ -104,11 +105,13 @@ static void on_scalar(struct builder *b, const yaml_event_t *e)
             abort();
         }
     } else {
-        place(b, e->data.scalar.plain_implicit ? plain(s, len) : json_stringn(s, len), &e->start_mark);
+        place(b, e->data.scalar.plain_implicit ? plain(s, len) : json_stringn(s, len),
+              &e->start_mark);
     }
 }
 
-static void on_open(struct builder *b, json_t *container, const yaml_char_t *anchor, const yaml_mark_t *at)
+static void on_open(struct builder *b, json_t *container, const yaml_char_t *anchor,
+                    const yaml_mark_t *at)
 {
     if (anchor) {
         fail(b, "anchors are not supported", at);

@@ -7,10 +7,12 @@
 #include <stdbool.h>
 
 void log_set_level(enum mu_level level);
-/* Where lines go; standard error at first. Returns the descriptor used before, which the caller may close. */
+/* Where lines go; standard error at first. Returns the descriptor used before, which the caller may
+ * close. */
 int log_set_fd(int fd);
 bool log_is_on(enum mu_level level);
-bool log_parse_level(const char *name, enum mu_level *out); /* TRACE DEBUG INFO WARN ERR, any case */
+bool log_parse_level(const char *name,
+                     enum mu_level *out); /* TRACE DEBUG INFO WARN ERR, any case */
 /* Writes one line; module such as "agent.http". Newlines in the text are escaped. */
 void log_write(enum mu_level level, const char *module, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

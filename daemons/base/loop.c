@@ -53,11 +53,13 @@ static void run_all(struct message *m)
 static void ring(struct loop *l)
 {
     uint64_t one = 1;
-    ssize_t n = write(l->fd, &one, sizeof one); /* EAGAIN: the counter is full, so it rings already */
+    ssize_t n =
+        write(l->fd, &one, sizeof one); /* EAGAIN: the counter is full, so it rings already */
     (void)n;
 }
 
-/* Runs what was there when it woke; what those messages post is run at the next turn, after sockets and timers. */
+/* Runs what was there when it woke; what those messages post is run at the next turn, after sockets
+ * and timers. */
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
     struct loop *l = arg;

@@ -9,7 +9,8 @@
 
 static bool is_key_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
 }
 
 /* Why the pair is refused; NULL: it is not. */
@@ -41,15 +42,16 @@ bool meta_check(const struct mu_strmap *meta, char *err, size_t errlen)
 {
     char buf[64];
     if (meta->len > PAIRS_MAX) {
-        snprintf(err, errlen, "Node metadata cannot contain more than %d key/value pairs", PAIRS_MAX);
+        snprintf(err, errlen, "Node metadata cannot contain more than %d key/value pairs",
+                 PAIRS_MAX);
         return false;
     }
     for (size_t i = 0; i < meta->len; i++) {
         const struct mu_pair *p = &meta->items[i];
         const char *why = refuse(p->key, p->value, buf, sizeof buf);
         if (why) {
-            snprintf(err, errlen, "Couldn't load metadata pair ('%.*s', '%.*s'): %s", (int)p->key.len, p->key.p,
-                     (int)p->value.len, p->value.p, why);
+            snprintf(err, errlen, "Couldn't load metadata pair ('%.*s', '%.*s'): %s",
+                     (int)p->key.len, p->key.p, (int)p->value.len, p->value.p, why);
             return false;
         }
     }

@@ -21,7 +21,7 @@ static struct config *load(const char *const args[])
 {
     bool help;
     int n = 0;
-    char *argv[32];
+    char *argv[32] = {NULL};
     while (args[n]) {
         argv[n] = strdup(args[n]);
         n++;

@@ -1,4 +1,5 @@
-/* What a checked service answers, whole and byte by byte: both are read alike, and no more than the tail is kept. */
+/* What a checked service answers, whole and byte by byte: both are read alike, and no more than the
+ * tail is kept. */
 #include "agent/check_http_response.h"
 
 #include <assert.h>
@@ -9,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define TAIL 64
 
-static enum http_step feed(struct http_response *r, struct check__tail *t, const char *data, size_t size, size_t piece)
+static enum http_step feed(struct http_response *r, struct check__tail *t, const char *data,
+                           size_t size, size_t piece)
 {
     enum http_step step = HTTP_MORE;
     http_response_init(r, false, t);
@@ -28,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     enum http_step first = feed(&whole, &a, (const char *)data, size, size ? size : 1);
     enum http_step second = feed(&cut, &b, (const char *)data, size, 1);
-    assert(first == second && whole.code == cut.code && !strcmp(whole.status, cut.status) && a.total == b.total);
+    assert(first == second && whole.code == cut.code && !strcmp(whole.status, cut.status) &&
+           a.total == b.total);
     assert(first != HTTP_DONE || (whole.code >= 200 && whole.code <= 999));
     struct mu_str x = check__tail_text(&a), y = check__tail_text(&b);
     assert(x.len == y.len && x.len <= TAIL && (!x.len || !memcmp(x.p, y.p, x.len)));

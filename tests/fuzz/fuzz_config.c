@@ -1,5 +1,6 @@
-/* A configuration file of any bytes, JSON or YAML by its first byte: it is refused with a sentence, or what it makes keeps
- * the promises of config.h - and then the definitions in it are read by the agent's tables, too. */
+/* A configuration file of any bytes, JSON or YAML by its first byte: it is refused with a sentence,
+ * or what it makes keeps the promises of config.h - and then the definitions in it are read by the
+ * agent's tables, too. */
 #include "agent/definitions.h"
 #include "base/config.h"
 #include "base/json.h"
@@ -24,9 +25,11 @@ static void check_config(const struct config *c)
     assert(c->datacenter.len && c->node_name.len && c->advertise_addr.len);
     assert(c->leave_on_terminate == 0 || c->leave_on_terminate == 1);
     assert(c->check_output_max_size > 0);
-    assert(c->ports.http == CONFIG_PORT_DISABLED || (c->ports.http > 0 && c->ports.http <= UINT16_MAX));
+    assert(c->ports.http == CONFIG_PORT_DISABLED ||
+           (c->ports.http > 0 && c->ports.http <= UINT16_MAX));
     assert(c->ports.http != CONFIG_PORT_DISABLED || !c->http_listen.len);
-    assert(c->encrypt_key_len == 0 || c->encrypt_key_len == 16 || c->encrypt_key_len == 24 || c->encrypt_key_len == 32);
+    assert(c->encrypt_key_len == 0 || c->encrypt_key_len == 16 || c->encrypt_key_len == 24 ||
+           c->encrypt_key_len == 32);
     for (size_t i = 1; i < c->node_meta.len; i++) {
         assert(mu__str_cmp(c->node_meta.items[i - 1].key, c->node_meta.items[i].key) < 0);
     }
@@ -40,15 +43,18 @@ static void read_definition(const struct config_definition *d)
     if (d->is_check) {
         struct agent_check_definition c;
         memset(&c, 0, sizeof c);
-        if (json_decode(&definition_check_schema, d->json.p, d->json.len, &a, &c, err, sizeof err)) {
+        if (json_decode(&definition_check_schema, d->json.p, d->json.len, &a, &c, err,
+                        sizeof err)) {
             bool ok = definition_check_check(&c, err, sizeof err);
             assert(!ok || (c.type.name.len && c.type.check_id.len));
         }
     } else {
         struct catalog_service_definition s;
         memset(&s, 0, sizeof s);
-        if (json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), d->json.p, d->json.len, &a, &s, err, sizeof err) &&
-            definition_check_service(&s, &a, err, sizeof err) && definition_tag_addresses(&s, &a, err, sizeof err)) {
+        if (json_decode(catalog_schema(CATALOG_SERVICE_DEFINITION), d->json.p, d->json.len, &a, &s,
+                        err, sizeof err) &&
+            definition_check_service(&s, &a, err, sizeof err) &&
+            definition_tag_addresses(&s, &a, err, sizeof err)) {
             assert(s.id.len && s.name.len && s.weights && s.weights->passing > 0);
         }
     }
