@@ -109,3 +109,13 @@ void checks_knows(struct checks *c, raft_index index)
 {
     c->floor = c->floor > index ? c->floor : index;
 }
+
+void checks_add_stats(struct raft_stats *sum, const struct raft_stats *s)
+{
+    sum->elections_won += s->elections_won;
+    sum->step_downs += s->step_downs;
+    sum->entries_truncated += s->entries_truncated;
+    sum->appends_resent += s->appends_resent;
+    sum->snapshots_installed += s->snapshots_installed;
+    sum->loads += s->loads;
+}

@@ -803,11 +803,21 @@ void host_start(struct host *h)
     host_drain(h);
 }
 
+static void end_life(struct host *h)
+{
+    if (h->r) {
+        struct raft_stats stats = {.size = sizeof stats};
+        raft_get_stats(h->r, &stats);
+        checks_add_stats(&h->checks->stats, &stats);
+        raft_destroy(h->r);
+        h->r = NULL;
+    }
+}
+
 void host_crash(struct host *h)
 {
     world_trace(h->w, "%s crashes", h->id);
-    raft_destroy(h->r);
-    h->r = NULL;
+    end_life(h);
     h->generation++;
     h->n_writes = h->n_reads = 0;
     h->incoming_len = 0;
@@ -817,7 +827,7 @@ void host_crash(struct host *h)
 
 void host_fini(struct host *h)
 {
-    raft_destroy(h->r);
+    end_life(h);
     forget_disk_view(h);
     snapshot_free(&h->installing);
     world_disk_fini(&h->journal);

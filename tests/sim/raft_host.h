@@ -66,7 +66,7 @@ struct host {
     /* Disk. The fields below the journal are what it says, as the page cache sees it. */
     struct world_disk journal;
     bool is_syncing;
-    bool is_held; /* syncs do not end until it is released */
+    bool is_held;        /* syncs do not end until it is released */
     uint64_t written_id; /* newest persist in the journal */
     struct raft_hard_state hard;
     struct host_entry *log;
@@ -106,6 +106,7 @@ struct checks {
     raft_index floor; /* newest write that some client knows of */
     unsigned n_hosts;
     uint64_t writes, reads, lease_reads, lost_reads;
+    struct raft_stats stats; /* of all lives of all servers that are over */
 };
 
 _Noreturn void sim_fail(struct world *w, const char *what); /* sim_raft.c */
@@ -135,5 +136,6 @@ void checks_applied(struct world *w, struct checks *c, const struct host *h,
                     const struct raft_entry *e);
 void checks_leader(struct world *w, struct checks *c, struct host *h);
 void checks_log_matching(struct world *w, const struct host *a, const struct host *b);
+void checks_add_stats(struct raft_stats *sum, const struct raft_stats *s);
 void checks_knows(struct checks *c, raft_index index); /* some client knows of this write */
 uint64_t sim_fnv(uint64_t hash, const void *p, size_t len);

@@ -458,6 +458,7 @@ static uint64_t run(uint64_t seed, unsigned nodes, bool verbose, struct checks *
     for (unsigned i = 0; i < s->n_hosts; i++) {
         host_fini(&s->hosts[i]);
     }
+    checks_add_stats(&sum->stats, &s->checks.stats);
     uint64_t hash = s->w.hash;
     sim_world = NULL;
     checks_fini(&s->checks);
@@ -503,6 +504,11 @@ int main(int argc, char **argv)
         }
         hash = sim_fnv(hash, &h, sizeof h);
     }
+    const struct raft_stats *st = &sum.stats;
+    printf("%" PRIu64 " elections, %" PRIu64 " step-downs, %" PRIu64 " entries truncated, %" PRIu64
+           " appends resent, %" PRIu64 " snapshots installed, %" PRIu64 " loads\n",
+           st->elections_won, st->step_downs, st->entries_truncated, st->appends_resent,
+           st->snapshots_installed, st->loads);
     printf("ok: %" PRIu64 " runs, %zu events, %" PRIu64 " writes, %" PRIu64
            " quorum reads, %" PRIu64 " lease reads, hash %016" PRIx64 "\n",
            runs, sum.n, sum.writes, sum.reads, sum.lease_reads, hash);
