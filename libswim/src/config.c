@@ -47,7 +47,7 @@ void swim_config_init_sized(struct swim_config *cfg, size_t size)
         .dead_reclaim_ns = 30 * MU_SEC,
         .reconnect_interval_ns = 30 * MU_SEC,
         .reconnect_timeout_ns = MU_NEVER,
-        .tombstone_timeout_ns = 24 * 3600 * MU_SEC,
+        .tombstone_timeout_ns = 86400 * MU_SEC,
         .reap_interval_ns = 15 * MU_SEC,
         .intent_timeout_ns = 300 * MU_SEC,
         .broadcast_timeout_ns = 5 * MU_SEC,

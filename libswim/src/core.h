@@ -231,7 +231,7 @@ enum swim__source {
     SWIM__FROM_GOSSIP,
     SWIM__FROM_SYNC
 }; /* SYNC: candidates were admitted already */
-int swim__alive(struct swim *s, const struct swim__alive *a, enum swim__source source);
+int swim__alive(struct swim *s, const struct swim__alive *raw, enum swim__source source);
 int swim__suspect(struct swim *s, const struct swim__accusation *a);
 int swim__dead(struct swim *s, const struct swim__accusation *a);
 bool swim__announce(struct swim *s); /* our own alive message with the next incarnation */
@@ -339,7 +339,7 @@ int swim__keys_load(struct swim *s, const struct mu_str *keys, size_t n);
 /* ---- serf.c: dispatch of serf messages; user state of a sync ---- */
 int swim__serf_receive(struct swim *s, const struct swim_addr *from, struct mu_str raw);
 void swim__serf_state_write(struct swim *s, struct mu__writer *w);
-int swim__serf_state_merge(struct swim *s, struct mu_str state, bool skip_old);
+int swim__serf_state_merge(struct swim *s, struct mu_str raw, bool skip_old);
 
 /* ---- check.c ---- */
 void swim__check(const struct swim *s); /* asserts every invariant; for tests and simulator */

@@ -78,7 +78,7 @@ static size_t base64(struct mu_str in, char out[48])
             v = v << 8 | (i + k < in.len ? (uint8_t)in.p[i + k] : 0);
         }
         for (size_t k = 0; k < 4; k++) {
-            out[n++] = i + k > in.len ? '=' : digits[v >> (18 - 6 * k) & 63];
+            out[n++] = (i + k > in.len ? "=" : &digits[v >> (18 - 6 * k) & 63])[0];
         }
     }
     return n;

@@ -196,7 +196,7 @@ size_t swim__table_pick(const struct swim__table *t, struct mu__prng *prng,
         return pick_all(t, prng, eligible, arg, out, want);
     }
     size_t n = 0;
-    for (size_t draws = 3 * SMALL_LIST; draws > 0 && n < want; draws--) {
+    for (size_t draws = (size_t)3 * SMALL_LIST; draws > 0 && n < want; draws--) {
         struct swim__member *m = t->list[mu__prng_below(prng, t->len)];
         if (eligible(m, arg) && !is_among(out, n, m)) {
             out[n++] = m;

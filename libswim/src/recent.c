@@ -35,10 +35,10 @@ static struct swim__seen *seen_create(struct swim *s, uint32_t id, struct mu_str
                              .name_len = (uint32_t)name.len,
                              .payload_len = (uint32_t)payload.len,
                              .nil_payload = payload.p == NULL};
-    if (name.len > 0) {
+    if (name.p && name.len > 0) {
         memcpy(e->bytes, name.p, name.len);
     }
-    if (payload.len > 0) {
+    if (payload.p && payload.len > 0) {
         memcpy(e->bytes + name.len, payload.p, payload.len);
     }
     return e;

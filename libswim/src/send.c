@@ -36,6 +36,7 @@ static struct swim__datagram *outbox_slot(struct swim *s)
         o->cap = cap;
         o->head = 0;
     }
+    assert(o->len < o->cap);
     struct swim__datagram *d = &o->items[(o->head + o->len) % o->cap];
     d->bytes.len = 0;
     d->bytes.failed = false;

@@ -22,7 +22,7 @@ bool swim__timer_set(struct swim *s, struct swim__timer *t, uint64_t at)
 {
     struct mu__heap *h = &s->timers;
     return mu__reserve(&h->allocator, (void **)&h->items, &h->cap, h->len + 1 + OWN_TIMERS,
-                       sizeof *h->items) &&
+                       sizeof(void *)) &&
            mu__heap_set(h, &t->item, at);
 }
 
@@ -152,7 +152,7 @@ static void init_parts(struct swim *s, uint64_t seed)
     s->hash_seed[0] = mu__prng_next(&s->prng);
     s->hash_seed[1] = mu__prng_next(&s->prng);
     mu__heap_init(&s->timers, a);
-    mu__arena_init(&s->scratch, a, 2 * SWIM__PACKET_PLAIN_MAX);
+    mu__arena_init(&s->scratch, a, (size_t)2 * SWIM__PACKET_PLAIN_MAX);
     s->build = mu__writer_growing(a);
     swim__table_init(&s->members, a, s->hash_seed[0]);
     mu__map_init(&s->relays, a, s->hash_seed[0]);

@@ -126,6 +126,7 @@ enum swim_profile {
 typedef bool (*swim_admit_fn)(void *user, const struct swim_member *candidates, size_t n, char *why,
                               size_t cap);
 
+/* Fields stand by theme. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct swim_config {
     size_t size; /* set by swim_config_init; later fields are added at the end only */
 
