@@ -1,5 +1,7 @@
 #include "call.h"
 
+#include "authorize.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +28,11 @@ void call_start(struct call_backend *b, struct call *c)
 {
     assert(!c->backend);
     c->backend = b;
+    const char *refusal = authorize(c);
+    if (refusal) {
+        call_fail(c, "%s", refusal);
+        return;
+    }
     b->start(b, c);
 }
 
