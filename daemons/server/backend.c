@@ -20,25 +20,33 @@ void route__free(struct route *r)
 
 void route__list_add(struct route **list, struct route *r)
 {
-    r->prev = NULL;
+    r->link = list;
     r->next = *list;
     if (r->next) {
-        r->next->prev = r;
+        r->next->link = &r->next;
     }
     *list = r;
 }
 
-void route__list_remove(struct route **list, struct route *r)
+void route__list_remove(struct route *r)
 {
-    if (r->prev) {
-        r->prev->next = r->next;
-    } else {
-        *list = r->next;
-    }
+    *r->link = r->next;
     if (r->next) {
-        r->next->prev = r->prev;
+        r->next->link = r->link;
     }
-    r->prev = r->next = NULL;
+    r->link = NULL;
+    r->next = NULL;
+}
+
+/* Moves all of a list to another head, to be taken from there one by one: what runs on the way may add to the first and
+ * remove from either. */
+static void take_list(struct route **from, struct route **to)
+{
+    *to = *from;
+    *from = NULL;
+    if (*to) {
+        (*to)->link = to;
+    }
 }
 
 struct catalog_query_options *route__options(const struct route *r)
@@ -65,15 +73,11 @@ static void arm_hold_timer(struct server_front *f)
 /* Every held call gets another try; those that must wait on are held again, at the end of their patience they fail. */
 static void retry_held(struct server_front *f)
 {
-    struct route *list = f->held;
-    f->held = NULL;
+    struct route *list;
+    take_list(&f->held, &list);
     while (list) {
         struct route *r = list;
-        list = r->next;
-        r->prev = r->next = NULL;
-        if (list) {
-            list->prev = NULL;
-        }
+        route__list_remove(r);
         route__dispatch(r);
     }
 }
@@ -231,11 +235,11 @@ static void start(struct call_backend *b, struct call *c)
 
 static void cancel(struct call_backend *b, struct call *c)
 {
-    struct server_front *f = (struct server_front *)b;
     struct route *r = c->state;
+    (void)b;
     switch (r->state) {
     case ROUTE_HELD:
-        route__list_remove(&f->held, r);
+        route__list_remove(r);
         break;
     case ROUTE_BLOCKED:
         route__unblock(r);
@@ -265,20 +269,17 @@ void server__front_take_view(struct server_front *f, struct server_view *v)
     f->view = v;
     if (lost) {
         /* What waited for news of a leader must now wait at another one. */
-        struct route *list = f->blocked;
-        f->blocked = NULL;
+        struct route *list;
+        take_list(&f->blocked, &list);
         while (list) {
             struct route *r = list;
-            list = r->next;
-            const struct catalog_query_options *o = route__options(r);
-            if (o->allow_stale) {
+            if (route__options(r)->allow_stale) {
+                route__list_remove(r);
                 route__list_add(&f->blocked, r);
-                continue;
+            } else {
+                route__unblock(r);
+                route__dispatch(r);
             }
-            r->prev = r->next = NULL;
-            route__list_add(&f->blocked, r);
-            route__unblock(r);
-            route__dispatch(r);
         }
     }
     retry_held(f);
@@ -315,7 +316,7 @@ void server_front_fini(struct server *s, size_t number)
     }
     while (f->held) {
         struct route *r = f->held;
-        route__list_remove(&f->held, r);
+        route__list_remove(r);
         finish_error(r, "the server is shutting down");
     }
     event_free(f->held_timer);

@@ -92,7 +92,7 @@ void route__unblock(struct route *r)
         r->has_timer = false;
     }
     atomic_store(&f->waiters, catalog_watches_count(f->watches));
-    route__list_remove(&f->blocked, r);
+    route__list_remove(r);
 }
 
 static void on_wake(void *arg)

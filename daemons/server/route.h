@@ -17,7 +17,7 @@ struct route {
     struct server_front *front;
     struct call *call; /* NULL: cancelled while somebody else still held the route */
     enum route_state state;
-    struct route *prev, *next; /* of the front's held or blocked list */
+    struct route **link, *next; /* in one of the front's lists; *link points here, whichever list that is */
     uint64_t hold_until_ns;    /* 0: not held yet */
     struct rpc_exchange *exchange; /* while FORWARDED */
     /* Reads. */
@@ -35,7 +35,7 @@ struct route {
 
 void route__free(struct route *r);                                 /* not in a list, no waiter, no timer */
 void route__list_add(struct route **list, struct route *r);
-void route__list_remove(struct route **list, struct route *r);
+void route__list_remove(struct route *r);
 /* The options of a read; NULL if the endpoint has none. */
 struct catalog_query_options *route__options(const struct route *r);
 
