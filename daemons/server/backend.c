@@ -64,10 +64,13 @@ static void finish_error(struct route *r, const char *text)
 
 /* ---- Waiting for a leader ---- */
 
+/* Not set anew while it runs: a stream of new calls would put off the turn of those that wait already, and their end. */
 static void arm_hold_timer(struct server_front *f)
 {
     struct timeval poll = {.tv_usec = HOLD_POLL_US};
-    event_add(f->held_timer, &poll);
+    if (!evtimer_pending(f->held_timer, NULL)) {
+        event_add(f->held_timer, &poll);
+    }
 }
 
 /* Every held call gets another try; those that must wait on are held again, at the end of their patience they fail. */
