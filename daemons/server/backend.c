@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHUTTING_DOWN "the server is shutting down"
 #define HOLD_POLL_US 20000 /* a held call looks again so often; a new view makes it look at once */
 
 /* ---- Routes ---- */
@@ -55,6 +56,12 @@ struct catalog_query_options *route__options(const struct route *r)
     return at == NO_OFFSET ? NULL : (void *)((char *)r->call->request + at);
 }
 
+/* Messages that were under way may still arrive on a front that has been closed, and bring calls with them. */
+static bool is_closed(const struct server_front *f)
+{
+    return !f->watches;
+}
+
 static void finish_error(struct route *r, const char *text)
 {
     struct call *c = r->call;
@@ -96,15 +103,15 @@ void route__hold(struct route *r)
 {
     struct server_front *f = r->front;
     uint64_t now = loop_now_ns();
+    if (is_closed(f)) {
+        finish_error(r, SHUTTING_DOWN);
+        return;
+    }
     if (r->hold_until_ns == 0) {
         r->hold_until_ns = now + f->server->config->performance.rpc_hold_timeout_ns;
     }
     if (now >= r->hold_until_ns) {
         finish_error(r, "No cluster leader");
-        return;
-    }
-    if (!f->watches) { /* the front has been closed */
-        finish_error(r, "the server is shutting down");
         return;
     }
     r->state = ROUTE_HELD;
@@ -189,6 +196,10 @@ static void dispatch_read(struct route *r)
 
 void route__dispatch(struct route *r)
 {
+    if (is_closed(r->front)) {
+        finish_error(r, SHUTTING_DOWN);
+        return;
+    }
     if (r->call->endpoint == &endpoints[ENDPOINT_COORDINATE_UPDATE]) {
         route__local(r); /* accepted, so that Consul agents are content, and not kept: docs/differences.md */
         return;
@@ -263,7 +274,7 @@ static void cancel(struct call_backend *b, struct call *c)
 
 void server__front_take_view(struct server_front *f, struct server_view *v)
 {
-    if (!f->watches) { /* the front has been closed */
+    if (is_closed(f)) {
         server__view_free(v);
         return;
     }
@@ -315,20 +326,25 @@ void server_front_fini(struct server *s, size_t number)
     while (f->blocked) {
         struct route *r = f->blocked;
         route__unblock(r);
-        finish_error(r, "the server is shutting down");
+        finish_error(r, SHUTTING_DOWN);
     }
     while (f->held) {
         struct route *r = f->held;
         route__list_remove(r);
-        finish_error(r, "the server is shutting down");
+        finish_error(r, SHUTTING_DOWN);
     }
     event_free(f->held_timer);
+    f->held_timer = NULL;
     catalog_watches_destroy(f->watches);
     f->watches = NULL;
+    atomic_store(&f->waiters, 0);
+    f->client = NULL; /* is gone */
     while (f->idle_reader_count) {
         catalog_reader_destroy(f->idle_readers[--f->idle_reader_count]);
     }
     free(f->idle_readers);
+    f->idle_readers = NULL;
+    f->idle_reader_cap = 0;
     server__view_free(f->view);
     f->view = NULL;
 }

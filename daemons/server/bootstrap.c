@@ -123,6 +123,11 @@ static void ask(void *arg)
     struct inquiry_call *c = arg;
     struct rpc_client *client = c->inquiry->server->fronts[0].client;
     struct rpc_target to = {c->name, c->host, c->port};
+    if (!client) { /* the front has been closed meanwhile */
+        c->failed = true;
+        loop_post(c->inquiry->server->core, on_core, c);
+        return;
+    }
     struct call *call = call_create(&endpoints[ENDPOINT_STATUS_PEERS], 1 << 20, NULL, NULL);
     if (!call || !rpc_client_start(client, &to, call, on_answer, c)) {
         abort();

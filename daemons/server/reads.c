@@ -229,7 +229,7 @@ static void on_confirmed(void *arg)
     }
     r->confirmed = r->status == RAFT_OK;
     if (r->confirmed) {
-        route__read(r);
+        route__dispatch(r);
     } else {
         route__hold(r); /* leadership was lost meanwhile */
     }
