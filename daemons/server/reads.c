@@ -108,7 +108,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     struct route *r = arg;
     (void)fd;
     (void)what;
-    r->timed_out = true;
+    route__options(r)->min_query_index = 0; /* it blocks no more, neither here nor at another leader */
     route__unblock(r);
     route__dispatch(r);
 }
@@ -144,6 +144,7 @@ static bool block(struct route *r, struct catalog_reader *reader, const struct c
     }
     catalog_read_end(reader);
     r->state = ROUTE_BLOCKED;
+    r->hold_until_ns = 0; /* it has found its leader; should that be lost, patience begins anew */
     route__list_add(&f->blocked, r);
     if (r->deadline_ns == 0) {
         r->deadline_ns = loop_now_ns() + wait_of(f, route__options(r));
@@ -202,7 +203,7 @@ void route__read(struct route *r)
     catalog_read_begin(reader);
     int rc = query(reader, c->request, r->reply, &keys);
     struct catalog_query_meta *meta = (void *)((char *)r->reply + e->meta_at);
-    if (rc == CATALOG_OK && o && o->min_query_index > 0 && meta->index <= o->min_query_index && !r->timed_out &&
+    if (rc == CATALOG_OK && o && o->min_query_index > 0 && meta->index <= o->min_query_index &&
         block(r, reader, &keys)) {
         return;
     }

@@ -23,7 +23,7 @@ struct route {
     /* Reads. */
     struct catalog_waiter *waiter;
     struct event timer; /* end of a blocking read */
-    bool has_timer, timed_out, confirmed;
+    bool has_timer, confirmed;
     uint64_t deadline_ns; /* of the blocking; 0: has not blocked yet */
     void *reply; /* in the call's arena */
     /* Writes. */
