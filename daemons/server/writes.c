@@ -42,9 +42,12 @@ static void answer(struct route *r)
     }
     if (c->endpoint->reply_kind == REPLY_BOOL) {
         bool *value = mu__arena_calloc(&c->arena, 1, sizeof *value);
-        if (value) {
-            *value = result && result->kind == CATALOG_RESULT_BOOL && result->value;
+        if (!value) {
+            route__free(r);
+            call_fail(c, "out of memory");
+            return;
         }
+        *value = result && result->kind == CATALOG_RESULT_BOOL && result->value;
         c->reply = value;
     }
     route__free(r);
