@@ -65,7 +65,8 @@ static void on_applied(void *arg)
     case RAFT_OK:
         answer(r);
         break;
-    case RAFT_ENOTLEADER: /* nothing was done: whoever leads now may do it */
+    case RAFT_ENOTLEADER: /* nothing was done: whoever leads now, or is about to, may do it */
+    case RAFT_ETRANSFER:
         free(r->entry);
         r->entry = NULL;
         route__hold(r);
