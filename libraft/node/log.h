@@ -22,8 +22,8 @@ struct log_config {
     uint64_t (*entropy)(void); /* for the salts; NULL: the system's */
 };
 
-/* Hears what the log holds, oldest first, while it is opened. Entries follow each other without
- * gaps. */
+/* Hears what the log holds, oldest first, while it is replayed. Entries follow each other without
+ * gaps. Each may be NULL. */
 struct log_visitor {
     void *user;
     void (*reset)(void *user, raft_index index,
@@ -31,6 +31,8 @@ struct log_visitor {
     int (*entry)(void *user,
                  const struct raft_entry *e);  /* lent. 0, or an error that ends the opening */
     void (*cut)(void *user, raft_index index); /* entries after index are void */
+    /* Each record as it stands in its file, after it took effect. 0, or an error that ends it. */
+    int (*record)(void *user, const char *path, uint64_t offset, const struct record *r);
 };
 
 struct log;

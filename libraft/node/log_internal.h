@@ -1,4 +1,4 @@
-/* log_internal.h - what log.c and log_open.c share. */
+/* log_internal.h - what the files of the log share. */
 #pragma once
 
 #include "log.h"
@@ -37,6 +37,21 @@ struct log {
     size_t place_cap;
     struct raft_hard_state hard;
 };
+
+struct log *raft_node__log_new(const struct log_config *cfg,
+                               struct raft_node_diag *diag); /* NULL: out of memory */
+
+/* How the last segment ends. */
+struct log_tail {
+    enum segment_tail kind; /* clean or torn */
+    uint64_t end;           /* of its last record */
+    uint64_t used;          /* after the last byte that is not zero */
+    uint64_t size;          /* of the file */
+};
+/* Reads the segments of the folder into l, which is new, and changes no file. *tail is set if there
+ * is a segment. Errors: as raft_node__log_open, without RAFT_NODE_ENOSPC. */
+int raft_node__log_replay(struct log *l, const struct log_visitor *visitor, struct log_tail *tail,
+                          struct raft_node_diag *diag);
 
 /* The one way in which the log's own picture of itself changes, when writing and when opening. r is
  * an entry that stands at offset of the open segment. Returns 0 or RAFT_ENOMEM. */

@@ -2,324 +2,81 @@
 
 #include "log_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-/* A segment is at most segment_bytes or one entry long; both have this in reach (raft_node.h). */
-#define SEGMENT_FILE_MAX ((UINT64_C(1) << 30) + (UINT64_C(1) << 20))
-
-#define ADVICE "check the disk, then empty the folder and let the server catch up from the others"
-
-static int compare_sequences(const void *a, const void *b)
+/* What a crash left of a segment that was being made. */
+static void remove_unfinished(const char *dir)
 {
-    const struct log_segment *x = a, *y = b;
-    return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
-}
-
-/* Finds the segments of the folder, in order, and removes what a crash left of one that was being
- * made. */
-static int list_segments(struct log *l, struct raft_node_diag *diag)
-{
-    DIR *d = opendir(l->cfg.dir);
-    if (!d) {
-        return raft_node__fail_io(diag, errno, "open", l->cfg.dir);
+    char path[PATH_BYTES];
+    if (raft_node__path(path, dir, "log.tmp")) {
+        unlink(path);
     }
-    int rc = 0;
-    for (struct dirent *e; rc == 0 && (e = readdir(d)) != NULL;) {
-        uint64_t sequence;
-        char path[PATH_BYTES];
-        if (strcmp(e->d_name, "log.tmp") == 0 && raft_node__path(path, l->cfg.dir, e->d_name)) {
-            unlink(path);
-        }
-        if (!raft_node__parse_name(e->d_name, "log-", ".seg", &sequence)) {
-            continue;
-        }
-        if (!mu__reserve(&l->cfg.allocator, (void **)&l->segments, &l->segment_cap,
-                         l->segment_count + 1, sizeof *l->segments)) {
-            rc = raft_node__fail(diag, RAFT_ENOMEM, "out of memory listing %.300s", l->cfg.dir);
-            break;
-        }
-        l->segments[l->segment_count++] = (struct log_segment){.sequence = sequence};
-    }
-    closedir(d);
-    if (rc == 0 && l->segment_count > 1) {
-        qsort(l->segments, l->segment_count, sizeof *l->segments, compare_sequences);
-    }
-    return rc;
-}
-
-static int check_sequence(const struct log *l, struct raft_node_diag *diag)
-{
-    for (size_t i = 1; i < l->segment_count; i++) {
-        uint64_t expected = l->segments[i - 1].sequence + 1;
-        if (l->segments[i].sequence != expected) {
-            char name[SEGMENT_NAME_BYTES];
-            raft_node__segment_name(name, expected);
-            return raft_node__fail(
-                diag, RAFT_NODE_ECORRUPT,
-                "%.300s/%s is missing, though later log files are there: put it back, or empty "
-                "the folder and let the server catch up from the others",
-                l->cfg.dir, name);
-        }
-    }
-    return 0;
-}
-
-/* One segment while it is replayed. */
-struct replay {
-    struct log *l;
-    const struct log_visitor *visitor;
-    struct raft_node_diag *diag;
-    const char *path;
-    uint64_t at; /* offset of the record in hand */
-};
-
-static int fail_damaged(const struct replay *p, const char *why)
-{
-    return raft_node__fail(p->diag, RAFT_NODE_ECORRUPT,
-                           "%.300s is damaged at offset %" PRIu64 " (%s): " ADVICE, p->path, p->at,
-                           why);
-}
-
-static int replay_entry(struct replay *p, const struct record *r)
-{
-    struct log *l = p->l;
-    if (r->index != l->last_index + 1 || r->term < raft_node__log_term(l, l->last_index) ||
-        r->term == 0) {
-        return fail_damaged(p, "an entry out of order");
-    }
-    if (r->len > l->cfg.entry_bytes_max) {
-        return raft_node__fail(
-            p->diag, RAFT_NODE_ECORRUPT,
-            "%.300s holds an entry of %lu bytes at offset %" PRIu64
-            ", more than the configured limit of %zu: raise the limit to what it was",
-            p->path, (unsigned long)r->len, p->at, l->cfg.entry_bytes_max);
-    }
-    int rc = raft_node__log_note_entry(l, r, p->at);
-    if (rc != 0) {
-        return raft_node__fail(p->diag, rc, "out of memory for the index of %.300s", p->path);
-    }
-    struct raft_entry e = {
-        .index = r->index,
-        .term = r->term,
-        .type = (enum raft_entry_type)r->type,
-        .data = r->data,
-        .len = r->len,
-    };
-    return p->visitor ? p->visitor->entry(p->visitor->user, &e) : 0;
-}
-
-static void note_reset(struct replay *p, raft_index index, raft_term term)
-{
-    raft_node__log_note_reset(p->l, index, term);
-    if (p->visitor) {
-        p->visitor->reset(p->visitor->user, index, term);
-    }
-}
-
-static int replay_record(struct replay *p, const struct record *r)
-{
-    struct log *l = p->l;
-    struct raft_hard_state hard;
-    switch (r->kind) {
-    case RECORD_ENTRY:
-        return replay_entry(p, r);
-    case RECORD_HARD_STATE:
-        if (!raft_node__record_hard_state(r, &hard) || hard.term < l->hard.term) {
-            return fail_damaged(p, "a term that goes back");
-        }
-        l->hard = hard;
-        return 0;
-    case RECORD_CUT:
-        if (r->index > l->last_index) {
-            return fail_damaged(p, "a cut after the end");
-        }
-        if (r->index + 1 >= l->first_index) {
-            raft_node__log_note_cut(l, r->index);
-            if (p->visitor) {
-                p->visitor->cut(p->visitor->user, r->index);
-            }
-            return 0;
-        }
-        /* The kept part stood in segments that are gone. */
-        __attribute__((fallthrough));
-    case RECORD_RESET:
-        note_reset(p, r->index, r->term);
-        return 0;
-    }
-    return fail_damaged(p, "an unknown record");
-}
-
-/* The header must go on where the segment before ended; the first one says where the log begins. */
-static int replay_header(struct replay *p, size_t ordinal, const struct segment_header *h)
-{
-    struct log *l = p->l;
-    if (h->sequence != l->segments[ordinal].sequence) {
-        return fail_damaged(p, "the header belongs to another file");
-    }
-    l->segments[ordinal].salt = h->salt;
-    if (ordinal == 0) {
-        l->hard = h->hard;
-        note_reset(p, h->prev_index, h->prev_term);
-        return 0;
-    }
-    if (h->prev_index != l->last_index || h->prev_term != raft_node__log_term(l, l->last_index) ||
-        h->hard.term != l->hard.term || strcmp(h->hard.vote, l->hard.vote) != 0) {
-        return fail_damaged(p, "it does not go on where the log file before it ends");
-    }
-    return 0;
 }
 
 /* Overwrites what an unfinished write left, so that it can never be taken for a record. */
-static int repair_tail(const struct replay *p, int fd, uint64_t end, uint64_t used)
+static int repair_tail(struct log *l, int fd, const char *path, const struct log_tail *tail,
+                       struct raft_node_diag *diag)
 {
     static const uint8_t zeros[4096];
-    const struct file_ops *ops = p->l->cfg.ops;
+    const struct file_ops *ops = l->cfg.ops;
     int err = 0;
-    for (uint64_t at = end; err == 0 && at < used; at += sizeof zeros) {
-        size_t len = used - at < sizeof zeros ? (size_t)(used - at) : sizeof zeros;
+    for (uint64_t at = tail->end; err == 0 && at < tail->used; at += sizeof zeros) {
+        size_t len = (size_t)mu__min(tail->used - at, sizeof zeros);
         err = ops->write(ops->user, fd, zeros, len, at);
     }
     if (err != 0) {
-        return raft_node__fail_io(p->diag, err, "repair", p->path);
+        return raft_node__fail_io(diag, err, "repair", path);
     }
-    raft_node__logf(&p->l->cfg.log, MU_WARN,
+    raft_node__logf(&l->cfg.log, MU_WARN,
                     "%.300s ended in an unfinished write: %" PRIu64 " bytes from offset %" PRIu64
                     " on were dropped",
-                    p->path, used - end, end);
+                    path, tail->used - tail->end, tail->end);
     return 0;
 }
 
 /* Opens the last segment for writing on, and syncs it: a crash of the process may have left records
  * that are in the page cache and not on the disk, and from now on they count as durable. */
-static int adopt_last_segment(struct replay *p, const uint8_t *data, size_t len)
+static int adopt_last_segment(struct log *l, const struct log_tail *tail,
+                              struct raft_node_diag *diag)
 {
-    struct log *l = p->l;
-    size_t used;
-    enum segment_tail tail = raft_node__segment_judge_tail(
-        data, len, l->segments[l->segment_count - 1].salt, (size_t)p->at, &used);
-    if (tail == TAIL_DAMAGED) {
-        return fail_damaged(p,
-                            "what stood there had been written for good, and later records follow");
-    }
-    int fd = open(p->path, O_RDWR | O_CLOEXEC);
+    char path[PATH_BYTES];
+    raft_node__segment_path(path, l->cfg.dir, l->segments[l->segment_count - 1].sequence);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
-        return raft_node__fail_io(p->diag, errno, "open", p->path);
+        return raft_node__fail_io(diag, errno, "open", path);
     }
-    int rc = tail == TAIL_TORN ? repair_tail(p, fd, p->at, used) : 0;
+    int rc = tail->kind == TAIL_TORN ? repair_tail(l, fd, path, tail, diag) : 0;
     if (rc == 0) {
         int err = l->cfg.ops->sync(l->cfg.ops->user, fd);
-        rc = err == 0 ? 0 : raft_node__fail_io(p->diag, err, "sync", p->path);
+        rc = err == 0 ? 0 : raft_node__fail_io(diag, err, "sync", path);
     }
     if (rc != 0) {
         close(fd);
         return rc;
     }
     l->fd = fd;
-    l->size = len;
-    l->offset = l->synced = p->at;
+    l->size = tail->size;
+    l->offset = l->synced = tail->end;
     return 0;
-}
-
-static int check_closed_tail(struct replay *p, const uint8_t *data, size_t len)
-{
-    size_t used;
-    uint64_t salt = p->l->segments[p->l->segment_count - 1].salt;
-    if (raft_node__segment_judge_tail(data, len, salt, (size_t)p->at, &used) != TAIL_CLEAN) {
-        return fail_damaged(p, "it was complete, since a later log file was begun");
-    }
-    return 0;
-}
-
-static int replay_records(struct replay *p, const uint8_t *data, size_t len)
-{
-    uint64_t salt = p->l->segments[p->l->segment_count - 1].salt;
-    struct record r;
-    p->at = SEGMENT_HEADER_BYTES;
-    while (p->at < len &&
-           raft_node__record_decode(data + p->at, len - (size_t)p->at, salt, p->at, &r)) {
-        int rc = replay_record(p, &r);
-        if (rc != 0) {
-            return rc;
-        }
-        p->at += record_bytes(r.len);
-    }
-    p->at = p->at < len ? p->at : len; /* the padding of the last record may have been cut off */
-    return 0;
-}
-
-/* Replays segment `ordinal`; those after it are not known to the log yet (segment_count is ordinal
- * + 1). */
-static int replay_segment(struct log *l, size_t ordinal, bool is_last,
-                          const struct log_visitor *visitor, struct raft_node_diag *diag)
-{
-    char path[PATH_BYTES];
-    raft_node__segment_path(path, l->cfg.dir, l->segments[ordinal].sequence);
-    struct replay p = {.l = l, .visitor = visitor, .diag = diag, .path = path};
-    uint8_t *data;
-    size_t len;
-    int rc = raft_node__read_file(&l->cfg.allocator, path, SEGMENT_FILE_MAX, &data, &len, diag);
-    if (rc != 0) {
-        return rc;
-    }
-    struct segment_header h;
-    if (!raft_node__segment_header_decode(data, len, &h)) {
-        rc = fail_damaged(&p, "no valid header of a version known here");
-    } else {
-        rc = replay_header(&p, ordinal, &h);
-    }
-    if (rc == 0) {
-        rc = replay_records(&p, data, len);
-    }
-    if (rc == 0) {
-        rc = is_last ? adopt_last_segment(&p, data, len) : check_closed_tail(&p, data, len);
-    }
-    mu__free(&l->cfg.allocator, data);
-    return rc;
-}
-
-static int replay_all(struct log *l, const struct log_visitor *visitor, struct raft_node_diag *diag)
-{
-    size_t count = l->segment_count;
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        l->segment_count = i + 1;
-        rc = replay_segment(l, i, i + 1 == count, visitor, diag);
-    }
-    return rc;
 }
 
 int raft_node__log_open(const struct log_config *cfg, const struct log_visitor *visitor,
                         struct log **out, struct raft_node_diag *diag)
 {
     *out = NULL;
-    struct log *l = mu__calloc(&cfg->allocator, 1, sizeof *l);
+    struct log *l = raft_node__log_new(cfg, diag);
     if (!l) {
-        return raft_node__fail(diag, RAFT_ENOMEM, "out of memory for the log");
+        return RAFT_ENOMEM;
     }
-    l->cfg = *cfg;
-    l->fd = -1;
-    l->first_index = 1;
-    char path[PATH_BYTES];
-    int rc = raft_node__segment_path(path, cfg->dir, 0)
-                 ? list_segments(l, diag)
-                 : raft_node__fail(diag, RAFT_EINVAL, "the path of the folder is too long");
+    remove_unfinished(cfg->dir);
+    struct log_tail tail;
+    int rc = raft_node__log_replay(l, visitor, &tail, diag);
     if (rc == 0) {
-        rc = check_sequence(l, diag);
-    }
-    if (rc == 0 && l->segment_count > 0) {
-        rc = replay_all(l, visitor, diag);
-    } else if (rc == 0) {
-        if (visitor) {
-            visitor->reset(visitor->user, 0, 0);
-        }
-        rc = raft_node__log_begin_segment(l, 0, diag);
+        rc = l->segment_count > 0 ? adopt_last_segment(l, &tail, diag)
+                                  : raft_node__log_begin_segment(l, 0, diag);
     }
     if (rc != 0) {
         raft_node__log_close(l);

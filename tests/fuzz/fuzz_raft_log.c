@@ -103,7 +103,7 @@ static struct log *open_log(const char *dir, struct seen *seen)
         .allocator = mu__malloc_allocator,
         .entropy = fixed_salt,
     };
-    struct log_visitor v = {seen, on_reset, on_entry, on_cut};
+    struct log_visitor v = {seen, on_reset, on_entry, on_cut, NULL};
     struct log *l;
     struct raft_node_diag diag = {""};
     int rc = raft_node__log_open(&cfg, &v, &l, &diag);
