@@ -16,7 +16,7 @@ void http_response_init(struct http_response *r, bool head, struct check__tail *
 static bool status_line(struct http_response *r)
 {
     const char *s = r->line;
-    if (strncmp(s, "HTTP/1.", 7) || (s[7] != '0' && s[7] != '1') || s[8] != ' ') {
+    if (strncmp(s, "HTTP/1.", 7) != 0 || (s[7] != '0' && s[7] != '1') || s[8] != ' ') {
         return false;
     }
     s += 9;
@@ -39,8 +39,7 @@ static bool parse_number(const char *s, unsigned base, uint64_t *out)
     uint64_t v = 0;
     size_t n = 0;
     for (; *s; s++, n++) {
-        char c = *s >= 'A' && *s <= 'F' ? (char)(*s - 'A' + 'a') : *s;
-        const char *at = strchr(digits, c);
+        const char *at = strchr(digits, *s >= 'A' && *s <= 'F' ? *s - 'A' + 'a' : *s);
         if (!at || (unsigned)(at - digits) >= base) {
             break;
         }
@@ -56,7 +55,7 @@ static bool parse_number(const char *s, unsigned base, uint64_t *out)
 static const char *header_value(const char *line, const char *name)
 {
     size_t n = strlen(name);
-    if (strncasecmp(line, name, n) || line[n] != ':') {
+    if (strncasecmp(line, name, n) != 0 || line[n] != ':') {
         return NULL;
     }
     return line + n + 1 + strspn(line + n + 1, " \t");
@@ -128,9 +127,12 @@ static enum http_step feed_line(struct http_response *r, char c)
     if (!r->in_body && ++r->header_bytes > HEADER_BYTES_MAX) {
         return HTTP_MALFORMED;
     }
+    if (c == 0) {
+        c = '?'; /* a zero would hide the rest */
+    }
     if (c != '\n') {
         if (r->line_len + 1 < sizeof r->line) {
-            r->line[r->line_len++] = c ? c : '?';
+            r->line[r->line_len++] = c;
         } else if (r->state == LINE_STATUS || r->in_body) {
             return HTTP_MALFORMED;
         }

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAIT_DEFAULT_NS (5 * 60 * (int64_t)MU_SEC)
-#define WAIT_MAX_NS     (10 * 60 * (int64_t)MU_SEC)
+#define WAIT_DEFAULT_NS (300 * (int64_t)MU_SEC)
+#define WAIT_MAX_NS     (600 * (int64_t)MU_SEC)
 
 /* ---- Replies ---- */
 
@@ -386,12 +386,12 @@ static void answer_members(struct agent_call *ac)
     if (node->members) {
         list = node->members(node->user, q->wan, &ac->call->arena);
     }
-    if (list.items) {
-        r->members.items =
-            must(mu__arena_calloc(&ac->call->arena, list.len + 1, sizeof *list.items));
-    }
-    for (size_t i = 0; i < list.len; i++) {
-        r->members.items[r->members.len++] = clone(ac, &agent_member_schema, list.items[i]);
+    if (list.items) { /* otherwise there is no such pool: null */
+        void **items = must(mu__arena_calloc(&ac->call->arena, list.len + 1, sizeof *items));
+        for (size_t i = 0; i < list.len; i++) {
+            items[i] = clone(ac, &agent_member_schema, list.items[i]);
+        }
+        r->members = (struct mu_list){items, list.len};
     }
     agent__finish(ac);
 }

@@ -386,10 +386,10 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
                      "service=%.*s check=%.*s",
                      (int)c->check->service_id.len, c->check->service_id.p, (int)c->entry.id.len,
                      c->entry.id.p);
-            struct mu_str id =
-                text_copy(c->check->service_id); /* the check goes with the service */
-            local_remove_service(l, id);
-            text_free(id);
+            const struct local_service *s = local_service(l, c->check->service_id);
+            if (s) {
+                local_remove_service(l, s->entry.id); /* c goes with it */
+            }
         }
     }
 }

@@ -114,7 +114,7 @@ bool local_add_service(struct local *l, const struct catalog_service_definition 
     bool ok = false;
     mu__arena_init(&a, NULL, 0);
     size_t n = definition_checks(&d, NULL, 0);
-    const struct catalog_check_type **types = mu__arena_calloc(&a, n + 1, sizeof *types);
+    const struct catalog_check_type **types = mu__arena_calloc(&a, n + 1, sizeof(void *));
     struct mu_str *ids = mu__arena_calloc(&a, n + 1, sizeof *ids);
     if (!types || !ids || !definition_tag_addresses(&d, &a, err, errlen)) {
         goto out;

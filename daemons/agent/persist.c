@@ -48,8 +48,8 @@ static void name_of(struct mu_str id, char out[33])
 {
     unsigned char sum[16];
     mbedtls_md5_ret((const unsigned char *)(id.p ? id.p : ""), id.len, sum);
-    for (int i = 0; i < 16; i++) {
-        snprintf(out + 2 * i, 3, "%02x", sum[i]);
+    for (size_t i = 0; i < sizeof sum; i++) {
+        snprintf(&out[2 * i], 3, "%02x", sum[i]);
     }
 }
 

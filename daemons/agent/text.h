@@ -22,5 +22,9 @@ static inline struct mu_str text_copy(struct mu_str s)
 
 static inline void text_free(struct mu_str s)
 {
-    free((void *)(uintptr_t)s.p);
+    union {
+        const char *lent;
+        char *owned;
+    } p = {.lent = s.p};
+    free(p.owned);
 }

@@ -266,7 +266,8 @@ static struct config *create(struct config__loader *l, char *err, size_t errlen)
         abort();
     }
     mu__arena_init(&c->arena, NULL, 0);
-    *l = (struct config__loader){.config = c, .err = err, .errlen = errlen};
+    *l = (struct config__loader){.config = c, .errlen = errlen};
+    l->err = err;
     return c;
 }
 

@@ -123,7 +123,7 @@ static void take(struct config__loader *l, struct config__flags *out, const stru
         config__append(l->config, &out->fragments, text);
         break;
     case DEV:
-        out->dev = strcmp(value, "false") && strcmp(value, "0");
+        out->dev = strcmp(value, "false") != 0 && strcmp(value, "0") != 0;
         break;
     case HELP:
         out->help = true;

@@ -6,73 +6,22 @@
 
 #define AT(member) offsetof(struct config, member)
 
-#define BOOL(path, member, initial)                                                                \
+#define KEY(path_, kind_, offset_, initial_, dev_, min_, max_)                                     \
     {                                                                                              \
-        path, CONFIG_BOOL, AT(member), initial, NULL, 0, 0                                         \
+        .path = (path_), .kind = CONFIG_##kind_, .offset = (offset_), .initial = (initial_),       \
+        .dev = (dev_), .min = (min_), .max = (max_)                                                \
     }
-#define STR(path, member, initial)                                                                 \
-    {                                                                                              \
-        path, CONFIG_STR, AT(member), initial, NULL, 0, 0                                          \
-    }
-#define STRS(path, member)                                                                         \
-    {                                                                                              \
-        path, CONFIG_STRS, AT(member), NULL, NULL, 0, 0                                            \
-    }
-#define STRMAP(path, member)                                                                       \
-    {                                                                                              \
-        path, CONFIG_STRMAP, AT(member), NULL, NULL, 0, 0                                          \
-    }
-#define INT(path, member, initial)                                                                 \
-    {                                                                                              \
-        path, CONFIG_INT, AT(member), initial, NULL, 0, INT64_MAX                                  \
-    }
-#define DURATION(path, member, initial)                                                            \
-    {                                                                                              \
-        path, CONFIG_DURATION, AT(member), initial, NULL, 0, INT64_MAX                             \
-    }
-#define PORT(path, member, initial)                                                                \
-    {                                                                                              \
-        path, CONFIG_PORT, AT(ports.member), initial, NULL, 0, 0                                   \
-    }
-#define IGNORED(path)                                                                              \
-    {                                                                                              \
-        path, CONFIG_IGNORED, CONFIG_NO_OFFSET, NULL, NULL, 0, 0                                   \
-    }
-#define QUIET(path)                                                                                \
-    {                                                                                              \
-        path, CONFIG_QUIET, CONFIG_NO_OFFSET, NULL, NULL, 0, 0                                     \
-    }
-#define REFUSED(path)                                                                              \
-    {                                                                                              \
-        path, CONFIG_REFUSED, CONFIG_NO_OFFSET, NULL, NULL, 0, 0                                   \
-    }
-#define GOSSIP(path, member, interval, probe, timeout, mult)                                       \
-    {path ".gossip_interval",                                                                      \
-     CONFIG_DURATION,                                                                              \
-     AT(member.gossip_interval_ns),                                                                \
-     interval,                                                                                     \
-     "100ms",                                                                                      \
-     1,                                                                                            \
-     INT64_MAX},                                                                                   \
-        {path ".probe_interval",                                                                   \
-         CONFIG_DURATION,                                                                          \
-         AT(member.probe_interval_ns),                                                             \
-         probe,                                                                                    \
-         "100ms",                                                                                  \
-         1,                                                                                        \
-         INT64_MAX},                                                                               \
-        {path ".probe_timeout",                                                                    \
-         CONFIG_DURATION,                                                                          \
-         AT(member.probe_timeout_ns),                                                              \
-         timeout,                                                                                  \
-         "100ms",                                                                                  \
-         1,                                                                                        \
-         INT64_MAX},                                                                               \
-        {path ".suspicion_mult", CONFIG_INT, AT(member.suspicion_mult), mult, "3", 1, 1000},       \
-        {path ".gossip_nodes", CONFIG_INT, AT(member.gossip_nodes), "3", NULL, 0, 1000},           \
-    {                                                                                              \
-        path ".retransmit_mult", CONFIG_INT, AT(member.retransmit_mult), "4", NULL, 1, 1000        \
-    }
+#define BOOL(path, member, initial)     KEY(path, BOOL, AT(member), initial, NULL, 0, 0)
+#define STR(path, member, initial)      KEY(path, STR, AT(member), initial, NULL, 0, 0)
+#define STRS(path, member)              KEY(path, STRS, AT(member), NULL, NULL, 0, 0)
+#define STRMAP(path, member)            KEY(path, STRMAP, AT(member), NULL, NULL, 0, 0)
+#define INT(path, member, initial)      KEY(path, INT, AT(member), initial, NULL, 0, INT64_MAX)
+#define DURATION(path, member, initial) KEY(path, DURATION, AT(member), initial, NULL, 0, INT64_MAX)
+#define PORT(path, member, initial)     KEY(path, PORT, AT(ports.member), initial, NULL, 0, 0)
+#define IGNORED(path)                   KEY(path, IGNORED, CONFIG_NO_OFFSET, NULL, NULL, 0, 0)
+#define QUIET(path)                     KEY(path, QUIET, CONFIG_NO_OFFSET, NULL, NULL, 0, 0)
+#define REFUSED(path)                   KEY(path, REFUSED, CONFIG_NO_OFFSET, NULL, NULL, 0, 0)
+#define PACE(path, member, initial)     KEY(path, DURATION, AT(member), initial, "100ms", 1, INT64_MAX)
 
 const struct config__key config__keys[] = {
     /* Who this is. */
@@ -83,12 +32,12 @@ const struct config__key config__keys[] = {
     BOOL("disable_host_node_id", disable_host_node_id, "true"),
     STRMAP("node_meta", node_meta),
     STR("data_dir", data_dir, ""),
-    {"server", CONFIG_BOOL, AT(server), "false", "true", 0, 0},
+    KEY("server", BOOL, AT(server), "false", "true", 0, 0),
     BOOL("bootstrap", bootstrap, "false"),
     INT("bootstrap_expect", bootstrap_expect, "0"),
 
     /* Where. */
-    {"bind_addr", CONFIG_STR, AT(bind_addr), "0.0.0.0", "127.0.0.1", 0, 0},
+    KEY("bind_addr", STR, AT(bind_addr), "0.0.0.0", "127.0.0.1", 0, 0),
     STR("client_addr", client_addr, "127.0.0.1"),
     STR("advertise_addr", advertise_addr, ""),
     STR("advertise_addr_wan", advertise_addr_wan, ""),
@@ -125,40 +74,49 @@ const struct config__key config__keys[] = {
     STRS("start_join_wan", start_join_wan),
     STRS("retry_join", retry_join),
     STRS("retry_join_wan", retry_join_wan),
-    {"retry_interval", CONFIG_DURATION, AT(retry_interval_ns), "30s", NULL, (int64_t)MU_MSEC,
-     INT64_MAX},
-    {"retry_interval_wan", CONFIG_DURATION, AT(retry_interval_wan_ns), "30s", NULL,
-     (int64_t)MU_MSEC, INT64_MAX},
+    KEY("retry_interval", DURATION, AT(retry_interval_ns), "30s", NULL, (int64_t)MU_MSEC,
+        INT64_MAX),
+    KEY("retry_interval_wan", DURATION, AT(retry_interval_wan_ns), "30s", NULL, (int64_t)MU_MSEC,
+        INT64_MAX),
     INT("retry_max", retry_max, "0"),
     INT("retry_max_wan", retry_max_wan, "0"),
     BOOL("rejoin_after_leave", rejoin_after_leave, "false"),
-    {"leave_on_terminate", CONFIG_TRISTATE, AT(leave_on_terminate), "unset", NULL, 0, 0},
-    {"skip_leave_on_interrupt", CONFIG_TRISTATE, AT(skip_leave_on_interrupt), "unset", NULL, 0, 0},
+    KEY("leave_on_terminate", TRISTATE, AT(leave_on_terminate), "unset", NULL, 0, 0),
+    KEY("skip_leave_on_interrupt", TRISTATE, AT(skip_leave_on_interrupt), "unset", NULL, 0, 0),
     DURATION("reconnect_timeout", reconnect_timeout_ns, "72h"),
     DURATION("reconnect_timeout_wan", reconnect_timeout_wan_ns, "72h"),
-    {"protocol", CONFIG_INT, AT(protocol), "2", NULL, 2, 3},
-    {"raft_protocol", CONFIG_INT, AT(raft_protocol), "3", NULL, 3, 3},
-    {"raft_snapshot_threshold", CONFIG_INT, AT(raft_snapshot_threshold), "16384", NULL, 1,
-     INT64_MAX},
-    {"raft_snapshot_interval", CONFIG_DURATION, AT(raft_snapshot_interval_ns), "30s", NULL, 1,
-     INT64_MAX},
+    KEY("protocol", INT, AT(protocol), "2", NULL, 2, 3),
+    KEY("raft_protocol", INT, AT(raft_protocol), "3", NULL, 3, 3),
+    KEY("raft_snapshot_threshold", INT, AT(raft_snapshot_threshold), "16384", NULL, 1, INT64_MAX),
+    KEY("raft_snapshot_interval", DURATION, AT(raft_snapshot_interval_ns), "30s", NULL, 1,
+        INT64_MAX),
     INT("raft_trailing_logs", raft_trailing_logs, "10240"),
     STR("encrypt", encrypt, ""),
     BOOL("encrypt_verify_incoming", encrypt_verify_incoming, "true"),
     BOOL("encrypt_verify_outgoing", encrypt_verify_outgoing, "true"),
     BOOL("disable_keyring_file", disable_keyring_file, "false"),
     BOOL("disable_coordinates", disable_coordinates, "false"),
-    GOSSIP("gossip_lan", gossip_lan, "200ms", "1s", "500ms", "4"),
-    GOSSIP("gossip_wan", gossip_wan, "500ms", "5s", "3s", "6"),
+    PACE("gossip_lan.gossip_interval", gossip_lan.gossip_interval_ns, "200ms"),
+    PACE("gossip_lan.probe_interval", gossip_lan.probe_interval_ns, "1s"),
+    PACE("gossip_lan.probe_timeout", gossip_lan.probe_timeout_ns, "500ms"),
+    KEY("gossip_lan.suspicion_mult", INT, AT(gossip_lan.suspicion_mult), "4", "3", 1, 1000),
+    KEY("gossip_lan.gossip_nodes", INT, AT(gossip_lan.gossip_nodes), "3", NULL, 0, 1000),
+    KEY("gossip_lan.retransmit_mult", INT, AT(gossip_lan.retransmit_mult), "4", NULL, 1, 1000),
+    PACE("gossip_wan.gossip_interval", gossip_wan.gossip_interval_ns, "500ms"),
+    PACE("gossip_wan.probe_interval", gossip_wan.probe_interval_ns, "5s"),
+    PACE("gossip_wan.probe_timeout", gossip_wan.probe_timeout_ns, "3s"),
+    KEY("gossip_wan.suspicion_mult", INT, AT(gossip_wan.suspicion_mult), "6", "3", 1, 1000),
+    KEY("gossip_wan.gossip_nodes", INT, AT(gossip_wan.gossip_nodes), "3", NULL, 0, 1000),
+    KEY("gossip_wan.retransmit_mult", INT, AT(gossip_wan.retransmit_mult), "4", NULL, 1, 1000),
 
     /* How fast, how much. */
-    {"performance.raft_multiplier", CONFIG_INT, AT(performance.raft_multiplier), "5", "1", 1, 10},
+    KEY("performance.raft_multiplier", INT, AT(performance.raft_multiplier), "5", "1", 1, 10),
     DURATION("performance.leave_drain_time", performance.leave_drain_time_ns, "5s"),
     DURATION("performance.rpc_hold_timeout", performance.rpc_hold_timeout_ns, "7s"),
     INT("limits.http_max_conns_per_client", limits.http_max_conns_per_client, "200"),
     INT("limits.rpc_max_conns_per_client", limits.rpc_max_conns_per_client, "100"),
     INT("limits.rpc_max_burst", limits.rpc_max_burst, "1000"),
-    {"limits.rpc_rate", CONFIG_FLOAT, AT(limits.rpc_rate), "-1", NULL, 0, 0},
+    KEY("limits.rpc_rate", FLOAT, AT(limits.rpc_rate), "-1", NULL, 0, 0),
     DURATION("limits.https_handshake_timeout", limits.https_handshake_timeout_ns, "5s"),
     DURATION("limits.rpc_handshake_timeout", limits.rpc_handshake_timeout_ns, "5s"),
     INT("limits.kv_max_value_size", limits.kv_max_value_size, "524288"),
@@ -173,7 +131,7 @@ const struct config__key config__keys[] = {
     IGNORED("cache.entry_fetch_max_burst"),
 
     /* HTTP and DNS. */
-    {"ui", CONFIG_BOOL, AT(ui), "false", "true", 0, 0},
+    KEY("ui", BOOL, AT(ui), "false", "true", 0, 0),
     STR("ui_content_path", ui_content_path, "/ui/"),
     IGNORED("ui_dir"),
     STRMAP("http_config.response_headers", response_headers),
@@ -198,27 +156,27 @@ const struct config__key config__keys[] = {
     INT("dns_config.udp_answer_limit", dns.udp_answer_limit, "3"),
     INT("dns_config.a_record_limit", dns.a_record_limit, "0"),
     BOOL("dns_config.enable_additional_node_meta_txt", dns.enable_additional_node_meta_txt, "true"),
-    {"dns_config.soa.refresh", CONFIG_INT, AT(dns.soa_refresh_s), "3600", NULL, 0, UINT32_MAX},
-    {"dns_config.soa.retry", CONFIG_INT, AT(dns.soa_retry_s), "600", NULL, 0, UINT32_MAX},
-    {"dns_config.soa.expire", CONFIG_INT, AT(dns.soa_expire_s), "86400", NULL, 0, UINT32_MAX},
-    {"dns_config.soa.min_ttl", CONFIG_INT, AT(dns.soa_min_ttl_s), "0", NULL, 0, UINT32_MAX},
+    KEY("dns_config.soa.refresh", INT, AT(dns.soa_refresh_s), "3600", NULL, 0, UINT32_MAX),
+    KEY("dns_config.soa.retry", INT, AT(dns.soa_retry_s), "600", NULL, 0, UINT32_MAX),
+    KEY("dns_config.soa.expire", INT, AT(dns.soa_expire_s), "86400", NULL, 0, UINT32_MAX),
+    KEY("dns_config.soa.min_ttl", INT, AT(dns.soa_min_ttl_s), "0", NULL, 0, UINT32_MAX),
     BOOL("dns_config.use_cache", dns.use_cache, "false"),
     DURATION("dns_config.cache_max_age", dns.cache_max_age_ns, "0s"),
 
     /* Services and checks. */
-    {"service", CONFIG_DEFINITION, CONFIG_NO_OFFSET, NULL, NULL, 0, 0},
-    {"services", CONFIG_DEFINITIONS, CONFIG_NO_OFFSET, NULL, NULL, 0, 0},
-    {"check", CONFIG_DEFINITION, CONFIG_NO_OFFSET, NULL, NULL, 0, 0},
-    {"checks", CONFIG_DEFINITIONS, CONFIG_NO_OFFSET, NULL, NULL, 0, 0},
+    KEY("service", DEFINITION, CONFIG_NO_OFFSET, NULL, NULL, 0, 0),
+    KEY("services", DEFINITIONS, CONFIG_NO_OFFSET, NULL, NULL, 0, 0),
+    KEY("check", DEFINITION, CONFIG_NO_OFFSET, NULL, NULL, 0, 0),
+    KEY("checks", DEFINITIONS, CONFIG_NO_OFFSET, NULL, NULL, 0, 0),
     DURATION("check_update_interval", check_update_interval_ns, "5m"),
-    {"check_output_max_size", CONFIG_INT, AT(check_output_max_size), "4096", NULL, 0, 0},
+    KEY("check_output_max_size", INT, AT(check_output_max_size), "4096", NULL, 0, 0),
     BOOL("discard_check_output", discard_check_output, "false"),
     BOOL("enable_script_checks", enable_script_checks, "false"),
     BOOL("enable_local_script_checks", enable_local_script_checks, "false"),
     IGNORED("watches"),
 
     /* The log, and what muster does not send anywhere. */
-    {"log_level", CONFIG_STR, AT(log_level), "INFO", "DEBUG", 0, 0},
+    KEY("log_level", STR, AT(log_level), "INFO", "DEBUG", 0, 0),
     STR("log_file", log_file, ""),
     IGNORED("log_json"),
     IGNORED("log_rotate_bytes"),

@@ -175,7 +175,8 @@ static void build(struct builder *b)
 
 json_t *config__yaml(const char *text, size_t len, char *err, size_t errlen)
 {
-    struct builder b = {.err = err, .errlen = errlen};
+    struct builder b = {.errlen = errlen};
+    b.err = err;
     if (!yaml_parser_initialize(&b.parser)) {
         abort();
     }
