@@ -127,7 +127,7 @@ static bool is_leader_now(const struct server_front *f)
 }
 
 /* May the call be sent again? Not when a write may have taken effect already. */
-static bool may_retry(const struct route *r, const struct call *c, enum rpc_outcome outcome)
+static bool may_retry(const struct call *c, enum rpc_outcome outcome)
 {
     switch (outcome) {
     case RPC_ANSWERED:
@@ -139,7 +139,6 @@ static bool may_retry(const struct route *r, const struct call *c, enum rpc_outc
     case RPC_REFUSED: /* a leader that has just lost its place says so, and has done nothing */
         break;
     }
-    (void)r;
     return strstr(c->error, "No cluster leader") != NULL;
 }
 
@@ -147,8 +146,12 @@ static void on_forwarded(struct call *c, enum rpc_outcome outcome, void *arg)
 {
     struct route *r = arg;
     r->exchange = NULL;
+    route__list_remove(r);
+    if (outcome == RPC_REFUSED && r->hold_until_ns == 0) { /* it has waited in our place */
+        r->hold_until_ns = r->sent_at_ns + r->front->server->config->performance.rpc_hold_timeout_ns;
+    }
     bool patient = r->hold_until_ns == 0 || loop_now_ns() < r->hold_until_ns;
-    if (patient && may_retry(r, c, outcome)) {
+    if (patient && may_retry(c, outcome)) {
         c->error = NULL;
         c->reply = NULL;
         route__hold(r);
@@ -170,6 +173,32 @@ static void forward(struct route *r)
     r->exchange = rpc_client_start(f->client, &leader, r->call, on_forwarded, r);
     if (!r->exchange) {
         finish_error(r, "out of memory");
+        return;
+    }
+    r->sent_at_ns = loop_now_ns();
+    route__list_add(&f->forwarded, r);
+}
+
+/* Reads are taken back from a former leader when there is another: it may never answer, or only after minutes. Of writes
+ * nobody knows how far they came. */
+static void follow_leader(struct server_front *f)
+{
+    struct route *list;
+    if (!f->view->leader_id[0] || strcmp(f->view->leader_id, f->forwarded_to) == 0) {
+        return;
+    }
+    snprintf(f->forwarded_to, sizeof f->forwarded_to, "%s", f->view->leader_id);
+    take_list(&f->forwarded, &list);
+    while (list) {
+        struct route *r = list;
+        route__list_remove(r);
+        if (r->call->endpoint->kind == ENDPOINT_READ) {
+            rpc_exchange_cancel(r->exchange);
+            r->exchange = NULL;
+            route__dispatch(r);
+        } else {
+            route__list_add(&f->forwarded, r);
+        }
     }
 }
 
@@ -259,6 +288,7 @@ static void cancel(struct call_backend *b, struct call *c)
         route__unblock(r);
         break;
     case ROUTE_FORWARDED:
+        route__list_remove(r);
         rpc_exchange_cancel(r->exchange);
         break;
     case ROUTE_ON_CORE:
@@ -296,6 +326,7 @@ void server__front_take_view(struct server_front *f, struct server_view *v)
             }
         }
     }
+    follow_leader(f);
     retry_held(f);
 }
 

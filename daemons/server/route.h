@@ -20,6 +20,7 @@ struct route {
     struct route **link, *next; /* in one of the front's lists; *link points here, whichever list that is */
     uint64_t hold_until_ns;    /* 0: not held yet */
     struct rpc_exchange *exchange; /* while FORWARDED */
+    uint64_t sent_at_ns;           /* likewise: since when */
     /* Reads. */
     struct catalog_waiter *waiter;
     struct event timer; /* end of a blocking read */

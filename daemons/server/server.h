@@ -40,6 +40,8 @@ struct server_front {
     struct server_view *view;
     struct route *held;    /* calls that wait for a leader */
     struct route *blocked; /* reads that wait for a newer index */
+    struct route *forwarded; /* calls that a leader has */
+    char forwarded_to[RAFT_ID_MAX + 1]; /* the last leader that was known */
     struct event *held_timer;
     uint64_t random; /* state of the jitter */
     _Atomic size_t waiters; /* the core posts touched sets only to fronts that have some */
