@@ -340,6 +340,7 @@ struct call_backend *server_front_init(struct server *s, size_t number, struct l
     f->agent = agent;
     f->client = client;
     f->random = (uint64_t)loop_now_unix_ns() ^ (number << 32);
+    f->view = server__make_view(s); /* a server that has peers must never say that it has none (bootstrap.c) */
     f->held_timer = evtimer_new(loop_base(loop), on_hold_timer, f);
     if (!f->held_timer || catalog_watches_create(NULL, &f->watches) != CATALOG_OK) {
         abort();

@@ -38,8 +38,8 @@ struct server_front {
     struct catalog_reader **idle_readers; /* a read inside the answer to a read needs one of its own */
     size_t idle_reader_count, idle_reader_cap;
     struct server_view *view;
-    struct route *held;    /* calls that wait for a leader */
-    struct route *blocked; /* reads that wait for a newer index */
+    struct route *held;      /* calls that wait for a leader */
+    struct route *blocked;   /* reads that wait for a newer index */
     struct route *forwarded; /* calls that a leader has */
     char forwarded_to[RAFT_ID_MAX + 1]; /* the last leader that was known */
     struct event *held_timer;
@@ -102,7 +102,8 @@ struct write_result {
     char error[]; /* when kind is ERROR */
 };
 
-/* view.c (core): tells all fronts how the cluster stands. */
+/* view.c (core): how the cluster stands; and tells it to all fronts. */
+struct server_view *server__make_view(const struct server *s);
 void server__publish_view(struct server *s);
 void server__view_free(struct server_view *v);
 void server__watch_contact(struct server *s); /* keeps last_contact and known_leader up to date */

@@ -43,7 +43,7 @@ static void name_of(const struct server *s, const char *id, char *out, size_t ca
 static void split_address(struct server_view *v)
 {
     const char *colon = strrchr(v->leader_address, ':');
-    if (!colon) {
+    if (!colon || colon == v->leader_address) {
         return;
     }
     const char *from = v->leader_address + (v->leader_address[0] == '[');
@@ -52,7 +52,7 @@ static void split_address(struct server_view *v)
     v->leader_port = (uint16_t)strtoul(colon + 1, NULL, 10);
 }
 
-static struct server_view *make_view(const struct server *s)
+struct server_view *server__make_view(const struct server *s)
 {
     struct server_view *v = must(calloc(1, sizeof *v));
     struct raft_node_status st;
@@ -76,8 +76,6 @@ struct delivery {
     struct server_view *view;
 };
 
-
-
 static void deliver(void *arg)
 {
     struct delivery *d = arg;
@@ -93,7 +91,7 @@ void server__publish_view(struct server *s)
         }
         struct delivery *d = must(malloc(sizeof *d));
         d->front = &s->fronts[i];
-        d->view = make_view(s);
+        d->view = server__make_view(s);
         loop_post(s->fronts[i].loop, deliver, d);
     }
 }
