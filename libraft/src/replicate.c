@@ -60,7 +60,7 @@ static bool send_append(struct raft *r, struct raft__peer *p)
         .commit = r->commit,
         .transferring = r->transfer_stamp != 0,
     };
-    if (!raft__log_term(&r->log, m.log_index, &m.log_term)) {
+    if (p->next < r->log.first || !raft__log_term(&r->log, m.log_index, &m.log_term)) {
         raft__snapshot_begin(r, p);
         return false;
     }

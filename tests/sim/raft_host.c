@@ -616,6 +616,7 @@ static void perform(struct host *h, const struct raft_update *u)
         answer_read(h, &u->reads[i]);
     }
     for (size_t i = 0; i < u->n_loads; i++) {
+        CHECK(h->w, u->loads[i].kind != RAFT_LOAD_ENTRIES || u->loads[i].first >= u->log_first);
         after(h, disk_delay(h), on_load, &u->loads[i], sizeof u->loads[i]);
     }
     if (u->snapshot) {
