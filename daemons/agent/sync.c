@@ -293,6 +293,7 @@ void sync_destroy(struct sync *s)
         return;
     }
     core_caller_close(s->caller);
+    sync__drop_flights(s);
     if (s->timer) {
         event_free(s->timer);
     }

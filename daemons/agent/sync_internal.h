@@ -25,6 +25,7 @@ struct sync {
     bool compared_once;
     size_t at; /* how far the walk of the phase is */
     unsigned in_flight;
+    struct flight *flights; /* of those, writes about entries */
     size_t members;
     /* READING */
     struct catalog_indexed_node_service_list *services; /* copies */
@@ -38,5 +39,7 @@ void sync__send_check(struct sync *s, struct local_check *c);
 void sync__send_deregister(struct sync *s, const struct local_entry *e, bool is_check);
 void sync__send_node(struct sync *s);
 void sync__send_read(struct sync *s, enum endpoint_id id, core_call_done_fn done);
+
+void sync__drop_flights(struct sync *s); /* no answer will come any more */
 
 void sync__pump(struct sync *s);

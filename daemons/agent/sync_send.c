@@ -11,6 +11,7 @@
 /* What one write was about, to be marked when it is answered. */
 struct flight {
     struct sync *sync;
+    struct flight *next, **link; /* in the list of the synchronisation */
     bool deregister, is_check;
     struct mu_str id;
     uint64_t version;
@@ -39,12 +40,23 @@ static struct catalog_register_request node_request(const struct sync *s)
 
 static void free_flight(struct flight *f)
 {
+    *f->link = f->next;
+    if (f->next) {
+        f->next->link = f->link;
+    }
     for (size_t i = 0; i < f->nchecks; i++) {
         text_free(f->checks[i].id);
     }
     free(f->checks);
     text_free(f->id);
     free(f);
+}
+
+void sync__drop_flights(struct sync *s)
+{
+    while (s->flights) {
+        free_flight(s->flights);
+    }
 }
 
 static struct local_entry *find(const struct sync *s, bool is_check, struct mu_str id)
@@ -123,7 +135,13 @@ static struct flight *flight(struct sync *s, const struct local_entry *e, bool i
                          .is_check = is_check,
                          .deregister = e->deleted,
                          .id = text_copy(e->id),
-                         .version = e->version};
+                         .version = e->version,
+                         .next = s->flights,
+                         .link = &s->flights};
+    if (f->next) {
+        f->next->link = &f->next;
+    }
+    s->flights = f;
     return f;
 }
 

@@ -472,6 +472,51 @@ static void test_an_agent_comes_back_as_itself(void **state)
     assert_non_null(strstr(f->json, "\"file\":{"));
 }
 
+struct reload {
+    struct fixture *f;
+    struct config *config;
+    int rc;
+};
+
+static void on_core_reload(void *arg)
+{
+    struct reload *r = arg;
+    r->rc = agent_reload(r->f->agent, r->config, err, sizeof err);
+}
+
+/* Reloads with other definitions; the configuration before must outlive what is under way. */
+static int reload_with(struct fixture *f, const char *definitions)
+{
+    char text[512];
+    snprintf(text, sizeof text,
+             "{\"data_dir\":\"%s\",\"bind_addr\":\"127.0.0.1\",\"node_name\":\"n1\",%s}", f->folder,
+             definitions);
+    struct reload r = {.f = f,
+                       .config = config_from_text("y.json", text, strlen(text), err, sizeof err)};
+    assert_non_null(r.config);
+    loop_post(f->core, on_core_reload, &r);
+    ask(f, &endpoint_agent_services); /* answered after it */
+    struct config *old = r.rc ? r.config : f->config;
+    f->config = r.rc ? f->config : r.config;
+    config_destroy(old);
+    return r.rc;
+}
+
+static void test_a_reload_replaces_what_files_define_or_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    register_service(f, "{\"Name\":\"api\"}");
+    assert_int_equal(reload_with(f, "\"service\":{\"name\":\"new\"}"), 0);
+    assert_non_null(strstr(f->json, "\"api\":{"));
+    assert_non_null(strstr(f->json, "\"new\":{"));
+    assert_null(strstr(f->json, "\"file\":{"));
+    assert_int_not_equal(reload_with(f, "\"services\":[{\"name\":\"other\"},{\"prot\":1}]"), 0);
+    assert_string_equal(err, "failed to parse y.json: 1 error occurred:\n\t* invalid config key "
+                             "services.prot\n\n");
+    assert_non_null(strstr(f->json, "\"new\":{"));
+    assert_null(strstr(f->json, "\"other\":{"));
+}
+
 static void expect_refused(const char *definition, const char *expected)
 {
     char text[512];
@@ -518,6 +563,7 @@ int main(void)
         TEST(test_calls_that_wait_fail_when_the_agent_stops),
         TEST(test_the_node_answers_for_members_and_itself),
         TEST(test_an_agent_comes_back_as_itself),
+        TEST(test_a_reload_replaces_what_files_define_or_changes_nothing),
         cmocka_unit_test(test_wrong_definitions_in_files_end_the_start),
     };
     return cmocka_run_group_tests_name("agent", tests, NULL, NULL);

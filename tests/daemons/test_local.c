@@ -310,6 +310,25 @@ static void test_an_alias_is_as_bad_as_the_worst_of_its_service(void **state)
     assert_text(check(f, "alias")->check->output, "Service web could not be found on node n1");
 }
 
+static void
+test_a_service_that_stays_critical_is_deregistered_after_the_time_it_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(add_service(f, "{\"Name\":\"web\",\"Check\":{\"TTL\":\"1h\","
+                               "\"DeregisterCriticalServiceAfter\":\"1s\"}}"));
+    local_start(&f->local);
+    struct local_check *c = check(f, "service:web");
+    c->critical_since_ns = loop_now_ns() - 59 * MU_SEC; /* less than a minute does not count */
+    event_active(f->local.reap, EV_TIMEOUT, 0);
+    event_base_loop(loop_base(f->core), EVLOOP_NONBLOCK);
+    assert_non_null(service(f, "web"));
+    c->critical_since_ns = loop_now_ns() - 61 * MU_SEC;
+    event_active(f->local.reap, EV_TIMEOUT, 0);
+    event_base_loop(loop_base(f->core), EVLOOP_NONBLOCK);
+    assert_null(service(f, "web"));
+    assert_null(check(f, "service:web"));
+}
+
 /* ---- What survives ---- */
 
 static void test_what_the_api_registered_is_there_after_a_restart(void **state)
@@ -541,6 +560,7 @@ int main(void)
         TEST(test_maintenance_is_a_critical_check),
         TEST(test_an_output_alone_is_told_later),
         TEST(test_an_alias_is_as_bad_as_the_worst_of_its_service),
+        TEST(test_a_service_that_stays_critical_is_deregistered_after_the_time_it_asked_for),
         TEST(test_what_the_api_registered_is_there_after_a_restart),
         TEST(test_a_ttl_state_survives_until_it_expires),
         TEST(test_a_damaged_file_is_set_aside_and_the_rest_is_read),

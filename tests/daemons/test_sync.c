@@ -4,8 +4,8 @@
 #include "mu_test.h"
 
 #include "agent/definitions.h"
-#include "agent/sync.h"
 #include "agent/sync_diff.h"
+#include "agent/sync_internal.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "rpc/endpoints.h"
@@ -461,6 +461,21 @@ static void test_a_destroyed_sync_is_not_called_back(void **state)
     assert_int_equal(f->catalog.reads, 0);
 }
 
+static void test_a_sync_may_be_destroyed_in_the_middle_of_a_write(void **state)
+{
+    struct fixture *f = *state;
+    sync_start(f->sync);
+    settle(f, 2);
+    add_service(f, "{\"Name\":\"web\",\"Check\":{\"TTL\":\"10s\"}}");
+    while (!f->sync->in_flight) {
+        event_base_loop(loop_base(f->loop), EVLOOP_ONCE);
+    }
+    sync_destroy(f->sync);
+    f->sync = NULL;
+    event_base_loop(loop_base(f->loop), EVLOOP_NONBLOCK);
+    assert_null(held(&f->catalog, "web"));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -477,6 +492,7 @@ int main(void)
         TEST(test_many_changes_are_sent_within_one_pass),
         TEST(test_anti_entropy_slows_down_with_the_cluster),
         TEST(test_a_destroyed_sync_is_not_called_back),
+        TEST(test_a_sync_may_be_destroyed_in_the_middle_of_a_write),
     };
     return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
 }
