@@ -19,14 +19,6 @@ void checks_fini(struct checks *c)
     free(c->leaders);
 }
 
-static void *room(void *items, size_t *cap, size_t need, size_t size)
-{
-    if (!mu__reserve(&mu__malloc_allocator, &items, cap, need, size)) {
-        abort();
-    }
-    return items;
-}
-
 /* State machine safety: what is applied at an index is the same everywhere, and so is the state
  * after it. */
 void checks_applied(struct world *w, struct checks *c, const struct host *h,
@@ -36,7 +28,7 @@ void checks_applied(struct world *w, struct checks *c, const struct host *h,
     CHECK(w, e->index == h->applied);
     CHECK(w, e->index <= c->n + 1);
     if (e->index == c->n + 1) {
-        c->entries = room(c->entries, &c->cap, c->n + 1, sizeof *c->entries);
+        c->entries = sim_room(c->entries, &c->cap, c->n + 1, sizeof *c->entries);
         c->entries[c->n++] = (struct check_entry){.term = e->term,
                                                   .known_in = raft_current_term(h->r),
                                                   .hash = hash,
@@ -72,7 +64,7 @@ void checks_leader(struct world *w, struct checks *c, struct host *h)
     if (leads && (!h->was_leader || h->leader_term != term)) {
         if (term >= c->n_leaders) {
             size_t before = c->n_leaders;
-            c->leaders = room(c->leaders, &c->cap_leaders, term + 1, sizeof *c->leaders);
+            c->leaders = sim_room(c->leaders, &c->cap_leaders, term + 1, sizeof *c->leaders);
             memset(c->leaders + before, 0, (term + 1 - before) * sizeof *c->leaders);
             c->n_leaders = term + 1;
         }

@@ -5,26 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *room(void *items, size_t *cap, size_t need, size_t size)
-{
-    if (!mu__reserve(&mu__malloc_allocator, &items, cap, need, size)) {
-        abort();
-    }
-    return items;
-}
-
-static uint8_t *copy_bytes(const void *p, size_t len)
-{
-    uint8_t *copy = malloc(len ? len : 1);
-    if (!copy) {
-        abort();
-    }
-    if (len) {
-        memcpy(copy, p, len);
-    }
-    return copy;
-}
-
 uint64_t host_now(const struct host *h)
 {
     int64_t whole = (int64_t)(h->w->now / 1000000), rest = (int64_t)(h->w->now % 1000000);
@@ -64,203 +44,6 @@ static uint64_t disk_delay(const struct host *h)
     const struct host_options *o = h->options;
     uint64_t ns = mu__prng_between(&h->w->disk_prng, o->sync_min_ns, o->sync_max_ns);
     return ns + (world_chance(&h->w->disk_prng, o->stall) ? o->stall_ns : 0);
-}
-
-/* --- The log as the disk has it --- */
-
-static void log_truncate(struct host *h, raft_index from)
-{
-    while (h->n_log > 0 && h->log[h->n_log - 1].index >= from) {
-        free(h->log[--h->n_log].data);
-    }
-}
-
-static void log_drop_before(struct host *h, raft_index first)
-{
-    size_t n = 0;
-    while (n < h->n_log && h->log[n].index < first) {
-        free(h->log[n++].data);
-    }
-    if (n > 0) {
-        memmove(h->log, h->log + n, (h->n_log - n) * sizeof *h->log);
-    }
-    h->n_log -= n;
-}
-
-static void log_append(struct host *h, const struct raft_entry *e)
-{
-    log_truncate(h, e->index);
-    CHECK(h->w, h->n_log == 0 || h->log[h->n_log - 1].index + 1 == e->index);
-    h->log = room(h->log, &h->cap_log, h->n_log + 1, sizeof *h->log);
-    h->log[h->n_log++] = (struct host_entry){.index = e->index,
-                                             .term = e->term,
-                                             .type = e->type,
-                                             .data = copy_bytes(e->data, e->len),
-                                             .len = e->len};
-}
-
-static struct raft_entry as_entry(const struct host_entry *e)
-{
-    return (struct raft_entry){
-        .index = e->index, .term = e->term, .type = e->type, .data = e->data, .len = e->len};
-}
-
-static void snapshot_free(struct host_snapshot *s)
-{
-    free(s->configuration);
-    free(s->data);
-    *s = (struct host_snapshot){.index = 0};
-}
-
-static void snapshot_take(struct host *h, struct host_snapshot s)
-{
-    snapshot_free(&h->snapshots[1]);
-    h->snapshots[1] = h->snapshots[0];
-    h->snapshots[0] = s;
-}
-
-/* --- The journal: records of u32 length, u64 hash, payload; the payload begins with its kind ---
- */
-
-enum { KIND_HARD = 1, KIND_RESET, KIND_ENTRY, KIND_SNAPSHOT, KIND_FIRST };
-
-static void journal_write(struct host *h, struct mu__writer *payload)
-{
-    uint8_t head[12];
-    struct mu__writer w = mu__writer_fixed(head, sizeof head);
-    mu__write_u32be(&w, (uint32_t)payload->len);
-    mu__write_u64be(&w, sim_fnv(1, payload->data, payload->len));
-    world_disk_write(&h->journal, head, sizeof head);
-    world_disk_write(&h->journal, payload->data, payload->len);
-    mu__writer_fini(payload);
-}
-
-static struct mu__writer record(unsigned kind)
-{
-    struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
-    mu__write_u8(&w, (uint8_t)kind);
-    return w;
-}
-
-static void write_hard(struct host *h, const struct raft_hard_state *hs)
-{
-    struct mu__writer w = record(KIND_HARD);
-    mu__write_u64be(&w, hs->term);
-    mu__write_bytes(&w, hs->vote, sizeof hs->vote);
-    journal_write(h, &w);
-    h->hard = *hs;
-}
-
-static void write_entries(struct host *h, const struct raft_persist *p)
-{
-    if (p->reset_to) {
-        struct mu__writer w = record(KIND_RESET);
-        mu__write_u64be(&w, p->reset_to);
-        journal_write(h, &w);
-        log_truncate(h, 0);
-    }
-    for (size_t i = 0; i < p->n; i++) {
-        const struct raft_entry *e = &p->entries[i];
-        struct mu__writer w = record(KIND_ENTRY);
-        mu__write_u64be(&w, e->index);
-        mu__write_u64be(&w, e->term);
-        mu__write_u8(&w, (uint8_t)e->type);
-        mu__write_bytes(&w, e->data, e->len);
-        journal_write(h, &w);
-        log_append(h, e);
-    }
-}
-
-static void write_snapshot(struct host *h, const struct host_snapshot *s)
-{
-    struct mu__writer w = record(KIND_SNAPSHOT);
-    mu__write_u64be(&w, s->index);
-    mu__write_u64be(&w, s->term);
-    mu__write_u64be(&w, s->configuration_index);
-    mu__write_u32be(&w, (uint32_t)s->configuration_len);
-    mu__write_bytes(&w, s->configuration, s->configuration_len);
-    mu__write_bytes(&w, s->data, s->len);
-    journal_write(h, &w);
-}
-
-static void write_first(struct host *h, raft_index first)
-{
-    struct mu__writer w = record(KIND_FIRST);
-    mu__write_u64be(&w, first);
-    journal_write(h, &w);
-    log_drop_before(h, first);
-    h->log_first = first;
-}
-
-static void replay_snapshot(struct host *h, struct mu__reader *r)
-{
-    struct host_snapshot s = {.index = mu__read_u64be(r)};
-    s.term = mu__read_u64be(r);
-    s.configuration_index = mu__read_u64be(r);
-    s.configuration_len = mu__read_u32be(r);
-    s.configuration = copy_bytes(mu__read_bytes(r, s.configuration_len), s.configuration_len);
-    s.len = mu__reader_left(r);
-    s.data = copy_bytes(mu__read_bytes(r, s.len), s.len);
-    snapshot_take(h, s);
-}
-
-static void replay_record(struct host *h, struct mu__reader *r)
-{
-    struct raft_entry e;
-    const uint8_t *vote;
-    switch (mu__read_u8(r)) {
-    case KIND_HARD:
-        h->hard.term = mu__read_u64be(r);
-        vote = mu__read_bytes(r, sizeof h->hard.vote);
-        memcpy(h->hard.vote, vote, sizeof h->hard.vote);
-        break;
-    case KIND_RESET:
-        log_truncate(h, 0);
-        break;
-    case KIND_ENTRY:
-        e.index = mu__read_u64be(r);
-        e.term = mu__read_u64be(r);
-        e.type = (enum raft_entry_type)mu__read_u8(r);
-        e.len = mu__reader_left(r);
-        e.data = mu__read_bytes(r, e.len);
-        log_append(h, &e);
-        break;
-    case KIND_SNAPSHOT:
-        replay_snapshot(h, r);
-        break;
-    case KIND_FIRST:
-        log_drop_before(h, mu__read_u64be(r));
-        break;
-    default:
-        sim_fail(h->w, "unknown record");
-    }
-}
-
-/* Reads the journal up to the first record that is not whole, and cuts it there. */
-static void replay(struct host *h)
-{
-    struct mu__reader r = mu__reader(h->journal.bytes, h->journal.len);
-    size_t valid = 0;
-    while (mu__reader_left(&r) > 0) {
-        size_t len = mu__read_u32be(&r);
-        uint64_t hash = mu__read_u64be(&r);
-        const uint8_t *p = len ? mu__read_bytes(&r, len) : NULL;
-        if (!p || r.failed || sim_fnv(1, p, len) != hash) {
-            break;
-        }
-        struct mu__reader payload = mu__reader(p, len);
-        replay_record(h, &payload);
-        valid = r.pos;
-    }
-    h->journal.len = h->journal.synced = valid;
-}
-
-static void forget_disk_view(struct host *h)
-{
-    log_truncate(h, 0);
-    snapshot_free(&h->snapshots[0]);
-    snapshot_free(&h->snapshots[1]);
-    h->hard = (struct raft_hard_state){.term = 0};
 }
 
 /* --- Group commit: one sync for all that was written while the last one ran --- */
@@ -403,14 +186,13 @@ static void take_snapshot(struct host *h)
     struct host_snapshot s = {.index = meta.index,
                               .term = meta.term,
                               .configuration_index = meta.configuration_index,
-                              .configuration =
-                                  copy_bytes(meta.configuration, meta.configuration_len),
+                              .configuration = sim_copy(meta.configuration, meta.configuration_len),
                               .configuration_len = meta.configuration_len,
-                              .data = copy_bytes(state.data, state.len),
+                              .data = sim_copy(state.data, state.len),
                               .len = state.len};
     mu__writer_fini(&state);
-    write_snapshot(h, &s);
-    snapshot_take(h, s);
+    disk_write_snapshot(h, &s);
+    disk_snapshot_take(h, s);
     h->is_snapshotting = true;
     struct world_event *e = after(h, 100 * MU_USEC, on_snapshot_synced, NULL, 0);
     e->a = s.index;
@@ -433,7 +215,7 @@ static void on_installed(struct world *w, struct world_event *e)
     CHECK(w, ok && h->applied == h->installing.index);
     CHECK(w,
           h->applied <= h->checks->n && h->checks->entries[h->applied - 1].state == h->state_hash);
-    snapshot_take(h, h->installing);
+    disk_snapshot_take(h, h->installing);
     h->installing = (struct host_snapshot){.index = 0};
     raft_snapshot_written(h->r, host_now(h), e->a, true);
     host_drain(h);
@@ -454,7 +236,7 @@ static void receive_chunk(struct host *h, const struct raft_snapshot_write *c)
         h->incoming_len = 0;
     }
     CHECK(h->w, c->offset == h->incoming_len);
-    h->incoming = room(h->incoming, &h->incoming_cap, h->incoming_len + c->len + 1, 1);
+    h->incoming = sim_room(h->incoming, &h->incoming_cap, h->incoming_len + c->len + 1, 1);
     if (c->len) {
         memcpy(h->incoming + h->incoming_len, c->data, c->len);
     }
@@ -466,16 +248,16 @@ static void receive_chunk(struct host *h, const struct raft_snapshot_write *c)
         e->b = !bad;
         return;
     }
-    snapshot_free(&h->installing);
+    disk_snapshot_free(&h->installing);
     h->installing = (struct host_snapshot){
         .index = c->meta.index,
         .term = c->meta.term,
         .configuration_index = c->meta.configuration_index,
-        .configuration = copy_bytes(c->meta.configuration, c->meta.configuration_len),
+        .configuration = sim_copy(c->meta.configuration, c->meta.configuration_len),
         .configuration_len = c->meta.configuration_len,
-        .data = copy_bytes(h->incoming, h->incoming_len),
+        .data = sim_copy(h->incoming, h->incoming_len),
         .len = h->incoming_len};
-    write_snapshot(h, &h->installing);
+    disk_write_snapshot(h, &h->installing);
     struct world_event *e = after(h, 100 * MU_USEC, on_installed, NULL, 0);
     e->a = c->id;
     e->b = h->journal.len;
@@ -491,7 +273,7 @@ static void load_entries(struct host *h, const struct raft_load *l)
         const struct host_entry *e = &h->log[i];
         if (e->index >= l->first && e->index <= l->last &&
             (n == 0 || bytes + e->len <= l->bytes_max)) {
-            found[n++] = as_entry(e);
+            found[n++] = disk_entry(e);
             bytes += e->len;
         } else if (n > 0) {
             break;
@@ -571,11 +353,11 @@ static void persist(struct host *h, const struct raft_persist *p)
 {
     bool hard_first = world_chance(&h->w->disk_prng, 500000); /* their order is free */
     if (p->hard && hard_first) {
-        write_hard(h, p->hard);
+        disk_write_hard(h, p->hard);
     }
-    write_entries(h, p);
+    disk_write_entries(h, p);
     if (p->hard && !hard_first) {
-        write_hard(h, p->hard);
+        disk_write_hard(h, p->hard);
     }
     h->written_id = p->id;
     start_sync(h);
@@ -623,7 +405,7 @@ static void perform(struct host *h, const struct raft_update *u)
         receive_chunk(h, u->snapshot);
     }
     if (u->log_first > h->log_first) {
-        write_first(h, u->log_first);
+        disk_write_first(h, u->log_first);
     }
     if (h->applied > raft_applied_index(h->r)) {
         raft_applied(h->r, host_now(h), h->applied);
@@ -675,76 +457,11 @@ void host_drain(struct host *h)
 
 /* --- Life --- */
 
-static void describe_change(const struct raft_trace *ev, char *buf, size_t size)
-{
-    static const char *const roles[] = {"follower", "pre-candidate", "candidate", "leader"};
-    static const char *const states[] = {"probes", "replicates to", "needs a snapshot for"};
-    switch (ev->type) {
-    case RAFT_TRACE_ROLE:
-        snprintf(buf, size, "is %s: %s", roles[ev->a], ev->text);
-        break;
-    case RAFT_TRACE_TERM:
-        snprintf(buf, size, "enters the term");
-        break;
-    case RAFT_TRACE_VOTE:
-        snprintf(buf, size, "%s %s's %s", ev->a ? "grants" : "refuses", ev->peer,
-                 ev->b ? "pre-vote" : "vote");
-        break;
-    case RAFT_TRACE_LEADER:
-        snprintf(buf, size, ev->peer[0] ? "knows leader %s" : "knows no leader", ev->peer);
-        break;
-    case RAFT_TRACE_CONFIG:
-        snprintf(buf, size, "uses configuration %" PRIu64 " of %" PRIu64 " servers", ev->a, ev->b);
-        break;
-    case RAFT_TRACE_TRANSFER:
-        snprintf(buf, size, "%s %s",
-                 ev->a == 0   ? "ends the hand-over to"
-                 : ev->a == 1 ? "hands over to"
-                              : "asks to campaign:",
-                 ev->peer);
-        break;
-    case RAFT_TRACE_PEER:
-        snprintf(buf, size, "%s %s from %" PRIu64, states[ev->a], ev->peer, ev->b);
-        break;
-    default:
-        break;
-    }
-}
-
-static void describe_log(const struct raft_trace *ev, char *buf, size_t size)
-{
-    switch (ev->type) {
-    case RAFT_TRACE_APPEND:
-        snprintf(buf, size, "appends %" PRIu64 " to %" PRIu64, ev->a, ev->b);
-        break;
-    case RAFT_TRACE_TRUNCATE:
-        snprintf(buf, size, "drops %" PRIu64 " and later", ev->a);
-        break;
-    case RAFT_TRACE_REFUSE:
-        snprintf(buf, size, "refuses entries after %" PRIu64 " of %s, hints at %" PRIu64, ev->a,
-                 ev->peer, ev->b);
-        break;
-    case RAFT_TRACE_COMMIT:
-        snprintf(buf, size, "commits %" PRIu64, ev->a);
-        break;
-    case RAFT_TRACE_SNAPSHOT_SEND:
-        snprintf(buf, size, "sends snapshot %" PRIu64 " at %" PRIu64 " to %s", ev->a, ev->b,
-                 ev->peer);
-        break;
-    case RAFT_TRACE_SNAPSHOT_INSTALL:
-        snprintf(buf, size, "installs snapshot %" PRIu64, ev->a);
-        break;
-    default:
-        break;
-    }
-}
-
 static void on_trace(void *user, const struct raft_trace *ev)
 {
     struct host *h = user;
-    char what[128] = "";
-    describe_change(ev, what, sizeof what);
-    describe_log(ev, what, sizeof what);
+    char what[128];
+    sim_describe(ev, what, sizeof what);
     world_trace(h->w, "%s term %" PRIu64 " > %s", h->id, ev->term, what);
     if (ev->type == RAFT_TRACE_VOTE && ev->a && !ev->b) {
         sim_voted(h);
@@ -773,8 +490,8 @@ void host_start(struct host *h)
     cfg.seed = h->w->seed * 31 + h->i + h->generation * 1009;
     cfg.user = h;
     cfg.trace = on_trace;
-    forget_disk_view(h);
-    replay(h);
+    disk_forget(h);
+    disk_replay(h);
     h->applied = h->state_hash = h->value = 0;
     h->written_id = h->log_first = 0;
     h->is_held = h->is_syncing = h->is_snapshotting = h->was_leader = h->is_full = false;
@@ -794,7 +511,7 @@ void host_start(struct host *h)
         CHECK(h->w, rc == RAFT_OK && state_restore(h, s->data, s->len));
     }
     for (size_t i = 0; i < h->n_log; i++) {
-        const struct raft_entry e = as_entry(&h->log[i]);
+        const struct raft_entry e = disk_entry(&h->log[i]);
         rc = raft_restore_entries(h->r, &e, 1);
         CHECK(h->w, rc == RAFT_OK);
     }
@@ -822,15 +539,15 @@ void host_crash(struct host *h)
     h->generation++;
     h->n_writes = h->n_reads = 0;
     h->incoming_len = 0;
-    snapshot_free(&h->installing);
+    disk_snapshot_free(&h->installing);
     world_disk_crash(h->w, &h->journal);
 }
 
 void host_fini(struct host *h)
 {
     end_life(h);
-    forget_disk_view(h);
-    snapshot_free(&h->installing);
+    disk_forget(h);
+    disk_snapshot_free(&h->installing);
     world_disk_fini(&h->journal);
     free(h->log);
     free(h->incoming);
@@ -867,7 +584,7 @@ void host_propose(struct host *h, unsigned n, size_t bytes)
     if (raft_propose(h->r, host_now(h), items, n, &first) != RAFT_OK) {
         return;
     }
-    h->writes = room(h->writes, &h->cap_writes, h->n_writes + n, sizeof *h->writes);
+    h->writes = sim_room(h->writes, &h->cap_writes, h->n_writes + n, sizeof *h->writes);
     for (unsigned i = 0; i < n; i++) {
         h->writes[h->n_writes++] = (struct host_write){
             .index = first + i, .floor = floor, .term = raft_current_term(h->r)};
@@ -881,7 +598,7 @@ void host_read(struct host *h, uint64_t id)
     if (raft_read(h->r, host_now(h), id) != RAFT_OK) {
         return;
     }
-    h->reads = room(h->reads, &h->cap_reads, h->n_reads + 1, sizeof *h->reads);
+    h->reads = sim_room(h->reads, &h->cap_reads, h->n_reads + 1, sizeof *h->reads);
     h->reads[h->n_reads++] = (struct host_read){.id = id, .floor = floor};
     host_drain(h);
 }

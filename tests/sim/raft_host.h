@@ -130,6 +130,23 @@ void host_read(struct host *h, uint64_t id);
 void host_check_lease(struct host *h);
 struct host *host_of(struct world *w, unsigned i);
 
+/* raft_disk.c */
+void *sim_room(void *items, size_t *cap, size_t need, size_t size); /* grows an array, or aborts */
+uint8_t *sim_copy(const void *p, size_t len);
+struct raft_entry disk_entry(const struct host_entry *e); /* lends the data */
+void disk_snapshot_free(struct host_snapshot *s);
+void disk_snapshot_take(struct host *h, struct host_snapshot s); /* the newest from now on */
+void disk_write_hard(struct host *h, const struct raft_hard_state *hs);
+void disk_write_entries(struct host *h, const struct raft_persist *p);
+void disk_write_snapshot(struct host *h, const struct host_snapshot *s);
+void disk_write_first(struct host *h, raft_index first);
+void disk_replay(
+    struct host *h); /* up to the first record that is not whole; cuts the journal there */
+void disk_forget(struct host *h); /* the view, not the journal */
+
+/* raft_describe.c */
+void sim_describe(const struct raft_trace *ev, char *buf, size_t size);
+
 /* raft_checks.c */
 void checks_fini(struct checks *c);
 void checks_applied(struct world *w, struct checks *c, const struct host *h,
