@@ -1,9 +1,13 @@
 /* bootstrap.c - the first configuration of a new cluster (bootstrap, bootstrap_expect).
  *
- * A server without a configuration waits until gossip shows as many servers as it expects. It then asks each of the
- * others for its peers: if one has some, there is a cluster already, and its leader will add us. Only when all say that
- * they have none does it write a configuration of them all; each does the same, with the same servers in the same
- * order, so it does not matter who is first. */
+ * A server without a configuration waits until gossip shows as many servers as it expects. The first of them, in the order of
+ * their IDs, then asks each of the others for its peers: if one has some, there is a cluster already, and its leader
+ * will add us. Only when all say that they have none does it write a configuration of those that it asked; the others
+ * learn of it when it asks for their votes. One writer is safer than many: if more servers than expected start at once,
+ * two of them that had not seen the same ones would begin two clusters.
+ *
+ * With `bootstrap` (and an expected number of 1) the configuration is this server alone, whatever others there are, as
+ * long as none of them has a cluster. */
 #include "server.h"
 
 #include "base/log.h"
@@ -14,6 +18,7 @@
 
 #define MODULE      "agent.server"
 #define SERVERS_MAX RAFT_SERVERS_MAX
+#define RETRY_S     1 /* after a server did not answer */
 
 struct candidates {
     struct member_server servers[SERVERS_MAX];
@@ -26,7 +31,18 @@ static int by_id(const void *x, const void *y)
     return mu__str_cmp(a->id, b->id);
 }
 
-/* The alive servers that expect as many as we do; false if one expects another number. */
+static uint64_t expected(const struct server *s)
+{
+    return (uint64_t)s->config->bootstrap_expect;
+}
+
+/* One that expects no number is to be told (Consul's rule); with one that expects another, who is right? */
+static bool agrees(const struct server *s, const struct member_server *m)
+{
+    return expected(s) == 1 || m->expect == 0 || m->expect == expected(s);
+}
+
+/* The alive servers, by ID; false if one expects another number. */
 static bool gather(const struct server *s, struct candidates *out)
 {
     size_t at = 0;
@@ -37,7 +53,7 @@ static bool gather(const struct server *s, struct candidates *out)
             out->len == SERVERS_MAX) {
             continue;
         }
-        if (server.expect != (uint64_t)s->config->bootstrap_expect) {
+        if (!agrees(s, &server)) {
             log_error(MODULE, "Member %.*s has a conflicting expect value. All nodes should expect the same number",
                       (int)server.name.len, server.name.p);
             return false;
@@ -48,29 +64,24 @@ static bool gather(const struct server *s, struct candidates *out)
     return true;
 }
 
-static void bootstrap(struct server *s, const struct candidates *all)
+/* Is it this server that writes the configuration? */
+static bool is_ours_to_write(const struct server *s, const struct candidates *all)
 {
-    struct raft_server servers[SERVERS_MAX];
     for (size_t i = 0; i < all->len; i++) {
-        if (!server__as_raft_server(&all->servers[i], &servers[i])) {
-            log_error(MODULE, "cannot bootstrap: the node ID of %.*s is not one", (int)all->servers[i].name.len,
-                      all->servers[i].name.p);
-            return;
+        bool is_self = mu__str_eq(all->servers[i].id, s->node_id);
+        if (is_self || (expected(s) > 1 && all->servers[i].expect == expected(s))) {
+            return is_self;
         }
     }
-    int rc = raft_node_bootstrap(s->raft, servers, all->len);
-    if (rc != RAFT_OK) {
-        log_error(MODULE, "failed to bootstrap the cluster: %s", raft_node_strerror(rc));
-        return;
-    }
-    log_info(MODULE, "bootstrapped a new cluster of %zu servers", all->len);
-    server__publish_view(s);
+    return false;
 }
 
 /* ---- Asking the others ---- */
 
 struct inquiry {
     struct server *server;
+    struct raft_server servers[SERVERS_MAX]; /* the configuration, if nobody has one yet */
+    size_t len;
     size_t pending;
     bool has_cluster, failed;
 };
@@ -82,16 +93,44 @@ struct inquiry_call { /* one question; made on the core, asked on front 0, answe
     bool failed, has_peers;
 };
 
+static void bootstrap(struct server *s, const struct inquiry *q)
+{
+    int rc = raft_node_bootstrap(s->raft, q->servers, q->len);
+    if (rc != RAFT_OK) {
+        log_error(MODULE, "failed to bootstrap the cluster: %s", raft_node_strerror(rc));
+        return;
+    }
+    log_info(MODULE, "bootstrapped a new cluster: servers=%zu", q->len);
+    server__publish_view(s);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    server__bootstrap_check(arg);
+}
+
+static void retry_soon(struct server *s)
+{
+    struct timeval delay = {.tv_sec = RETRY_S};
+    if (!s->bootstrap_timer && !(s->bootstrap_timer = evtimer_new(loop_base(s->core), on_retry, s))) {
+        abort();
+    }
+    evtimer_add(s->bootstrap_timer, &delay);
+}
+
 static void conclude(struct inquiry *q)
 {
     struct server *s = q->server;
-    struct candidates all;
     s->bootstrap_asked = false;
-    if (!q->failed && !q->has_cluster && !raft_node_is_bootstrapped(s->raft) && gather(s, &all) &&
-        all.len >= (size_t)s->config->bootstrap_expect) {
-        bootstrap(s, &all);
-    } else if (q->has_cluster) {
+    if (q->has_cluster) {
         log_info(MODULE, "the other servers have a cluster already, waiting to be added to it");
+    } else if (q->failed) {
+        log_warn(MODULE, "cannot bootstrap yet, a server did not say whether it has a cluster");
+        retry_soon(s);
+    } else if (!raft_node_is_bootstrapped(s->raft)) {
+        bootstrap(s, q);
     }
     free(q);
 }
@@ -134,6 +173,31 @@ static void ask(void *arg)
     }
 }
 
+static void ask_one(struct inquiry *q, const struct member_server *m)
+{
+    struct inquiry_call *c = calloc(1, sizeof *c);
+    if (!c) {
+        abort();
+    }
+    c->inquiry = q;
+    c->port = m->port;
+    snprintf(c->name, sizeof c->name, "%.*s", (int)m->name.len, m->name.p);
+    snprintf(c->host, sizeof c->host, "%.*s", (int)m->address.len, m->address.p);
+    q->pending++;
+    loop_post(q->server->fronts[0].loop, ask, c);
+}
+
+/* False after a message: one of them cannot be a peer. */
+static bool add_peer(struct inquiry *q, const struct member_server *m)
+{
+    if (!server__as_raft_server(m, &q->servers[q->len])) {
+        log_error(MODULE, "cannot bootstrap: the node ID of %.*s is not one", (int)m->name.len, m->name.p);
+        return false;
+    }
+    q->len++;
+    return true;
+}
+
 static void inquire(struct server *s, const struct candidates *all)
 {
     struct inquiry *q = calloc(1, sizeof *q);
@@ -141,23 +205,19 @@ static void inquire(struct server *s, const struct candidates *all)
         abort();
     }
     q->server = s;
-    q->pending = 1; /* ours, so that it does not end before all have been asked */
-    s->bootstrap_asked = true;
     for (size_t i = 0; i < all->len; i++) {
-        const struct member_server *m = &all->servers[i];
-        if (mu__str_eq(m->id, s->node_id)) {
-            continue;
+        bool is_self = mu__str_eq(all->servers[i].id, s->node_id);
+        if ((is_self || expected(s) > 1) && !add_peer(q, &all->servers[i])) {
+            free(q);
+            return;
         }
-        struct inquiry_call *c = calloc(1, sizeof *c);
-        if (!c) {
-            abort();
+    }
+    s->bootstrap_asked = true;
+    q->pending = 1; /* ours, so that it does not end before all have been asked */
+    for (size_t i = 0; i < all->len; i++) {
+        if (!mu__str_eq(all->servers[i].id, s->node_id)) {
+            ask_one(q, &all->servers[i]);
         }
-        c->inquiry = q;
-        c->port = m->port;
-        snprintf(c->name, sizeof c->name, "%.*s", (int)m->name.len, m->name.p);
-        snprintf(c->host, sizeof c->host, "%.*s", (int)m->address.len, m->address.p);
-        q->pending++;
-        loop_post(s->fronts[0].loop, ask, c);
     }
     if (--q->pending == 0) {
         conclude(q);
@@ -167,8 +227,8 @@ static void inquire(struct server *s, const struct candidates *all)
 void server__bootstrap_check(struct server *s)
 {
     struct candidates all;
-    if (s->config->bootstrap_expect == 0 || s->bootstrap_asked || raft_node_is_bootstrapped(s->raft) || !gather(s, &all) ||
-        all.len < (size_t)s->config->bootstrap_expect) {
+    if (expected(s) == 0 || s->bootstrap_asked || raft_node_is_bootstrapped(s->raft) || !gather(s, &all) ||
+        all.len < expected(s) || !is_ours_to_write(s, &all)) {
         return;
     }
     log_info(MODULE, "found expected number of peers, attempting bootstrap: peers=%zu", all.len);

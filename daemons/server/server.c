@@ -123,13 +123,12 @@ bool server_add_fronts(struct server *s, size_t n)
 
 void server_stop(struct server *s)
 {
-    if (s->reconcile_timer) {
-        event_free(s->reconcile_timer);
-        s->reconcile_timer = NULL;
-    }
-    if (s->contact_timer) {
-        event_free(s->contact_timer);
-        s->contact_timer = NULL;
+    struct event **timers[] = {&s->reconcile_timer, &s->contact_timer, &s->bootstrap_timer};
+    for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
+        if (*timers[i]) {
+            event_free(*timers[i]);
+            *timers[i] = NULL;
+        }
     }
     raft_node_destroy(s->raft);
     s->raft = NULL;

@@ -57,7 +57,7 @@ struct server {
     struct server_front *fronts;
     size_t nfronts;
     struct mu_str node_id; /* UUID of this node, which is its name in Raft; ends with a zero */
-    struct event *reconcile_timer, *contact_timer;
+    struct event *reconcile_timer, *contact_timer, *bootstrap_timer;
     uint64_t leader_since_ns;     /* 0: not the leader */
     bool bootstrap_asked;         /* peers are being asked whether they have a cluster already */
     bool leaving;
