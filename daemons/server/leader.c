@@ -15,6 +15,7 @@
 #define OUTPUT_ALIVE       "Agent alive and reachable"
 #define OUTPUT_FAILED      "Agent not live or unreachable"
 #define RECONCILE_INTERVAL 60  /* seconds */
+#define RETRY_INTERVAL     1   /* while Raft is busy with another change of its configuration */
 #define FORGET_AFTER_NS    (60 * MU_SEC) /* a new leader gives gossip so long to find a node of the catalog */
 
 static bool is_self(const struct server *s, const struct agent_member *m)
@@ -97,6 +98,28 @@ static bool service_stands(const struct server *s, const struct agent_member *m,
     return true;
 }
 
+static void mark_critical(struct server *s, const struct agent_member *m)
+{
+    struct catalog_check check = serf_check(m, false);
+    struct catalog_register_request request = {.datacenter = s->config->datacenter,
+                                               .node = m->name,
+                                               .id = member_tag(m, "id"),
+                                               .address = m->addr,
+                                               .check = &check,
+                                               .skip_node_update = true};
+    server__propose(s, CATALOG_ENTRY_REGISTER, CATALOG_REGISTER_REQUEST, &request);
+}
+
+/* Gossip lets nobody take the name of a node that lives elsewhere: who is alive there with another ID lost its folder. The
+ * catalog gives a name away once its holder is critical. */
+static void release_name(struct server *s, const struct catalog_node *holder, const struct agent_member *m)
+{
+    if (holder && holder->id.len && !mu__str_ieq(holder->id, member_tag(m, "id")) && !check_stands(s, m, false)) {
+        log_info(MODULE, "member has a new node ID, the old one gives way: member=%.*s", (int)m->name.len, m->name.p);
+        mark_critical(s, m);
+    }
+}
+
 static void register_alive(struct server *s, const struct agent_member *m)
 {
     struct server_service own;
@@ -110,6 +133,7 @@ static void register_alive(struct server *s, const struct agent_member *m)
         check_stands(s, m, true) && (!is_server || service_stands(s, m, &own.service))) {
         return;
     }
+    release_name(s, node, m);
     log_info(MODULE, "member joined, marking health alive: member=%.*s", (int)m->name.len, m->name.p);
     struct catalog_check check = serf_check(m, true);
     struct catalog_register_request request = {.datacenter = s->config->datacenter,
@@ -132,14 +156,7 @@ static void register_failed(struct server *s, const struct agent_member *m)
         return;
     }
     log_info(MODULE, "member failed, marking health critical: member=%.*s", (int)m->name.len, m->name.p);
-    struct catalog_check check = serf_check(m, false);
-    struct catalog_register_request request = {.datacenter = s->config->datacenter,
-                                               .node = m->name,
-                                               .id = member_tag(m, "id"),
-                                               .address = m->addr,
-                                               .check = &check,
-                                               .skip_node_update = true};
-    server__propose(s, CATALOG_ENTRY_REGISTER, CATALOG_REGISTER_REQUEST, &request);
+    mark_critical(s, m);
 }
 
 static void deregister(struct server *s, struct mu_str name, const char *why)
@@ -161,15 +178,53 @@ static const struct raft_server *find_peer(const struct raft_configuration *c, s
     return NULL;
 }
 
+static void schedule(struct server *s, int seconds)
+{
+    struct event *timer = s->reconcile_timer; /* NULL when we are about to end */
+    if (timer && event_add(timer, &(struct timeval){.tv_sec = seconds}) != 0) {
+        abort();
+    }
+}
+
+/* Changes are made one at a time, and only once a leader has committed something: what came too early is tried again. */
+static void changed_raft(struct server *s, int rc)
+{
+    if (rc == RAFT_EBUSY) {
+        schedule(s, RETRY_INTERVAL);
+    }
+}
+
 /* A server that lost its folder comes back with another ID at the same address: the old one will not return. Removes it;
- * true if there was one. The change of the configuration starts the next round (server__configuration_changed). */
+ * true if there was one. */
 static bool evict_predecessor(struct server *s, const struct raft_configuration *c, const struct raft_server *new)
 {
     for (size_t i = 0; i < c->n; i++) {
         if (strcmp(c->servers[i].address, new->address) == 0 && strcmp(c->servers[i].id, new->id) != 0) {
+            if (strcmp(c->servers[i].id, s->node_id.p) == 0) {
+                log_error(MODULE, "another server says that it is at our address %s, not adding it to Raft", new->address);
+                return true;
+            }
             int rc = raft_node_remove_server(s->raft, c->servers[i].id, NULL, NULL);
             log_info(MODULE, "removing the former server at %s from Raft%s%s", new->address, rc ? ": " : "",
                      rc ? raft_node_strerror(rc) : "");
+            changed_raft(s, rc);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each of two servers in bootstrap mode has begun a cluster of its own: to take one into the other would undo what it
+ * has promised its clients. Consul refuses this, too. */
+static bool is_second_bootstrap(const struct server *s, const struct member_server *new)
+{
+    size_t at = 0;
+    for (const struct agent_member *m; new->expect == 1 && (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
+        struct member_server other;
+        if (!mu__str_eq(m->name, new->name) && m->status != MEMBER_LEFT &&
+            member_as_server(m, s->config->datacenter, &other) && other.expect == 1) {
+            log_error(MODULE, "%.*s and %.*s are both in bootstrap mode. Only one node should be in bootstrap mode, not "
+                      "adding Raft peer.", (int)new->name.len, new->name.p, (int)m->name.len, m->name.p);
             return true;
         }
     }
@@ -188,12 +243,13 @@ static void join_raft(struct server *s, const struct member_server *server)
     if (peer && peer->kind == RAFT_VOTER && strcmp(peer->address, add.address) == 0) {
         return;
     }
-    if (evict_predecessor(s, st.configuration, &add)) {
+    if (is_second_bootstrap(s, server) || evict_predecessor(s, st.configuration, &add)) {
         return;
     }
     int rc = raft_node_add_server(s->raft, &add, NULL, NULL);
     log_info(MODULE, "adding a server to Raft: server=%.*s address=%s%s%s", (int)server->name.len, server->name.p,
              add.address, rc ? " error=" : "", rc ? raft_node_strerror(rc) : "");
+    changed_raft(s, rc);
 }
 
 static void part_raft(struct server *s, const struct agent_member *m)
@@ -207,6 +263,7 @@ static void part_raft(struct server *s, const struct agent_member *m)
     int rc = raft_node_remove_server(s->raft, peer->id, NULL, NULL);
     log_info(MODULE, "removing a server from Raft: server=%.*s%s%s", (int)m->name.len, m->name.p, rc ? " error=" : "",
              rc ? raft_node_strerror(rc) : "");
+    changed_raft(s, rc);
 }
 
 /* ---- Events and rounds ---- */
@@ -284,6 +341,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct server *s = arg;
     (void)fd;
     (void)what;
+    schedule(s, RECONCILE_INTERVAL);
     if (raft_node_is_leader(s->raft)) {
         reconcile_all(s);
     }
@@ -292,11 +350,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 void server__reconcile_start(struct server *s)
 {
-    struct timeval interval = {.tv_sec = RECONCILE_INTERVAL};
-    s->reconcile_timer = event_new(loop_base(s->core), -1, EV_PERSIST, on_timer, s);
-    if (!s->reconcile_timer || event_add(s->reconcile_timer, &interval) != 0) {
+    s->reconcile_timer = evtimer_new(loop_base(s->core), on_timer, s);
+    if (!s->reconcile_timer) {
         abort();
     }
+    schedule(s, RECONCILE_INTERVAL);
 }
 
 void server__configuration_changed(struct server *s)
