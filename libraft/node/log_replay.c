@@ -172,8 +172,8 @@ static int replay_header(struct replay *p, size_t ordinal, const struct segment_
 static int replay_records(struct replay *p)
 {
     struct record r;
-    while (p->at < p->len && raft_node__record_decode(p->data + p->at, p->len - (size_t)p->at,
-                                                      p->salt, p->at, &r)) {
+    while (p->at < p->len &&
+           raft_node__record_decode(p->data + p->at, p->len - (size_t)p->at, p->salt, p->at, &r)) {
         int rc = replay_record(p, &r);
         if (rc == 0 && p->visitor && p->visitor->record) {
             rc = p->visitor->record(p->visitor->user, p->path, p->at, &r);
@@ -205,8 +205,7 @@ static int replay_to_tail(struct replay *p, struct log_tail *tail)
             return rc;
         }
         size_t used;
-        tail->kind =
-            raft_node__segment_judge_tail(p->data, p->len, p->salt, (size_t)p->at, &used);
+        tail->kind = raft_node__segment_judge_tail(p->data, p->len, p->salt, (size_t)p->at, &used);
         tail->end = p->at;
         tail->used = used;
         tail->size = p->len;

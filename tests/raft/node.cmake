@@ -5,6 +5,7 @@ endif()
 pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent)
 set(node_inside ${PROJECT_SOURCE_DIR}/libraft/node)
 muster_test(test_node_log SOURCES test_node_log.c LIBS muster-raft-node INCLUDES ${node_inside})
+muster_test(test_node_scan SOURCES test_node_scan.c LIBS muster-raft-node INCLUDES ${node_inside})
 muster_test(test_node_snapshot SOURCES test_node_snapshot.c LIBS muster-raft-node INCLUDES ${node_inside})
 muster_test(test_node_disk SOURCES test_node_disk.c LIBS muster-raft-node PkgConfig::EVENT Threads::Threads
   INCLUDES ${node_inside} LABELS unit threads)

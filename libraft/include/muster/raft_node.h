@@ -268,6 +268,85 @@ struct raft_node_status {
 };
 MU_API void raft_node_status(const struct raft_node *n, struct raft_node_status *out);
 
+/* --- Looking into a folder ---
+ *
+ * These open files for reading only, take no lock and repair nothing, so they may be used beside a
+ * running node; what it wrote last may then be missing. Any thread; no node is needed. Memory comes
+ * from the allocator (NULL: malloc), at most a log file and 32 bytes an entry at once. */
+
+enum raft_node_record_kind {
+    RAFT_NODE_RECORD_ENTRY = 1,
+    RAFT_NODE_RECORD_HARD_STATE = 2, /* data is the id of whom the vote went to, or empty */
+    RAFT_NODE_RECORD_CUT = 3,        /* all entries after index, whose term this is, are void */
+    RAFT_NODE_RECORD_RESET = 4 /* all entries are void; the log goes on after index, whose term this
+                                * is (0: unknown), because of a snapshot */
+};
+
+/* One record of the log, in the order of writing; all pointers are lent for the call. */
+struct raft_node_record {
+    const char *path; /* of its file */
+    uint64_t offset;  /* in it */
+    enum raft_node_record_kind kind;
+    enum raft_entry_type type; /* entry; as it stands in the file, perhaps none that is known */
+    raft_index index;          /* 0: hard state */
+    raft_term term;
+    const void *data;
+    size_t len;
+};
+
+/* How the log stands after all its records. */
+struct raft_node_log_info {
+    size_t files;
+    raft_index first_index; /* last_index + 1 when there is no entry */
+    raft_index last_index;
+    struct raft_hard_state hard;
+    char last_file[32];  /* its name in the folder; "" when there is none */
+    uint64_t end_offset; /* where its records end */
+    uint64_t
+        torn_bytes; /* of an unfinished write behind them, which the next start drops; 0: none */
+};
+
+/* Reads the whole log of dir and checks it as raft_node_create does: each record's checksums, that
+ * entries and terms follow each other, that no file is missing, that nothing durable is lost. Calls
+ * fn (may be NULL) for each record before *info (may be NULL) is set; a non-zero result ends the
+ * scan and is returned. Errors: RAFT_NODE_ECORRUPT (diag, which may be NULL, names file, offset and
+ * what to do; fn has had all records before it), RAFT_NODE_EIO (also when a running node deletes a
+ * file that is about to be read), RAFT_ENOMEM, RAFT_EINVAL (the path is too long). */
+typedef int (*raft_node_record_fn)(void *user, const struct raft_node_record *r);
+MU_API MU_MUST_USE int raft_node_log_scan(const char *dir, const struct mu_allocator *allocator,
+                                          raft_node_record_fn fn, void *user,
+                                          struct raft_node_log_info *info,
+                                          struct raft_node_diag *diag);
+
+/* One snapshot file; all pointers are lent for the call. */
+struct raft_node_snapshot_info {
+    const char *path;
+    raft_index index; /* by its name */
+    int status;       /* RAFT_OK: every byte passed its checksum; otherwise RAFT_NODE_ECORRUPT */
+    const char *sentence; /* what is wrong, where, and what to do; "" when nothing is */
+    /* These are set when status is RAFT_OK. */
+    raft_term term;
+    raft_index configuration_index;
+    const void *configuration; /* for raft_configuration_decode */
+    size_t configuration_len;
+    uint64_t bytes;                  /* of what the state machine saved */
+    struct raft_node_reader *reader; /* gives them, from the first on: raft_node_snapshot_read */
+};
+
+/* Checks every snapshot of dir, newest first, and calls fn for each, good or bad; a non-zero result
+ * of fn ends the scan and is returned. Errors, after all were visited: RAFT_NODE_ECORRUPT (some are
+ * damaged; diag, which may be NULL, tells of the newest of them); at once: RAFT_NODE_EIO,
+ * RAFT_ENOMEM, RAFT_EINVAL (the path is too long). */
+typedef int (*raft_node_snapshot_fn)(void *user, const struct raft_node_snapshot_info *s);
+MU_API MU_MUST_USE int raft_node_snapshot_scan(const char *dir,
+                                               const struct mu_allocator *allocator,
+                                               raft_node_snapshot_fn fn, void *user,
+                                               struct raft_node_diag *diag);
+
+/* Whether a node has dir open, as far as the system tells (Linux: the locks in /proc; processes of
+ * other containers do not show there). */
+MU_API bool raft_node_is_in_use(const char *dir);
+
 #ifdef __cplusplus
 }
 #endif
