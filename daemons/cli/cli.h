@@ -33,6 +33,7 @@ int cmd_info(int argc, char **argv);
 int cmd_join(int argc, char **argv);
 int cmd_leave(int argc, char **argv);
 int cmd_force_leave(int argc, char **argv);
+int cmd_raft(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_catalog(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);
