@@ -268,6 +268,18 @@ static void part_raft(struct server *s, const struct agent_member *m)
 
 /* ---- Events and rounds ---- */
 
+/* Not ourselves: a leader that leaves is forgotten by the next one. */
+static void forget(struct server *s, const struct agent_member *m, const char *why)
+{
+    if (is_self(s, m)) {
+        return;
+    }
+    if (catalog_find_node(s->reader, m->name)) {
+        deregister(s, m->name, why);
+    }
+    part_raft(s, m);
+}
+
 static void reconcile(struct server *s, const struct agent_member *m)
 {
     struct member_server server;
@@ -283,12 +295,7 @@ static void reconcile(struct server *s, const struct agent_member *m)
         register_failed(s, m);
         break;
     case MEMBER_LEFT:
-        if (!is_self(s, m)) {
-            if (catalog_find_node(s->reader, m->name)) {
-                deregister(s, m->name, "left");
-            }
-            part_raft(s, m);
-        }
+        forget(s, m, "left");
         break;
     default: /* leaving: still there */
         break;
@@ -303,6 +310,15 @@ void server__reconcile_member(struct server *s, const struct agent_member *m)
     catalog_read_begin(s->reader);
     reconcile(s, m);
     catalog_read_end(s->reader);
+}
+
+void server__forget_member(struct server *s, const struct agent_member *m)
+{
+    if (raft_node_is_leader(s->raft)) {
+        catalog_read_begin(s->reader);
+        forget(s, m, "reaped");
+        catalog_read_end(s->reader);
+    }
 }
 
 /* Nodes that gossip made known to the catalog, and that gossip no longer knows: reaped while nobody led. */
@@ -322,6 +338,38 @@ static void forget_unknown(struct server *s)
     }
 }
 
+static bool is_member(const struct server *s, const char *id)
+{
+    size_t at = 0;
+    for (const struct agent_member *m; (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
+        if (mu__str_eq(member_tag(m, "id"), mu__cstr(id))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The same for peers; fewer than half of them at most, as the error may be ours: then the rest still outvotes us. */
+static void part_unknown(struct server *s)
+{
+    struct raft_node_status st;
+    const struct raft_server *unknown = NULL;
+    size_t n = 0;
+    raft_node_status(s->raft, &st);
+    for (size_t i = 0; i < st.configuration->n; i++) {
+        if (!is_member(s, st.configuration->servers[i].id)) {
+            unknown = &st.configuration->servers[i];
+            n++;
+        }
+    }
+    if (n == 0 || 2 * n >= st.configuration->n || loop_now_ns() - s->leader_since_ns < FORGET_AFTER_NS) {
+        return;
+    }
+    int rc = raft_node_remove_server(s->raft, unknown->id, NULL, NULL); /* then comes the next round, and the next peer */
+    log_info(MODULE, "removing a server from Raft that gossip does not know: id=%s%s%s", unknown->id, rc ? " error=" : "",
+             rc ? raft_node_strerror(rc) : "");
+}
+
 static void reconcile_all(struct server *s)
 {
     struct mu__arena arena;
@@ -332,6 +380,7 @@ static void reconcile_all(struct server *s)
         reconcile(s, members.items[i]);
     }
     forget_unknown(s);
+    part_unknown(s);
     catalog_read_end(s->reader);
     mu__arena_fini(&arena);
 }

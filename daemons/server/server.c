@@ -163,7 +163,8 @@ void server_member_changed(struct server *s, enum member_change change, const st
 {
     struct member_server server;
     if (change == MEMBER_REAPED) {
-        return; /* the next round finds a node that gossip no longer knows */
+        server__forget_member(s, m);
+        return;
     }
     server__reconcile_member(s, m);
     if (member_as_server(m, s->config->datacenter, &server)) {

@@ -114,6 +114,7 @@ void server__front_take_view(struct server_front *f, struct server_view *v);
 /* leader.c (core): turns gossip into catalog and Raft membership */
 void server__leadership(struct server *s, bool is_leader);
 void server__reconcile_member(struct server *s, const struct agent_member *m);
+void server__forget_member(struct server *s, const struct agent_member *m); /* gossip has */
 void server__reconcile_start(struct server *s);
 void server__configuration_changed(struct server *s);
 
