@@ -8,8 +8,10 @@
 
 #define MODULE "agent.server.fsm"
 
+/* The process ends, but not within this batch; what is left of it must not be applied, nor ever be saved. */
 static void die(struct server *s, const char *what, int code)
 {
+    s->broken = true;
     char sentence[512];
     snprintf(sentence, sizeof sentence, "%s: %s", what, catalog_strerror(code));
     log_error(MODULE, "%s", sentence);
@@ -45,14 +47,16 @@ static void apply(void *user, raft_index index, raft_term term, const void *data
     struct server *s = user;
     struct catalog_result r;
     (void)term;
-    int rc = catalog_apply(s->catalog, index, data, len, &r);
+    int rc = s->broken ? CATALOG_OK : catalog_apply(s->catalog, index, data, len, &r);
     if (rc == CATALOG_ENOMEM) {
         abort();
     }
     if (rc != CATALOG_OK) {
         /* Every server meets the same entry; one that does not understand it must not go on without it. */
         die(s, "an entry of the log cannot be applied, a newer release wrote it", rc);
-        return;
+    }
+    if (s->broken) {
+        r = (struct catalog_result){.kind = CATALOG_RESULT_ERROR, .error = mu__cstr("the server is out of order")};
     }
     if (result) {
         *result = keep_result(&r);
@@ -105,7 +109,7 @@ static void *snapshot_begin(void *user)
 {
     struct server *s = user;
     struct catalog_reader *r;
-    if (catalog_reader_create(s->catalog, &r) != CATALOG_OK) {
+    if (s->broken || catalog_reader_create(s->catalog, &r) != CATALOG_OK) {
         return NULL;
     }
     catalog_read_begin(r);

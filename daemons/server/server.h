@@ -60,7 +60,7 @@ struct server {
     struct event *reconcile_timer, *contact_timer, *bootstrap_timer;
     uint64_t leader_since_ns;     /* 0: not the leader */
     bool bootstrap_asked;         /* peers are being asked whether they have a cluster already */
-    bool leaving;
+    bool broken; /* an entry could not be applied: the catalog stays as it was before */
     /* Published for the fronts. */
     _Atomic uint64_t last_contact_at_ns; /* when the leader was last heard of; 0: never */
     _Atomic bool known_leader;
