@@ -20,6 +20,7 @@ import urllib.parse
 BIN = os.environ.get("MUSTER_BIN") or os.path.join(os.path.dirname(__file__), "..", "..", "build", "bin")
 # Sanitizers and a busy machine make everything slower; deadlines are generous, and no test asserts that something is fast.
 PATIENCE = float(os.environ.get("MUSTER_PATIENCE", "60"))
+LONG = os.environ.get("MUSTER_LONG", "") not in ("", "0")
 
 
 def wait_until(what, check, timeout=None, pause=0.05):
@@ -173,14 +174,25 @@ def dig(host, name, kind="A", tcp=False, edns=None, timeout=5.0, port=8600):
 # ---- Processes ----
 
 
+def find_consul():
+    """The real Consul that muster must get along with, or None."""
+    cached = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "muster-peers", "consul")
+    for path in (os.environ.get("MUSTER_CONSUL"), cached):
+        if path and os.access(path, os.X_OK):
+            return path
+    return None
+
+
 class Process:
     def __init__(self, cluster, name, argv, log):
         self.cluster, self.name, self.argv, self.log_path = cluster, name, argv, log
         self.popen = None
+        self.environment = {}
 
     def start(self):
         log = open(self.log_path, "ab")
-        self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                                      env={**os.environ, **self.environment})
         log.close()
         return self
 
@@ -213,6 +225,13 @@ class Process:
     def log(self):
         with open(self.log_path, errors="replace") as f:
             return f.read()
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.pid}/statm") as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Cluster:
@@ -305,11 +324,16 @@ class Cluster:
         self.processes[name] = process
         return process
 
-    def add_server(self, i):
-        return self._add(f"server-{i}", self.server_address(i), ["-server", "-bootstrap-expect", str(self.nservers)])
+    def add_server(self, i, *flags):
+        return self._add(f"server-{i}", self.server_address(i), ["-server", "-bootstrap-expect", str(self.nservers), *flags])
 
-    def add_agent(self, i):
-        return self._add(f"agent-{i}", self.agent_address(i), [])
+    def add_agent(self, i, *flags):
+        return self._add(f"agent-{i}", self.agent_address(i), list(flags))
+
+    def configure(self, name, **keys):
+        """A configuration file of the node of that name."""
+        with open(self.path(f"{name}.d", "test.json"), "w") as f:
+            json.dump(keys, f)
 
     def add_web(self, name, host, port):
         """A real web server; its page is its name."""
