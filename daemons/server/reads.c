@@ -2,6 +2,7 @@
 #include "route.h"
 
 #include "base/log.h"
+#include "http/filter.h"
 #include "rpc/endpoints.h"
 
 #include <stdlib.h>
@@ -180,34 +181,45 @@ static void fill_meta(const struct route *r, struct catalog_query_meta *m)
     m->last_contact_ns = contact && now > contact ? (int64_t)(now - contact) : 0;
 }
 
+/* What a read needs: its filter, a place for the reply and a reader. NULL with the reason in err. */
+static struct catalog_reader *prepare(struct route *r, char *err, size_t errlen)
+{
+    struct call *c = r->call;
+    if (!route__read_filter(r, err, errlen)) {
+        return NULL;
+    }
+    snprintf(err, errlen, "out of memory");
+    if (!r->reply) {
+        r->reply = mu__arena_calloc(&c->arena, 1, c->endpoint->reply->size);
+    }
+    return r->reply ? take_reader(r->front) : NULL;
+}
+
 void route__read(struct route *r)
 {
+    char err[FILTER_ERROR_MAX];
     struct server_front *f = r->front;
     struct call *c = r->call;
-    const struct endpoint *e = c->endpoint;
     const struct catalog_query_options *o = route__options(r);
-    query_fn query = query_of(e);
-    struct catalog_reader *reader = query ? take_reader(f) : NULL;
-    if (reader && !r->reply) {
-        r->reply = mu__arena_calloc(&c->arena, 1, e->reply->size);
-    }
-    if (!reader || !r->reply) {
-        if (reader) {
-            return_reader(f, reader);
-        }
+    query_fn query = query_of(c->endpoint);
+    struct catalog_reader *reader = query ? prepare(r, err, sizeof err) : NULL;
+    if (!reader) {
         route__free(r);
-        call_fail(c, "%s%s", query ? "out of memory" : "rpc: can't find method ", query ? "" : e->method);
+        call_fail(c, "%s%s", query ? err : "rpc: can't find method ", query ? "" : c->endpoint->method);
         return;
     }
     struct catalog_watch_keys keys;
     catalog_read_begin(reader);
     int rc = query(reader, c->request, r->reply, &keys);
-    struct catalog_query_meta *meta = (void *)((char *)r->reply + e->meta_at);
+    struct catalog_query_meta *meta = (void *)((char *)r->reply + c->endpoint->meta_at);
     if (rc == CATALOG_OK && o && o->min_query_index > 0 && meta->index <= o->min_query_index &&
         block(r, reader, &keys)) {
         return;
     }
     fill_meta(r, meta);
+    if (rc == CATALOG_OK) {
+        route__filter(r);
+    }
     c->reply = r->reply;
     route__free(r);
     if (rc == CATALOG_OK) {

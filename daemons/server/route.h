@@ -6,6 +6,8 @@
 #include <event2/event_struct.h>
 #include <muster/catalog.h>
 
+struct http_filter; /* http/filter.h */
+
 enum route_state {
     ROUTE_HELD,      /* waits for a leader */
     ROUTE_BLOCKED,   /* a read that waits for a newer index */
@@ -26,6 +28,7 @@ struct route {
     struct event timer; /* end of a blocking read */
     bool has_timer, confirmed;
     uint64_t deadline_ns; /* of the blocking; 0: has not blocked yet */
+    const struct http_filter *filter; /* what records must match; NULL: nothing */
     void *reply; /* in the call's arena */
     /* Writes. */
     uint8_t *entry; /* for the core */
@@ -49,6 +52,9 @@ void route__hold(struct route *r);
 void route__read(struct route *r);
 void route__confirm_then_read(struct route *r); /* ?consistent: a majority first (Raft 6.4) */
 void route__unblock(struct route *r);           /* takes it off the watch tree and the blocked list */
+/* filter.c: QueryOptions.Filter. False when it is wrong, and err says why. */
+bool route__read_filter(struct route *r, char *err, size_t errlen) MU_MUST_USE;
+void route__filter(const struct route *r); /* leaves in the reply what matches */
 /* writes.c: proposes on the core loop. */
 void route__write(struct route *r);
 /* local.c: answers that need neither store nor leader. */
