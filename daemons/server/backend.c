@@ -202,18 +202,24 @@ static void follow_leader(struct server_front *f)
     }
 }
 
+/* May a follower answer? One that never heard of a leader may hold nothing at all; to one that heard of it too long ago
+ * the leader is preferred, as DNS and HTTP do with Consul's servers. */
+static bool may_be_stale(const struct route *r)
+{
+    const struct catalog_query_options *o = route__options(r);
+    if (!o || !o->allow_stale || o->require_consistent) {
+        return false;
+    }
+    uint64_t contact = atomic_load(&r->front->server->last_contact_at_ns), now = loop_now_ns();
+    uint64_t age = now > contact ? now - contact : 0;
+    return contact != 0 && (o->max_stale_duration_ns <= 0 || age <= (uint64_t)o->max_stale_duration_ns);
+}
+
 static void dispatch_read(struct route *r)
 {
-    struct server *s = r->front->server;
     const struct catalog_query_options *o = route__options(r);
-    bool stale = o && o->allow_stale && !o->require_consistent;
-    if (stale) {
-        /* A server that never heard of a leader may hold nothing at all. */
-        if (atomic_load(&s->last_contact_at_ns) != 0 || is_leader_now(r->front)) {
-            route__read(r);
-        } else {
-            route__hold(r);
-        }
+    if (may_be_stale(r)) {
+        route__read(r);
     } else if (!is_leader_now(r->front)) {
         forward(r);
     } else if (o && o->require_consistent && !r->confirmed) {
