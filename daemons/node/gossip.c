@@ -20,6 +20,8 @@ struct gossip {
     struct event *publish_timer;
     char *strings[8]; /* what config and policy borrow */
     size_t nstrings;
+    void (*left)(void *arg); /* core's, set before the gossip loop is told to leave */
+    void *left_arg;
     struct gossip_report report; /* core's: the newest that was posted */
 };
 
@@ -398,36 +400,29 @@ void gossip_join(struct gossip *g, const struct mu_strs *addresses, gossip_join_
     loop_post(g->loop, join, job(g, addresses, done, arg));
 }
 
-struct leave_job {
-    struct gossip *gossip;
-    void (*done)(void *arg);
-    void *arg;
-};
-
 static void leave_finished(void *arg)
 {
-    struct leave_job *j = arg;
-    j->done(j->arg);
-    free(j);
+    struct gossip *g = arg;
+    g->left(g->left_arg);
 }
 
 static void on_left(void *user)
 {
-    struct leave_job *j = user;
-    loop_post(j->gossip->core, leave_finished, j);
+    struct gossip *g = user;
+    loop_post(g->core, leave_finished, g);
 }
 
 static void leave(void *arg)
 {
-    struct leave_job *j = arg;
-    swim_node_leave(j->gossip->node, on_left, j);
+    struct gossip *g = arg;
+    swim_node_leave(g->node, on_left, g);
 }
 
 void gossip_leave(struct gossip *g, void (*done)(void *arg), void *arg)
 {
-    struct leave_job *j = must(malloc(sizeof *j));
-    *j = (struct leave_job){g, done, arg};
-    loop_post(g->loop, leave, j);
+    g->left = done;
+    g->left_arg = arg;
+    loop_post(g->loop, leave, g);
 }
 
 static void force_leave(struct join_job *j, bool prune)

@@ -34,6 +34,7 @@ void gossip_destroy(struct gossip *g); /* after gossip_stop, when no message is 
 /* The rest is called on the core loop; done is called there, too. */
 typedef void (*gossip_join_fn)(void *arg, size_t joined, const char *error); /* error NULL: it worked */
 void gossip_join(struct gossip *g, const struct mu_strs *addresses, gossip_join_fn done, void *arg);
+/* Once; if the process ends before it is done, done is not called. */
 void gossip_leave(struct gossip *g, void (*done)(void *arg), void *arg);
 void gossip_force_leave(struct gossip *g, struct mu_str node, bool prune, gossip_join_fn done, void *arg);
 void gossip_fire(struct gossip *g, struct mu_str name, struct mu_str payload); /* user event, best effort */

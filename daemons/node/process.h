@@ -64,6 +64,9 @@ struct process {
     struct event *join_timer, *end_timer, *signals[3];
     int64_t join_attempts;
     bool joining, leaving;
+    bool closing; /* the core loop has stopped; what still arrives changes nothing */
+    agent_done_fn left; /* to be told when we have left; or NULL */
+    void *left_arg;
     int exit_code;
 };
 

@@ -1,0 +1,86 @@
+/* ask.c - what the agent asks of its node: the members, joining, leaving, and to read the configuration anew. */
+#include "process_internal.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+
+static struct mu_list members(void *user, bool wan, struct mu__arena *a)
+{
+    struct process *p = user;
+    return wan ? (struct mu_list){NULL, 0} : members_sorted(&p->members, a);
+}
+
+struct join_call {
+    agent_done_fn done;
+    void *arg;
+};
+
+static void on_asked_join(void *arg, size_t joined, const char *error)
+{
+    struct join_call *j = arg;
+    (void)joined;
+    j->done(j->arg, error);
+    free(j);
+}
+
+static struct join_call *join_call(agent_done_fn done, void *arg)
+{
+    struct join_call *j = process__must(malloc(sizeof *j));
+    *j = (struct join_call){done, arg};
+    return j;
+}
+
+static void ask_join(void *user, struct mu_str address, bool wan, agent_done_fn done, void *arg)
+{
+    struct process *p = user;
+    if (wan) {
+        done(arg, "WAN federation is not enabled on this agent");
+        return;
+    }
+    gossip_join(p->gossip, &(struct mu_strs){&address, 1}, on_asked_join, join_call(done, arg));
+}
+
+static void ask_leave(void *user, agent_done_fn done, void *arg)
+{
+    process_leave(user, done, arg);
+}
+
+static void ask_force_leave(void *user, struct mu_str node, bool prune, agent_done_fn done, void *arg)
+{
+    struct process *p = user;
+    gossip_force_leave(p->gossip, node, prune, on_asked_join, join_call(done, arg));
+}
+
+/* Reads the files anew; what cannot change while we run keeps its old value until the next start. */
+void process__reload(void *user, agent_done_fn done, void *arg)
+{
+    struct process *p = user;
+    char err[CONFIG_ERROR_MAX];
+    bool help;
+    struct config *next = config_load(p->argc, p->argv, &help, err, sizeof err);
+    if (!next || agent_reload(p->agent, next, err, sizeof err) != 0) {
+        config_destroy(next);
+        done(arg, err);
+        return;
+    }
+    enum mu_level level;
+    if (log_parse_level(next->log_level.p, &level)) {
+        log_set_level(level);
+    }
+    /* Fronts and gossip borrow from the first configuration, which lives to the end. */
+    config_destroy(p->reloaded);
+    p->reloaded = next;
+    done(arg, NULL);
+}
+
+struct agent_node process__node(struct process *p)
+{
+    return (struct agent_node){.user = p,
+                               .members = members,
+                               .self = process_self,
+                               .join = ask_join,
+                               .leave = ask_leave,
+                               .force_leave = ask_force_leave,
+                               .reload = process__reload};
+}
