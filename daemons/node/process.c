@@ -285,42 +285,69 @@ static void run(struct process *p)
     }
 }
 
-int process_main(int argc, char **argv, const struct process_role *role)
+/* The flags behind the program's name, for now and for each reload; the name of a server's program says -server. */
+static void take_flags(struct process *p, int argc, char **argv)
+{
+    static char server[] = "-server";
+    size_t n = argc > 0 ? (size_t)argc - 1 : 0;
+    p->argv = process__must(calloc(n + 2, sizeof *p->argv));
+    if (p->role->server) {
+        p->argv[p->argc++] = server;
+    }
+    for (size_t i = 0; i < n; i++) {
+        p->argv[p->argc++] = argv[i + 1];
+    }
+}
+
+/* False when there is nothing to run; then *exit_code says how that went. */
+static bool configure(struct process *p, int *exit_code)
 {
     char err[CONFIG_ERROR_MAX];
     bool help = false;
-    struct process p = {.role = role};
-    p.argc = argc - 1;
-    p.argv = argv + 1;
-    p.config = config_load(p.argc, p.argv, &help, err, sizeof err);
-    if (!p.config) {
-        if (help) {
-            config_print_usage(stdout);
-            return 0;
-        }
+    p->config = config_load(p->argc, p->argv, &help, err, sizeof err);
+    *exit_code = help ? 0 : 1;
+    if (help) {
+        config_print_usage(stdout);
+    } else if (!p->config) {
         fprintf(stderr, "==> %s\n", err);
-        return 1;
+    } else if (p->config->server != p->role->server) {
+        fprintf(stderr, "==> %s\n", p->role->server
+                                        ? "muster-server is a server; start muster-agent to be a client"
+                                        : "muster-agent is a client; start muster-server to be a server");
+        config_destroy(p->config);
+        p->config = NULL;
     }
-    if (p.config->server != role->server) {
-        fprintf(stderr, "==> %s\n", role->server ? "muster-server needs -server; use muster-agent for a client"
-                                                 : "muster-agent is a client; use muster-server with -server");
-        config_destroy(p.config);
-        return 1;
-    }
+    return p->config != NULL;
+}
+
+static void open_log(const struct config *c)
+{
     enum mu_level level;
-    if (log_parse_level(p.config->log_level.p, &level)) {
+    if (log_parse_level(c->log_level.p, &level)) {
         log_set_level(level);
     }
-    for (size_t i = 0; i < p.config->warnings.len; i++) {
-        log_warn(MODULE, "%s", p.config->warnings.items[i].p);
+    for (size_t i = 0; i < c->warnings.len; i++) {
+        log_warn(MODULE, "%s", c->warnings.items[i].p);
     }
-    if (open_all(&p, err, sizeof err)) {
-        run(&p);
-    } else {
-        fprintf(stderr, "==> Error starting agent: %s\n", err);
-        p.exit_code = 1;
+}
+
+int process_main(int argc, char **argv, const struct process_role *role)
+{
+    char err[CONFIG_ERROR_MAX];
+    int exit_code;
+    struct process p = {.role = role};
+    take_flags(&p, argc, argv);
+    if (configure(&p, &exit_code)) {
+        open_log(p.config);
+        if (open_all(&p, err, sizeof err)) {
+            run(&p);
+        } else {
+            fprintf(stderr, "==> Error starting agent: %s\n", err);
+            p.exit_code = 1;
+        }
+        exit_code = p.exit_code;
+        close_all(&p);
     }
-    int exit_code = p.exit_code;
-    close_all(&p);
+    free(p.argv);
     return exit_code;
 }

@@ -47,7 +47,7 @@ struct process {
     const struct process_role *role;
     struct config *config;
     struct config *reloaded; /* the newest, of which only services, checks and the log level count; or NULL */
-    int argc;                /* flags, for a reload */
+    int argc;                /* flags, also for a reload; the array is ours */
     char **argv;
     char *data_dir; /* also in dev mode, where it is a temporary one */
     bool data_dir_is_temporary;
