@@ -251,21 +251,31 @@ static void banner(const struct process *p)
     fflush(stdout);
 }
 
-static void write_pid_file(const struct process *p)
+static bool write_pid_file(const struct process *p, char *err, size_t errlen)
 {
-    FILE *f = p->config->pid_file.len ? fopen(p->config->pid_file.p, "w") : NULL;
-    if (f) {
-        fprintf(f, "%ld", (long)getpid());
-        fclose(f);
-    } else if (p->config->pid_file.len) {
-        log_warn(MODULE, "cannot write the pid file %s: %s", p->config->pid_file.p, strerror(errno));
+    const char *path = p->config->pid_file.p;
+    if (p->config->pid_file.len == 0) {
+        return true;
+    }
+    FILE *f = fopen(path, "w");
+    bool ok = f && fprintf(f, "%ld", (long)getpid()) > 0;
+    ok = (!f || fclose(f) == 0) && ok;
+    if (!ok) {
+        snprintf(err, errlen, "Could not write pid file: open %s: %s", path, strerror(errno));
+    }
+    return ok;
+}
+
+static void unlink_pid_file(const struct process *p)
+{
+    if (p->config->pid_file.len) {
+        unlink(p->config->pid_file.p);
     }
 }
 
 static void run(struct process *p)
 {
     banner(p);
-    write_pid_file(p);
     process__watch_signals(p);
     if (loop_start(p->gossip_loop) != 0) {
         process_fatal(p, "cannot start a thread");
@@ -280,9 +290,6 @@ static void run(struct process *p)
     agent_start(p->agent, p->fronts[0].loop, p->fronts[0].backend);
     process__start_joining(p);
     loop_run(p->core);
-    if (p->config->pid_file.len) {
-        unlink(p->config->pid_file.p);
-    }
 }
 
 /* The flags behind the program's name, for now and for each reload; the name of a server's program says -server. */
@@ -339,8 +346,9 @@ int process_main(int argc, char **argv, const struct process_role *role)
     take_flags(&p, argc, argv);
     if (configure(&p, &exit_code)) {
         open_log(p.config);
-        if (open_all(&p, err, sizeof err)) {
+        if (open_all(&p, err, sizeof err) && write_pid_file(&p, err, sizeof err)) {
             run(&p);
+            unlink_pid_file(&p);
         } else {
             fprintf(stderr, "==> Error starting agent: %s\n", err);
             p.exit_code = 1;
