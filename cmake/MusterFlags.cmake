@@ -7,6 +7,11 @@ target_compile_options(muster-flags INTERFACE
 if(MUSTER_WERROR)
   target_compile_options(muster-flags INTERFACE -Werror)
 endif()
+# base is linked into every library, and each takes from it only what it uses.
+if(NOT MUSTER_SANITIZE)
+  target_compile_options(muster-flags INTERFACE -ffunction-sections -fdata-sections)
+  target_link_options(muster-flags INTERFACE -Wl,--gc-sections)
+endif()
 if(MUSTER_SANITIZE)
   target_compile_options(muster-flags INTERFACE -fsanitize=${MUSTER_SANITIZE}
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
