@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,6 +82,7 @@ struct kit_fault {
 struct kit_disk {
     struct kit_fault create, allocate, write, sync;
     atomic_uint syncs;
+    pthread_mutex_t *gate; /* NULL: none. A sync hangs while somebody holds it */
 };
 
 static inline void kit_break(struct kit_fault *f, int at, int err, bool sticky)
@@ -129,6 +131,10 @@ static int kit_sync(void *user, int fd)
 {
     struct kit_disk *d = user;
     atomic_fetch_add(&d->syncs, 1);
+    if (d->gate) {
+        pthread_mutex_lock(d->gate);
+        pthread_mutex_unlock(d->gate);
+    }
     int err = kit_fault(&d->sync);
     return err ? err : raft_node__posix_ops.sync(NULL, fd);
 }
