@@ -45,8 +45,10 @@ function(muster_library name)
   list(JOIN L_REQUIRES " " requires)
   list(JOIN L_REQUIRES_PRIVATE " " requires_private)
   list(JOIN L_LIBS_PRIVATE " " libs_private)
+  file(RELATIVE_PATH up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+  string(REGEX REPLACE "/$" "" up ${up}) # the prefix is where it was installed, not configured
   file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/muster-${name}.pc @ONLY CONTENT [[
-prefix=@CMAKE_INSTALL_PREFIX@
+prefix=${pcfiledir}/@up@
 libdir=${prefix}/@CMAKE_INSTALL_LIBDIR@
 includedir=${prefix}/@CMAKE_INSTALL_INCLUDEDIR@
 
@@ -108,6 +110,10 @@ function(muster_fuzz what)
   if(MUSTER_FUZZ)
     add_executable(${target} ${here}/${target}.c ${F_SOURCES})
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    if(NOT TARGET fuzz)
+      add_custom_target(fuzz) # all of them
+    endif()
+    add_dependencies(fuzz ${target})
   else()
     add_executable(${target} ${here}/${target}.c ${PROJECT_SOURCE_DIR}/tests/kit/replay.c ${F_SOURCES})
     add_test(NAME ${target} COMMAND ${target} ${here}/corpus/${what} ${here}/regress/${what})
