@@ -1,0 +1,201 @@
+/* Mirrors daemons/server/backend.c: calls that another server answers, which is a scripted one on the loopback. */
+#include "mu_test.h"
+
+#include "rpc_kit.h"
+#include "server_kit.h"
+
+static struct server_kit k;
+static struct rpc_kit leader, next;
+
+static int setup(void **state)
+{
+    (void)state;
+    kit_open(&k, "");
+    for (int i = 0; i < 10; i++) { /* what Raft says at its start: that there is no leader */
+        kit_turn_core(&k);
+        kit_turn_front(&k);
+    }
+    kit_init(&leader, loop_base(k.loop), NULL);
+    kit_init(&next, loop_base(k.loop), NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    kit_close_front(&k);
+    kit_fini(&leader);
+    kit_fini(&next);
+    kit_close(&k);
+    return 0;
+}
+
+/* The front hears of a leader; port 0: of none. */
+static void follow(const char *id, uint16_t port)
+{
+    struct server_view *v = calloc(1, sizeof *v);
+    assert_non_null(v);
+    if (port) {
+        snprintf(v->leader_id, sizeof v->leader_id, "%s", id);
+        snprintf(v->leader_name, sizeof v->leader_name, "%s", id);
+        snprintf(v->leader_host, sizeof v->leader_host, "127.0.0.1");
+        v->leader_port = port;
+    }
+    server__front_take_view(k.front, v);
+}
+
+static void a_follower_asks_the_leader(void **state)
+{
+    (void)state;
+    struct outcome read, write;
+    follow("l", leader.port);
+    kit_get(&k, "a", 0, &read);
+    kit_put(&k, "a", "12345", &write);
+    KIT_UNTIL(&k, read.done && write.done);
+    assert_string_equal(read.error, "");
+    assert_true(write.flag);
+    assert_int_equal(leader.calls, 2);
+    assert_int_equal(leader.value_len, 5);
+    assert_null(k.front->forwarded);
+}
+
+static void an_error_of_the_leader_names_the_hop(void **state)
+{
+    (void)state;
+    struct outcome o;
+    follow("l", leader.port);
+    kit_get(&k, "denied", 0, &o);
+    KIT_UNTIL(&k, o.done);
+    assert_string_equal(o.error, "rpc error making call: Permission denied");
+}
+
+static void a_leader_that_just_lost_its_place_is_asked_again(void **state)
+{
+    (void)state;
+    struct outcome o;
+    leader.no_leader = 2;
+    follow("l", leader.port);
+    kit_put(&k, "a", "1", &o);
+    KIT_UNTIL(&k, o.done);
+    assert_string_equal(o.error, "");
+    assert_int_equal(leader.calls, 3);
+}
+
+static void a_leader_that_is_not_there_is_waited_for(void **state)
+{
+    (void)state;
+    struct outcome o;
+    uint16_t port = next.port;
+    evconnlistener_free(next.listener);
+    next.listener = NULL;
+    follow("l", port); /* refuses connections */
+    kit_put(&k, "a", "1", &o);
+    KIT_UNTIL(&k, k.front->held);
+    follow("m", leader.port);
+    KIT_UNTIL(&k, o.done);
+    assert_string_equal(o.error, "");
+}
+
+static void reads_follow_the_leadership(void **state)
+{
+    (void)state;
+    struct outcome o;
+    follow("l", leader.port);
+    kit_get(&k, "a", 1, &o); /* held by the script, as by a server that does not answer any more */
+    KIT_UNTIL(&k, leader.nheld == 1);
+    follow("", 0);
+    assert_int_equal(leader.cancelled, 0); /* who knows, it may still answer */
+    follow("l", leader.port);
+    follow("n", next.port);
+    KIT_UNTIL(&k, next.nheld == 1 && leader.cancelled == 1);
+    kit_release(&next);
+    KIT_UNTIL(&k, o.done);
+    assert_string_equal(o.error, "");
+}
+
+static void a_forwarded_call_can_be_cancelled(void **state)
+{
+    (void)state;
+    struct outcome o;
+    follow("l", leader.port);
+    kit_get(&k, "a", 1, &o);
+    KIT_UNTIL(&k, leader.nheld == 1);
+    call_cancel(o.call);
+    KIT_UNTIL(&k, leader.cancelled == 1);
+    assert_false(o.done);
+    assert_null(k.front->forwarded);
+}
+
+static void a_read_is_asked_again_when_its_connection_breaks(void **state)
+{
+    (void)state;
+    struct outcome o;
+    follow("l", leader.port);
+    kit_get(&k, "a", 1, &o);
+    KIT_UNTIL(&k, leader.nheld == 1);
+    rpc_server_destroy(leader.server);
+    leader.server = NULL;
+    evconnlistener_free(leader.listener);
+    leader.listener = NULL;
+    KIT_UNTIL(&k, k.front->held);
+    follow("n", next.port);
+    KIT_UNTIL(&k, next.nheld == 1);
+    kit_release(&next);
+    KIT_UNTIL(&k, o.done);
+    assert_string_equal(o.error, "");
+}
+
+static void forwarded_calls_are_told_at_the_end(void **state)
+{
+    (void)state;
+    struct outcome read;
+    follow("l", leader.port);
+    kit_get(&k, "a", 1, &read);
+    KIT_UNTIL(&k, leader.nheld == 1);
+    kit_close_front(&k);
+    assert_true(read.done);
+    assert_string_not_equal(read.error, "");
+    KIT_UNTIL(&k, leader.nheld == 0);
+}
+
+static void ourselves_without_a_lease_are_waited_for(void **state)
+{
+    (void)state;
+    struct outcome o;
+    follow(KIT_ID, leader.port); /* leader, but a majority has not said so yet */
+    kit_get(&k, "a", 0, &o);
+    assert_non_null(k.front->held);
+    kit_elect(&k);
+    KIT_UNTIL(&k, o.done);
+    assert_string_equal(o.error, "");
+    assert_int_equal(leader.calls, 0);
+}
+
+static void a_blocked_read_has_all_its_patience_when_its_leader_is_lost(void **state)
+{
+    (void)state;
+    struct outcome o;
+    kit_get(&k, "a", 1000000, &o); /* there is no leader yet: its patience begins */
+    kit_elect(&k);
+    KIT_UNTIL(&k, k.front->blocked);
+    assert_int_equal(k.front->blocked->hold_until_ns, 0);
+    call_cancel(o.call);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_follower_asks_the_leader),
+        T(an_error_of_the_leader_names_the_hop),
+        T(a_leader_that_just_lost_its_place_is_asked_again),
+        T(a_leader_that_is_not_there_is_waited_for),
+        T(reads_follow_the_leadership),
+        T(a_forwarded_call_can_be_cancelled),
+        T(a_read_is_asked_again_when_its_connection_breaks),
+        T(forwarded_calls_are_told_at_the_end),
+        T(ourselves_without_a_lease_are_waited_for),
+        T(a_blocked_read_has_all_its_patience_when_its_leader_is_lost),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
