@@ -224,9 +224,8 @@ static void report_log(struct inspection *in, const struct raft_node_log_info *i
         in->is_damaged = true;
         fprintf(stderr,
                 "%s: the log begins with entry %llu, but the newest snapshot that can be read ends "
-                "with %llu: put the "
-                "missing snapshot back, or empty the folder and let the server catch up from the "
-                "others\n",
+                "with %llu: put the missing snapshot back, or empty the folder and let the server "
+                "join anew, under a new id\n",
                 in->dir, first, (unsigned long long)in->newest);
     }
 }

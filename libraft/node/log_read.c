@@ -39,7 +39,7 @@ static int decode_run(const struct log_segment *segment, const struct log_place 
             return raft_node__fail(
                 diag, RAFT_NODE_ECORRUPT,
                 "%.300s is damaged at offset %lu, where entry %llu was written: check the disk, "
-                "then empty the folder and let the server catch up from the others",
+                "then empty the folder and let the server join anew, under a new id",
                 path, (unsigned long)places[i].offset, (unsigned long long)(first + i));
         }
         b->entries[i] = (struct raft_entry){

@@ -9,7 +9,8 @@
 /* A segment is at most segment_bytes or one entry long; both have this in reach (raft_node.h). */
 #define SEGMENT_FILE_MAX ((UINT64_C(1) << 30) + (UINT64_C(1) << 20))
 
-#define ADVICE "check the disk, then empty the folder and let the server catch up from the others"
+/* A new id, since with the folder goes the memory of how this one voted. */
+#define ADVICE "check the disk, then empty the folder and let the server join anew, under a new id"
 
 static int compare_sequences(const void *a, const void *b)
 {
@@ -54,7 +55,7 @@ static int check_sequence(const struct log *l, struct raft_node_diag *diag)
             return raft_node__fail(
                 diag, RAFT_NODE_ECORRUPT,
                 "%.300s/%s is missing, though later log files are there: put it back, or empty "
-                "the folder and let the server catch up from the others",
+                "the folder and let the server join anew, under a new id",
                 l->cfg.dir, name);
         }
     }

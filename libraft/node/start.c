@@ -144,9 +144,8 @@ static int check_gap(const struct raft_node *n, raft_index snapshot, struct raft
     return raft_node__fail(
         diag, RAFT_NODE_ECORRUPT,
         "%.200s: the log begins with entry %llu, but the newest snapshot that can be read ends "
-        "with "
-        "%llu: put the missing snapshot back, or empty the folder and let the server catch up from "
-        "the others",
+        "with %llu: put the missing snapshot back, or empty the folder and let the server join "
+        "anew, under a new id",
         n->dir, (unsigned long long)first, (unsigned long long)snapshot);
 }
 
