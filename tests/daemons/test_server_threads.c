@@ -146,7 +146,7 @@ static void start_some(void *arg)
             q->options.min_query_index = i % 3 == 2 ? 1000000 : 0;
         }
         call_start(k.backend, c);
-        if (i % 7 == 0 && i % 3 == 2) {
+        if (i % 7 == 0 && i % 3 == 2 && !k.closed) { /* a closed front has answered it already */
             call_cancel(c);
         }
     }
