@@ -33,7 +33,7 @@ static int datacenters(const struct cli_common *common)
     json_t *list = get(common, "/v1/catalog/datacenters", "Error listing datacenters"), *v;
     size_t i;
     json_array_foreach(list, i, v) {
-        printf("%s\n", json_string_value(v));
+        printf("%s\n", json_is_string(v) ? json_string_value(v) : "");
     }
     json_decref(list);
     return list ? 0 : 1;
@@ -50,6 +50,12 @@ static int services(const struct cli_common *common)
     return map ? 0 : 1;
 }
 
+static const char *text(json_t *object, const char *key)
+{
+    const char *v = json_string_value(json_object_get(object, key));
+    return v ? v : "";
+}
+
 static int nodes(const struct cli_common *common)
 {
     json_t *list = get(common, "/v1/catalog/nodes", "Error listing nodes"), *n;
@@ -63,10 +69,10 @@ static int nodes(const struct cli_common *common)
     json_array_foreach(list, i, n) {
         const char *id = json_string_value(json_object_get(n, "ID"));
         snprintf(ids[i], sizeof ids[i], "%.8s", id && *id ? id : "<none>");
-        cells[4 * i + 4] = json_string_value(json_object_get(n, "Node"));
+        cells[4 * i + 4] = text(n, "Node");
         cells[4 * i + 5] = ids[i];
-        cells[4 * i + 6] = json_string_value(json_object_get(n, "Address"));
-        cells[4 * i + 7] = json_string_value(json_object_get(n, "Datacenter"));
+        cells[4 * i + 6] = text(n, "Address");
+        cells[4 * i + 7] = text(n, "Datacenter");
     }
     if (list) {
         cli_table(cells, rows, 4);

@@ -38,14 +38,15 @@ static void make_path(char *path, const char *key, const struct kv_flags *f)
     }
 }
 
-/* Standard base64; returns the length, the text is overwritten. */
+/* Standard base64; the text is overwritten. Returns the length, or SIZE_MAX if it is no base64. */
 static size_t decode_base64(char *s)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t out = 0;
     uint32_t bits = 0;
     int have = 0;
-    for (const char *p = s, *d; *p && *p != '=' && (d = strchr(digits, *p)) != NULL; p++) {
+    const char *p = s;
+    for (const char *d; *p && *p != '=' && (d = strchr(digits, *p)) != NULL; p++) {
         bits = bits << 6 | (uint32_t)(d - digits);
         have += 6;
         if (have >= 8) {
@@ -53,8 +54,16 @@ static size_t decode_base64(char *s)
             s[out++] = (char)(bits >> have);
         }
     }
+    size_t digits_read = (size_t)(p - s), padding = strspn(p, "=");
+    bool whole = p[padding] == '\0' && padding < 3 && (digits_read + padding) % 4 == 0;
     s[out] = '\0';
-    return out;
+    return whole ? out : SIZE_MAX;
+}
+
+static const char *text_of(json_t *string)
+{
+    const char *s = json_string_value(string);
+    return s ? s : "";
 }
 
 static void print_value(json_t *entry, const struct kv_flags *f)
@@ -65,7 +74,7 @@ static void print_value(json_t *entry, const struct kv_flags *f)
         abort();
     }
     size_t len = f->base64 ? strlen(value) : decode_base64(value);
-    fwrite(value, 1, len, stdout);
+    fwrite(value, 1, len == SIZE_MAX ? 0 : len, stdout);
     free(value);
 }
 
@@ -74,7 +83,7 @@ static void print_detailed(json_t *e, const struct kv_flags *f)
     const char *session = json_string_value(json_object_get(e, "Session"));
     printf("CreateIndex      %lld\n", (long long)json_integer_value(json_object_get(e, "CreateIndex")));
     printf("Flags            %llu\n", (unsigned long long)json_integer_value(json_object_get(e, "Flags")));
-    printf("Key              %s\n", json_string_value(json_object_get(e, "Key")));
+    printf("Key              %s\n", text_of(json_object_get(e, "Key")));
     printf("LockIndex        %lld\n", (long long)json_integer_value(json_object_get(e, "LockIndex")));
     printf("ModifyIndex      %lld\n", (long long)json_integer_value(json_object_get(e, "ModifyIndex")));
     printf("Session          %s\n", session && *session ? session : "-");
@@ -89,12 +98,12 @@ static void print_entries(json_t *list, const struct kv_flags *f)
     json_t *e;
     json_array_foreach(list, i, e) {
         if (f->keys) {
-            printf("%s\n", json_string_value(e));
+            printf("%s\n", text_of(e));
         } else if (f->detailed) {
             printf("%s", i ? "\n" : "");
             print_detailed(e, f);
         } else if (f->recurse) {
-            printf("%s:", json_string_value(json_object_get(e, "Key")));
+            printf("%s:", text_of(json_object_get(e, "Key")));
             print_value(e, f);
             printf("\n");
         } else {
@@ -129,9 +138,13 @@ static int get(const char *key, const struct kv_flags *f)
         }
     } else if (cli_response_ok(&r, "Error querying Consul agent")) {
         json_t *list = json_loadb(r.body, r.len, 0, NULL);
-        print_entries(list, f);
+        if (list) {
+            print_entries(list, f);
+            rc = 0;
+        } else {
+            fprintf(stderr, "Error querying Consul agent: the answer cannot be read\n");
+        }
         json_decref(list);
-        rc = 0;
     }
     cli_response_free(&r);
     return rc;
@@ -182,6 +195,11 @@ static char *read_value(const char *arg, const struct kv_flags *f, size_t *len)
         text[*len] = '\0';
         *len = decode_base64(text);
         data = text;
+        if (*len == SIZE_MAX) {
+            fprintf(stderr, "Error! Cannot base 64 decode data\n");
+            free(data);
+            return NULL;
+        }
     }
     return data;
 }
