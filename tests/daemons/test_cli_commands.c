@@ -1,0 +1,355 @@
+/* Mirrors daemons/cli: commands against an agent that answers from a script, on a port that the system chose. */
+#include "mu_test.h"
+
+#include "base/loop.h"
+#include "cli/cli.h"
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static struct evhttp *http;
+static char address[64];
+
+/* The next answer, and what the last request was. Set before a command runs and read when it has ended. */
+static struct {
+    int status;
+    const char *body;
+    char request[512], sent[256], token[64];
+} script;
+
+static void on_request(struct evhttp_request *req, void *arg)
+{
+    (void)arg;
+    static const char *const methods[] = {[EVHTTP_REQ_GET] = "GET", [EVHTTP_REQ_PUT] = "PUT", [EVHTTP_REQ_DELETE] = "DELETE"};
+    struct evbuffer *in = evhttp_request_get_input_buffer(req), *out = evbuffer_new();
+    const char *token = evhttp_find_header(evhttp_request_get_input_headers(req), "X-Consul-Token");
+    snprintf(script.request, sizeof script.request, "%s %s", methods[evhttp_request_get_command(req)],
+             evhttp_request_get_uri(req));
+    snprintf(script.token, sizeof script.token, "%s", token ? token : "");
+    int n = evbuffer_remove(in, script.sent, sizeof script.sent - 1);
+    script.sent[n > 0 ? n : 0] = '\0';
+    evbuffer_add(out, script.body, strlen(script.body));
+    evhttp_send_reply(req, script.status, "x", out);
+    evbuffer_free(out);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    struct sockaddr_in in;
+    socklen_t len = sizeof in;
+    unsetenv("CONSUL_HTTP_ADDR");
+    unsetenv("CONSUL_HTTP_TOKEN");
+    loop = loop_create("agent");
+    http = evhttp_new(loop_base(loop));
+    evhttp_set_gencb(http, on_request, NULL);
+    struct evhttp_bound_socket *s = evhttp_bind_socket_with_handle(http, "127.0.0.1", 0);
+    assert_non_null(s);
+    assert_int_equal(getsockname(evhttp_bound_socket_get_fd(s), (struct sockaddr *)&in, &len), 0);
+    snprintf(address, sizeof address, "-http-addr=127.0.0.1:%u", ntohs(in.sin_port));
+    return loop_start(loop);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    loop_stop(loop);
+    loop_join(loop);
+    evhttp_free(http);
+    loop_destroy(loop);
+    return 0;
+}
+
+/* ---- Running a command, with what it prints ---- */
+
+static char output[8192], complaint[8192];
+
+struct capture {
+    int saved, fd;
+    FILE *file;
+};
+
+static void capture(struct capture *c, FILE *stream)
+{
+    fflush(stream);
+    c->file = tmpfile();
+    c->fd = fileno(stream);
+    c->saved = dup(c->fd);
+    dup2(fileno(c->file), c->fd);
+}
+
+static void release(struct capture *c, FILE *stream, char *text, size_t cap)
+{
+    fflush(stream);
+    dup2(c->saved, c->fd);
+    close(c->saved);
+    rewind(c->file);
+    text[fread(text, 1, cap - 1, c->file)] = '\0';
+    fclose(c->file);
+}
+
+#define RUN(command, ...) run(command, (const char *const[]){__VA_ARGS__, NULL})
+static int run(int (*command)(int argc, char **argv), const char *const *words)
+{
+    char copies[16][256], *argv[17];
+    int argc = 0;
+    for (; words[argc]; argc++) {
+        snprintf(copies[argc], sizeof copies[argc], "%s", words[argc]);
+        argv[argc] = copies[argc];
+    }
+    argv[argc] = NULL;
+    struct capture out, err;
+    capture(&out, stdout);
+    capture(&err, stderr);
+    int rc = command(argc, argv);
+    release(&out, stdout, output, sizeof output);
+    release(&err, stderr, complaint, sizeof complaint);
+    return rc;
+}
+
+static void will_answer(int status, const char *body)
+{
+    script.status = status;
+    script.body = body;
+    script.request[0] = script.sent[0] = script.token[0] = '\0';
+}
+
+/* ---- Flags ---- */
+
+static struct {
+    bool on;
+    const char *name;
+    struct cli_common common;
+    int at;
+} got;
+
+static int parse(int argc, char **argv)
+{
+    const struct cli_flag flags[] = {{"on", &got.on, NULL, "A switch."}, {"name", NULL, &got.name, "A name."}, {0}};
+    memset(&got, 0, sizeof got);
+    got.at = cli_parse(argc, argv, "Usage: test", flags, &got.common);
+    return got.at;
+}
+
+static void flags_are_read_in_all_their_forms(void **state)
+{
+    (void)state;
+    assert_int_equal(RUN(parse, "-on", "--name", "n", "-token=t", "rest"), 4);
+    assert_true(got.on);
+    assert_int_equal(RUN(parse, "-on=false", "--name=n", "--", "-on"), 3);
+    assert_false(got.on);
+    assert_int_equal(RUN(parse, "-"), 0); /* standard input, not a flag */
+}
+
+static void wrong_flags_show_the_usage(void **state)
+{
+    (void)state;
+    assert_int_equal(RUN(parse, "-nonsense"), -1);
+    assert_non_null(strstr(complaint, "flag provided but not defined: -nonsense"));
+    assert_non_null(strstr(complaint, "Usage: test"));
+    assert_int_equal(RUN(parse, "-name"), -1);
+    assert_non_null(strstr(complaint, "flag needs an argument: -name"));
+    assert_int_equal(RUN(parse, "-on=maybe"), -1);
+    assert_non_null(strstr(complaint, "invalid boolean value"));
+    assert_int_equal(RUN(parse, "-h"), -2);
+    assert_non_null(strstr(output, "-http-addr"));
+}
+
+static void addresses_are_read_in_all_their_forms(void **state)
+{
+    (void)state;
+    struct cli_client c = {0};
+    assert_true(cli_client_init(&c, "http://[::1]:85/", NULL));
+    assert_string_equal(c.host, "::1");
+    assert_int_equal(c.port, 85);
+    assert_true(cli_client_init(&c, "agent.example", "t"));
+    assert_string_equal(c.host, "agent.example");
+    assert_int_equal(c.port, 80);
+    assert_string_equal(c.token, "t");
+    assert_true(cli_client_init(&c, NULL, NULL));
+    assert_string_equal(c.authority, "127.0.0.1:8500");
+    struct capture err;
+    capture(&err, stderr);
+    assert_false(cli_client_init(&c, "https://a:1", NULL));
+    assert_false(cli_client_init(&c, "a:70000", NULL));
+    assert_false(cli_client_init(&c, ":8500", NULL));
+    release(&err, stderr, complaint, sizeof complaint);
+}
+
+static void text_is_escaped_for_a_path(void **state)
+{
+    (void)state;
+    char path[16] = "/";
+    cli_escape("a b/%\xff", path, sizeof path);
+    assert_string_equal(path, "/a%20b/%25%FF");
+    char small[8] = "";
+    cli_escape("          ", small, sizeof small); /* cut between letters, never within one */
+    assert_string_equal(small, "%20%20");
+}
+
+/* ---- Commands ---- */
+
+static void an_agent_that_is_not_there_is_named(void **state)
+{
+    (void)state;
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+    char nobody[64];
+    int fd = socket(AF_INET, SOCK_STREAM, 0); /* bound and not listening: the port is nobody else's */
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, len), 0);
+    getsockname(fd, (struct sockaddr *)&in, &len);
+    snprintf(nobody, sizeof nobody, "-http-addr=127.0.0.1:%u", ntohs(in.sin_port));
+    assert_int_equal(RUN(cmd_leave, nobody), 1);
+    assert_non_null(strstr(complaint, "Error leaving: Put \"http://127.0.0.1:"));
+    close(fd);
+}
+
+static void members_are_a_table(void **state)
+{
+    (void)state;
+    static const char two[] =
+        "[{\"Name\":\"c\",\"Addr\":\"10.0.0.2\",\"Port\":8301,\"Status\":4,\"Tags\":{\"role\":\"node\",\"build\":\"1.8.7:x\","
+        "\"vsn\":\"2\",\"dc\":\"dc1\"}},{\"Name\":\"s\",\"Addr\":\"::1\",\"Port\":8301,\"Status\":1,\"Tags\":"
+        "{\"role\":\"consul\",\"build\":\"1.8.7:x\",\"vsn\":\"2\",\"dc\":\"dc1\"}}]";
+    will_answer(200, two);
+    assert_int_equal(RUN(cmd_members, address, "-token", "secret"), 0);
+    assert_string_equal(script.token, "secret");
+    assert_string_equal(output, "Node  Address        Status  Type    Build  Protocol  DC   Segment\n"
+                                "s     [::1]:8301     alive   server  1.8.7  2         dc1  <all>\n"
+                                "c     10.0.0.2:8301  failed  client  1.8.7  2         dc1  <default>\n");
+    assert_int_equal(RUN(cmd_members, address, "-status", "left"), 2);
+    assert_int_equal(RUN(cmd_members, address, "-detailed", "-status=alive"), 0);
+    assert_non_null(strstr(output, "build=1.8.7:x,dc=dc1,role=consul,vsn=2"));
+    will_answer(200, "nonsense");
+    assert_int_equal(RUN(cmd_members, address), 2);
+    will_answer(500, "No cluster leader");
+    assert_int_equal(RUN(cmd_members, address), 1);
+    assert_string_equal(complaint, "Error retrieving members: Unexpected response code: 500 (No cluster leader)\n");
+}
+
+static void a_key_is_put_and_read_and_deleted(void **state)
+{
+    (void)state;
+    will_answer(200, "true");
+    assert_int_equal(RUN(cmd_kv, "put", address, "-flags=7", "/a b", "value"), 0);
+    assert_string_equal(script.request, "PUT /v1/kv/a%20b?flags=7");
+    assert_string_equal(script.sent, "value");
+    assert_int_equal(RUN(cmd_kv, "put", address, "-base64", "k", "dmFsdWU="), 0);
+    assert_string_equal(script.sent, "value");
+    assert_int_equal(RUN(cmd_kv, "delete", address, "-recurse", "a"), 0);
+    assert_string_equal(script.request, "DELETE /v1/kv/a?recurse");
+    will_answer(200, "[{\"Key\":\"a\",\"Value\":\"dmFsdWU=\"},{\"Key\":\"b\",\"Value\":null}]");
+    assert_int_equal(RUN(cmd_kv, "get", address, "-recurse"), 0);
+    assert_string_equal(output, "a:value\nb:\n");
+    will_answer(404, "");
+    assert_int_equal(RUN(cmd_kv, "get", address, "gone"), 1);
+    assert_string_equal(complaint, "Error! No key exists at: gone\n");
+}
+
+static void a_key_that_did_not_match_is_not_written(void **state)
+{
+    (void)state;
+    will_answer(200, "false");
+    assert_int_equal(RUN(cmd_kv, "put", address, "-cas", "-modify-index", "5", "k", "v"), 1);
+    assert_string_equal(script.request, "PUT /v1/kv/k?cas=5");
+    assert_string_equal(complaint, "Error! Did not write to k: CAS failed\n");
+    assert_int_equal(RUN(cmd_kv, "put", address, "-cas", "k", "v"), 1);
+    assert_string_equal(complaint, "Must specify -modify-index with -cas!\n");
+}
+
+static void bad_values_and_answers_are_errors(void **state)
+{
+    (void)state;
+    will_answer(200, "true");
+    static const char *const bad[] = {"dmFsdWU", "dmFs!WU=", "dm=sdWU=", "===="};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(RUN(cmd_kv, "put", address, "-base64", "k", bad[i]), 1);
+        assert_string_equal(script.request, "");
+    }
+    assert_int_equal(RUN(cmd_kv, "put", address, "k", "@/nonexistent"), 1);
+    will_answer(200, "nonsense");
+    assert_int_equal(RUN(cmd_kv, "get", address, "k"), 1);
+    will_answer(200, "[{}]");
+    assert_int_equal(RUN(cmd_catalog, "nodes", address), 0);
+    assert_int_equal(RUN(cmd_kv, "get", address, "-detailed", "k"), 0);
+    assert_int_equal(RUN(cmd_kv, "get", address), 1);
+    assert_int_equal(RUN(cmd_kv, "get", address, "a", "b"), 1);
+    assert_int_equal(RUN(cmd_kv, "nonsense", address), 1);
+}
+
+static void the_catalog_is_listed(void **state)
+{
+    (void)state;
+    will_answer(200, "[{\"Node\":\"n\",\"ID\":\"12345678-90\",\"Address\":\"10.0.0.1\",\"Datacenter\":\"dc1\"}]");
+    assert_int_equal(RUN(cmd_catalog, "nodes", address, "-stale", "-datacenter", "d c"), 0);
+    assert_string_equal(script.request, "GET /v1/catalog/nodes?stale&dc=d%20c");
+    assert_string_equal(output, "Node  ID        Address   DC\nn     12345678  10.0.0.1  dc1\n");
+    will_answer(200, "{\"consul\":[],\"web\":[\"v1\"]}");
+    assert_int_equal(RUN(cmd_catalog, "services", address), 0);
+    assert_string_equal(output, "consul\nweb\n");
+    will_answer(200, "[\"dc1\"]");
+    assert_int_equal(RUN(cmd_catalog, "datacenters", address), 0);
+    assert_string_equal(output, "dc1\n");
+    assert_int_equal(RUN(cmd_catalog, "nonsense", address), 1);
+}
+
+static void the_cluster_is_told(void **state)
+{
+    (void)state;
+    will_answer(200, "");
+    assert_int_equal(RUN(cmd_join, address, "10.0.0.1", "10.0.0.2"), 0);
+    assert_string_equal(script.request, "PUT /v1/agent/join/10.0.0.2");
+    assert_string_equal(output, "Successfully joined cluster by contacting 2 nodes.\n");
+    assert_int_equal(RUN(cmd_join, address), 1);
+    assert_int_equal(RUN(cmd_force_leave, address, "-prune", "n 1"), 0);
+    assert_string_equal(script.request, "PUT /v1/agent/force-leave/n%201?prune");
+    assert_int_equal(RUN(cmd_leave, address), 0);
+    assert_string_equal(output, "Graceful leave complete\n");
+    assert_int_equal(RUN(cmd_reload, address), 0);
+    assert_string_equal(script.request, "PUT /v1/agent/reload");
+    will_answer(500, "no");
+    assert_int_equal(RUN(cmd_join, address, "10.0.0.1"), 1);
+    assert_non_null(strstr(complaint, "Failed to join any nodes."));
+}
+
+static void info_is_sorted(void **state)
+{
+    (void)state;
+    will_answer(200, "{\"Stats\":{\"raft\":{\"term\":\"2\",\"state\":\"Leader\"},\"build\":{}}}");
+    assert_int_equal(RUN(cmd_info, address), 0);
+    assert_string_equal(output, "build:\nraft:\n\tstate = Leader\n\tterm = 2\n");
+    will_answer(200, "nonsense");
+    assert_int_equal(RUN(cmd_info, address), 0);
+}
+
+static void a_key_of_gossip_has_32_bytes(void **state)
+{
+    (void)state;
+    assert_int_equal(run(cmd_keygen, (const char *const[]){NULL}), 0);
+    assert_int_equal(strlen(output), 45);
+    assert_int_equal(output[43], '=');
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(flags_are_read_in_all_their_forms),
+        cmocka_unit_test(wrong_flags_show_the_usage),
+        cmocka_unit_test(addresses_are_read_in_all_their_forms),
+        cmocka_unit_test(text_is_escaped_for_a_path),
+        cmocka_unit_test(an_agent_that_is_not_there_is_named),
+        cmocka_unit_test(members_are_a_table),
+        cmocka_unit_test(a_key_is_put_and_read_and_deleted),
+        cmocka_unit_test(a_key_that_did_not_match_is_not_written),
+        cmocka_unit_test(bad_values_and_answers_are_errors),
+        cmocka_unit_test(the_catalog_is_listed),
+        cmocka_unit_test(the_cluster_is_told),
+        cmocka_unit_test(info_is_sorted),
+        cmocka_unit_test(a_key_of_gossip_has_32_bytes),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
