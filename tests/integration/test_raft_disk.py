@@ -5,7 +5,7 @@ import time
 import unittest
 
 import own_mounts
-from history import History
+from history import TIMEOUT, History
 from kit import BIN, Cluster, get, kv_get, put, wait_until
 
 MIB = 1 << 20
@@ -70,6 +70,27 @@ class Full(unittest.TestCase):
             self.assertEqual(c.server(full).pid, pids[full])
             self.all_have_it(c, history)
 
+    def test_only_server_with_a_full_disk(self):
+        """It refuses writes rather than let them hang, still answers who can do with a stale answer, and comes back."""
+        with SmallDisks(servers=1) as c:
+            host = c.server_address(0)
+            history = History([host])
+            wait_until("writes are acknowledged", lambda: history.acknowledged >= 30)
+            c.fill(0)
+            self.push_until_full(c, 0)
+
+            def refused():
+                reply = put(host, "/v1/kv/refused", "1", timeout=TIMEOUT)
+                self.assertNotEqual(reply.body, b"true")
+                return reply.status == 500
+
+            wait_until("a write is refused", refused)
+            self.assertEqual(kv_get(host, "big/1", "?stale"), BIG)
+            os.unlink(c.filler(0))
+            goal = history.acknowledged + 30
+            wait_until("writes go on", lambda: history.acknowledged >= goal)
+            self.all_have_it(c, history)
+
     def push_until_full(self, c, full):
         """What is preallocated has to be used up."""
         n = 0
@@ -77,7 +98,7 @@ class Full(unittest.TestCase):
         def push():
             nonlocal n
             n += 1
-            put(c.server_address(n % 3), f"/v1/kv/big/{n % 8}", BIG, timeout=12)
+            put(c.server_address(n % c.nservers), f"/v1/kv/big/{n % 8}", BIG, timeout=TIMEOUT)
             return "writes wait for room" in c.server(full).log()
 
         wait_until("the disk is full", push, pause=0)
@@ -88,7 +109,7 @@ class Full(unittest.TestCase):
         left = next(i for i in range(3) if i not in (full, stopped))
 
         def refused():
-            reply = put(c.server_address(left), "/v1/kv/refused", "1", timeout=12)
+            reply = put(c.server_address(left), "/v1/kv/refused", "1", timeout=TIMEOUT)
             self.assertNotEqual(reply.body, b"true")
             return reply.status == 500
 
@@ -111,7 +132,7 @@ class Full(unittest.TestCase):
             wait_until(f"{host} holds what the leader holds",
                        lambda: get(host, "/v1/kv/h?recurse&stale").json() == truth)
         self.assertEqual(history.problems(lambda key: int(kv_get(c.server_address(0), key) or 0)), [])
-        for i in range(3):
+        for i in range(c.nservers):
             c.server(i).stop()
             found = c.verify(i)
             self.assertEqual((found.returncode, found.stdout.splitlines()[-1:]), (0, ["ok"]), found)
