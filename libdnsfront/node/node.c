@@ -21,7 +21,10 @@ void dnsfront_node_config_init_sized(struct dnsfront_node_config *cfg, size_t si
     cfg->size = size;
 }
 
-static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *out, socklen_t *len)
+#define PORT_TRIES 32 /* chosen by the system */
+
+static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *out,
+                          socklen_t *len)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -56,29 +59,37 @@ static uint16_t port_of(evutil_socket_t fd)
     return ntohs(v6.sin6_port);
 }
 
-/* UDP first; TCP then takes the port that UDP got, which matters when the system chose it. */
-static int open_sockets(struct dnsfront_node *n, const struct dnsfront_node_config *cfg, const char **reason)
+/* UDP first; TCP then takes the port that UDP got, which matters when the system chose it. A port
+ * that it chose may be taken for TCP: then it chooses another one. */
+static int open_sockets(struct dnsfront_node *n, const struct dnsfront_node_config *cfg,
+                        const char **reason)
 {
     struct sockaddr_storage addr;
     socklen_t len;
-    if (!parse_address(cfg->address, cfg->port, &addr, &len)) {
-        *reason = "the DNS address is not an IP address";
-        return DNSFRONT_EINVAL;
+    for (int tries = 1;; tries++) {
+        if (!parse_address(cfg->address, cfg->port, &addr, &len)) {
+            *reason = "the DNS address is not an IP address";
+            return DNSFRONT_EINVAL;
+        }
+        if (dnsfront__udp_open(n, (struct sockaddr *)&addr, len) != 0) {
+            *reason = "cannot open the DNS UDP socket";
+            return DNSFRONT_EINVAL;
+        }
+        n->port = port_of(n->udp);
+        parse_address(cfg->address, n->port, &addr, &len);
+        if (dnsfront__tcp_open(n, (struct sockaddr *)&addr, len) == 0) {
+            return DNSFRONT_OK;
+        }
+        if (cfg->port != 0 || errno != EADDRINUSE || tries == PORT_TRIES) {
+            *reason = "cannot open the DNS TCP socket";
+            return DNSFRONT_EINVAL;
+        }
+        dnsfront__udp_close(n);
     }
-    if (dnsfront__udp_open(n, (struct sockaddr *)&addr, len) != 0) {
-        *reason = "cannot open the DNS UDP socket";
-        return DNSFRONT_EINVAL;
-    }
-    n->port = port_of(n->udp);
-    parse_address(cfg->address, n->port, &addr, &len);
-    if (dnsfront__tcp_open(n, (struct sockaddr *)&addr, len) != 0) {
-        *reason = "cannot open the DNS TCP socket";
-        return DNSFRONT_EINVAL;
-    }
-    return DNSFRONT_OK;
 }
 
-int dnsfront_node_create(const struct dnsfront_node_config *cfg, struct dnsfront_node **out, const char **reason)
+int dnsfront_node_create(const struct dnsfront_node_config *cfg, struct dnsfront_node **out,
+                         const char **reason)
 {
     const char *unused;
     reason = reason ? reason : &unused;
@@ -152,7 +163,8 @@ static void send_answer(struct dnsfront_pending *p)
     struct dnsfront_node *n = p->node;
     size_t len;
     bool gone = n->closing || (p->peer_len == 0 && !p->conn);
-    if (!gone && dnsfront_query_answer(p->query, n->answer + 2, sizeof n->answer - 2, &len) == DNSFRONT_OK) {
+    if (!gone &&
+        dnsfront_query_answer(p->query, n->answer + 2, sizeof n->answer - 2, &len) == DNSFRONT_OK) {
         n->stats.answers++;
         if (p->peer_len) {
             dnsfront__udp_send(n, p, n->answer + 2, len);
@@ -185,13 +197,16 @@ void dnsfront_node_supply(struct dnsfront_pending *p, enum dnsfront_status statu
     free_when_done(n);
 }
 
-bool dnsfront__node_query(struct dnsfront_node *n, const uint8_t *bytes, size_t len, struct tcp_conn *conn,
-                          const struct sockaddr *peer, socklen_t peer_len)
+bool dnsfront__node_query(struct dnsfront_node *n, const uint8_t *bytes, size_t len,
+                          struct tcp_conn *conn, const struct sockaddr *peer, socklen_t peer_len)
 {
     if (n->pending >= n->pending_max) {
         return false;
     }
-    struct dnsfront_request r = {.bytes = bytes, .len = len, .tcp = conn != NULL, .now_unix_s = (int64_t)time(NULL),
+    struct dnsfront_request r = {.bytes = bytes,
+                                 .len = len,
+                                 .tcp = conn != NULL,
+                                 .now_unix_s = (int64_t)time(NULL),
                                  .random = mu__prng_next(&n->prng)};
     struct dnsfront_pending *p = calloc(1, sizeof *p);
     if (!p || dnsfront_query_begin(n->front, &r, &p->query) != DNSFRONT_OK) {
