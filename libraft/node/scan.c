@@ -175,19 +175,9 @@ int raft_node_snapshot_scan(const char *dir, const struct mu_allocator *allocato
 /* --- Who uses it --- */
 
 /* A line of /proc/locks: "7: FLOCK  ADVISORY  WRITE 1234 fe:01:567 0 EOF". */
-static bool is_lock_of(const char *line, const struct stat *st)
-{
-    unsigned major_number, minor_number;
-    unsigned long long inode;
-    return sscanf(line, "%*s FLOCK %*s %*s %*s %x:%x:%llu", &major_number, &minor_number, &inode) ==
-               3 &&
-           major_number == major(st->st_dev) && minor_number == minor(st->st_dev) &&
-           inode == (unsigned long long)st->st_ino;
-}
-
 bool raft_node_is_in_use(const char *dir)
 {
-    char path[PATH_BYTES], line[256];
+    char path[PATH_BYTES], line[256], file[64];
     struct stat st;
     if (!raft_node__path(path, dir, "lock") || stat(path, &st) != 0) {
         return false;
@@ -196,9 +186,11 @@ bool raft_node_is_in_use(const char *dir)
     if (!locks) {
         return false;
     }
+    snprintf(file, sizeof file, " %02x:%02x:%llu ", major(st.st_dev), minor(st.st_dev),
+             (unsigned long long)st.st_ino);
     bool found = false;
     while (!found && fgets(line, sizeof line, locks)) {
-        found = is_lock_of(line, &st);
+        found = strstr(line, " FLOCK ") && strstr(line, file);
     }
     fclose(locks);
     return found;
