@@ -14,11 +14,14 @@ static void check_log(const struct raft__log *l)
         assert(i == 0 ? l->runs[0].first == l->first : l->runs[i - 1].first < l->runs[i].first);
         assert(i == 0 || l->runs[i - 1].term < l->runs[i].term);
     }
-    size_t bytes = 0;
+    size_t bytes = 0, run = 0;
     for (size_t i = 0; i < l->n; i++) {
         const struct raft_entry *e = &l->entries[l->start + i];
         assert(e->index == l->cache_first + i);
-        assert(raft__log_matches(l, e->index, e->term));
+        while (run + 1 < l->n_runs && l->runs[run + 1].first <= e->index) {
+            run++;
+        }
+        assert(l->runs[run].first <= e->index && l->runs[run].term == e->term);
         bytes += raft__entry_cost(e);
     }
     assert(bytes == l->bytes);
