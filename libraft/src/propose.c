@@ -61,7 +61,8 @@ static int check_change(const struct raft *r)
         return rc;
     }
     bool settled =
-        r->commit >= r->term_start && raft__configs_last(&r->configs)->index <= r->commit;
+        (r->commit >= r->term_start || RAFT__PLANTED(CHANGE_TOO_EARLY)) &&
+        (raft__configs_last(&r->configs)->index <= r->commit || RAFT__PLANTED(TWO_CHANGES));
     return settled ? RAFT_OK : RAFT_EBUSY;
 }
 
@@ -155,7 +156,8 @@ int raft_change(struct raft *r, uint64_t now_ns, enum raft_change_type type,
 int raft_bootstrap(struct raft *r, uint64_t now_ns, const struct raft_server *servers, size_t n)
 {
     raft__set_now(r, now_ns);
-    if (r->hard.term > 0 || r->log.last > 0) {
+    /* Nobody campaigns in term 1, so one without a log is a bootstrap that a crash undid. */
+    if (r->hard.term > 1 || r->hard.vote[0] || r->log.last > 0) {
         return RAFT_EEXIST;
     }
     struct raft_configuration c = {.n = 0};

@@ -241,9 +241,34 @@ static void test_figure_7_each_follower_converges_within_two_refusals(void **sta
     }
 }
 
+/* The hard state of a bootstrap was durable before the crash, its entry was not: it may be tried
+ * again. Nobody campaigns or votes in term 1. */
+static void test_a_bootstrap_that_a_crash_undid_can_be_repeated(void **state)
+{
+    (void)state;
+    static const struct {
+        struct raft_hard_state hard;
+        int rc;
+    } cases[] = {
+        {{.term = 1, .vote = ""}, RAFT_OK},
+        {{.term = 1, .vote = "b"}, RAFT_EEXIST},
+        {{.term = 2, .vote = ""}, RAFT_EEXIST},
+    };
+    struct raft_server servers[3];
+    one_servers(servers, 3);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct raft *r = create("a", 1 << 20);
+        assert_int_equal(raft_restore_hard_state(r, &cases[i].hard), RAFT_OK);
+        raft_start(r, MU_SEC);
+        assert_int_equal(raft_bootstrap(r, MU_SEC, servers, 3), cases[i].rc);
+        raft_destroy(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_bootstrap_that_a_crash_undid_can_be_repeated),
         cmocka_unit_test(test_a_log_with_a_gap_or_falling_terms_is_corrupt),
         cmocka_unit_test(test_a_snapshot_without_a_configuration_is_refused),
         cmocka_unit_test(test_a_log_that_goes_on_after_the_snapshot_is_kept),
