@@ -7,6 +7,7 @@
 
 #include "configuration.h"
 #include "log.h"
+#include "planted.h"
 #include "prng.h"
 #include "quorum.h"
 

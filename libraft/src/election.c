@@ -129,7 +129,8 @@ void raft__own_vote_is_durable(struct raft *r)
 static bool is_up_to_date(const struct raft *r, const struct raft_message *m)
 {
     raft_term ours = raft__log_last_term(&r->log);
-    return m->log_term > ours || (m->log_term == ours && m->log_index >= r->log.last);
+    return m->log_term > ours || (m->log_term == ours && m->log_index >= r->log.last) ||
+           RAFT__PLANTED(VOTE_FOR_OLD_LOG);
 }
 
 /* A vote that this server's leader asked for itself. Its lease ended before it asked, and it counts
@@ -163,12 +164,12 @@ static void send_ballot(struct raft *r, const struct raft_message *m, bool grant
         .reject = !granted,
     };
     raft__trace(r, RAFT_TRACE_VOTE, m->from, NULL, granted, pre);
-    raft__reply(r, m, &reply, raft__gate_hard(r));
+    raft__reply(r, m, &reply, RAFT__PLANTED(VOTE_BEFORE_DURABLE) ? 0 : raft__gate_hard(r));
 }
 
 void raft__recv_prevote(struct raft *r, const struct raft_message *m)
 {
-    if (m->term > r->hard.term && has_live_leader(r, m)) {
+    if (m->term > r->hard.term && has_live_leader(r, m) && !RAFT__PLANTED(PREVOTE_IGNORES_LEADER)) {
         return;
     }
     send_ballot(r, m, m->term > r->hard.term && is_up_to_date(r, m));
@@ -183,6 +184,9 @@ void raft__recv_vote(struct raft *r, const struct raft_message *m)
         raft__become_follower(r, m->term, "saw a candidate of a later term");
     }
     bool free = r->hard.vote[0] ? strcmp(r->hard.vote, m->from) == 0 : r->leader[0] == 0;
+    if (RAFT__PLANTED(VOTE_TWICE)) {
+        free = r->role == RAFT_FOLLOWER;
+    }
     bool granted = m->term == r->hard.term && free && is_up_to_date(r, m);
     if (granted) {
         if (!r->hard.vote[0]) {

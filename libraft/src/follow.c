@@ -88,7 +88,8 @@ static int append_entries(struct raft *r, const struct raft_message *m)
 {
     for (size_t i = 0; i < m->n_entries; i++) {
         const struct raft_entry *e = &m->entries[i];
-        if (e->index <= r->commit || raft__log_matches(&r->log, e->index, e->term)) {
+        bool here = e->index <= r->commit || raft__log_matches(&r->log, e->index, e->term);
+        if (here && !(RAFT__PLANTED(TRUNCATE_COMMITTED) && e->index > r->log.first)) {
             continue;
         }
         raft__truncate(r, e->index);
@@ -113,7 +114,9 @@ static void acknowledge(struct raft *r, const struct raft_message *m, raft_index
 {
     struct raft_message reply = {
         .type = RAFT_MSG_APPEND_REPLY, .term = r->hard.term, .log_index = match};
-    raft__reply(r, m, &reply, raft__gate_entry(r, match));
+    raft__reply(r, m, &reply,
+                RAFT__PLANTED(ACK_BEFORE_DURABLE) ? raft__gate_hard(r)
+                                                  : raft__gate_entry(r, match));
 }
 
 int raft__recv_append(struct raft *r, const struct raft_message *m)
@@ -129,7 +132,10 @@ int raft__recv_append(struct raft *r, const struct raft_message *m)
     if (raft__is_installing(r) || !has_room) {
         return RAFT_OK;
     }
-    if (m->log_index > r->commit && !raft__log_matches(&r->log, m->log_index, m->log_term)) {
+    bool meets = m->log_index <= r->commit ||
+                 raft__log_matches(&r->log, m->log_index, m->log_term) ||
+                 (RAFT__PLANTED(NO_PREV_TERM_CHECK) && m->log_index <= r->log.last);
+    if (!meets) {
         refuse(r, m);
         return RAFT_OK;
     }
@@ -153,7 +159,8 @@ void raft__recv_heartbeat(struct raft *r, const struct raft_message *m)
 {
     raft__follow(r, m);
     if (!raft__is_installing(r)) {
-        raft__set_commit(r, m->commit < r->matched ? m->commit : r->matched);
+        raft_index verified = RAFT__PLANTED(COMMIT_UNVERIFIED) ? r->log.last : r->matched;
+        raft__set_commit(r, m->commit < verified ? m->commit : verified);
     }
     struct raft_message reply = {
         .type = RAFT_MSG_HEARTBEAT_REPLY,

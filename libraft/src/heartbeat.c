@@ -39,7 +39,8 @@ void raft__heartbeat_all(struct raft *r)
             .type = RAFT_MSG_HEARTBEAT,
             .term = r->hard.term,
             .stamp = raft__stamp(r),
-            .commit = r->commit < p->match ? r->commit : p->match,
+            .commit =
+                r->commit < p->match || RAFT__PLANTED(COMMIT_UNVERIFIED) ? r->commit : p->match,
             .transferring = r->transfer_stamp != 0,
         };
         raft__send_peer(r, &m, p, 0);
@@ -115,7 +116,7 @@ uint64_t raft_lease_until(const struct raft *r)
         return 0;
     }
     uint64_t stamp = raft__quorum_stamp(r);
-    if (stamp == UINT64_MAX) {
+    if (stamp == UINT64_MAX || RAFT__PLANTED(LEASE_UNCHECKED)) {
         return MU_NEVER;
     }
     return stamp == 0 || stamp < r->lease_floor ? 0 : stamp + r->cfg.lease_ns;

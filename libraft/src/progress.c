@@ -80,7 +80,8 @@ bool raft__window_init(struct raft *r, struct raft__peer *p)
 
 bool raft__window_has_room(const struct raft *r, const struct raft__window *w)
 {
-    return w->len == 0 || (w->len < r->cfg.inflight_max && w->bytes < r->cfg.inflight_bytes_max);
+    size_t max = r->cfg.inflight_max + RAFT__PLANTED(WINDOW_OFF_BY_ONE);
+    return w->len == 0 || (w->len < max && w->bytes < r->cfg.inflight_bytes_max);
 }
 
 void raft__window_add(const struct raft *r, struct raft__window *w, const struct raft__sent *sent)

@@ -49,7 +49,7 @@ void raft__confirm_reads(struct raft *r)
     if (r->n_reads == 0) {
         return;
     }
-    uint64_t stamp = raft__quorum_stamp(r);
+    uint64_t stamp = RAFT__PLANTED(READ_UNCONFIRMED) ? UINT64_MAX : raft__quorum_stamp(r);
     size_t n = 0;
     while (n < r->n_reads && r->reads[n].stamp <= stamp && r->reads[n].index <= r->applied) {
         n++;

@@ -140,7 +140,8 @@ void raft__maybe_commit(struct raft *r)
     }
     assert(n > 0);
     raft_index index = raft__quorum_value(match, n);
-    if (index < r->term_start || index <= r->commit) {
+    bool own_term = index >= r->term_start || RAFT__PLANTED(COMMIT_OF_EARLIER_TERM);
+    if (!own_term || index <= r->commit) {
         return;
     }
     raft__set_commit(r, index);

@@ -10,6 +10,9 @@ int raft_restore_hard_state(struct raft *r, const struct raft_hard_state *hs)
     if (!memchr(hs->vote, 0, sizeof hs->vote) || hs->term > INT64_MAX) {
         return RAFT_EINVAL;
     }
+    if (RAFT__PLANTED(HARD_STATE_LOST)) {
+        return RAFT_OK;
+    }
     r->hard.term = hs->term;
     raft__copy_id(r->hard.vote, hs->vote);
     return RAFT_OK;

@@ -10,7 +10,8 @@ int raft_snapshot_meta(struct raft *r, raft_index index, struct raft_snapshot_me
         !raft__log_term(&r->log, index, &term)) {
         return RAFT_ENOENT;
     }
-    const struct raft_configuration *c = raft__configs_at(&r->configs, index);
+    const struct raft_configuration *c =
+        raft__configs_at(&r->configs, RAFT__PLANTED(SNAPSHOT_DROPS_CONFIG) ? 0 : index);
     struct mu__writer *w = &r->meta_configuration;
     w->allocator = &r->allocator;
     w->len = 0;

@@ -153,7 +153,8 @@ static void install(struct raft *r)
 {
     const struct raft_snapshot_meta *s = &r->receiving.meta;
     assert(s->index > r->commit);
-    if (s->index <= r->log.last && raft__log_matches(&r->log, s->index, s->term)) {
+    if (s->index <= r->log.last &&
+        (raft__log_matches(&r->log, s->index, s->term) || RAFT__PLANTED(SNAPSHOT_KEEPS_LOG))) {
         raft__set_snapshot(r, s->index, s->term);
     } else {
         raft__reset_log(r, s->index, s->term);

@@ -145,6 +145,9 @@ const struct raft_persist *raft__next_persist(struct raft *r)
     *p = (struct raft_persist){.id = r->next_persist_id++, .reset_to = r->reset_to};
     if (r->hard_dirty) {
         r->persist_hard = r->hard;
+        if (RAFT__PLANTED(VOTE_NOT_PERSISTED)) {
+            r->persist_hard.vote[0] = 0;
+        }
         p->hard = &r->persist_hard;
         r->hard_dirty = false;
         r->hard_id = p->id;

@@ -7,6 +7,12 @@
 uint64_t sim_fnv(uint64_t hash, const void *p, size_t len)
 {
     const uint8_t *bytes = p;
+    for (; len >= 8; len -= 8, bytes += 8) { /* FNV-1a of words, which is faster */
+        uint64_t word;
+        memcpy(&word, bytes, 8);
+        hash = (hash ^ word) * UINT64_C(0x100000001b3);
+        hash ^= hash >> 32;
+    }
     for (size_t i = 0; i < len; i++) {
         hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
     }

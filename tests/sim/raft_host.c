@@ -441,11 +441,10 @@ void host_drain(struct host *h)
 {
     const struct raft_update *u;
     raft_index floor = h->checks->floor;
-    raft__check(h->r);
     while (raft_next_update(h->r, &u) == RAFT_OK && u) {
         perform(h, u);
-        raft__check(h->r);
     }
+    raft__check(h->r);
     checks_leader(h->w, h->checks, h);
     host_check_lease(h);
     for (unsigned i = 0; h->checks->floor > floor && i < h->checks->n_hosts; i++) {
