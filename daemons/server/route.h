@@ -37,16 +37,31 @@ struct route {
     struct write_result *result;
 };
 
-void route__free(struct route *r);                                 /* not in a list, no waiter, no timer */
+/* route.c */
+#define ROUTE_SHUTTING_DOWN "the server is shutting down"
+void route__free(struct route *r); /* not in a list, no waiter, no timer */
+void route__fail(struct route *r, const char *text); /* frees it and ends its call */
 void route__list_add(struct route **list, struct route *r);
 void route__list_remove(struct route *r);
+/* Moves all of a list to another head, to be taken from there one by one: what runs on the way may add to the first and
+ * remove from either. */
+void route__list_take(struct route **from, struct route **to);
+/* Messages that were under way may still arrive on a front that has been closed, and bring calls with them. */
+bool route__front_is_closed(const struct server_front *f);
 /* The options of a read; NULL if the endpoint has none. */
 struct catalog_query_options *route__options(const struct route *r);
-
-/* Decides anew who answers, and sets it in motion. */
-void route__dispatch(struct route *r);
 /* Waits for a leader, at most rpc_hold_timeout. */
 void route__hold(struct route *r);
+void route__retry_held(struct server_front *f); /* each held call gets another try */
+void route__on_hold_timer(evutil_socket_t fd, short what, void *front);
+
+/* backend.c: decides anew who answers, and sets it in motion. */
+void route__dispatch(struct route *r);
+
+/* forward.c: to the leader, if one is known; else it waits for one. */
+void route__forward(struct route *r);
+/* There is a view: reads are taken back from a former leader. */
+void route__follow_leader(struct server_front *f);
 
 /* reads.c: answers from the store, or blocks. */
 void route__read(struct route *r);
