@@ -126,7 +126,7 @@ static void encode_node_service_list(struct http_request *r, struct call *c)
     mu__json_ckey(&j, "Node");
     l->node ? mu__json_value(&j, catalog_schema(CATALOG_NODE), l->node) : mu__json_null(&j);
     mu__json_ckey(&j, "Services");
-    if (l->node && l->services.len) {
+    if (l->node && (l->services.len || r->filter)) { /* a filter leaves an empty list, never null */
         mu__json_list(&j);
         for (size_t i = 0; i < l->services.len; i++) {
             if (filter_match(r->filter, l->services.items[i])) {
