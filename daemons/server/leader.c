@@ -1,4 +1,4 @@
-/* leader.c - what the leader alone does: gossip becomes catalog entries (serfHealth) and Raft membership.
+/* leader.c - what the leader alone does: gossip becomes catalog entries (serfHealth) and Raft membership (peers.c).
  *
  * Each member is compared with the catalog first, so that an unchanged cluster writes nothing. Everything is repeated
  * once a minute, and once at the start of a leadership: a lost event or proposal costs time, not truth. */
@@ -166,106 +166,6 @@ static void deregister(struct server *s, struct mu_str name, const char *why)
     server__propose(s, CATALOG_ENTRY_DEREGISTER, CATALOG_DEREGISTER_REQUEST, &request);
 }
 
-/* ---- Raft membership: each alive server of ours is a voter, one that left is not ---- */
-
-static const struct raft_server *find_peer(const struct raft_configuration *c, struct mu_str id)
-{
-    for (size_t i = 0; i < c->n; i++) {
-        if (mu__str_eq(mu__cstr(c->servers[i].id), id)) {
-            return &c->servers[i];
-        }
-    }
-    return NULL;
-}
-
-static void schedule(struct server *s, int seconds)
-{
-    struct event *timer = s->reconcile_timer; /* NULL when we are about to end */
-    if (timer && event_add(timer, &(struct timeval){.tv_sec = seconds}) != 0) {
-        abort();
-    }
-}
-
-/* Changes are made one at a time, and only once a leader has committed something: what came too early is tried again. */
-static void changed_raft(struct server *s, int rc)
-{
-    if (rc == RAFT_EBUSY) {
-        schedule(s, RETRY_INTERVAL);
-    }
-}
-
-/* A server that lost its folder comes back with another ID at the same address: the old one will not return. Removes it;
- * true if there was one. */
-static bool evict_predecessor(struct server *s, const struct raft_configuration *c, const struct raft_server *new)
-{
-    for (size_t i = 0; i < c->n; i++) {
-        if (strcmp(c->servers[i].address, new->address) == 0 && strcmp(c->servers[i].id, new->id) != 0) {
-            if (strcmp(c->servers[i].id, s->node_id.p) == 0) {
-                log_error(MODULE, "another server says that it is at our address %s, not adding it to Raft", new->address);
-                return true;
-            }
-            int rc = raft_node_remove_server(s->raft, c->servers[i].id, NULL, NULL);
-            log_info(MODULE, "removing the former server at %s from Raft%s%s", new->address, rc ? ": " : "",
-                     rc ? raft_node_strerror(rc) : "");
-            changed_raft(s, rc);
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Each of two servers in bootstrap mode has begun a cluster of its own: to take one into the other would undo what it
- * has promised its clients. Consul refuses this, too. */
-static bool is_second_bootstrap(const struct server *s, const struct member_server *new)
-{
-    size_t at = 0;
-    for (const struct agent_member *m; new->expect == 1 && (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
-        struct member_server other;
-        if (!mu__str_eq(m->name, new->name) && m->status != MEMBER_LEFT &&
-            member_as_server(m, s->config->datacenter, &other) && other.expect == 1) {
-            log_error(MODULE, "%.*s and %.*s are both in bootstrap mode. Only one node should be in bootstrap mode, not "
-                      "adding Raft peer.", (int)new->name.len, new->name.p, (int)m->name.len, m->name.p);
-            return true;
-        }
-    }
-    return false;
-}
-
-static void join_raft(struct server *s, const struct member_server *server)
-{
-    struct raft_node_status st;
-    struct raft_server add;
-    if (!server__as_raft_server(server, &add)) {
-        return;
-    }
-    raft_node_status(s->raft, &st);
-    const struct raft_server *peer = find_peer(st.configuration, server->id);
-    if (peer && peer->kind == RAFT_VOTER && strcmp(peer->address, add.address) == 0) {
-        return;
-    }
-    if (is_second_bootstrap(s, server) || evict_predecessor(s, st.configuration, &add)) {
-        return;
-    }
-    int rc = raft_node_add_server(s->raft, &add, NULL, NULL);
-    log_info(MODULE, "adding a server to Raft: server=%.*s address=%s%s%s", (int)server->name.len, server->name.p,
-             add.address, rc ? " error=" : "", rc ? raft_node_strerror(rc) : "");
-    changed_raft(s, rc);
-}
-
-static void part_raft(struct server *s, const struct agent_member *m)
-{
-    struct raft_node_status st;
-    raft_node_status(s->raft, &st);
-    const struct raft_server *peer = find_peer(st.configuration, member_tag(m, "id"));
-    if (!peer) {
-        return;
-    }
-    int rc = raft_node_remove_server(s->raft, peer->id, NULL, NULL);
-    log_info(MODULE, "removing a server from Raft: server=%.*s%s%s", (int)m->name.len, m->name.p, rc ? " error=" : "",
-             rc ? raft_node_strerror(rc) : "");
-    changed_raft(s, rc);
-}
-
 /* ---- Events and rounds ---- */
 
 /* Not ourselves: a leader that leaves is forgotten by the next one. */
@@ -277,7 +177,7 @@ static void forget(struct server *s, const struct agent_member *m, const char *w
     if (catalog_find_node(s->reader, m->name)) {
         deregister(s, m->name, why);
     }
-    part_raft(s, m);
+    server__part_raft(s, m);
 }
 
 static void reconcile(struct server *s, const struct agent_member *m)
@@ -288,7 +188,7 @@ static void reconcile(struct server *s, const struct agent_member *m)
     case MEMBER_ALIVE:
         register_alive(s, m);
         if (is_server && server.is_muster) {
-            join_raft(s, &server);
+            server__join_raft(s, &server);
         }
         break;
     case MEMBER_FAILED:
@@ -326,8 +226,7 @@ static void forget_unknown(struct server *s)
 {
     struct catalog_dc_request all = {.datacenter = s->config->datacenter};
     struct catalog_indexed_nodes nodes;
-    if (loop_now_ns() - s->leader_since_ns < FORGET_AFTER_NS ||
-        catalog_query_nodes(s->reader, &all, &nodes, NULL) != CATALOG_OK) {
+    if (catalog_query_nodes(s->reader, &all, &nodes, NULL) != CATALOG_OK) {
         return;
     }
     for (size_t i = 0; i < nodes.nodes.len; i++) {
@@ -336,38 +235,6 @@ static void forget_unknown(struct server *s)
             deregister(s, n->node, "reaped");
         }
     }
-}
-
-static bool is_member(const struct server *s, const char *id)
-{
-    size_t at = 0;
-    for (const struct agent_member *m; (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
-        if (mu__str_eq(member_tag(m, "id"), mu__cstr(id))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The same for peers; fewer than half of them at most, as the error may be ours: then the rest still outvotes us. */
-static void part_unknown(struct server *s)
-{
-    struct raft_node_status st;
-    const struct raft_server *unknown = NULL;
-    size_t n = 0;
-    raft_node_status(s->raft, &st);
-    for (size_t i = 0; i < st.configuration->n; i++) {
-        if (!is_member(s, st.configuration->servers[i].id)) {
-            unknown = &st.configuration->servers[i];
-            n++;
-        }
-    }
-    if (n == 0 || 2 * n >= st.configuration->n || loop_now_ns() - s->leader_since_ns < FORGET_AFTER_NS) {
-        return;
-    }
-    int rc = raft_node_remove_server(s->raft, unknown->id, NULL, NULL); /* then comes the next round, and the next peer */
-    log_info(MODULE, "removing a server from Raft that gossip does not know: id=%s%s%s", unknown->id, rc ? " error=" : "",
-             rc ? raft_node_strerror(rc) : "");
 }
 
 static void reconcile_all(struct server *s)
@@ -379,10 +246,25 @@ static void reconcile_all(struct server *s)
     for (size_t i = 0; i < members.len; i++) {
         reconcile(s, members.items[i]);
     }
-    forget_unknown(s);
-    part_unknown(s);
+    if (loop_now_ns() - s->leader_since_ns >= FORGET_AFTER_NS) {
+        forget_unknown(s);
+        server__part_unknown(s);
+    }
     catalog_read_end(s->reader);
     mu__arena_fini(&arena);
+}
+
+static void schedule(struct server *s, int seconds)
+{
+    struct event *timer = s->reconcile_timer; /* NULL when we are about to end */
+    if (timer && event_add(timer, &(struct timeval){.tv_sec = seconds}) != 0) {
+        abort();
+    }
+}
+
+void server__reconcile_soon(struct server *s)
+{
+    schedule(s, RETRY_INTERVAL);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

@@ -116,7 +116,13 @@ void server__leadership(struct server *s, bool is_leader);
 void server__reconcile_member(struct server *s, const struct agent_member *m);
 void server__forget_member(struct server *s, const struct agent_member *m); /* gossip has */
 void server__reconcile_start(struct server *s);
+void server__reconcile_soon(struct server *s); /* something could not be done now */
 void server__configuration_changed(struct server *s);
+
+/* peers.c (core, on the leader): who votes */
+void server__join_raft(struct server *s, const struct member_server *server); /* is alive */
+void server__part_raft(struct server *s, const struct agent_member *m);       /* has left, or is forgotten */
+void server__part_unknown(struct server *s); /* removes one peer that gossip does not know */
 
 /* What Raft calls that server: its node ID and "ip:port". False if it has none that Raft could use. */
 bool server__as_raft_server(const struct member_server *m, struct raft_server *out);
