@@ -12,8 +12,8 @@ struct mu_allocator mu__allocator_or_default(const struct mu_allocator *a);
 bool mu__mul(size_t a, size_t b, size_t *out); /* false on overflow */
 bool mu__add(size_t a, size_t b, size_t *out); /* false on overflow */
 
-void *mu__alloc(const struct mu_allocator *a, size_t size);              /* not cleared */
-void *mu__calloc(const struct mu_allocator *a, size_t n, size_t size);   /* cleared */
+void *mu__alloc(const struct mu_allocator *a, size_t size);            /* not cleared */
+void *mu__calloc(const struct mu_allocator *a, size_t n, size_t size); /* cleared */
 void *mu__realloc(const struct mu_allocator *a, void *p, size_t n, size_t size);
 void *mu__memdup(const struct mu_allocator *a, const void *p, size_t len);
 char *mu__strndup(const struct mu_allocator *a, const char *s, size_t len); /* adds a zero */

@@ -1,7 +1,8 @@
 /* arena.h - memory that is freed all at once: what one request, reply or decoded record needs.
  *
- * Blocks double from the first size up to 64 KiB; larger pieces get a block of their own. `limit` bounds
- * the sum of all blocks, so that input from outside cannot make an arena grow without end. */
+ * Blocks double from the first size up to 64 KiB; larger pieces get a block of their own. `limit`
+ * bounds the sum of all blocks, so that input from outside cannot make an arena grow without
+ * end. */
 #pragma once
 
 #include "alloc.h"
@@ -19,8 +20,8 @@ void mu__arena_init(struct mu__arena *a, const struct mu_allocator *allocator, s
 void mu__arena_fini(struct mu__arena *a);  /* frees everything; the arena can be used again */
 void mu__arena_reset(struct mu__arena *a); /* like fini, but keeps the newest block for reuse */
 
-/* All that is in `from` becomes a's, as if it had been allocated there (limits are not looked at); both must have the same
- * allocator. `from` is empty afterwards and can be used again. */
+/* All that is in `from` becomes a's, as if it had been allocated there (limits are not looked at);
+ * both must have the same allocator. `from` is empty afterwards and can be used again. */
 void mu__arena_adopt(struct mu__arena *a, struct mu__arena *from);
 
 /* All return NULL when out of memory or past the limit. Memory is aligned for any type. */

@@ -1,7 +1,8 @@
 /* cursor.h - typed reading and writing of bytes; both remember their first error.
  *
- * A decoder reads straight down and checks `failed` once at the end: after a failure every read gives zero and
- * does not move. A writer either fills a fixed buffer or grows one through an allocator. */
+ * A decoder reads straight down and checks `failed` once at the end: after a failure every read
+ * gives zero and does not move. A writer either fills a fixed buffer or grows one through an
+ * allocator. */
 #pragma once
 
 #include "alloc.h"

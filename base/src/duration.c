@@ -30,7 +30,7 @@ size_t mu__duration_format(int64_t ns, char buf[32])
         *p++ = '-';
     }
     if (v == 0) {
-        strcpy(buf, "0s");
+        memcpy(buf, "0s", sizeof "0s");
         return 2;
     }
     const char *unit = "s";
@@ -53,8 +53,9 @@ size_t mu__duration_format(int64_t ns, char buf[32])
         }
         p += put_fraction(p, v % (60 * MU_SEC), 9);
     }
-    strcpy(p, unit);
-    return (size_t)(p - buf) + strlen(unit);
+    size_t n = strlen(unit);
+    memcpy(p, unit, n + 1);
+    return (size_t)(p - buf) + n;
 }
 
 struct unit {

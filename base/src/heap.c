@@ -58,7 +58,8 @@ static void sift_down(struct mu__heap *h, struct mu__heap_item *item)
 bool mu__heap_set(struct mu__heap *h, struct mu__heap_item *item, uint64_t at)
 {
     if (item->slot == MU_HEAP_NONE) {
-        if (!mu__reserve(&h->allocator, (void **)&h->items, &h->cap, h->len + 1, sizeof *h->items)) {
+        if (!mu__reserve(&h->allocator, (void **)&h->items, &h->cap, h->len + 1,
+                         sizeof(struct mu__heap_item *))) {
             return false;
         }
         put(h, h->len++, item);

@@ -1,5 +1,5 @@
-/* heap.h - intrusive binary min-heap ordered by (at, seq): timers and events. Equal times leave in order
- * of insertion, so that a run is reproducible. */
+/* heap.h - intrusive binary min-heap ordered by (at, seq): timers and events. Equal times leave in
+ * order of insertion, so that a run is reproducible. */
 #pragma once
 
 #include "alloc.h"
@@ -21,7 +21,8 @@ struct mu__heap {
 
 void mu__heap_init(struct mu__heap *h, const struct mu_allocator *allocator);
 void mu__heap_fini(struct mu__heap *h); /* does not touch the items */
-/* Inserts or moves the item to `at`. False when out of memory (only when it was not in the heap). */
+/* Inserts or moves the item to `at`. False when out of memory (only when it was not in the
+ * heap). */
 bool mu__heap_set(struct mu__heap *h, struct mu__heap_item *item, uint64_t at);
 void mu__heap_remove(struct mu__heap *h, struct mu__heap_item *item); /* fine if it is not in */
-struct mu__heap_item *mu__heap_min(const struct mu__heap *h);        /* NULL when empty */
+struct mu__heap_item *mu__heap_min(const struct mu__heap *h);         /* NULL when empty */

@@ -95,7 +95,8 @@ void mu__json_ckey(struct mu__json *j, const char *key)
     put(j, j->pretty ? ": " : ":");
 }
 
-/* Length of the UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF), or 0. */
+/* Length of the UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF),
+ * or 0. */
 static size_t utf8_len(const unsigned char *p, size_t left)
 {
     unsigned char lo = 0x80;
@@ -138,7 +139,7 @@ static void put_escape(struct mu__json *j, unsigned char c)
     case '\n':
     case '\r':
     case '\t':
-        out[1] = c == '\n' ? 'n' : c == '\r' ? 'r' : 't';
+        out[1] = (char)(c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
         out[2] = '\0';
         break;
     default:
@@ -223,8 +224,8 @@ void mu__json_int(struct mu__json *j, int64_t v)
     mu__json_uint(j, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
-/* The fewest digits that read back as v (v > 0, finite), without trailing zeros, and the exponent of the first.
- * printf's decimal point follows the locale: only digits are taken from it. */
+/* The fewest digits that read back as v (v > 0, finite), without trailing zeros, and the exponent
+ * of the first. printf's decimal point follows the locale: only digits are taken from it. */
 static size_t shortest_digits(double v, char digits[18], int *exponent)
 {
     char text[40];
@@ -248,7 +249,7 @@ static size_t shortest_digits(double v, char digits[18], int *exponent)
             digits[n++] = *p;
         }
     }
-    *exponent = atoi(p + 1);
+    *exponent = (int)strtol(p + 1, NULL, 10);
     while (n > 1 && digits[n - 1] == '0') {
         n--;
     }
@@ -344,8 +345,8 @@ void mu__json_base64(struct mu__json *j, const void *p, size_t len)
     put(j, "\"");
 }
 
-/* Days since 0001-01-01 to year, month and day; after Howard Hinnant's "chrono-compatible low-level date
- * algorithms": years that begin in March put the leap day last. */
+/* Days since 0001-01-01 to year, month and day; after Howard Hinnant's "chrono-compatible low-level
+ * date algorithms": years that begin in March put the leap day last. */
 static void civil_date(int64_t days, int *year, int *month, int *day)
 {
     int64_t z = days + 306; /* since 0000-03-01 */

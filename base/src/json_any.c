@@ -1,5 +1,5 @@
-/* json_any.c - one encoded msgpack value of any shape as JSON, the way Go prints what it decoded untyped: maps sorted by
- * key, bytes in base64. */
+/* json_any.c - one encoded msgpack value of any shape as JSON, the way Go prints what it decoded
+ * untyped: maps sorted by key, bytes in base64. */
 #include "schema.h"
 
 #include "msgpack.h"

@@ -35,7 +35,8 @@ uint64_t mu__siphash(const uint64_t seed[2], const void *data, size_t len)
 {
     const uint8_t *p = data;
     uint64_t v[4] = {seed[0] ^ UINT64_C(0x736f6d6570736575), seed[1] ^ UINT64_C(0x646f72616e646f6d),
-                     seed[0] ^ UINT64_C(0x6c7967656e657261), seed[1] ^ UINT64_C(0x7465646279746573)};
+                     seed[0] ^ UINT64_C(0x6c7967656e657261),
+                     seed[1] ^ UINT64_C(0x7465646279746573)};
     size_t left = len;
     for (; left >= 8; left -= 8, p += 8) {
         uint64_t w = load_le(p, 8);
@@ -69,13 +70,15 @@ void mu__map_fini(struct mu__map *m)
     m->used = m->cap = m->nslots = m->count = 0;
 }
 
-/* The slot that holds the key, or the empty slot where its search ended. nslots is a power of two. */
+/* The slot that holds the key, or the empty slot where its search ended. nslots is a power of
+ * two. */
 static size_t find_slot(const struct mu__map *m, uint64_t hash, const void *key, size_t len)
 {
     size_t i = (size_t)hash & (m->nslots - 1);
     while (m->slots[i]) {
         const struct mu__map_entry *e = &m->entries[m->slots[i] - 1];
-        if (e->value && e->hash == hash && e->len == len && (len == 0 || memcmp(e->key, key, len) == 0)) {
+        if (e->value && e->hash == hash && e->len == len &&
+            (len == 0 || memcmp(e->key, key, len) == 0)) {
             break;
         }
         i = (i + 1) & (m->nslots - 1);
@@ -167,7 +170,8 @@ void *mu__map_remove(struct mu__map *m, const void *key, size_t len)
     }
     struct mu__map_entry *e = &m->entries[m->slots[slot] - 1];
     void *value = e->value;
-    e->value = NULL; /* the slot stays taken until the next rebuild, so that searches go on past it */
+    /* The slot stays taken until the next rebuild, so that searches go on past it */
+    e->value = NULL;
     m->count--;
     return value;
 }

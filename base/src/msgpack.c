@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* First bytes: 00-7f fixint, 80-8f map, 90-9f array, a0-bf raw, c0 nil, c2/c3 bool, c4-c6 bin, c7-c9 ext, ca/cb
- * float, cc-cf uint, d0-d3 int, d4-d8 fixext, d9-db str, dc/dd array, de/df map, e0-ff negative fixint. */
+/* First bytes: 00-7f fixint, 80-8f map, 90-9f array, a0-bf raw, c0 nil, c2/c3 bool, c4-c6 bin,
+ * c7-c9 ext, ca/cb float, cc-cf uint, d0-d3 int, d4-d8 fixext, d9-db str, dc/dd array, de/df map,
+ * e0-ff negative fixint. */
 enum mu__mp_type mu__mp_peek(const struct mu__reader *r)
 {
     if (r->failed || r->pos == r->len) {
@@ -84,7 +85,7 @@ static uint64_t read_integer(struct mu__reader *r, bool *negative)
     case 0xcf:
         return mu__read_u64be(r);
     case 0xd0:
-        s = (int8_t)mu__read_u8(r);
+        s = (int64_t)(int8_t)mu__read_u8(r);
         break;
     case 0xd1:
         s = (int16_t)mu__read_u16be(r);
@@ -100,7 +101,7 @@ static uint64_t read_integer(struct mu__reader *r, bool *negative)
             mu__reader_fail(r);
             return 0;
         }
-        s = (int8_t)b;
+        s = (int64_t)(int8_t)b;
     }
     *negative = s < 0;
     return s < 0 ? 0 - (uint64_t)s : (uint64_t)s;

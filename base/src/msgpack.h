@@ -1,9 +1,11 @@
-/* msgpack.h - msgpack in the dialect of go-msgpack 0.5 (`raw` for text and bytes, no str8, no bin), on cursors.
+/* msgpack.h - msgpack in the dialect of go-msgpack 0.5 (`raw` for text and bytes, no str8, no bin),
+ * on cursors.
  *
- * A pull reader: it makes no tree and allocates nothing, and a count that it returns has been checked against the
- * bytes that are left (an element takes at least one byte, a pair two), so that a lying header cannot make a
- * caller allocate. Readers accept every form a peer may send: raw, str8/16/32, bin where noted, any integer width,
- * and nil for every kind (it means zero). docs/decisions.md says why this is not msgpack-c. */
+ * A pull reader: it makes no tree and allocates nothing, and a count that it returns has been
+ * checked against the bytes that are left (an element takes at least one byte, a pair two), so that
+ * a lying header cannot make a caller allocate. Readers accept every form a peer may send: raw,
+ * str8/16/32, bin where noted, any integer width, and nil for every kind (it means zero).
+ * docs/decisions.md says why this is not msgpack-c. */
 #pragma once
 
 #include "cursor.h"
@@ -26,14 +28,17 @@ enum mu__mp_type {
 enum mu__mp_type mu__mp_peek(const struct mu__reader *r);
 bool mu__mp_read_nil(struct mu__reader *r); /* consumes a nil if one is next */
 bool mu__mp_read_bool(struct mu__reader *r);
-uint64_t mu__mp_read_uint(struct mu__reader *r, uint64_t max); /* fails when negative or above max */
+/* Fails when negative or above max. */
+uint64_t mu__mp_read_uint(struct mu__reader *r, uint64_t max);
 int64_t mu__mp_read_int(struct mu__reader *r);
-double mu__mp_read_float(struct mu__reader *r);         /* integers are accepted */
-struct mu_str mu__mp_read_str(struct mu__reader *r);   /* lends; raw or str, not bin */
-struct mu_str mu__mp_read_bytes(struct mu__reader *r); /* lends; raw, str or bin; p is NULL for nil */
-size_t mu__mp_read_array(struct mu__reader *r);        /* number of elements; nil: 0 */
-size_t mu__mp_read_map(struct mu__reader *r);          /* number of pairs; nil: 0 */
-void mu__mp_skip(struct mu__reader *r);                /* one value of any type, at most DEPTH_MAX deep */
+double mu__mp_read_float(struct mu__reader *r);      /* integers are accepted */
+struct mu_str mu__mp_read_str(struct mu__reader *r); /* lends; raw or str, not bin */
+/* Lends; raw, str or bin; p is NULL for nil. */
+struct mu_str mu__mp_read_bytes(struct mu__reader *r);
+size_t mu__mp_read_array(struct mu__reader *r); /* number of elements; nil: 0 */
+size_t mu__mp_read_map(struct mu__reader *r);   /* number of pairs; nil: 0 */
+/* One value of any type, at most DEPTH_MAX deep. */
+void mu__mp_skip(struct mu__reader *r);
 
 void mu__mp_write_nil(struct mu__writer *w);
 void mu__mp_write_bool(struct mu__writer *w, bool v);

@@ -9,6 +9,7 @@ struct mu__prng {
 
 void mu__prng_seed(struct mu__prng *p, uint64_t seed);
 uint64_t mu__prng_next(struct mu__prng *p);
-uint64_t mu__prng_below(struct mu__prng *p, uint64_t n);                 /* 0..n-1, unbiased; n > 0 */
+/* 0..n-1, unbiased; n > 0 */
+uint64_t mu__prng_below(struct mu__prng *p, uint64_t n);
 uint64_t mu__prng_between(struct mu__prng *p, uint64_t lo, uint64_t hi); /* lo..hi inclusive */
-double mu__prng_unit(struct mu__prng *p);                               /* [0, 1) */
+double mu__prng_unit(struct mu__prng *p);                                /* [0, 1) */

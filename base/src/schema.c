@@ -18,7 +18,7 @@ bool mu__str_eq(struct mu_str a, struct mu_str b)
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+    return (char)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
 }
 
 bool mu__str_ieq(struct mu_str a, struct mu_str b)
@@ -126,8 +126,8 @@ bool mu__field_is_empty(const struct mu__field *f, const void *member)
         return ((const struct mu_structmap *)member)->len == 0;
     case MU_ANY: {
         const struct mu_str *s = member;
-        return s->len == 0 ||
-               (s->len == 1 && strchr("\xc0\x80\x90", s->p[0]) != NULL); /* nil, {}, [] */
+        /* Nil, {}, [] */
+        return s->len == 0 || (s->len == 1 && strchr("\xc0\x80\x90", s->p[0]) != NULL);
     }
     }
     return true;
@@ -140,8 +140,8 @@ static struct mu_str key_of(const char *items, size_t i, size_t size)
     return key;
 }
 
-/* One pass of a bottom-up merge sort: runs of `run` items from src to dst. Stable, so that the last of equal keys
- * stays last. */
+/* One pass of a bottom-up merge sort: runs of `run` items from src to dst. Stable, so that the last
+ * of equal keys stays last. */
 static void merge_runs(const char *src, char *dst, size_t n, size_t size, size_t run)
 {
     for (size_t at = 0; at < n; at += 2 * run) {

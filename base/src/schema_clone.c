@@ -4,7 +4,8 @@
 #include <stdalign.h>
 #include <string.h>
 
-/* A copy is walked twice by the same code: without a block to add up the sizes, then with it to fill it in. */
+/* A copy is walked twice by the same code: without a block to add up the sizes, then with it to
+ * fill it in. */
 struct cloner {
     char *block; /* NULL: only count */
     size_t used;
@@ -124,7 +125,8 @@ static void clone_structmap(struct cloner *c, const struct mu__schema *s,
     }
 }
 
-/* copy holds the bytes of obj already; what these point at is copied and repointed. NULL while counting. */
+/* copy holds the bytes of obj already; what these point at is copied and repointed. NULL while
+ * counting. */
 static void clone_members(struct cloner *c, const struct mu__schema *s, const char *obj, char *copy)
 {
     for (size_t i = 0; i < s->nfields; i++) {

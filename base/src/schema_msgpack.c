@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* Go's time.Time in binary: version 1, int64 seconds since year 1 UTC, u32 nanoseconds, i16 offset in minutes. */
+/* Go's time.Time in binary: version 1, int64 seconds since year 1 UTC, u32 nanoseconds, i16 offset
+ * in minutes. */
 #define TIME_LEN 15u
 #define TIME_UTC 0xffffu
 
@@ -245,7 +246,8 @@ static void decode_field(struct decoder *d, const struct mu__field *f, void *m)
     }
 }
 
-/* The wire field of that name. Senders write the keys in order, so the one that is due is tried first. */
+/* The wire field of that name. Senders write the keys in order, so the one that is due is tried
+ * first. */
 static const struct mu__field *wire_field(const struct mu__schema *s, struct mu_str key,
                                           size_t *due)
 {
@@ -290,7 +292,8 @@ static void decode_array(struct decoder *d, const struct mu__schema *s, char *ou
     }
 }
 
-/* out is cleared. The recursion follows the tables, and is bounded where these refer to each other in a circle. */
+/* out is cleared. The recursion follows the tables, and is bounded where these refer to each other
+ * in a circle. */
 static bool decode_record(struct decoder *d, const struct mu__schema *s, void *out)
 {
     if (d->depth == MU_MSGPACK_DEPTH_MAX) {

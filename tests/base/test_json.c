@@ -1,4 +1,5 @@
-/* Mirrors src/json.c, json_any.c, schema_json.c and duration.c. Expected texts are what Go prints. */
+/* Mirrors src/json.c, json_any.c, schema_json.c and duration.c. Expected texts are what Go
+ * prints. */
 #include "mu_test.h"
 
 #include "schema.h"
@@ -290,8 +291,8 @@ static void test_odd_and_malformed_durations(void **state)
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         int64_t ns = -1;
         assert_true(mu__duration_parse(good[i].text, strlen(good[i].text), &ns));
-        assert_in_range(ns, good[i].ns ? good[i].ns - 1 : 0,
-                        good[i].ns); /* Go truncates fractions, too */
+        /* Go truncates fractions, too */
+        assert_in_range(ns, good[i].ns ? good[i].ns - 1 : 0, good[i].ns);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int64_t ns = -1;

@@ -6,7 +6,8 @@
 
 #define KEYS 200
 
-/* The naive map: for each possible key its value, or 0. Values are numbers + 1 in the pointer's place. */
+/* The naive map: for each possible key its value, or 0. Values are numbers + 1 in the pointer's
+ * place. */
 struct model {
     char keys[KEYS][8];
     int values[KEYS];

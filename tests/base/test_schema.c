@@ -1,4 +1,5 @@
-/* Mirrors src/schema.c, schema_msgpack.c and schema_clone.c, with a record that has a field of each kind. */
+/* Mirrors src/schema.c, schema_msgpack.c and schema_clone.c, with a record that has a field of each
+ * kind. */
 #include "mu_test.h"
 
 #include "msgpack.h"

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #if defined(__GNUC__)
-#define MU_API       __attribute__((visibility("default")))
-#define MU_MUST_USE  __attribute__((warn_unused_result))
+#define MU_API      __attribute__((visibility("default")))
+#define MU_MUST_USE __attribute__((warn_unused_result))
 #else
 #define MU_API
 #define MU_MUST_USE
@@ -49,8 +49,9 @@ struct mu_str {
     size_t len;
 };
 
-/* The members that records are made of. In all containers: items NULL means nil (msgpack nil, JSON null); items
- * non-NULL with len 0 means empty. Maps are sorted by key in byte order, and their keys are unique. */
+/* The members that records are made of. In all containers: items NULL means nil (msgpack nil, JSON
+ * null); items non-NULL with len 0 means empty. Maps are sorted by key in byte order, and their
+ * keys are unique. */
 struct mu_strs {
     struct mu_str *items;
     size_t len;
@@ -86,7 +87,8 @@ struct mu_structmap { /* name -> pointer to a record */
     struct mu_named *items;
     size_t len;
 };
-struct mu_time { /* UTC; the zero value is Go's zero time, 0001-01-01T00:00:00Z */
+/* UTC; the zero value is Go's zero time, 0001-01-01T00:00:00Z. */
+struct mu_time {
     int64_t since_year1_s; /* Unix time + MU_YEAR1_TO_UNIX_S */
     uint32_t ns;           /* 0 to 999999999 */
 };
