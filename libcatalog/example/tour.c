@@ -16,7 +16,8 @@ static void must(int rc)
 }
 
 /* Encodes a request as a log entry, applies it as a batch of its own and gives what it touched. */
-static struct catalog_touched *commit(struct catalog *c, enum catalog_entry_type type, const void *request)
+static struct catalog_touched *commit(struct catalog *c, enum catalog_entry_type type,
+                                      const void *request)
 {
     unsigned char entry[1024];
     size_t len = sizeof entry;
@@ -67,13 +68,15 @@ int main(void)
     ask(r, w);
 
     struct catalog_node_service web = {.service = TEXT("web"), .port = 8080};
-    struct catalog_register_request request = {.node = TEXT("n1"), .address = TEXT("10.0.0.7"), .service = &web};
+    struct catalog_register_request request = {
+        .node = TEXT("n1"), .address = TEXT("10.0.0.7"), .service = &web};
     struct catalog_touched *touched = commit(c, CATALOG_ENTRY_REGISTER, &request);
     catalog_watches_notify(w, touched); /* what a server does on each thread with waiters */
     catalog_touched_unref(touched);
     ask(r, w);
 
-    struct catalog_kvs_request unrelated = {.op = TEXT("set"), .dir_ent = {.key = TEXT("a/b"), .value = TEXT("1")}};
+    struct catalog_kvs_request unrelated = {.op = TEXT("set"),
+                                            .dir_ent = {.key = TEXT("a/b"), .value = TEXT("1")}};
     touched = commit(c, CATALOG_ENTRY_KVS, &unrelated);
     printf("%zu woken by a key\n", catalog_watches_notify(w, touched));
     catalog_touched_unref(touched);

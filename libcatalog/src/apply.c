@@ -6,16 +6,19 @@
 
 #include "entry.h"
 
-void catalog__refuse(struct catalog *c, struct catalog_result *result, const struct catalog__text *why)
+void catalog__refuse(struct catalog *c, struct catalog_result *result,
+                     const struct catalog__text *why)
 {
     char *copy = mu__arena_strndup(&c->scratch, why->p, why->len);
-    *result = (struct catalog_result){.kind = CATALOG_RESULT_ERROR, .error = {copy, copy ? why->len : 0}};
+    *result =
+        (struct catalog_result){.kind = CATALOG_RESULT_ERROR, .error = {copy, copy ? why->len : 0}};
 }
 
 void catalog__refuse_cstr(struct catalog *c, struct catalog_result *result, const char *why)
 {
     char *copy = mu__arena_strndup(&c->scratch, why, strlen(why));
-    *result = (struct catalog_result){.kind = CATALOG_RESULT_ERROR, .error = {copy, copy ? strlen(why) : 0}};
+    *result = (struct catalog_result){.kind = CATALOG_RESULT_ERROR,
+                                      .error = {copy, copy ? strlen(why) : 0}};
 }
 
 int catalog_apply_begin(struct catalog *c)
@@ -47,7 +50,8 @@ static bool decode(struct catalog *c, const struct mu__schema *s, struct mu_str 
     return false;
 }
 
-static int refuse_type(struct catalog *c, uint64_t index, uint8_t type, struct catalog_result *result)
+static int refuse_type(struct catalog *c, uint64_t index, uint8_t type,
+                       struct catalog_result *result)
 {
     char buf[128];
     struct catalog__text t = catalog__text(buf, sizeof buf);
@@ -60,7 +64,8 @@ static int refuse_type(struct catalog *c, uint64_t index, uint8_t type, struct c
     return CATALOG_EUNKNOWN;
 }
 
-static int dispatch(struct catalog *c, uint8_t type, struct mu_str body, struct catalog_result *result)
+static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
+                    struct catalog_result *result)
 {
     union {
         struct catalog_register_request reg;
@@ -95,7 +100,8 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body, struct 
     return 0;
 }
 
-int catalog_apply(struct catalog *c, uint64_t index, const void *entry, size_t len, struct catalog_result *result)
+int catalog_apply(struct catalog *c, uint64_t index, const void *entry, size_t len,
+                  struct catalog_result *result)
 {
     assert(c->draft);
     *result = (struct catalog_result){.kind = CATALOG_RESULT_NONE};

@@ -1,12 +1,14 @@
-/* apply.h - the entry types, one function each. They see a decoded, well-formed request, write to the draft through
- * tables.h, and either refuse (before anything is written, or inside a savepoint that takes it back) or are done. */
+/* apply.h - the entry types, one function each. They see a decoded, well-formed request, write to
+ * the draft through tables.h, and either refuse (before anything is written, or inside a savepoint
+ * that takes it back) or are done. */
 #pragma once
 
 #include "records.h"
 #include "text.h"
 
 /* The text of a refusal is said into a buffer and then kept. */
-void catalog__refuse(struct catalog *c, struct catalog_result *result, const struct catalog__text *why);
+void catalog__refuse(struct catalog *c, struct catalog_result *result,
+                     const struct catalog__text *why);
 void catalog__refuse_cstr(struct catalog *c, struct catalog_result *result, const char *why);
 
 static inline bool catalog__is_refused(const struct catalog_result *result)
@@ -19,9 +21,11 @@ static inline void catalog__answer(struct catalog_result *result, bool value)
     result->value = value;
 }
 
-void catalog__apply_register(struct catalog *c, struct catalog_register_request *r, struct catalog_result *result);
+void catalog__apply_register(struct catalog *c, struct catalog_register_request *r,
+                             struct catalog_result *result);
 void catalog__apply_deregister(struct catalog *c, const struct catalog_deregister_request *r,
                                struct catalog_result *result);
-void catalog__apply_kvs(struct catalog *c, const struct catalog_kvs_request *r, struct catalog_result *result);
+void catalog__apply_kvs(struct catalog *c, const struct catalog_kvs_request *r,
+                        struct catalog_result *result);
 void catalog__apply_tombstone(struct catalog *c, const struct catalog_tombstone_request *r,
                               struct catalog_result *result);

@@ -4,8 +4,8 @@
 #include "tables.h"
 #include "types.h"
 
-/* Writes an entry, unless it would not change anything: then not even its index moves. A plain write keeps who holds
- * the key. */
+/* Writes an entry, unless it would not change anything: then not even its index moves. A plain
+ * write keeps who holds the key. */
 static void set(struct catalog *c, const struct catalog_dir_entry *given)
 {
     struct catalog_dir_entry entry = *given;
@@ -41,9 +41,10 @@ static bool delete_cas(struct catalog *c, const struct catalog_dir_entry *given)
     return true;
 }
 
-/* The catalog holds no sessions, so nobody can hold a key: to lock one fails as with any unknown session, and there is
- * never a lock to give back. */
-static void lock(struct catalog *c, const struct catalog_dir_entry *given, struct catalog_result *result)
+/* The catalog holds no sessions, so nobody can hold a key: to lock one fails as with any unknown
+ * session, and there is never a lock to give back. */
+static void lock(struct catalog *c, const struct catalog_dir_entry *given,
+                 struct catalog_result *result)
 {
     char buf[256];
     struct catalog__text t = catalog__text(buf, sizeof buf);
@@ -58,7 +59,8 @@ static void lock(struct catalog *c, const struct catalog_dir_entry *given, struc
     catalog__refuse(c, result, &t);
 }
 
-static void unlock(struct catalog *c, const struct catalog_dir_entry *given, struct catalog_result *result)
+static void unlock(struct catalog *c, const struct catalog_dir_entry *given,
+                   struct catalog_result *result)
 {
     if (given->session.len == 0) {
         catalog__refuse_cstr(c, result, "missing session");
@@ -67,7 +69,8 @@ static void unlock(struct catalog *c, const struct catalog_dir_entry *given, str
     }
 }
 
-static void refuse_operation(struct catalog *c, const char *what, struct mu_str op, struct catalog_result *result)
+static void refuse_operation(struct catalog *c, const char *what, struct mu_str op,
+                             struct catalog_result *result)
 {
     char buf[256];
     struct catalog__text t = catalog__text(buf, sizeof buf);
@@ -79,7 +82,8 @@ static void refuse_operation(struct catalog *c, const char *what, struct mu_str 
     catalog__refuse(c, result, &t);
 }
 
-void catalog__apply_kvs(struct catalog *c, const struct catalog_kvs_request *r, struct catalog_result *result)
+void catalog__apply_kvs(struct catalog *c, const struct catalog_kvs_request *r,
+                        struct catalog_result *result)
 {
     const struct catalog_dir_entry *entry = &r->dir_ent;
     const char *why = catalog_kvs_check(r);

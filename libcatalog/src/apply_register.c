@@ -6,21 +6,25 @@
 
 /* ---- The node ---- */
 
-/* Is the name taken by another node that is alive? A node without id gives way to one that brings an id, and one
- * whose gossip check is critical, or that has none (an external one), gives way to anybody. */
-static const struct catalog_node *name_holder(const struct catalog *c, const struct catalog_node *node,
-                                              bool may_take_nameless)
+/* Is the name taken by another node that is alive? A node without id gives way to one that brings
+ * an id, and one whose gossip check is critical, or that has none (an external one), gives way to
+ * anybody. */
+static const struct catalog_node *
+name_holder(const struct catalog *c, const struct catalog_node *node, bool may_take_nameless)
 {
     const struct catalog_node *holder = catalog__get_node(c->draft, node->node);
-    if (!holder || mu__str_ieq(holder->id, node->id) || (holder->id.len == 0 && may_take_nameless)) {
+    if (!holder || mu__str_ieq(holder->id, node->id) ||
+        (holder->id.len == 0 && may_take_nameless)) {
         return NULL;
     }
-    const struct catalog_check *serf = catalog__get_check(c->draft, holder->node, mu__cstr("serfHealth"));
+    const struct catalog_check *serf =
+        catalog__get_check(c->draft, holder->node, mu__cstr("serfHealth"));
     return serf && !mu__str_is(serf->status, "critical") ? holder : NULL;
 }
 
-static void refuse_name(struct catalog *c, const struct catalog_node *node, const struct catalog_node *holder,
-                        bool say_address, struct catalog_result *result)
+static void refuse_name(struct catalog *c, const struct catalog_node *node,
+                        const struct catalog_node *holder, bool say_address,
+                        struct catalog_result *result)
 {
     char buf[CATALOG__TEXT_MAX];
     struct catalog__text t = catalog__text(buf, sizeof buf);
@@ -43,15 +47,16 @@ static void refuse_name(struct catalog *c, const struct catalog_node *node, cons
     catalog__refuse(c, result, &t);
 }
 
-/* A node that keeps its id may change its name: the old name goes with all that was on it, since the agent registers its
- * services again. An id that is new takes over the name if it may. */
+/* A node that keeps its id may change its name: the old name goes with all that was on it, since
+ * the agent registers its services again. An id that is new takes over the name if it may. */
 static void put_node(struct catalog *c, struct catalog_node *node, struct catalog_result *result)
 {
     const struct catalog_node *before = NULL;
     if (node->id.len) {
         before = catalog__get_node_by_id(c->draft, node->id);
         bool is_rename = before && !mu__str_eq(before->node, node->node);
-        const struct catalog_node *holder = before && !is_rename ? NULL : name_holder(c, node, !before);
+        const struct catalog_node *holder =
+            before && !is_rename ? NULL : name_holder(c, node, !before);
         if (holder) {
             refuse_name(c, node, holder, before != NULL, result);
             return;
@@ -73,7 +78,8 @@ static void put_node(struct catalog *c, struct catalog_node *node, struct catalo
     }
 }
 
-static void register_node(struct catalog *c, const struct catalog_register_request *r, struct catalog_result *result)
+static void register_node(struct catalog *c, const struct catalog_register_request *r,
+                          struct catalog_result *result)
 {
     if (r->skip_node_update && catalog__get_node(c->draft, r->node)) {
         return;
@@ -97,10 +103,12 @@ static void register_node(struct catalog *c, const struct catalog_register_reque
 
 static bool is_meta_key_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
 }
 
-/* Why a pair of metadata is not taken; NULL: it is. Mesh gateways may say that they serve federation. */
+/* Why a pair of metadata is not taken; NULL: it is. Mesh gateways may say that they serve
+ * federation. */
 static const char *check_pair(const struct mu_pair *p, struct mu_str kind)
 {
     static const char reserved[] = "consul-";
@@ -116,7 +124,8 @@ static const char *check_pair(const struct mu_pair *p, struct mu_str kind)
         return "Key is too long (limit: 128 characters)";
     }
     struct mu_str head = {p->key.p, mu__min(p->key.len, sizeof reserved - 1)};
-    bool is_allowed = mu__str_is(kind, "mesh-gateway") && mu__str_is(p->key, "consul-wan-federation");
+    bool is_allowed =
+        mu__str_is(kind, "mesh-gateway") && mu__str_is(p->key, "consul-wan-federation");
     if (mu__str_is(head, reserved) && !is_allowed) {
         return "Key prefix 'consul-' is reserved for internal use";
     }
@@ -132,7 +141,8 @@ static void say_bad_meta(struct catalog__text *t, const struct catalog__instance
     catalog__say(t, ": ");
 }
 
-static void check_meta(struct catalog *c, const struct catalog__instance *i, struct catalog_result *result)
+static void check_meta(struct catalog *c, const struct catalog__instance *i,
+                       struct catalog_result *result)
 {
     char buf[CATALOG__TEXT_MAX];
     struct catalog__text t = catalog__text(buf, sizeof buf);
@@ -159,7 +169,8 @@ static void check_meta(struct catalog *c, const struct catalog__instance *i, str
     }
 }
 
-static void register_service(struct catalog *c, const struct catalog_register_request *r, struct catalog_result *result)
+static void register_service(struct catalog *c, const struct catalog_register_request *r,
+                             struct catalog_result *result)
 {
     struct catalog_weights even = {1, 1};
     struct catalog__instance i = {.service = *r->service, .node = r->node};
@@ -181,7 +192,8 @@ static void register_service(struct catalog *c, const struct catalog_register_re
 
 /* ---- Checks ---- */
 
-static void refuse_check(struct catalog *c, const char *why, struct mu_str node, struct catalog_result *result)
+static void refuse_check(struct catalog *c, const char *why, struct mu_str node,
+                         struct catalog_result *result)
 {
     char buf[CATALOG__TEXT_MAX];
     struct catalog__text t = catalog__text(buf, sizeof buf);
@@ -192,7 +204,8 @@ static void refuse_check(struct catalog *c, const char *why, struct mu_str node,
     catalog__refuse(c, result, &t);
 }
 
-static void refuse_check_node(struct catalog *c, struct mu_str given, struct mu_str node, struct catalog_result *result)
+static void refuse_check_node(struct catalog *c, struct mu_str given, struct mu_str node,
+                              struct catalog_result *result)
 {
     char buf[CATALOG__TEXT_MAX];
     struct catalog__text t = catalog__text(buf, sizeof buf);
@@ -203,7 +216,8 @@ static void refuse_check_node(struct catalog *c, struct mu_str given, struct mu_
     catalog__refuse(c, result, &t);
 }
 
-/* A check that says what is known moves the index of the table alone, as in Consul, and wakes nobody. */
+/* A check that says what is known moves the index of the table alone, as in Consul, and wakes
+ * nobody. */
 static void register_check(struct catalog *c, const struct catalog_register_request *r,
                            const struct catalog_check *given, struct catalog_result *result)
 {
@@ -213,7 +227,8 @@ static void register_check(struct catalog *c, const struct catalog_register_requ
         return;
     }
     if (check.service_id.len) {
-        const struct catalog__instance *i = catalog__get_instance(c->draft, check.node, check.service_id);
+        const struct catalog__instance *i =
+            catalog__get_instance(c->draft, check.node, check.service_id);
         if (!i) {
             refuse_check(c, "Missing service registration", r->node, result);
             return;
@@ -238,7 +253,8 @@ static void register_check(struct catalog *c, const struct catalog_register_requ
 
 /* ---- The entry ---- */
 
-static void register_all(struct catalog *c, const struct catalog_register_request *r, struct catalog_result *result)
+static void register_all(struct catalog *c, const struct catalog_register_request *r,
+                         struct catalog_result *result)
 {
     register_node(c, r, result);
     if (r->service && !catalog__is_refused(result)) {
@@ -249,7 +265,8 @@ static void register_all(struct catalog *c, const struct catalog_register_reques
     }
 }
 
-void catalog__apply_register(struct catalog *c, struct catalog_register_request *r, struct catalog_result *result)
+void catalog__apply_register(struct catalog *c, struct catalog_register_request *r,
+                             struct catalog_result *result)
 {
     char buf[CATALOG__TEXT_MAX];
     void **room = mu__arena_calloc(&c->scratch, r->checks.len + 1, sizeof *room);

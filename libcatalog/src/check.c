@@ -1,4 +1,5 @@
-/* check.c - the whole structure of a catalog, asserted. Tests and fuzzers call it; it costs a walk over everything. */
+/* check.c - the whole structure of a catalog, asserted. Tests and fuzzers call it; it costs a walk
+ * over everything. */
 #include <assert.h>
 
 #include "records.h"
@@ -8,19 +9,20 @@ static size_t keys_in(const struct catalog *c, enum catalog__tree t)
     return catalog__radix_check(atomic_load(&c->current)->root[t], &c->allocator);
 }
 
-/* Every record of a primary tree is found by each of its other names; that the trees have as many keys shows that
- * nothing else is in them. */
+/* Every record of a primary tree is found by each of its other names; that the trees have as many
+ * keys shows that nothing else is in them. */
 struct expected {
     size_t with_id, with_target, with_service;
 };
 
 static void start(struct catalog__radix_iter *it, const struct catalog *c, enum catalog__tree t)
 {
-    catalog__radix_prefix(it, &c->allocator, atomic_load(&c->current)->root[t], (struct mu_str){NULL, 0});
+    catalog__radix_prefix(it, &c->allocator, atomic_load(&c->current)->root[t],
+                          (struct mu_str){NULL, 0});
 }
 
-static bool stands_below(const struct catalog *c, enum catalog__tree t, const struct mu_str *names, size_t n,
-                         const void *record)
+static bool stands_below(const struct catalog *c, enum catalog__tree t, const struct mu_str *names,
+                         size_t n, const void *record)
 {
     struct catalog__radix_iter it;
     bool found = false;
@@ -57,9 +59,10 @@ static void check_services(const struct catalog *c, struct expected *e)
         assert(catalog__get_instance(v, i->node, i->service.id) == i);
         assert(catalog__get_node(v, i->node));
         assert(catalog__get_service_index(v, i->service.service));
-        assert(stands_below(c, CATALOG__SERVICES_BY_NAME, (const struct mu_str[]){i->service.service, i->node}, 2, i));
-        assert(target.len == 0 ||
-               stands_below(c, CATALOG__SERVICES_BY_TARGET, (const struct mu_str[]){target, i->node}, 2, i));
+        assert(stands_below(c, CATALOG__SERVICES_BY_NAME,
+                            (const struct mu_str[]){i->service.service, i->node}, 2, i));
+        assert(target.len == 0 || stands_below(c, CATALOG__SERVICES_BY_TARGET,
+                                               (const struct mu_str[]){target, i->node}, 2, i));
         e->with_target += target.len > 0;
     }
     catalog__radix_end(&it);
@@ -74,10 +77,13 @@ static void check_checks(const struct catalog *c, struct expected *e)
         assert(catalog__get_check(v, k->node, k->check_id) == k);
         assert(catalog__get_node(v, k->node));
         assert(k->service_id.len == 0 || catalog__get_instance(v, k->node, k->service_id));
-        assert(stands_below(c, CATALOG__CHECKS_BY_INSTANCE, (const struct mu_str[]){k->node, k->service_id}, 2, k));
-        assert(stands_below(c, CATALOG__CHECKS_BY_STATUS, (const struct mu_str[]){k->status, k->node}, 2, k));
+        assert(stands_below(c, CATALOG__CHECKS_BY_INSTANCE,
+                            (const struct mu_str[]){k->node, k->service_id}, 2, k));
+        assert(stands_below(c, CATALOG__CHECKS_BY_STATUS,
+                            (const struct mu_str[]){k->status, k->node}, 2, k));
         assert(k->service_name.len == 0 ||
-               stands_below(c, CATALOG__CHECKS_BY_SERVICE, (const struct mu_str[]){k->service_name, k->node}, 2, k));
+               stands_below(c, CATALOG__CHECKS_BY_SERVICE,
+                            (const struct mu_str[]){k->service_name, k->node}, 2, k));
         e->with_service += k->service_name.len > 0;
     }
     catalog__radix_end(&it);

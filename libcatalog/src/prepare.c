@@ -1,5 +1,6 @@
-/* prepare.c - what can be said about a request without looking at the store (Consul's endpoints do the same before they
- * write a log entry). Apply repeats it, so that a log entry means the same whoever wrote it. */
+/* prepare.c - what can be said about a request without looking at the store (Consul's endpoints do
+ * the same before they write a log entry). Apply repeats it, so that a log entry means the same
+ * whoever wrote it. */
 #include <muster/catalog.h>
 #include <string.h>
 
@@ -141,7 +142,8 @@ static void gather_checks(struct catalog_register_request *r, void **room)
     r->check = NULL;
 }
 
-const char *catalog_register_prepare(struct catalog_register_request *r, void **checks, char *text, size_t size)
+const char *catalog_register_prepare(struct catalog_register_request *r, void **checks, char *text,
+                                     size_t size)
 {
     gather_checks(r, checks);
     for (size_t i = 0; i < r->checks.len; i++) {
@@ -158,7 +160,8 @@ const char *catalog_register_prepare(struct catalog_register_request *r, void **
         why = prepare_service(r->service);
     }
     if (!why && !names_fit(r)) {
-        why = "Names and IDs of nodes, services and checks must not contain a zero byte or be longer than 512 bytes";
+        why = "Names and IDs of nodes, services and checks must not contain a zero byte or be "
+              "longer than 512 bytes";
     }
     return why;
 }

@@ -41,8 +41,9 @@ struct mu_list catalog__list_end(struct catalog__list *l, bool *failed)
     return l->list;
 }
 
-void catalog__list_walk(struct catalog__list *l, struct catalog__radix_iter *it, const struct catalog__version *v,
-                        catalog__filter_fn filter, const void *arg)
+void catalog__list_walk(struct catalog__list *l, struct catalog__radix_iter *it,
+                        const struct catalog__version *v, catalog__filter_fn filter,
+                        const void *arg)
 {
     for (const void *record; (record = catalog__radix_next(it)) != NULL;) {
         if (!filter || filter(v, record, arg)) {
@@ -69,7 +70,8 @@ bool catalog__has_meta(const struct catalog_node *node, const struct mu_strmap *
     return true;
 }
 
-bool catalog__node_has_meta(const struct catalog__version *v, struct mu_str name, const struct mu_strmap *wanted)
+bool catalog__node_has_meta(const struct catalog__version *v, struct mu_str name,
+                            const struct mu_strmap *wanted)
 {
     if (wanted->len == 0) {
         return true;
@@ -93,7 +95,8 @@ static bool make_room(struct catalog_reader *r, struct catalog_watch_keys *out)
     if (!is_full) {
         return true;
     }
-    struct catalog_watch_key *items = mu__arena_calloc(catalog__scratch(r), out->len ? out->len * 2 : 2, sizeof *items);
+    struct catalog_watch_key *items =
+        mu__arena_calloc(catalog__scratch(r), out->len ? out->len * 2 : 2, sizeof *items);
     if (!items) {
         return false;
     }
@@ -104,8 +107,8 @@ static bool make_room(struct catalog_reader *r, struct catalog_watch_keys *out)
     return true;
 }
 
-bool catalog__keys_add(struct catalog_reader *r, struct catalog_watch_keys *out, char kind, struct mu_str key,
-                       bool prefix)
+bool catalog__keys_add(struct catalog_reader *r, struct catalog_watch_keys *out, char kind,
+                       struct mu_str key, bool prefix)
 {
     if (!out) {
         return true;
@@ -122,15 +125,16 @@ bool catalog__keys_add(struct catalog_reader *r, struct catalog_watch_keys *out,
     return true;
 }
 
-bool catalog__keys_add_name(struct catalog_reader *r, struct catalog_watch_keys *out, char kind, struct mu_str name,
-                            bool prefix)
+bool catalog__keys_add_name(struct catalog_reader *r, struct catalog_watch_keys *out, char kind,
+                            struct mu_str name, bool prefix)
 {
     struct catalog__key key;
     catalog__key_join(&key, &name, 1, false);
     return catalog__keys_add(r, out, kind, catalog__key_str(&key), prefix);
 }
 
-uint64_t catalog__max_index(const struct catalog__version *v, enum catalog__table a, enum catalog__table b)
+uint64_t catalog__max_index(const struct catalog__version *v, enum catalog__table a,
+                            enum catalog__table b)
 {
     return v->table[a] > v->table[b] ? v->table[a] : v->table[b];
 }
@@ -149,8 +153,8 @@ const struct catalog_node *catalog_find_node_by_id(const struct catalog_reader *
     return catalog__get_node_by_id(r->version, id);
 }
 
-const struct catalog_node_service *catalog_find_service(const struct catalog_reader *r, struct mu_str node,
-                                                        struct mu_str service_id)
+const struct catalog_node_service *
+catalog_find_service(const struct catalog_reader *r, struct mu_str node, struct mu_str service_id)
 {
     assert(r->version);
     const struct catalog__instance *i = catalog__get_instance(r->version, node, service_id);

@@ -1,4 +1,5 @@
-/* query.h - what the queries share: results that grow in the reader's scratch, and the keys to wait on. */
+/* query.h - what the queries share: results that grow in the reader's scratch, and the keys to wait
+ * on. */
 #pragma once
 
 #include "records.h"
@@ -22,28 +23,34 @@ void catalog__list_add(struct catalog__list *l, const void *item);
 struct mu_list catalog__list_end(struct catalog__list *l, bool *failed);
 
 /* Adds the records of a walk that pass a filter, and ends the walk. */
-typedef bool (*catalog__filter_fn)(const struct catalog__version *v, const void *record, const void *arg);
-void catalog__list_walk(struct catalog__list *l, struct catalog__radix_iter *it, const struct catalog__version *v,
-                        catalog__filter_fn filter, const void *arg);
+typedef bool (*catalog__filter_fn)(const struct catalog__version *v, const void *record,
+                                   const void *arg);
+void catalog__list_walk(struct catalog__list *l, struct catalog__radix_iter *it,
+                        const struct catalog__version *v, catalog__filter_fn filter,
+                        const void *arg);
 
 /* Does the node have all the pairs? No pairs: always. */
 bool catalog__has_meta(const struct catalog_node *node, const struct mu_strmap *wanted);
-bool catalog__node_has_meta(const struct catalog__version *v, struct mu_str node, const struct mu_strmap *wanted);
+bool catalog__node_has_meta(const struct catalog__version *v, struct mu_str node,
+                            const struct mu_strmap *wanted);
 
 /* Starts the keys of an answer. out may be NULL, and then the others do nothing. */
 void catalog__keys_begin(struct catalog_reader *r, struct catalog_watch_keys *out);
-/* False when out of memory. Names are folded; a prefix with an empty name stands for the whole kind. */
-bool catalog__keys_add_name(struct catalog_reader *r, struct catalog_watch_keys *out, char kind, struct mu_str name,
-                            bool prefix);
-bool catalog__keys_add(struct catalog_reader *r, struct catalog_watch_keys *out, char kind, struct mu_str key,
-                       bool prefix);
-static inline bool catalog__keys_add_all(struct catalog_reader *r, struct catalog_watch_keys *out, char kind)
+/* False when out of memory. Names are folded; a prefix with an empty name stands for the whole
+ * kind. */
+bool catalog__keys_add_name(struct catalog_reader *r, struct catalog_watch_keys *out, char kind,
+                            struct mu_str name, bool prefix);
+bool catalog__keys_add(struct catalog_reader *r, struct catalog_watch_keys *out, char kind,
+                       struct mu_str key, bool prefix);
+static inline bool catalog__keys_add_all(struct catalog_reader *r, struct catalog_watch_keys *out,
+                                         char kind)
 {
     return catalog__keys_add(r, out, kind, (struct mu_str){NULL, 0}, true);
 }
 
 /* The larger of the indexes of two tables. */
-uint64_t catalog__max_index(const struct catalog__version *v, enum catalog__table a, enum catalog__table b);
+uint64_t catalog__max_index(const struct catalog__version *v, enum catalog__table a,
+                            enum catalog__table b);
 /* An index to report is never 0: nobody could wait for it. */
 static inline uint64_t catalog__reported(uint64_t index)
 {

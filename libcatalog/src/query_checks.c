@@ -4,8 +4,9 @@
 
 static uint64_t index_of(const struct catalog__version *v, bool by_meta)
 {
-    return catalog__reported(by_meta ? catalog__max_index(v, CATALOG__TABLE_CHECKS, CATALOG__TABLE_NODES)
-                                     : v->table[CATALOG__TABLE_CHECKS]);
+    return catalog__reported(
+        by_meta ? catalog__max_index(v, CATALOG__TABLE_CHECKS, CATALOG__TABLE_NODES)
+                : v->table[CATALOG__TABLE_CHECKS]);
 }
 
 struct wanted {
@@ -17,7 +18,8 @@ static bool passes(const struct catalog__version *v, const void *record, const v
 {
     const struct catalog_check *k = record;
     const struct wanted *w = arg;
-    return (!w->status.p || mu__str_eq(k->status, w->status)) && catalog__node_has_meta(v, k->node, w->node_meta);
+    return (!w->status.p || mu__str_eq(k->status, w->status)) &&
+           catalog__node_has_meta(v, k->node, w->node_meta);
 }
 
 /* Fills a reply with the checks of a tree below a name (NULL: all of it). */
@@ -35,7 +37,8 @@ static int gather(struct catalog_reader *r, enum catalog__tree tree, const struc
 }
 
 /* With a filter on nodes, any change of a node may change the answer. */
-static bool watch_nodes(struct catalog_reader *r, struct catalog_watch_keys *keys, const struct mu_strmap *node_meta)
+static bool watch_nodes(struct catalog_reader *r, struct catalog_watch_keys *keys,
+                        const struct mu_strmap *node_meta)
 {
     return node_meta->len == 0 || catalog__keys_add_all(r, keys, CATALOG__WATCH_NODE);
 }
@@ -50,8 +53,10 @@ int catalog_query_node_checks(struct catalog_reader *r, const struct catalog_nod
     return gather(r, CATALOG__CHECKS, &request->node, NULL, out);
 }
 
-int catalog_query_service_checks(struct catalog_reader *r, const struct catalog_service_request *request,
-                                 struct catalog_indexed_checks *out, struct catalog_watch_keys *keys)
+int catalog_query_service_checks(struct catalog_reader *r,
+                                 const struct catalog_service_request *request,
+                                 struct catalog_indexed_checks *out,
+                                 struct catalog_watch_keys *keys)
 {
     catalog__keys_begin(r, keys);
     const struct wanted wanted = {.node_meta = &request->node_meta_filters};
@@ -62,8 +67,10 @@ int catalog_query_service_checks(struct catalog_reader *r, const struct catalog_
     return gather(r, CATALOG__CHECKS_BY_SERVICE, &request->service_name, &wanted, out);
 }
 
-int catalog_query_checks_in_state(struct catalog_reader *r, const struct catalog_checks_in_state_request *request,
-                                  struct catalog_indexed_checks *out, struct catalog_watch_keys *keys)
+int catalog_query_checks_in_state(struct catalog_reader *r,
+                                  const struct catalog_checks_in_state_request *request,
+                                  struct catalog_indexed_checks *out,
+                                  struct catalog_watch_keys *keys)
 {
     catalog__keys_begin(r, keys);
     bool is_any = mu__str_is(request->state, "any");
@@ -71,11 +78,12 @@ int catalog_query_checks_in_state(struct catalog_reader *r, const struct catalog
     if (!is_any) {
         wanted.status = request->state;
     }
-    bool watched = is_any ? catalog__keys_add_all(r, keys, CATALOG__WATCH_STATUS)
-                          : catalog__keys_add_name(r, keys, CATALOG__WATCH_STATUS, request->state, false);
+    bool watched =
+        is_any ? catalog__keys_add_all(r, keys, CATALOG__WATCH_STATUS)
+               : catalog__keys_add_name(r, keys, CATALOG__WATCH_STATUS, request->state, false);
     if (!watched || !watch_nodes(r, keys, wanted.node_meta)) {
         return CATALOG_ENOMEM;
     }
-    return gather(r, is_any ? CATALOG__CHECKS : CATALOG__CHECKS_BY_STATUS, is_any ? NULL : &request->state, &wanted,
-                  out);
+    return gather(r, is_any ? CATALOG__CHECKS : CATALOG__CHECKS_BY_STATUS,
+                  is_any ? NULL : &request->state, &wanted, out);
 }

@@ -29,8 +29,8 @@ int catalog_query_key(struct catalog_reader *r, const struct catalog_key_request
     return failed ? CATALOG_ENOMEM : 0;
 }
 
-/* The newest deletion that bears on a prefix: of something at or below it, or of a tree that it is part of. 0: none is
- * remembered. */
+/* The newest deletion that bears on a prefix: of something at or below it, or of a tree that it is
+ * part of. 0: none is remembered. */
 static uint64_t newest_tombstone(struct catalog_reader *r, struct mu_str prefix, bool *failed)
 {
     const struct catalog__radix *tombstones = r->version->root[CATALOG__TOMBSTONES];
@@ -45,15 +45,17 @@ static uint64_t newest_tombstone(struct catalog_reader *r, struct mu_str prefix,
 
     struct catalog__radix_path path = catalog__radix_path(tombstones, prefix);
     bool is_whole;
-    for (const struct catalog__mark *mark; (mark = catalog__radix_path_next(&path, &is_whole)) != NULL;) {
+    for (const struct catalog__mark *mark;
+         (mark = catalog__radix_path_next(&path, &is_whole)) != NULL;) {
         newest = mark->tree_index > newest ? mark->tree_index : newest;
     }
     return newest;
 }
 
-/* The index of a list: the newest of what is there and what was deleted there. Without a prefix, and when nothing is known
- * below it, that of the table. */
-static uint64_t list_index(struct catalog_reader *r, struct mu_str prefix, uint64_t newest, bool *failed)
+/* The index of a list: the newest of what is there and what was deleted there. Without a prefix,
+ * and when nothing is known below it, that of the table. */
+static uint64_t list_index(struct catalog_reader *r, struct mu_str prefix, uint64_t newest,
+                           bool *failed)
 {
     if (prefix.len) {
         uint64_t deleted = newest_tombstone(r, prefix, failed);
@@ -73,7 +75,8 @@ int catalog_query_keys(struct catalog_reader *r, const struct catalog_key_reques
     struct catalog__radix_iter it;
     uint64_t newest = 0;
     bool failed = !catalog__keys_add(r, keys, CATALOG__WATCH_KEY, request->key, true);
-    catalog__radix_prefix(&it, &r->catalog->allocator, r->version->root[CATALOG__KEYS], request->key);
+    catalog__radix_prefix(&it, &r->catalog->allocator, r->version->root[CATALOG__KEYS],
+                          request->key);
     for (const struct catalog_dir_entry *entry; (entry = catalog__radix_next(&it)) != NULL;) {
         newest = entry->modify_index > newest ? entry->modify_index : newest;
         catalog__list_add(&entries, entry);
@@ -128,7 +131,8 @@ static struct mu_str cut(struct mu_str key, size_t prefix, struct mu_str separat
     return key;
 }
 
-int catalog_query_key_names(struct catalog_reader *r, const struct catalog_key_list_request *request,
+int catalog_query_key_names(struct catalog_reader *r,
+                            const struct catalog_key_list_request *request,
                             struct catalog_indexed_key_list *out, struct catalog_watch_keys *keys)
 {
     catalog__keys_begin(r, keys);
@@ -137,7 +141,8 @@ int catalog_query_key_names(struct catalog_reader *r, const struct catalog_key_l
     struct catalog__radix_iter it;
     uint64_t newest = 0;
     bool failed = !catalog__keys_add(r, keys, CATALOG__WATCH_KEY, request->prefix, true);
-    catalog__radix_prefix(&it, &r->catalog->allocator, r->version->root[CATALOG__KEYS], request->prefix);
+    catalog__radix_prefix(&it, &r->catalog->allocator, r->version->root[CATALOG__KEYS],
+                          request->prefix);
     for (const struct catalog_dir_entry *entry; (entry = catalog__radix_next(&it)) != NULL;) {
         newest = entry->modify_index > newest ? entry->modify_index : newest;
         struct mu_str name = cut(entry->key, request->prefix.len, request->separator);

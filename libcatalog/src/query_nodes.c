@@ -35,7 +35,8 @@ static int compare_strs(const void *a, const void *b)
 
 static int compare_named(const void *a, const void *b)
 {
-    return mu__str_cmp(((const struct mu_strs_named *)a)->key, ((const struct mu_strs_named *)b)->key);
+    return mu__str_cmp(((const struct mu_strs_named *)a)->key,
+                       ((const struct mu_strs_named *)b)->key);
 }
 
 /* The sorted union of the tags of instances[0..n). */
@@ -87,7 +88,8 @@ static bool group_services(struct mu__arena *a, struct mu_list instances, struct
         struct mu_str name = ((struct catalog__instance *)instances.items[i])->service.service;
         next = i + 1;
         while (next < instances.len &&
-               mu__str_eq(((struct catalog__instance *)instances.items[next])->service.service, name)) {
+               mu__str_eq(((struct catalog__instance *)instances.items[next])->service.service,
+                          name)) {
             next++;
         }
         groups[len].key = name;
@@ -123,8 +125,9 @@ int catalog_query_services(struct catalog_reader *r, const struct catalog_dc_req
     if (failed || !group_services(catalog__scratch(r), all, &out->services)) {
         return CATALOG_ENOMEM;
     }
-    out->meta.index = catalog__reported(by_meta ? catalog__max_index(v, CATALOG__TABLE_SERVICES, CATALOG__TABLE_NODES)
-                                                : v->table[CATALOG__TABLE_SERVICES]);
+    out->meta.index = catalog__reported(
+        by_meta ? catalog__max_index(v, CATALOG__TABLE_SERVICES, CATALOG__TABLE_NODES)
+                : v->table[CATALOG__TABLE_SERVICES]);
     return 0;
 }
 
@@ -133,7 +136,8 @@ int catalog_query_services(struct catalog_reader *r, const struct catalog_dc_req
 #define ID_PREFIX_MIN 2u /* characters of a node id that count as one */
 
 /* The only node whose id starts with prefix, or NULL. */
-static const struct catalog_node *by_id_prefix(struct catalog_reader *r, struct mu_str prefix, bool *failed)
+static const struct catalog_node *by_id_prefix(struct catalog_reader *r, struct mu_str prefix,
+                                               bool *failed)
 {
     if (prefix.len < ID_PREFIX_MIN) {
         return NULL;
@@ -141,7 +145,8 @@ static const struct catalog_node *by_id_prefix(struct catalog_reader *r, struct 
     struct catalog__key key;
     struct catalog__radix_iter it;
     catalog__key_join(&key, &prefix, 1, false);
-    catalog__radix_prefix(&it, &r->catalog->allocator, r->version->root[CATALOG__NODES_BY_ID], catalog__key_str(&key));
+    catalog__radix_prefix(&it, &r->catalog->allocator, r->version->root[CATALOG__NODES_BY_ID],
+                          catalog__key_str(&key));
     const struct catalog_node *node = catalog__radix_next(&it);
     if (node && catalog__radix_next(&it)) {
         node = NULL;
@@ -157,19 +162,21 @@ struct on_node {
     uint64_t index;
 };
 
-/* Found by name, a node is waited for by its name. A prefix of an id may come to mean another node, or none, with any node
- * whose id starts so; and a name that is unknown may turn up. */
-static bool watch_node(struct catalog_reader *r, struct catalog_watch_keys *keys, struct mu_str given,
-                       const struct on_node *on, bool by_name)
+/* Found by name, a node is waited for by its name. A prefix of an id may come to mean another node,
+ * or none, with any node whose id starts so; and a name that is unknown may turn up. */
+static bool watch_node(struct catalog_reader *r, struct catalog_watch_keys *keys,
+                       struct mu_str given, const struct on_node *on, bool by_name)
 {
     bool watched = catalog__keys_add_name(r, keys, CATALOG__WATCH_NODE, given, false);
     if (!by_name && given.len >= ID_PREFIX_MIN) {
         watched = watched && catalog__keys_add_name(r, keys, CATALOG__WATCH_NODE_ID, given, true);
     }
-    return watched && (!on->node || catalog__keys_add_name(r, keys, CATALOG__WATCH_OF_NODE, on->node->node, false));
+    return watched && (!on->node || catalog__keys_add_name(r, keys, CATALOG__WATCH_OF_NODE,
+                                                           on->node->node, false));
 }
 
-/* A node that is unknown reports the index of the tables too: whoever waits for one that goes is then answered. */
+/* A node that is unknown reports the index of the tables too: whoever waits for one that goes is
+ * then answered. */
 static int look_at_node(struct catalog_reader *r, struct mu_str given, struct on_node *out,
                         struct catalog_watch_keys *keys)
 {
@@ -178,7 +185,8 @@ static int look_at_node(struct catalog_reader *r, struct mu_str given, struct on
     *out = (struct on_node){.node = catalog__get_node(v, given)};
     bool by_name = out->node != NULL;
     out->node = by_name ? out->node : by_id_prefix(r, given, &failed);
-    out->index = catalog__reported(catalog__max_index(v, CATALOG__TABLE_NODES, CATALOG__TABLE_SERVICES));
+    out->index =
+        catalog__reported(catalog__max_index(v, CATALOG__TABLE_NODES, CATALOG__TABLE_SERVICES));
     if (out->node) {
         struct catalog__list instances = catalog__list(r);
         struct catalog__radix_iter it;
@@ -195,8 +203,10 @@ static int compare_structs(const void *a, const void *b)
     return mu__str_cmp(((const struct mu_named *)a)->key, ((const struct mu_named *)b)->key);
 }
 
-int catalog_query_node_services(struct catalog_reader *r, const struct catalog_node_request *request,
-                                struct catalog_indexed_node_services *out, struct catalog_watch_keys *keys)
+int catalog_query_node_services(struct catalog_reader *r,
+                                const struct catalog_node_request *request,
+                                struct catalog_indexed_node_services *out,
+                                struct catalog_watch_keys *keys)
 {
     catalog__keys_begin(r, keys);
     struct on_node on;
@@ -206,8 +216,10 @@ int catalog_query_node_services(struct catalog_reader *r, const struct catalog_n
     if (rc != 0 || !on.node) {
         return rc;
     }
-    struct catalog_node_services *services = mu__arena_calloc(catalog__scratch(r), 1, sizeof *services);
-    struct mu_named *items = mu__arena_calloc(catalog__scratch(r), on.instances.len + 1, sizeof *items);
+    struct catalog_node_services *services =
+        mu__arena_calloc(catalog__scratch(r), 1, sizeof *services);
+    struct mu_named *items =
+        mu__arena_calloc(catalog__scratch(r), on.instances.len + 1, sizeof *items);
     if (!services || !items) {
         return CATALOG_ENOMEM;
     }
@@ -222,8 +234,10 @@ int catalog_query_node_services(struct catalog_reader *r, const struct catalog_n
     return 0;
 }
 
-int catalog_query_node_service_list(struct catalog_reader *r, const struct catalog_node_request *request,
-                                    struct catalog_indexed_node_service_list *out, struct catalog_watch_keys *keys)
+int catalog_query_node_service_list(struct catalog_reader *r,
+                                    const struct catalog_node_request *request,
+                                    struct catalog_indexed_node_service_list *out,
+                                    struct catalog_watch_keys *keys)
 {
     catalog__keys_begin(r, keys);
     struct on_node on;
@@ -232,7 +246,8 @@ int catalog_query_node_service_list(struct catalog_reader *r, const struct catal
     out->meta.index = on.index;
     if (rc == 0 && on.node) {
         out->node_services.node = catalog__lend(on.node);
-        out->node_services.services = on.instances; /* the service is the first member of an instance */
+        /* The service is the first member of an instance */
+        out->node_services.services = on.instances;
     }
     return rc;
 }

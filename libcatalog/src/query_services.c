@@ -1,4 +1,5 @@
-/* query_services.c - the instances of a service, flattened with their node or together with their checks. */
+/* query_services.c - the instances of a service, flattened with their node or together with their
+ * checks. */
 #include "query.h"
 
 struct wanted {
@@ -33,8 +34,8 @@ static bool passes(const struct catalog__version *v, const void *record, const v
     return catalog__node_has_meta(v, i->node, w->node_meta);
 }
 
-/* The index of a service: its own while it exists. Then that of the last time when any service disappeared, which is
- * at least as new; and if none ever did, that of the tables. */
+/* The index of a service: its own while it exists. Then that of the last time when any service
+ * disappeared, which is at least as new; and if none ever did, that of the tables. */
 static uint64_t service_index(const struct catalog__version *v, struct mu_str name, bool health)
 {
     const struct catalog__mark *mark = catalog__get_service_index(v, name);
@@ -49,7 +50,8 @@ static uint64_t service_index(const struct catalog__version *v, struct mu_str na
     return index > checks ? index : checks;
 }
 
-/* Instances of several services answer for one target, and they come and go: only the tables are sure not to go back. */
+/* Instances of several services answer for one target, and they come and go: only the tables are
+ * sure not to go back. */
 static uint64_t target_index(const struct catalog__version *v, bool health)
 {
     uint64_t index = catalog__max_index(v, CATALOG__TABLE_NODES, CATALOG__TABLE_SERVICES);
@@ -75,14 +77,15 @@ static struct mu_strs tags_of(const struct catalog_service_request *q, struct mu
     return q->service_tags;
 }
 
-static int find(struct catalog_reader *r, const struct catalog_service_request *q, bool health, struct instances *out,
-                struct catalog_watch_keys *keys)
+static int find(struct catalog_reader *r, const struct catalog_service_request *q, bool health,
+                struct instances *out, struct catalog_watch_keys *keys)
 {
     catalog__keys_begin(r, keys);
     const struct catalog__version *v = r->version;
     struct mu_str one;
     bool by_address = q->service_address.len > 0 && q->service_name.len == 0;
-    struct wanted wanted = {&q->node_meta_filters, tags_of(q, &one), q->service_address, by_address};
+    struct wanted wanted = {&q->node_meta_filters, tags_of(q, &one), q->service_address,
+                            by_address};
     enum catalog__tree tree = q->connect ? CATALOG__SERVICES_BY_TARGET : CATALOG__SERVICES_BY_NAME;
     char kind = health ? CATALOG__WATCH_HEALTH : CATALOG__WATCH_CATALOG;
     if (q->connect) {
@@ -100,8 +103,9 @@ static int find(struct catalog_reader *r, const struct catalog_service_request *
     }
     catalog__list_walk(&list, &it, v, passes, &wanted);
     out->list = catalog__list_end(&list, &failed);
-    out->index = catalog__reported(q->connect || by_address ? target_index(v, health)
-                                                            : service_index(v, q->service_name, health));
+    out->index =
+        catalog__reported(q->connect || by_address ? target_index(v, health)
+                                                   : service_index(v, q->service_name, health));
     return failed ? CATALOG_ENOMEM : 0;
 }
 
@@ -141,12 +145,15 @@ static struct catalog_service_node *flatten(struct mu__arena *a, const struct ca
     return flat;
 }
 
-int catalog_query_service_nodes(struct catalog_reader *r, const struct catalog_service_request *request,
-                                struct catalog_indexed_service_nodes *out, struct catalog_watch_keys *keys)
+int catalog_query_service_nodes(struct catalog_reader *r,
+                                const struct catalog_service_request *request,
+                                struct catalog_indexed_service_nodes *out,
+                                struct catalog_watch_keys *keys)
 {
     struct instances found;
     int rc = find(r, request, false, &found, keys);
-    *out = (struct catalog_indexed_service_nodes){.service_nodes = found.list, .meta.index = found.index};
+    *out = (struct catalog_indexed_service_nodes){.service_nodes = found.list,
+                                                  .meta.index = found.index};
     for (size_t i = 0; rc == 0 && i < found.list.len; i++) {
         found.list.items[i] = flatten(catalog__scratch(r), r->version, found.list.items[i]);
         rc = found.list.items[i] ? 0 : CATALOG_ENOMEM;
@@ -179,12 +186,15 @@ static int with_checks(struct catalog_reader *r, const struct catalog__instance 
     return failed ? CATALOG_ENOMEM : 0;
 }
 
-int catalog_query_check_service_nodes(struct catalog_reader *r, const struct catalog_service_request *request,
-                                      struct catalog_indexed_check_service_nodes *out, struct catalog_watch_keys *keys)
+int catalog_query_check_service_nodes(struct catalog_reader *r,
+                                      const struct catalog_service_request *request,
+                                      struct catalog_indexed_check_service_nodes *out,
+                                      struct catalog_watch_keys *keys)
 {
     struct instances found;
     int rc = find(r, request, true, &found, keys);
-    *out = (struct catalog_indexed_check_service_nodes){.nodes = found.list, .meta.index = found.index};
+    *out = (struct catalog_indexed_check_service_nodes){.nodes = found.list,
+                                                        .meta.index = found.index};
     for (size_t i = 0; rc == 0 && i < found.list.len; i++) {
         rc = with_checks(r, found.list.items[i], &found.list.items[i]);
     }

@@ -83,7 +83,8 @@ static uint8_t *edit_bytes(struct catalog__radix *t)
 }
 
 /* A node without children; its prefix is head, byte (if head is given) and tail put together. */
-static struct catalog__radix *make(struct catalog__space *s, uint16_t cap, const struct mu_str parts[3])
+static struct catalog__radix *make(struct catalog__space *s, uint16_t cap,
+                                   const struct mu_str parts[3])
 {
     size_t prefix_len = parts[0].len + parts[1].len + parts[2].len;
     if (prefix_len > UINT32_MAX) {
@@ -95,7 +96,8 @@ static struct catalog__radix *make(struct catalog__space *s, uint16_t cap, const
     if (!t) {
         return NULL;
     }
-    *t = (struct catalog__radix){.block.gen = s->gen, .prefix_len = (uint32_t)prefix_len, .cap = cap};
+    *t = (struct catalog__radix){
+        .block.gen = s->gen, .prefix_len = (uint32_t)prefix_len, .cap = cap};
     memset(t->child, 0, room);
     uint8_t *at = edit_bytes(t) + list;
     for (int i = 0; i < 3; i++) {
@@ -163,9 +165,10 @@ static uint8_t byte_of(const struct catalog__radix *t, uint32_t slot)
     return t->cap == CATALOG__RADIX_FULL ? (uint8_t)slot : catalog__radix_bytes(t)[slot];
 }
 
-/* A fresh node with the children and the value of t, room for n children and a prefix of its own. */
-static struct catalog__radix *copy_as(struct catalog__space *s, const struct catalog__radix *t, size_t n,
-                                      const struct mu_str parts[3])
+/* A fresh node with the children and the value of t, room for n children and a prefix of its
+ * own. */
+static struct catalog__radix *copy_as(struct catalog__space *s, const struct catalog__radix *t,
+                                      size_t n, const struct mu_str parts[3])
 {
     struct catalog__radix *copy = make(s, capacity_for(n), parts);
     if (!copy) {
@@ -188,7 +191,8 @@ static struct catalog__radix *copy_as(struct catalog__space *s, const struct cat
     return copy;
 }
 
-/* Makes the node at *link one that may be edited, with room for n children. NULL when out of memory. */
+/* Makes the node at *link one that may be edited, with room for n children. NULL when out of
+ * memory. */
 static struct catalog__radix *edit(struct catalog__space *s, struct catalog__radix **link, size_t n)
 {
     struct catalog__radix *t = *link;
@@ -211,7 +215,8 @@ static struct catalog__radix *edit(struct catalog__space *s, struct catalog__rad
  *      [ "abcd" ] + "abx"   =>   [ "ab" ]
  *                                c /   \ x
  *                            [ "d" ]   [ "" ]    */
-static bool split(struct catalog__space *s, struct catalog__radix **link, size_t common, struct mu_str key, void *value)
+static bool split(struct catalog__space *s, struct catalog__radix **link, size_t common,
+                  struct mu_str key, void *value)
 {
     struct catalog__radix *t = *link;
     struct mu_str prefix = prefix_of(t);
@@ -220,8 +225,10 @@ static bool split(struct catalog__space *s, struct catalog__radix **link, size_t
     }
     bool ends_here = key.len == common;
     struct mu_str head = {prefix.p, common};
-    struct catalog__radix *branch = make(s, capacity_for(ends_here ? 1 : 2), (const struct mu_str[3]){head});
-    struct catalog__radix *low = copy_as(s, t, t->n, (const struct mu_str[3]){skip(prefix, common + 1)});
+    struct catalog__radix *branch =
+        make(s, capacity_for(ends_here ? 1 : 2), (const struct mu_str[3]){head});
+    struct catalog__radix *low =
+        copy_as(s, t, t->n, (const struct mu_str[3]){skip(prefix, common + 1)});
     struct catalog__radix *leaf = ends_here ? NULL : make_leaf(s, skip(key, common + 1), value);
     if (!branch || !low || (!ends_here && !leaf)) {
         mu__free(&s->allocator, branch);
@@ -250,8 +257,8 @@ static size_t common_len(const struct catalog__radix *t, struct mu_str key)
     return i;
 }
 
-bool catalog__radix_put(struct catalog__space *s, struct catalog__radix **link, struct mu_str key, void *value,
-                        void **old)
+bool catalog__radix_put(struct catalog__space *s, struct catalog__radix **link, struct mu_str key,
+                        void *value, void **old)
 {
     assert(value);
     *old = NULL;
@@ -289,7 +296,8 @@ bool catalog__radix_put(struct catalog__space *s, struct catalog__radix **link, 
     return *link != NULL;
 }
 
-/* A node that only leads to one other is put together with it. Short of memory it stays, and does no harm. */
+/* A node that only leads to one other is put together with it. Short of memory it stays, and does
+ * no harm. */
 static void join(struct catalog__space *s, struct catalog__radix **link)
 {
     struct catalog__radix *t = *link;
@@ -302,8 +310,8 @@ static void join(struct catalog__space *s, struct catalog__radix **link)
     }
     struct catalog__radix *child = t->child[slot];
     char byte = (char)byte_of(t, slot);
-    struct catalog__radix *one =
-        copy_as(s, child, child->n, (const struct mu_str[3]){prefix_of(t), {&byte, 1}, prefix_of(child)});
+    struct catalog__radix *one = copy_as(
+        s, child, child->n, (const struct mu_str[3]){prefix_of(t), {&byte, 1}, prefix_of(child)});
     if (one) {
         *link = one;
         catalog__retire(s, &t->block);
@@ -311,8 +319,10 @@ static void join(struct catalog__space *s, struct catalog__radix **link)
     }
 }
 
-/* Takes the value away from the node at *link, whose parent (or NULL) is at *up and may be edited. */
-static bool clear(struct catalog__space *s, struct catalog__radix **link, struct catalog__radix **up, uint8_t byte)
+/* Takes the value away from the node at *link, whose parent (or NULL) is at *up and may be
+ * edited. */
+static bool clear(struct catalog__space *s, struct catalog__radix **link,
+                  struct catalog__radix **up, uint8_t byte)
 {
     struct catalog__radix *t = *link;
     if (t->n > 0) {
@@ -336,7 +346,8 @@ static bool clear(struct catalog__space *s, struct catalog__radix **link, struct
     return true;
 }
 
-bool catalog__radix_remove(struct catalog__space *s, struct catalog__radix **link, struct mu_str key, void **old)
+bool catalog__radix_remove(struct catalog__space *s, struct catalog__radix **link,
+                           struct mu_str key, void **old)
 {
     *old = NULL;
     void *value = catalog__radix_get(*link, key);

@@ -4,9 +4,10 @@
 
 #include "radix.h"
 
-/* A node on the way down no longer needs its value and its generation: they keep the way back up and the slot that is
- * next. */
-void catalog__radix_free(const struct mu_allocator *a, struct catalog__radix *root, uint64_t since, bool records)
+/* A node on the way down no longer needs its value and its generation: they keep the way back up
+ * and the slot that is next. */
+void catalog__radix_free(const struct mu_allocator *a, struct catalog__radix *root, uint64_t since,
+                         bool records)
 {
     struct catalog__radix *up = NULL, *t = root && root->block.gen >= since ? root : NULL;
     bool entering = true;
@@ -118,8 +119,8 @@ void *catalog__radix_next(struct catalog__radix_iter *it)
     return t ? t->value : NULL;
 }
 
-void catalog__radix_prefix(struct catalog__radix_iter *it, const struct mu_allocator *a, const struct catalog__radix *t,
-                           struct mu_str prefix)
+void catalog__radix_prefix(struct catalog__radix_iter *it, const struct mu_allocator *a,
+                           const struct catalog__radix *t, struct mu_str prefix)
 {
     start(it, a);
     while (t && t->prefix_len < prefix.len && catalog__radix_matches(t, prefix)) {
@@ -130,8 +131,9 @@ void catalog__radix_prefix(struct catalog__radix_iter *it, const struct mu_alloc
         prefix.p++;
         prefix.len--;
     }
-    bool is_inside = t && (prefix.len == 0 || (prefix.len <= t->prefix_len &&
-                                               memcmp(catalog__radix_node_prefix(t), prefix.p, prefix.len) == 0));
+    bool is_inside = t && (prefix.len == 0 ||
+                           (prefix.len <= t->prefix_len &&
+                            memcmp(catalog__radix_node_prefix(t), prefix.p, prefix.len) == 0));
     if (is_inside) {
         push(it, t, 0);
     }
@@ -151,8 +153,8 @@ static uint32_t slot_from(const struct catalog__radix *t, uint8_t byte)
 }
 
 /* Pushes the nodes on the way to the bound, each set to go on behind it. */
-void catalog__radix_from(struct catalog__radix_iter *it, const struct mu_allocator *a, const struct catalog__radix *t,
-                         struct mu_str from)
+void catalog__radix_from(struct catalog__radix_iter *it, const struct mu_allocator *a,
+                         const struct catalog__radix *t, struct mu_str from)
 {
     start(it, a);
     while (t) {
@@ -185,8 +187,8 @@ static void check_node(const struct catalog__radix *t)
     uint32_t children = 0;
     for (uint32_t i = 0; i < catalog__radix_slots(t); i++) {
         children += t->child[i] != NULL;
-        bool is_sorted =
-            t->cap == CATALOG__RADIX_FULL || i == 0 || catalog__radix_bytes(t)[i - 1] < catalog__radix_bytes(t)[i];
+        bool is_sorted = t->cap == CATALOG__RADIX_FULL || i == 0 ||
+                         catalog__radix_bytes(t)[i - 1] < catalog__radix_bytes(t)[i];
         assert(is_sorted);
     }
     assert(children == t->n);

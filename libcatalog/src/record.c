@@ -14,7 +14,8 @@ static void free_record(void *user, void *p)
 }
 
 /* The clone comes in one block, so an allocator that puts the header in front is all it takes. */
-void *catalog__record_clone(struct catalog__space *s, const struct mu__schema *schema, const void *obj)
+void *catalog__record_clone(struct catalog__space *s, const struct mu__schema *schema,
+                            const void *obj)
 {
     const struct mu_allocator in_record = {.user = s, .alloc = alloc_record, .free = free_record};
     return mu__schema_clone(schema, obj, &in_record);

@@ -48,7 +48,8 @@ struct mu_str catalog__instance_target(const struct catalog__instance *i)
                                                           : (struct mu_str){NULL, 0};
 }
 
-static void *get(const struct catalog__version *v, enum catalog__tree tree, const struct mu_str *names, size_t n)
+static void *get(const struct catalog__version *v, enum catalog__tree tree,
+                 const struct mu_str *names, size_t n)
 {
     struct catalog__key key;
     catalog__key_join(&key, names, n, false);
@@ -60,34 +61,39 @@ const struct catalog_node *catalog__get_node(const struct catalog__version *v, s
     return get(v, CATALOG__NODES, &name, 1);
 }
 
-const struct catalog_node *catalog__get_node_by_id(const struct catalog__version *v, struct mu_str id)
+const struct catalog_node *catalog__get_node_by_id(const struct catalog__version *v,
+                                                   struct mu_str id)
 {
     return get(v, CATALOG__NODES_BY_ID, &id, 1);
 }
 
-const struct catalog__instance *catalog__get_instance(const struct catalog__version *v, struct mu_str node,
-                                                      struct mu_str id)
+const struct catalog__instance *catalog__get_instance(const struct catalog__version *v,
+                                                      struct mu_str node, struct mu_str id)
 {
     return get(v, CATALOG__SERVICES, (const struct mu_str[]){node, id}, 2);
 }
 
-const struct catalog_check *catalog__get_check(const struct catalog__version *v, struct mu_str node, struct mu_str id)
+const struct catalog_check *catalog__get_check(const struct catalog__version *v, struct mu_str node,
+                                               struct mu_str id)
 {
     return get(v, CATALOG__CHECKS, (const struct mu_str[]){node, id}, 2);
 }
 
-const struct catalog_dir_entry *catalog__get_key(const struct catalog__version *v, struct mu_str key)
+const struct catalog_dir_entry *catalog__get_key(const struct catalog__version *v,
+                                                 struct mu_str key)
 {
     return catalog__radix_get(v->root[CATALOG__KEYS], key);
 }
 
-const struct catalog__mark *catalog__get_service_index(const struct catalog__version *v, struct mu_str name)
+const struct catalog__mark *catalog__get_service_index(const struct catalog__version *v,
+                                                       struct mu_str name)
 {
     return get(v, CATALOG__SERVICE_INDEXES, &name, 1);
 }
 
-void catalog__below(struct catalog__radix_iter *it, const struct mu_allocator *a, const struct catalog__version *v,
-                    enum catalog__tree tree, const struct mu_str *names, size_t n)
+void catalog__below(struct catalog__radix_iter *it, const struct mu_allocator *a,
+                    const struct catalog__version *v, enum catalog__tree tree,
+                    const struct mu_str *names, size_t n)
 {
     struct catalog__key key;
     catalog__key_join(&key, names, n, n > 0);

@@ -16,27 +16,34 @@ struct catalog__instance {
 struct catalog__mark {
     struct mu_str name;
     uint64_t index;
-    uint64_t tree_index; /* tombstones: of the last deletion of all that starts with name; 0: there was none */
+    /* Tombstones: of the last deletion of all that starts with name; 0: there was none */
+    uint64_t tree_index;
 };
 
 extern const struct mu__schema catalog__instance_schema;
 extern const struct mu__schema catalog__mark_schema;
 
-/* The service that an instance speaks mTLS for: its own if native, that behind it if a proxy. Empty: none. */
+/* The service that an instance speaks mTLS for: its own if native, that behind it if a proxy.
+ * Empty: none. */
 struct mu_str catalog__instance_target(const struct catalog__instance *i);
 
 /* Lookups in a version, by names as they come. NULL: absent. */
 const struct catalog_node *catalog__get_node(const struct catalog__version *v, struct mu_str name);
-const struct catalog_node *catalog__get_node_by_id(const struct catalog__version *v, struct mu_str id);
-const struct catalog__instance *catalog__get_instance(const struct catalog__version *v, struct mu_str node,
-                                                      struct mu_str id);
-const struct catalog_check *catalog__get_check(const struct catalog__version *v, struct mu_str node, struct mu_str id);
-const struct catalog_dir_entry *catalog__get_key(const struct catalog__version *v, struct mu_str key);
-const struct catalog__mark *catalog__get_service_index(const struct catalog__version *v, struct mu_str name);
+const struct catalog_node *catalog__get_node_by_id(const struct catalog__version *v,
+                                                   struct mu_str id);
+const struct catalog__instance *catalog__get_instance(const struct catalog__version *v,
+                                                      struct mu_str node, struct mu_str id);
+const struct catalog_check *catalog__get_check(const struct catalog__version *v, struct mu_str node,
+                                               struct mu_str id);
+const struct catalog_dir_entry *catalog__get_key(const struct catalog__version *v,
+                                                 struct mu_str key);
+const struct catalog__mark *catalog__get_service_index(const struct catalog__version *v,
+                                                       struct mu_str name);
 
 /* A walk over the records below joined names, in a tree whose keys begin with them. */
-void catalog__below(struct catalog__radix_iter *it, const struct mu_allocator *a, const struct catalog__version *v,
-                    enum catalog__tree tree, const struct mu_str *names, size_t n);
+void catalog__below(struct catalog__radix_iter *it, const struct mu_allocator *a,
+                    const struct catalog__version *v, enum catalog__tree tree,
+                    const struct mu_str *names, size_t n);
 
 /* A record as the members of replies want it. What it points at stays the store's. */
 static inline void *catalog__lend(const void *record)

@@ -1,5 +1,6 @@
-/* restore.c - a snapshot becomes the state. It is built as a draft beside the version that is published, with the same
- * table functions as entries, but told to be quiet; then it takes the place of everything at once. */
+/* restore.c - a snapshot becomes the state. It is built as a draft beside the version that is
+ * published, with the same table functions as entries, but told to be quiet; then it takes the
+ * place of everything at once. */
 #include <assert.h>
 #include <string.h>
 
@@ -77,7 +78,8 @@ static bool is_id(struct mu_str s)
 static bool load_instance(struct catalog *c, const struct catalog__instance *i)
 {
     bool is_whole = is_id(i->service.id) && is_id(i->service.service) && i->service.weights &&
-                    catalog__is_name(i->service.proxy.destination_service_name) && catalog__get_node(c->draft, i->node);
+                    catalog__is_name(i->service.proxy.destination_service_name) &&
+                    catalog__get_node(c->draft, i->node);
     if (is_whole) {
         catalog__put_instance(c, i);
     }
@@ -125,7 +127,8 @@ static bool load(struct catalog *c, enum catalog__snapshot_type type, const void
     }
 }
 
-static int decode(struct catalog *c, const struct mu__schema *s, const uint8_t *body, size_t len, void *out)
+static int decode(struct catalog *c, const struct mu__schema *s, const uint8_t *body, size_t len,
+                  void *out)
 {
     struct mu__reader r = mu__reader(body, len);
     if (mu__schema_decode(s, &r, &c->scratch, true, out) && mu__reader_left(&r) == 0) {
@@ -197,7 +200,8 @@ static int load_next(struct catalog *c, struct source *s, struct progress *p)
     if (type == CATALOG__SNAPSHOT_END) {
         return load_end(c, body, len, p);
     }
-    int rc = type == CATALOG__SNAPSHOT_TOTALS ? load_totals(c, body, len, p) : load_record(c, type, body, len);
+    int rc = type == CATALOG__SNAPSHOT_TOTALS ? load_totals(c, body, len, p)
+                                              : load_record(c, type, body, len);
     p->records++;
     return rc;
 }
@@ -227,7 +231,8 @@ static void empty(struct catalog__version *draft)
     draft->index = 0;
 }
 
-int catalog_restore(struct catalog *c, catalog_read_fn read, void *user, struct catalog_touched **touched)
+int catalog_restore(struct catalog *c, catalog_read_fn read, void *user,
+                    struct catalog_touched **touched)
 {
     if (!catalog__batch_begin(c)) {
         return CATALOG_ENOMEM;
@@ -249,7 +254,8 @@ int catalog_restore(struct catalog *c, catalog_read_fn read, void *user, struct 
     }
     for (int t = 0; t < CATALOG__TREES; t++) {
         bool is_primary = catalog__tree_is_primary((enum catalog__tree)t);
-        catalog__retire_tree(&c->space, before.root[t], is_primary ? CATALOG__RETIRED_RECORDS : CATALOG__RETIRED_TREE);
+        catalog__retire_tree(&c->space, before.root[t],
+                             is_primary ? CATALOG__RETIRED_RECORDS : CATALOG__RETIRED_TREE);
     }
     c->touched->is_all = true;
     catalog__batch_publish(c, touched);

@@ -4,9 +4,10 @@
 
 #include "types.h"
 
-#define TABLE(at, text)                                                                                                \
-    {                                                                                                                  \
-        .name = (text), .kind = MU_UINT, .offset = offsetof(struct catalog__totals, table) + (at) * sizeof(uint64_t)   \
+#define TABLE(at, text)                                                                            \
+    {                                                                                              \
+        .name = (text), .kind = MU_UINT,                                                           \
+        .offset = offsetof(struct catalog__totals, table) + (at) * sizeof(uint64_t)                \
     }
 static const struct mu__field totals_fields[] = {
     {.name = "Index", .kind = MU_UINT, .offset = offsetof(struct catalog__totals, index)},
@@ -71,7 +72,8 @@ static void flush(struct sink *s, size_t at_least)
     }
 }
 
-static void emit(struct sink *s, enum catalog__snapshot_type type, const struct mu__schema *schema, const void *obj)
+static void emit(struct sink *s, enum catalog__snapshot_type type, const struct mu__schema *schema,
+                 const void *obj)
 {
     size_t start = s->w.len;
     mu__write_u8(&s->w, (uint8_t)type);
@@ -87,10 +89,12 @@ static void emit(struct sink *s, enum catalog__snapshot_type type, const struct 
     flush(s, CATALOG__SNAPSHOT_CHUNK);
 }
 
-static void emit_table(struct sink *s, const struct catalog_reader *r, const struct catalog__snapshot_table *t)
+static void emit_table(struct sink *s, const struct catalog_reader *r,
+                       const struct catalog__snapshot_table *t)
 {
     struct catalog__radix_iter it;
-    catalog__radix_prefix(&it, &r->catalog->allocator, r->version->root[t->tree], (struct mu_str){NULL, 0});
+    catalog__radix_prefix(&it, &r->catalog->allocator, r->version->root[t->tree],
+                          (struct mu_str){NULL, 0});
     for (const void *record; s->rc == 0 && (record = catalog__radix_next(&it)) != NULL;) {
         emit(s, t->type, t->schema, record);
     }

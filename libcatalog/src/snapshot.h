@@ -4,8 +4,9 @@
  *     records  type (1 byte), length (4 bytes, big endian), body (msgpack, by the type's schema)
  *     end      a record of type CATALOG__SNAPSHOT_END: the number of records before it
  *
- * Records come table by table in the order of their keys, so the same state gives the same bytes. A reader skips
- * record types with the high bit that it does not know, and fields that it does not know in any. */
+ * Records come table by table in the order of their keys, so the same state gives the same bytes. A
+ * reader skips record types with the high bit that it does not know, and fields that it does not
+ * know in any. */
 #pragma once
 
 #include "records.h"

@@ -5,7 +5,8 @@
 
 #include "radix.h"
 
-_Static_assert(CATALOG__RECORD_HEADER % alignof(max_align_t) == 0, "records are aligned for any type");
+_Static_assert(CATALOG__RECORD_HEADER % alignof(max_align_t) == 0,
+               "records are aligned for any type");
 _Static_assert(sizeof(struct catalog__block) <= CATALOG__RECORD_HEADER, "the header holds a block");
 
 #define TAGS ((uintptr_t)(CATALOG__RETIRED_TREE | CATALOG__RETIRED_RECORDS))
@@ -26,7 +27,8 @@ void catalog__space_fini(struct catalog__space *s)
 
 bool catalog__space_reserve(struct catalog__space *s, size_t n)
 {
-    return mu__reserve(&s->allocator, (void **)&s->retired, &s->cap, s->nretired + n, sizeof *s->retired);
+    return mu__reserve(&s->allocator, (void **)&s->retired, &s->cap, s->nretired + n,
+                       sizeof *s->retired);
 }
 
 static void list(struct catalog__space *s, void *tagged)
@@ -79,8 +81,8 @@ size_t catalog__space_savepoint(struct catalog__space *s)
     return s->nretired;
 }
 
-/* What the batch itself had made before the savepoint was kept for a rollback; nobody else ever saw it. From here on
- * everything that the batch made is edited in place again. */
+/* What the batch itself had made before the savepoint was kept for a rollback; nobody else ever saw
+ * it. From here on everything that the batch made is edited in place again. */
 void catalog__space_release(struct catalog__space *s, size_t mark)
 {
     size_t kept = mark;

@@ -93,7 +93,8 @@ int catalog_create(const struct catalog_config *cfg, struct catalog **out)
 static void free_trees(struct catalog *c, struct catalog__version *v, uint64_t since)
 {
     for (int t = 0; t < CATALOG__TREES; t++) {
-        catalog__radix_free(&c->allocator, v->root[t], since, catalog__tree_is_primary((enum catalog__tree)t));
+        catalog__radix_free(&c->allocator, v->root[t], since,
+                            catalog__tree_is_primary((enum catalog__tree)t));
     }
 }
 
@@ -142,7 +143,8 @@ void catalog_destroy(struct catalog *c)
 
 uint64_t catalog_index(const struct catalog *c)
 {
-    return atomic_load_explicit(&c->current, memory_order_relaxed)->index; /* the writer stored it */
+    /* The writer stored it */
+    return atomic_load_explicit(&c->current, memory_order_relaxed)->index;
 }
 
 /* ---- Readers ---- */
@@ -227,7 +229,8 @@ void catalog_read_stats(const struct catalog_reader *r, struct catalog_stats *ou
         .checks = v->count[CATALOG__TABLE_CHECKS],
         .keys = v->count[CATALOG__TABLE_KEYS],
         .tombstones = v->count[CATALOG__TABLE_TOMBSTONES],
-        .tombstones_newest = v->count[CATALOG__TABLE_TOMBSTONES] ? v->table[CATALOG__TABLE_TOMBSTONES] : 0,
+        .tombstones_newest =
+            v->count[CATALOG__TABLE_TOMBSTONES] ? v->table[CATALOG__TABLE_TOMBSTONES] : 0,
     };
 }
 

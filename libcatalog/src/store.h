@@ -4,13 +4,14 @@
  *     [ v 7 ] -next-> [ v 8 ] -next-> NULL    [ v 9 ]     the writer's alone until it is published
  *        ^ a reader      ^ what readers open
  *
- * Version n holds `garbage`: what of version n-1 it replaced. That goes, with the struct of n-1, as soon as no reader
- * has pinned n-1 or anything older.
+ * Version n holds `garbage`: what of version n-1 it replaced. That goes, with the struct of n-1, as
+ * soon as no reader has pinned n-1 or anything older.
  *
- * A reader pins before it looks: it stores the number of a version that is current or was a moment ago, then loads the
- * current pointer, and both are sequentially consistent, as are the writer's stores of pointer and number and its loads of
- * the pins. So either the writer sees the pin, and keeps all that this version and newer ones need, or the reader's load
- * comes after the writer's store and gives the new version. The version that a reader gets is never older than its pin. */
+ * A reader pins before it looks: it stores the number of a version that is current or was a moment
+ * ago, then loads the current pointer, and both are sequentially consistent, as are the writer's
+ * stores of pointer and number and its loads of the pins. So either the writer sees the pin, and
+ * keeps all that this version and newer ones need, or the reader's load comes after the writer's
+ * store and gives the new version. The version that a reader gets is never older than its pin. */
 #pragma once
 
 #include <muster/catalog.h>
@@ -20,8 +21,8 @@
 #include "cursor.h"
 #include "radix.h"
 
-/* One tree per index. A primary tree holds the records, each exactly once; the others lend them. Names are folded to lower
- * case; | is a zero byte. */
+/* One tree per index. A primary tree holds the records, each exactly once; the others lend them.
+ * Names are folded to lower case; | is a zero byte. */
 enum catalog__tree {
     CATALOG__NODES,              /* primary: node */
     CATALOG__NODES_BY_ID,        /* id (those that have one) */
@@ -85,15 +86,18 @@ struct catalog {
     _Atomic(struct catalog__version *) current;
     _Atomic uint64_t seq; /* of current, or of the one before it */
     struct catalog__version *oldest;
-    struct catalog__version *draft;  /* NULL: no batch is open */
-    struct catalog_touched *touched; /* of the batch; its keys are in touched_keys until they are given away */
+    struct catalog__version *draft; /* NULL: no batch is open */
+    /* Of the batch; its keys are in touched_keys until they are given away */
+    struct catalog_touched *touched;
     struct mu__writer touched_keys;
-    bool is_void;   /* a batch ran out of memory: nothing is done any more, and only an abort may follow */
+    /* A batch ran out of memory: nothing is done any more, and only an abort may follow */
+    bool is_void;
     bool is_quiet;  /* a restore: nothing is touched, and no index moves */
     uint64_t index; /* of the entry that is being applied */
     _Atomic(struct catalog_reader *) readers; /* grows only; free ones are taken again */
-    struct mu_allocator noticing; /* the allocator, but a failure voids the batch: it must not look like bad input */
-    struct mu__arena scratch;     /* of one entry: its decoded body and the error text */
+    /* The allocator, but a failure voids the batch: it must not look like bad input */
+    struct mu_allocator noticing;
+    struct mu__arena scratch; /* of one entry: its decoded body and the error text */
 };
 
 /* Everything between begin and publish works on c->draft. False when out of memory. */
@@ -113,5 +117,6 @@ void catalog__savepoint_rollback(struct catalog *c, const struct catalog__savepo
 /* Empties an arena, and keeps a block of it for the next use unless it grew large. */
 void catalog__scratch_reset(struct mu__arena *scratch);
 
-/* Asserts that primary trees, secondary trees and counts agree. For tests; needs memory only for deep trees. */
+/* Asserts that primary trees, secondary trees and counts agree. For tests; needs memory only for
+ * deep trees. */
 void catalog__check(const struct catalog *c);

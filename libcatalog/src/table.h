@@ -1,7 +1,7 @@
 /* table.h - how types*.c write their schema tables: one line a field.
  *
- * `of` is the record's name without its prefix: SCHEMA(node, "Node") makes catalog__node_schema from node_fields and
- * node_wire for struct catalog_node. */
+ * `of` is the record's name without its prefix: SCHEMA(node, "Node") makes catalog__node_schema
+ * from node_fields and node_wire for struct catalog_node. */
 #pragma once
 
 #include "types.h"

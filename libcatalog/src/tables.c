@@ -7,7 +7,8 @@
 static void *put(struct catalog *c, enum catalog__tree tree, struct mu_str key, void *record)
 {
     void *old = NULL;
-    if (record && !c->is_void && !catalog__radix_put(&c->space, &c->draft->root[tree], key, record, &old)) {
+    if (record && !c->is_void &&
+        !catalog__radix_put(&c->space, &c->draft->root[tree], key, record, &old)) {
         c->is_void = true;
     }
     return old;
@@ -23,7 +24,8 @@ static void *take(struct catalog *c, enum catalog__tree tree, struct mu_str key)
 }
 
 /* The key of a record in a tree: names joined, or the bytes of a key or prefix as they are. */
-static struct mu_str key_in(struct catalog__key *k, enum catalog__tree tree, const struct mu_str *names, size_t n)
+static struct mu_str key_in(struct catalog__key *k, enum catalog__tree tree,
+                            const struct mu_str *names, size_t n)
 {
     if (tree == CATALOG__KEYS || tree == CATALOG__TOMBSTONES) {
         return names[0];
@@ -32,7 +34,8 @@ static struct mu_str key_in(struct catalog__key *k, enum catalog__tree tree, con
     return catalog__key_str(k);
 }
 
-void *catalog__tree_put(struct catalog *c, enum catalog__tree tree, const struct mu_str *names, size_t n, void *record)
+void *catalog__tree_put(struct catalog *c, enum catalog__tree tree, const struct mu_str *names,
+                        size_t n, void *record)
 {
     struct catalog__key k;
     void *old = put(c, tree, key_in(&k, tree, names, n), record);
@@ -42,13 +45,15 @@ void *catalog__tree_put(struct catalog *c, enum catalog__tree tree, const struct
     return old;
 }
 
-void *catalog__tree_remove(struct catalog *c, enum catalog__tree tree, const struct mu_str *names, size_t n)
+void *catalog__tree_remove(struct catalog *c, enum catalog__tree tree, const struct mu_str *names,
+                           size_t n)
 {
     struct catalog__key k;
     return take(c, tree, key_in(&k, tree, names, n));
 }
 
-/* A published record that cannot be listed is simply left to its version: the batch is void, and goes. */
+/* A published record that cannot be listed is simply left to its version: the batch is void, and
+ * goes. */
 void catalog__discard(struct catalog *c, const void *record)
 {
     struct catalog__block *b = catalog__record_block(catalog__lend(record));
@@ -74,7 +79,8 @@ void *catalog__clone(struct catalog *c, const struct mu__schema *schema, const v
     return record;
 }
 
-static size_t count(struct catalog *c, enum catalog__tree tree, const struct mu_str *names, size_t n)
+static size_t count(struct catalog *c, enum catalog__tree tree, const struct mu_str *names,
+                    size_t n)
 {
     struct catalog__radix_iter it;
     size_t len = 0;
@@ -87,7 +93,8 @@ static size_t count(struct catalog *c, enum catalog__tree tree, const struct mu_
     return len;
 }
 
-struct catalog__found catalog__gather(struct catalog *c, enum catalog__tree tree, const struct mu_str *names, size_t n)
+struct catalog__found catalog__gather(struct catalog *c, enum catalog__tree tree,
+                                      const struct mu_str *names, size_t n)
 {
     struct catalog__found found = {NULL, 0};
     size_t len = count(c, tree, names, n);
@@ -120,8 +127,8 @@ void catalog__service_changed(struct catalog *c, struct mu_str name)
     if (before && before->index == c->index) {
         return; /* this entry said so already */
     }
-    struct catalog__mark *mark =
-        catalog__clone(c, &catalog__mark_schema, &(struct catalog__mark){.name = name, .index = c->index});
+    struct catalog__mark *mark = catalog__clone(
+        c, &catalog__mark_schema, &(struct catalog__mark){.name = name, .index = c->index});
     catalog__discard(c, catalog__tree_put(c, CATALOG__SERVICE_INDEXES, &name, 1, mark));
     catalog__touch_name(c, CATALOG__WATCH_HEALTH, name);
 }
@@ -145,7 +152,8 @@ void catalog__services_of_node_changed(struct catalog *c, struct mu_str node, bo
     }
 }
 
-void catalog__restore_mark(struct catalog *c, enum catalog__tree tree, const struct catalog__mark *mark)
+void catalog__restore_mark(struct catalog *c, enum catalog__tree tree,
+                           const struct catalog__mark *mark)
 {
     void *record = catalog__clone(c, &catalog__mark_schema, mark);
     void *old = catalog__tree_put(c, tree, &mark->name, 1, record);

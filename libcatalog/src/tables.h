@@ -1,9 +1,10 @@
-/* tables.h - changes of single records, with all that hangs on them: every index tree, the counts, the index of the table
- * and of the services concerned, the watch keys.
+/* tables.h - changes of single records, with all that hangs on them: every index tree, the counts,
+ * the index of the table and of the services concerned, the watch keys.
  *
- * They work on the draft, for the entry c->index, and remember that memory ran out (c->is_void): after that they do
- * nothing, so that a caller goes straight on and looks once at the end. Reasons to refuse something were looked at
- * before; here nothing is refused. Names that are passed may point into the record that is removed. */
+ * They work on the draft, for the entry c->index, and remember that memory ran out (c->is_void):
+ * after that they do nothing, so that a caller goes straight on and looks once at the end. Reasons
+ * to refuse something were looked at before; here nothing is refused. Names that are passed may
+ * point into the record that is removed. */
 #pragma once
 
 #include "records.h"
@@ -14,30 +15,35 @@ void catalog__put_instance(struct catalog *c, const struct catalog__instance *in
 void catalog__put_check(struct catalog *c, const struct catalog_check *check);
 void catalog__put_key(struct catalog *c, const struct catalog_dir_entry *entry);
 
-/* Each removes what it names with all that depends on it, and does nothing if it is not there: a node with its services
- * and checks, a service with its checks. */
+/* Each removes what it names with all that depends on it, and does nothing if it is not there: a
+ * node with its services and checks, a service with its checks. */
 void catalog__remove_node(struct catalog *c, struct mu_str given);
 void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_str id);
 void catalog__remove_check(struct catalog *c, struct mu_str node, struct mu_str id);
 
 /* Removes one key and leaves a tombstone for it. */
 void catalog__remove_key(struct catalog *c, struct mu_str key);
-/* Removes all keys with the prefix and leaves one tombstone, at the prefix. None for the empty prefix: who lists all
- * keys is told the index of the table. */
+/* Removes all keys with the prefix and leaves one tombstone, at the prefix. None for the empty
+ * prefix: who lists all keys is told the index of the table. */
 void catalog__remove_keys(struct catalog *c, struct mu_str prefix);
 /* Forgets the tombstones of deletions up to an index. */
 void catalog__reap_tombstones(struct catalog *c, uint64_t up_to);
 
 /* What a restore puts back as it was, without a word to anybody. */
-void catalog__restore_mark(struct catalog *c, enum catalog__tree tree, const struct catalog__mark *mark);
+void catalog__restore_mark(struct catalog *c, enum catalog__tree tree,
+                           const struct catalog__mark *mark);
 
 /* ---- Shared by the files of the tables ---- */
 
-/* Puts a record under joined names into a primary tree, and gives up the one before it. NULL (out of memory) does
- * nothing. Returns the one before, which lives until the caller's catalog__discard. */
-void *catalog__tree_put(struct catalog *c, enum catalog__tree tree, const struct mu_str *names, size_t n, void *record);
-void *catalog__tree_remove(struct catalog *c, enum catalog__tree tree, const struct mu_str *names, size_t n);
-void catalog__discard(struct catalog *c, const void *record); /* gives up a record that stands in no tree any more */
+/* Puts a record under joined names into a primary tree, and gives up the one before it. NULL (out
+ * of memory) does nothing. Returns the one before, which lives until the caller's
+ * catalog__discard. */
+void *catalog__tree_put(struct catalog *c, enum catalog__tree tree, const struct mu_str *names,
+                        size_t n, void *record);
+void *catalog__tree_remove(struct catalog *c, enum catalog__tree tree, const struct mu_str *names,
+                           size_t n);
+/* Gives up a record that stands in no tree any more. */
+void catalog__discard(struct catalog *c, const void *record);
 
 /* A copy to put into a primary tree. NULL: out of memory. */
 void *catalog__clone(struct catalog *c, const struct mu__schema *schema, const void *obj);
@@ -47,12 +53,14 @@ static inline void catalog__table_changed(struct catalog *c, enum catalog__table
     c->draft->table[t] = c->index;
 }
 
-/* The records of a walk, gathered so that the trees may change while they are gone through. Lent by c->scratch. */
+/* The records of a walk, gathered so that the trees may change while they are gone through. Lent by
+ * c->scratch. */
 struct catalog__found {
     void **items;
     size_t len;
 };
-struct catalog__found catalog__gather(struct catalog *c, enum catalog__tree tree, const struct mu_str *names, size_t n);
+struct catalog__found catalog__gather(struct catalog *c, enum catalog__tree tree,
+                                      const struct mu_str *names, size_t n);
 
 /* A change that bears on the health of a service: moves its index. */
 void catalog__service_changed(struct catalog *c, struct mu_str name);

@@ -1,4 +1,5 @@
-/* tables_kv.c - keys, and the tombstones that keep the index of a list from going back when keys are deleted. */
+/* tables_kv.c - keys, and the tombstones that keep the index of a list from going back when keys
+ * are deleted. */
 #include "tables.h"
 #include "touched.h"
 #include "types.h"
@@ -6,7 +7,8 @@
 void catalog__put_key(struct catalog *c, const struct catalog_dir_entry *entry)
 {
     struct catalog_dir_entry *record = catalog__clone(c, &catalog__dir_entry_schema, entry);
-    const struct catalog_dir_entry *old = catalog__tree_put(c, CATALOG__KEYS, &entry->key, 1, record);
+    const struct catalog_dir_entry *old =
+        catalog__tree_put(c, CATALOG__KEYS, &entry->key, 1, record);
     if (!old && !c->is_void) {
         c->draft->count[CATALOG__TABLE_KEYS]++;
     }
@@ -17,7 +19,8 @@ void catalog__put_key(struct catalog *c, const struct catalog_dir_entry *entry)
 
 static void put_tombstone(struct catalog *c, struct mu_str key, bool is_tree)
 {
-    const struct catalog__mark *before = catalog__radix_get(c->draft->root[CATALOG__TOMBSTONES], key);
+    const struct catalog__mark *before =
+        catalog__radix_get(c->draft->root[CATALOG__TOMBSTONES], key);
     struct catalog__mark mark = {.name = key, .index = c->index};
     mark.tree_index = is_tree ? c->index : before ? before->tree_index : 0;
     void *record = catalog__clone(c, &catalog__mark_schema, &mark);
@@ -50,7 +53,8 @@ void catalog__remove_key(struct catalog *c, struct mu_str key)
 }
 
 /* The records of a tree that start with a prefix, in the scratch of the entry. */
-static struct catalog__found gather_prefix(struct catalog *c, enum catalog__tree tree, struct mu_str prefix)
+static struct catalog__found gather_prefix(struct catalog *c, enum catalog__tree tree,
+                                           struct mu_str prefix)
 {
     struct catalog__found found = {NULL, 0};
     size_t cap = 0;

@@ -35,7 +35,8 @@ static void touch_node(struct catalog *c, const struct catalog_node *node)
 void catalog__put_node(struct catalog *c, const struct catalog_node *node)
 {
     struct catalog_node *record = catalog__clone(c, &catalog__node_schema, node);
-    const struct catalog_node *old = catalog__tree_put(c, CATALOG__NODES, NAMES(node->node), 1, record);
+    const struct catalog_node *old =
+        catalog__tree_put(c, CATALOG__NODES, NAMES(node->node), 1, record);
     if (old && old->id.len && !mu__str_ieq(old->id, node->id)) {
         catalog__tree_remove(c, CATALOG__NODES_BY_ID, &old->id, 1);
         catalog__touch_name(c, CATALOG__WATCH_NODE_ID, old->id);
@@ -79,18 +80,22 @@ void catalog__remove_node(struct catalog *c, struct mu_str given)
 static void unlink_instance(struct catalog *c, const struct catalog__instance *i)
 {
     struct mu_str target = catalog__instance_target(i);
-    catalog__tree_remove(c, CATALOG__SERVICES_BY_NAME, NAMES(i->service.service, i->node, i->service.id), 3);
+    catalog__tree_remove(c, CATALOG__SERVICES_BY_NAME,
+                         NAMES(i->service.service, i->node, i->service.id), 3);
     if (target.len) {
-        catalog__tree_remove(c, CATALOG__SERVICES_BY_TARGET, NAMES(target, i->node, i->service.id), 3);
+        catalog__tree_remove(c, CATALOG__SERVICES_BY_TARGET, NAMES(target, i->node, i->service.id),
+                             3);
     }
 }
 
 static void link_instance(struct catalog *c, struct catalog__instance *i)
 {
     struct mu_str target = catalog__instance_target(i);
-    catalog__tree_put(c, CATALOG__SERVICES_BY_NAME, NAMES(i->service.service, i->node, i->service.id), 3, i);
+    catalog__tree_put(c, CATALOG__SERVICES_BY_NAME,
+                      NAMES(i->service.service, i->node, i->service.id), 3, i);
     if (target.len) {
-        catalog__tree_put(c, CATALOG__SERVICES_BY_TARGET, NAMES(target, i->node, i->service.id), 3, i);
+        catalog__tree_put(c, CATALOG__SERVICES_BY_TARGET, NAMES(target, i->node, i->service.id), 3,
+                          i);
     }
 }
 
@@ -115,8 +120,9 @@ static bool has_instances(struct catalog *c, struct mu_str name)
     return has;
 }
 
-/* An instance of the service went: the index of the service moves, or goes if that was the last one. From then on who asks
- * for a service that is not there is told when one last disappeared, so that no index goes back. */
+/* An instance of the service went: the index of the service moves, or goes if that was the last
+ * one. From then on who asks for a service that is not there is told when one last disappeared, so
+ * that no index goes back. */
 static void service_lost_instance(struct catalog *c, struct mu_str name)
 {
     if (has_instances(c, name)) {
@@ -131,8 +137,8 @@ static void service_lost_instance(struct catalog *c, struct mu_str name)
 void catalog__put_instance(struct catalog *c, const struct catalog__instance *instance)
 {
     struct catalog__instance *record = catalog__clone(c, &catalog__instance_schema, instance);
-    const struct catalog__instance *old =
-        catalog__tree_put(c, CATALOG__SERVICES, NAMES(instance->node, instance->service.id), 2, record);
+    const struct catalog__instance *old = catalog__tree_put(
+        c, CATALOG__SERVICES, NAMES(instance->node, instance->service.id), 2, record);
     if (c->is_void) {
         catalog__discard(c, old);
         return;
@@ -157,7 +163,8 @@ void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_s
     if (!i) {
         return;
     }
-    struct catalog__found checks = catalog__gather(c, CATALOG__CHECKS_BY_INSTANCE, NAMES(i->node, i->service.id), 2);
+    struct catalog__found checks =
+        catalog__gather(c, CATALOG__CHECKS_BY_INSTANCE, NAMES(i->node, i->service.id), 2);
     for (size_t n = 0; n < checks.len; n++) {
         const struct catalog_check *check = checks.items[n];
         catalog__remove_check(c, check->node, check->check_id);
@@ -166,7 +173,8 @@ void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_s
     unlink_instance(c, i);
     touch_instance(c, i);
     count_removal(c, CATALOG__TABLE_SERVICES);
-    const struct catalog__instance *gone = catalog__tree_remove(c, CATALOG__SERVICES, NAMES(i->node, i->service.id), 2);
+    const struct catalog__instance *gone =
+        catalog__tree_remove(c, CATALOG__SERVICES, NAMES(i->node, i->service.id), 2);
     service_lost_instance(c, i->service.service);
     catalog__discard(c, gone);
 }
@@ -175,19 +183,23 @@ void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_s
 
 static void unlink_check(struct catalog *c, const struct catalog_check *k)
 {
-    catalog__tree_remove(c, CATALOG__CHECKS_BY_INSTANCE, NAMES(k->node, k->service_id, k->check_id), 3);
+    catalog__tree_remove(c, CATALOG__CHECKS_BY_INSTANCE, NAMES(k->node, k->service_id, k->check_id),
+                         3);
     catalog__tree_remove(c, CATALOG__CHECKS_BY_STATUS, NAMES(k->status, k->node, k->check_id), 3);
     if (k->service_name.len) {
-        catalog__tree_remove(c, CATALOG__CHECKS_BY_SERVICE, NAMES(k->service_name, k->node, k->check_id), 3);
+        catalog__tree_remove(c, CATALOG__CHECKS_BY_SERVICE,
+                             NAMES(k->service_name, k->node, k->check_id), 3);
     }
 }
 
 static void link_check(struct catalog *c, struct catalog_check *k)
 {
-    catalog__tree_put(c, CATALOG__CHECKS_BY_INSTANCE, NAMES(k->node, k->service_id, k->check_id), 3, k);
+    catalog__tree_put(c, CATALOG__CHECKS_BY_INSTANCE, NAMES(k->node, k->service_id, k->check_id), 3,
+                      k);
     catalog__tree_put(c, CATALOG__CHECKS_BY_STATUS, NAMES(k->status, k->node, k->check_id), 3, k);
     if (k->service_name.len) {
-        catalog__tree_put(c, CATALOG__CHECKS_BY_SERVICE, NAMES(k->service_name, k->node, k->check_id), 3, k);
+        catalog__tree_put(c, CATALOG__CHECKS_BY_SERVICE,
+                          NAMES(k->service_name, k->node, k->check_id), 3, k);
     }
 }
 

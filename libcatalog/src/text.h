@@ -15,5 +15,6 @@ struct catalog__text catalog__text(char *buf, size_t size);
 /* Appends; what does not fit is cut. */
 void catalog__say(struct catalog__text *t, const char *s);
 void catalog__say_str(struct catalog__text *t, struct mu_str s);
-void catalog__say_quoted(struct catalog__text *t, struct mu_str s); /* "a\"b", like Go's %q for ASCII */
+/* "a\"b", like Go's %q for ASCII */
+void catalog__say_quoted(struct catalog__text *t, struct mu_str s);
 void catalog__say_uint(struct catalog__text *t, uint64_t v);

@@ -1,7 +1,7 @@
 /* touched.h - the watch key space: what a write touches and a query waits for.
  *
- * A key is one byte that says which kind of answer may have changed, and then a name (folded to lower case, as in the
- * trees) or a key of the KV store. */
+ * A key is one byte that says which kind of answer may have changed, and then a name (folded to
+ * lower case, as in the trees) or a key of the KV store. */
 #pragma once
 
 #include "store.h"

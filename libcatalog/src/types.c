@@ -1,5 +1,5 @@
-/* types.c - finds the table of a type. The tables stand in types_node.c (nodes, services, checks), types_kv.c,
- * types_definition.c (what an agent is given), types_request.c and types_reply.c. */
+/* types.c - finds the table of a type. The tables stand in types_node.c (nodes, services, checks),
+ * types_kv.c, types_definition.c (what an agent is given), types_request.c and types_reply.c. */
 #include <muster/catalog_types.h>
 
 #include "types.h"

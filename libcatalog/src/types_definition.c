@@ -1,4 +1,5 @@
-/* types_definition.c - schema tables of what an agent is given: definitions of services and checks. */
+/* types_definition.c - schema tables of what an agent is given: definitions of services and
+ * checks. */
 #include "table.h"
 
 static const struct mu__field check_type_fields[] = {

@@ -1,8 +1,8 @@
 /* watches.c - who waits for which key, on one thread.
  *
- * A spot is a key that somebody waits on, for itself or for all that starts with it. Spots stand in a radix tree of their
- * own, so a touched key finds everybody concerned on one way down: whoever waits on a prefix of it on the way, and
- * whoever waits on the key itself at the end. */
+ * A spot is a key that somebody waits on, for itself or for all that starts with it. Spots stand in
+ * a radix tree of their own, so a touched key finds everybody concerned on one way down: whoever
+ * waits on a prefix of it on the way, and whoever waits on the key itself at the end. */
 #include <assert.h>
 #include <string.h>
 
@@ -89,7 +89,8 @@ static void drop_spot_if_empty(struct catalog_watches *w, struct spot *s)
         return;
     }
     void *old;
-    bool removed = catalog__radix_remove(&w->space, &w->spots, (struct mu_str){s->key, s->len}, &old);
+    bool removed =
+        catalog__radix_remove(&w->space, &w->spots, (struct mu_str){s->key, s->len}, &old);
     assert(removed && old == s); /* fresh nodes shrink in place */
     mu__free(&w->space.allocator, s);
 }
@@ -142,7 +143,8 @@ static void unhook_all(struct catalog_watches *w, struct catalog_waiter *waiter)
     }
 }
 
-static bool hook_all(struct catalog_watches *w, struct catalog_waiter *waiter, const struct catalog_watch_keys *keys)
+static bool hook_all(struct catalog_watches *w, struct catalog_waiter *waiter,
+                     const struct catalog_watch_keys *keys)
 {
     for (size_t i = 0; i < keys->len; i++) {
         struct spot *s = spot_for(w, keys->items[i].key);
@@ -156,8 +158,8 @@ static bool hook_all(struct catalog_watches *w, struct catalog_waiter *waiter, c
     return true;
 }
 
-int catalog_watches_add(struct catalog_watches *w, const struct catalog_watch_keys *keys, catalog_wake_fn wake,
-                        void *arg, struct catalog_waiter **out)
+int catalog_watches_add(struct catalog_watches *w, const struct catalog_watch_keys *keys,
+                        catalog_wake_fn wake, void *arg, struct catalog_waiter **out)
 {
     size_t bytes;
     if (keys->len == 0 || !mu__mul(keys->len, sizeof(struct hook), &bytes) ||

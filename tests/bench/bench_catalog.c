@@ -98,7 +98,8 @@ struct entries {
     size_t *ends, n;
 };
 
-static void add_entry(struct entries *e, uint8_t type, enum catalog_type schema, const void *request)
+static void add_entry(struct entries *e, uint8_t type, enum catalog_type schema,
+                      const void *request)
 {
     mu__write_u8(&e->bytes, type);
     mu__schema_encode(catalog_schema(schema), request, &e->bytes);
@@ -107,7 +108,8 @@ static void add_entry(struct entries *e, uint8_t type, enum catalog_type schema,
 
 static struct entries entries(size_t n)
 {
-    return (struct entries){.bytes = mu__writer_growing(&mu__malloc_allocator), .ends = calloc(n, sizeof(size_t))};
+    return (struct entries){.bytes = mu__writer_growing(&mu__malloc_allocator),
+                            .ends = calloc(n, sizeof(size_t))};
 }
 
 static void apply_all(struct bench *b, const struct entries *e, size_t batch)
@@ -131,8 +133,8 @@ static void bench_set(struct bench *b, const char *what, const char *value, size
     struct entries e = entries(b->nkeys);
     char buf[32];
     for (size_t i = 0; i < b->nkeys; i++) {
-        struct catalog_kvs_request r = {.op = mu__cstr("set"),
-                                        .dir_ent = {.key = key_name(buf, i), .value = mu__cstr(value)}};
+        struct catalog_kvs_request r = {
+            .op = mu__cstr("set"), .dir_ent = {.key = key_name(buf, i), .value = mu__cstr(value)}};
         add_entry(&e, CATALOG_ENTRY_KVS, CATALOG_KVS_REQUEST, &r);
     }
     start(b);
@@ -179,9 +181,12 @@ static void bench_register(struct bench *b, size_t nodes, size_t batch)
         char name[32], id[32];
         snprintf(name, sizeof name, "node-%u", (unsigned)i);
         snprintf(id, sizeof id, "web-%u", (unsigned)i);
-        struct catalog_node_service s = {.id = mu__cstr(id), .service = mu__cstr("web"), .port = 80};
-        struct catalog_check k = {
-            .check_id = mu__cstr("c"), .name = mu__cstr("c"), .service_id = s.id, .status = mu__cstr("passing")};
+        struct catalog_node_service s = {
+            .id = mu__cstr(id), .service = mu__cstr("web"), .port = 80};
+        struct catalog_check k = {.check_id = mu__cstr("c"),
+                                  .name = mu__cstr("c"),
+                                  .service_id = s.id,
+                                  .status = mu__cstr("passing")};
         struct catalog_register_request r = {
             .node = mu__cstr(name), .address = mu__cstr("10.0.0.1"), .service = &s, .check = &k};
         add_entry(&e, CATALOG_ENTRY_REGISTER, CATALOG_REGISTER_REQUEST, &r);
@@ -249,7 +254,8 @@ static void bench_watches(struct bench *b, size_t waiters)
     }
     report(b, "read a key and wait for it", waiters);
     catalog_read_end(b->r);
-    printf("%-46s %10.0f bytes\n", "a waiter", (double)(b->memory.bytes_in_use - before) / (double)waiters);
+    printf("%-46s %10.0f bytes\n", "a waiter",
+           (double)(b->memory.bytes_in_use - before) / (double)waiters);
 
     struct catalog_kvs_request r = {.op = mu__cstr("set"),
                                     .dir_ent = {.key = key_name(buf, 1), .value = mu__cstr("w")}};
@@ -280,7 +286,8 @@ int main(int argc, char **argv)
     must(catalog_create(&cfg, &b.c));
     must(catalog_reader_create(b.c, &b.r));
     bench_set(&b, "put a new key, batches of 16", "value one", 16);
-    printf("%-46s %10.0f bytes\n", "a key with its value", (double)b.memory.bytes_in_use / (double)b.nkeys);
+    printf("%-46s %10.0f bytes\n", "a key with its value",
+           (double)b.memory.bytes_in_use / (double)b.nkeys);
     bench_set(&b, "put over a key, batches of 1", "value two", 1);
     bench_set(&b, "put over a key, batches of 256", "value three", 256);
     bench_get(&b);

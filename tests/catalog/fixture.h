@@ -1,4 +1,5 @@
-/* fixture.h - what the tests of the catalog share: entries from structs, one entry a batch, reads in a line. */
+/* fixture.h - what the tests of the catalog share: entries from structs, one entry a batch, reads
+ * in a line. */
 #pragma once
 
 #include "mu_test.h"
@@ -62,7 +63,8 @@ static inline void apply_bytes(struct fixture *f, const void *data, size_t len)
     catalog_apply_end(f->c, &f->touched);
 }
 
-static inline void apply(struct fixture *f, uint8_t type, enum catalog_type schema, const void *request)
+static inline void apply(struct fixture *f, uint8_t type, enum catalog_type schema,
+                         const void *request)
 {
     struct mu__writer w = entry(type, schema, request);
     apply_bytes(f, w.data, w.len);
@@ -79,7 +81,8 @@ static inline void apply_deregister(struct fixture *f, struct catalog_deregister
     apply(f, CATALOG_ENTRY_DEREGISTER, CATALOG_DEREGISTER_REQUEST, &request);
 }
 
-static inline void kvs(struct fixture *f, const char *op, const char *key, const char *value, uint64_t modify_index)
+static inline void kvs(struct fixture *f, const char *op, const char *key, const char *value,
+                       uint64_t modify_index)
 {
     struct catalog_kvs_request request = {
         .op = mu__cstr(op),
@@ -96,37 +99,42 @@ static inline void set(struct fixture *f, const char *key, const char *value)
 /* A node at 10.0.0.1. */
 static inline void add_node(struct fixture *f, const char *name)
 {
-    apply_register(f, (struct catalog_register_request){.node = mu__cstr(name), .address = S("10.0.0.1")});
+    apply_register(
+        f, (struct catalog_register_request){.node = mu__cstr(name), .address = S("10.0.0.1")});
 }
 
 /* A service without updating the node's record; the id is the name unless given. */
-static inline void add_service(struct fixture *f, const char *node, const char *id, const char *name)
+static inline void add_service(struct fixture *f, const char *node, const char *id,
+                               const char *name)
 {
-    struct catalog_node_service service = {.id = mu__cstr(id), .service = mu__cstr(name), .port = 80};
-    apply_register(
-        f, (struct catalog_register_request){.node = mu__cstr(node), .service = &service, .skip_node_update = true});
+    struct catalog_node_service service = {
+        .id = mu__cstr(id), .service = mu__cstr(name), .port = 80};
+    apply_register(f, (struct catalog_register_request){
+                          .node = mu__cstr(node), .service = &service, .skip_node_update = true});
 }
 
-static inline void add_check(struct fixture *f, const char *node, const char *id, const char *service_id,
-                             const char *status)
+static inline void add_check(struct fixture *f, const char *node, const char *id,
+                             const char *service_id, const char *status)
 {
-    struct catalog_check check = {
-        .check_id = mu__cstr(id), .name = mu__cstr(id), .service_id = mu__cstr(service_id), .status = mu__cstr(status)};
-    apply_register(
-        f, (struct catalog_register_request){.node = mu__cstr(node), .check = &check, .skip_node_update = true});
+    struct catalog_check check = {.check_id = mu__cstr(id),
+                                  .name = mu__cstr(id),
+                                  .service_id = mu__cstr(service_id),
+                                  .status = mu__cstr(status)};
+    apply_register(f, (struct catalog_register_request){
+                          .node = mu__cstr(node), .check = &check, .skip_node_update = true});
 }
 
-#define assert_str(got, expected)                                                                                      \
-    do {                                                                                                               \
-        struct mu_str got_ = (got);                                                                                    \
-        assert_int_equal(got_.len, strlen(expected));                                                                  \
-        assert_memory_equal(got_.p ? got_.p : "", (expected), strlen(expected));                                       \
+#define assert_str(got, expected)                                                                  \
+    do {                                                                                           \
+        struct mu_str got_ = (got);                                                                \
+        assert_int_equal(got_.len, strlen(expected));                                              \
+        assert_memory_equal(got_.p ? got_.p : "", (expected), strlen(expected));                   \
     } while (0)
 
-#define assert_refused(f, text)                                                                                        \
-    do {                                                                                                               \
-        assert_int_equal((f)->result.kind, CATALOG_RESULT_ERROR);                                                      \
-        assert_string_equal((f)->error, (text));                                                                       \
+#define assert_refused(f, text)                                                                    \
+    do {                                                                                           \
+        assert_int_equal((f)->result.kind, CATALOG_RESULT_ERROR);                                  \
+        assert_string_equal((f)->error, (text));                                                   \
     } while (0)
 
 #define assert_done(f) assert_int_equal((f)->result.kind, CATALOG_RESULT_NONE)

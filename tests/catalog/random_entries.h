@@ -1,4 +1,5 @@
-/* random_entries.h - a seeded stream of log entries that collide: few nodes, services, checks and keys. */
+/* random_entries.h - a seeded stream of log entries that collide: few nodes, services, checks and
+ * keys. */
 #pragma once
 
 #include "fixture.h"
@@ -8,13 +9,15 @@ static inline const char *pick(struct mu__prng *p, const char *const *from, size
 {
     return from[mu__prng_below(p, n)];
 }
-#define PICK(p, ...)                                                                                                   \
-    pick(p, (const char *const[]){__VA_ARGS__}, sizeof(const char *const[]){__VA_ARGS__} / sizeof(const char *))
+#define PICK(p, ...)                                                                               \
+    pick(p, (const char *const[]){__VA_ARGS__},                                                    \
+         sizeof(const char *const[]){__VA_ARGS__} / sizeof(const char *))
 
 static inline struct mu__writer random_kvs(struct mu__prng *p)
 {
     struct catalog_kvs_request r = {
-        .op = mu__cstr(PICK(p, "set", "set", "set", "cas", "delete", "delete-cas", "delete-tree", "lock")),
+        .op = mu__cstr(
+            PICK(p, "set", "set", "set", "cas", "delete", "delete-cas", "delete-tree", "lock")),
         .dir_ent = {.key = mu__cstr(PICK(p, "a", "a/b", "a/c", "a/b/c", "b", "ab", "a/")),
                     .value = mu__cstr(PICK(p, "1", "2", "")),
                     .modify_index = mu__prng_below(p, 50)},
@@ -25,18 +28,20 @@ static inline struct mu__writer random_kvs(struct mu__prng *p)
 static inline struct mu__writer random_register(struct mu__prng *p)
 {
     struct mu_str tags[] = {mu__cstr(PICK(p, "x", "y"))};
-    struct catalog_node_service s = {.id = mu__cstr(PICK(p, "s1", "s2", "S2")),
-                                     .service = mu__cstr(PICK(p, "web", "db", "Web", "")),
-                                     .kind = mu__cstr(PICK(p, "", "", "connect-proxy")),
-                                     .tags = {tags, 1},
-                                     .proxy = {.destination_service_name = mu__cstr(PICK(p, "web", "db"))},
-                                     .port = (int64_t)mu__prng_below(p, 2)};
+    struct catalog_node_service s = {
+        .id = mu__cstr(PICK(p, "s1", "s2", "S2")),
+        .service = mu__cstr(PICK(p, "web", "db", "Web", "")),
+        .kind = mu__cstr(PICK(p, "", "", "connect-proxy")),
+        .tags = {tags, 1},
+        .proxy = {.destination_service_name = mu__cstr(PICK(p, "web", "db"))},
+        .port = (int64_t)mu__prng_below(p, 2)};
     struct catalog_check k = {.check_id = mu__cstr(PICK(p, "c1", "c2", "serfHealth")),
                               .service_id = mu__cstr(PICK(p, "", "", "s1", "s2")),
                               .status = mu__cstr(PICK(p, "passing", "critical", "warning"))};
     struct catalog_register_request r = {
         .node = mu__cstr(PICK(p, "n1", "n2", "N2", "n3")),
-        .id = mu__cstr(PICK(p, "", "", "aaaaaaaa-0000-0000-0000-000000000001", "aaaaaaaa-0000-0000-0000-000000000002")),
+        .id = mu__cstr(PICK(p, "", "", "aaaaaaaa-0000-0000-0000-000000000001",
+                            "aaaaaaaa-0000-0000-0000-000000000002")),
         .address = mu__cstr(PICK(p, "1", "2")),
         .service = mu__prng_below(p, 2) ? &s : NULL,
         .check = mu__prng_below(p, 2) ? &k : NULL,
@@ -59,7 +64,8 @@ static inline struct mu__writer random_entry(struct mu__prng *p, uint64_t index)
 {
     uint64_t dice = mu__prng_below(p, 20);
     if (dice == 0) {
-        struct catalog_tombstone_request reap = {.op = S("reap"), .reap_index = index > 10 ? index - 10 : 0};
+        struct catalog_tombstone_request reap = {.op = S("reap"),
+                                                 .reap_index = index > 10 ? index - 10 : 0};
         return entry(CATALOG_ENTRY_TOMBSTONE, CATALOG_TOMBSTONE_REQUEST, &reap);
     }
     return dice < 9 ? random_kvs(p) : dice < 17 ? random_register(p) : random_deregister(p);

@@ -1,4 +1,5 @@
-/* Mirrors src/apply_kvs.c, tables_kv.c and query_kv.c: writes, and the indexes that lists report. */
+/* Mirrors src/apply_kvs.c, tables_kv.c and query_kv.c: writes, and the indexes that lists
+ * report. */
 #include "fixture.h"
 
 static void get(struct fixture *f, const char *key, const char *value, uint64_t index)
@@ -35,16 +36,19 @@ static void list(struct fixture *f, const char *prefix, const char *expected, ui
     catalog_read_end(f->r);
 }
 
-static void names(struct fixture *f, const char *prefix, const char *separator, const char *expected)
+static void names(struct fixture *f, const char *prefix, const char *separator,
+                  const char *expected)
 {
-    struct catalog_key_list_request request = {.prefix = mu__cstr(prefix), .separator = mu__cstr(separator)};
+    struct catalog_key_list_request request = {.prefix = mu__cstr(prefix),
+                                               .separator = mu__cstr(separator)};
     struct catalog_indexed_key_list out;
     char got[256] = "";
     catalog_read_begin(f->r);
     assert_int_equal(catalog_query_key_names(f->r, &request, &out, NULL), 0);
     for (size_t i = 0; i < out.keys.len; i++) {
         size_t n = strlen(got);
-        snprintf(got + n, sizeof got - n, "%s%.*s", n ? " " : "", (int)out.keys.items[i].len, out.keys.items[i].p);
+        snprintf(got + n, sizeof got - n, "%s%.*s", n ? " " : "", (int)out.keys.items[i].len,
+                 out.keys.items[i].p);
     }
     assert_string_equal(got, expected);
     catalog_read_end(f->r);
@@ -95,7 +99,8 @@ static void test_writing_the_same_again_changes_nothing(void **state)
 static void test_keys_are_bytes(void **state)
 {
     struct fixture *f = *state;
-    struct catalog_kvs_request request = {.op = S("set"), .dir_ent = {.key = S("a\0b"), .value = S("1")}};
+    struct catalog_kvs_request request = {.op = S("set"),
+                                          .dir_ent = {.key = S("a\0b"), .value = S("1")}};
     apply(f, CATALOG_ENTRY_KVS, CATALOG_KVS_REQUEST, &request);
     set(f, "A", "2");
     set(f, "a", "3");
@@ -256,10 +261,12 @@ static void test_unknown_entries_stop_the_server_unless_marked(void **state)
 static void test_an_entry_is_encoded_into_a_buffer_of_the_caller(void **state)
 {
     struct fixture *f = *state;
-    struct catalog_kvs_request request = {.op = S("set"), .dir_ent = {.key = S("k"), .value = S("v")}};
+    struct catalog_kvs_request request = {.op = S("set"),
+                                          .dir_ent = {.key = S("k"), .value = S("v")}};
     uint8_t buf[512];
     size_t len = 0;
-    assert_int_equal(catalog_encode_entry(CATALOG_ENTRY_KVS, &request, NULL, &len), CATALOG_ENOBUFS);
+    assert_int_equal(catalog_encode_entry(CATALOG_ENTRY_KVS, &request, NULL, &len),
+                     CATALOG_ENOBUFS);
     assert_in_range(len, 20, sizeof buf);
     size_t room = len;
     assert_int_equal(catalog_encode_entry(CATALOG_ENTRY_KVS, &request, buf, &room), 0);

@@ -1,4 +1,5 @@
-/* Mirrors src/apply_register.c, prepare.c and tables_node.c. Texts and indexes were read off Consul 1.8.7. */
+/* Mirrors src/apply_register.c, prepare.c and tables_node.c. Texts and indexes were read off Consul
+ * 1.8.7. */
 #include "fixture.h"
 
 #define ID(n) S("aaaaaaaa-0000-0000-0000-00000000000" #n)
@@ -20,7 +21,8 @@ static const struct catalog_node_service *service(struct fixture *f, const char 
 
 static void put_node(struct fixture *f, struct mu_str name, struct mu_str address, struct mu_str id)
 {
-    apply_register(f, (struct catalog_register_request){.node = name, .address = address, .id = id});
+    apply_register(f,
+                   (struct catalog_register_request){.node = name, .address = address, .id = id});
 }
 
 static void test_a_request_that_lacks_something_is_refused(void **state)
@@ -34,15 +36,18 @@ static void test_a_request_that_lacks_something_is_refused(void **state)
     } cases[] = {
         {{.address = S("1")}, "Must provide node"},
         {{.node = S("n")}, "Must provide address if SkipNodeUpdate is not set"},
-        {{.node = S("n"), .address = S("1"), .id = S("zz")}, "Bad node ID: uuid string is wrong length"},
+        {{.node = S("n"), .address = S("1"), .id = S("zz")},
+         "Bad node ID: uuid string is wrong length"},
         {{.node = S("n"), .address = S("1"), .id = S("zzzzzzzz-0000-0000-0000-000000000009")},
          "Bad node ID: encoding/hex: invalid byte: U+007A 'z'"},
-        {{.node = S("n"), .address = S("1"), .service = &nameless}, "Must provide service name with ID"},
+        {{.node = S("n"), .address = S("1"), .service = &nameless},
+         "Must provide service name with ID"},
         {{.node = S("n"), .address = S("1"), .service = &empty},
          "failed inserting service: failed inserting service: object missing primary index"},
         {{.node = S("n"), .address = S("1"), .service = &any}, "Invalid service address"},
         {{.node = S("a\0b"), .address = S("1")},
-         "Names and IDs of nodes, services and checks must not contain a zero byte or be longer than 512 bytes"},
+         "Names and IDs of nodes, services and checks must not contain a zero byte or be longer "
+         "than 512 bytes"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         apply_register(f, cases[i].request);
@@ -58,12 +63,17 @@ static void test_a_request_that_lacks_something_is_refused(void **state)
 static void test_ids_and_state_have_defaults(void **state)
 {
     struct fixture *f = *state;
-    struct catalog_node_service web = {.service = S("Web"), .tags = {(struct mu_str[]){S("B"), S("a")}, 2}};
+    struct catalog_node_service web = {.service = S("Web"),
+                                       .tags = {(struct mu_str[]){S("B"), S("a")}, 2}};
     struct catalog_check c1 = {.name = S("c1"), .service_id = S("web")};
-    struct catalog_check c2 = {.name = S("c2"), .definition = {.http = S("http://x"), .interval_ns = 10}};
+    struct catalog_check c2 = {.name = S("c2"),
+                               .definition = {.http = S("http://x"), .interval_ns = 10}};
     void *checks[] = {&c1};
-    apply_register(f, (struct catalog_register_request){
-                          .node = S("n4"), .address = S("4"), .service = &web, .checks = {checks, 1}, .check = &c2});
+    apply_register(f, (struct catalog_register_request){.node = S("n4"),
+                                                        .address = S("4"),
+                                                        .service = &web,
+                                                        .checks = {checks, 1},
+                                                        .check = &c2});
     assert_done(f);
     catalog_read_begin(f->r);
     assert_str(service(f, "N4", "WEB")->id, "Web");
@@ -95,7 +105,8 @@ static void test_the_type_of_a_check_follows_from_its_definition(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct catalog_check c = {.name = S("c"), .definition = cases[i].definition};
-        apply_register(f, (struct catalog_register_request){.node = S("n"), .check = &c, .skip_node_update = true});
+        apply_register(f, (struct catalog_register_request){
+                              .node = S("n"), .check = &c, .skip_node_update = true});
         catalog_read_begin(f->r);
         assert_str(check(f, "n", "c")->type, cases[i].type);
         catalog_read_end(f->r);
@@ -106,20 +117,24 @@ static void test_a_registration_is_all_or_nothing(void **state)
 {
     struct fixture *f = *state;
     struct catalog_node_service web = {.service = S("web")};
-    struct catalog_check good = {.name = S("good")}, missing = {.name = S("c"), .service_id = S("nosuch")};
-    struct catalog_check other = {.name = S("c"), .node = S("other")}, unnamed = {.status = S("passing")};
+    struct catalog_check good = {.name = S("good")},
+                         missing = {.name = S("c"), .service_id = S("nosuch")};
+    struct catalog_check other = {.name = S("c"), .node = S("other")},
+                         unnamed = {.status = S("passing")};
     const struct {
         struct catalog_check *bad;
         const char *text;
     } cases[] = {
         {&missing, "failed inserting check: Missing service registration on node \"n2\""},
         {&other, "check node \"other\" does not match node \"n2\""},
-        {&unnamed, "failed inserting check: failed inserting check: object missing primary index on node \"n2\""},
+        {&unnamed, "failed inserting check: failed inserting check: object missing primary index "
+                   "on node \"n2\""},
     };
     for (size_t i = 0; i < 3; i++) {
         void *checks[] = {&good, cases[i].bad};
-        apply_register(f, (struct catalog_register_request){
-                              .node = S("n2"), .address = S("2"), .service = &web, .checks = {checks, 2}});
+        apply_register(
+            f, (struct catalog_register_request){
+                   .node = S("n2"), .address = S("2"), .service = &web, .checks = {checks, 2}});
         assert_refused(f, cases[i].text);
         assert_true(catalog_touched_is_empty(f->touched));
         catalog_read_begin(f->r);
@@ -141,7 +156,8 @@ static void test_bad_service_metadata_is_refused(void **state)
         struct mu_pair pair;
         const char *why;
     } cases[] = {
-        {{S("consul-x"), S("y")}, "('consul-x', 'y'): Key prefix 'consul-' is reserved for internal use"},
+        {{S("consul-x"), S("y")},
+         "('consul-x', 'y'): Key prefix 'consul-' is reserved for internal use"},
         {{S("a b"), S("y")}, "('a b', 'y'): Key contains invalid characters"},
         {{S(""), S("y")}, "('', 'y'): Key cannot be blank"},
         {{{long_key, 129}, S("y")}, "Key is too long (limit: 128 characters)"},
@@ -150,10 +166,12 @@ static void test_bad_service_metadata_is_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct mu_pair pairs[] = {cases[i].pair};
         struct catalog_node_service web = {.service = S("web"), .meta = {pairs, 1}};
-        apply_register(f, (struct catalog_register_request){.node = S("n2"), .address = S("2"), .service = &web});
+        apply_register(f, (struct catalog_register_request){
+                              .node = S("n2"), .address = S("2"), .service = &web});
         assert_int_equal(f->result.kind, CATALOG_RESULT_ERROR);
-        assert_non_null(strstr(f->error, "failed inserting service: Invalid Service Meta for node n2 and serviceID "
-                                         "web: Couldn't load metadata pair "));
+        assert_non_null(strstr(
+            f->error, "failed inserting service: Invalid Service Meta for node n2 and serviceID "
+                      "web: Couldn't load metadata pair "));
         if (i < 3) {
             assert_non_null(strstr(f->error, cases[i].why));
         }
@@ -177,7 +195,8 @@ static void test_skip_node_update_leaves_the_record_alone(void **state)
 {
     struct fixture *f = *state;
     put_node(f, S("n1"), S("1.1.1.1"), S(""));
-    apply_register(f, (struct catalog_register_request){.node = S("n1"), .address = S("9"), .skip_node_update = true});
+    apply_register(f, (struct catalog_register_request){
+                          .node = S("n1"), .address = S("9"), .skip_node_update = true});
     apply_register(f, (struct catalog_register_request){.node = S("n3"), .skip_node_update = true});
     catalog_read_begin(f->r);
     assert_str(node(f, "n1")->address, "1.1.1.1");
@@ -192,9 +211,10 @@ static void test_a_name_with_a_living_owner_is_reserved(void **state)
     add_check(f, "n1", "serfHealth", "", "passing");
     put_node(f, S("n9"), S("1.1.1.9"), ID(9));
     put_node(f, S("n1"), S("1.1.1.2"), ID(9));
-    assert_refused(f, "failed inserting node: Error while renaming Node ID: "
-                      "\"aaaaaaaa-0000-0000-0000-000000000009\" (1.1.1.2): Node name n1 is reserved by node "
-                      "aaaaaaaa-0000-0000-0000-000000000003 with name n1 (1.1.1.2)");
+    assert_refused(
+        f, "failed inserting node: Error while renaming Node ID: "
+           "\"aaaaaaaa-0000-0000-0000-000000000009\" (1.1.1.2): Node name n1 is reserved by node "
+           "aaaaaaaa-0000-0000-0000-000000000003 with name n1 (1.1.1.2)");
     put_node(f, S("N1"), S("1.1.1.2"), ID(5));
     assert_refused(f, "failed inserting node: Error while renaming Node ID: "
                       "\"aaaaaaaa-0000-0000-0000-000000000005\": Node name N1 is reserved by node "
@@ -218,7 +238,8 @@ static void test_a_node_without_id_may_be_given_one(void **state)
     assert_done(f);
     catalog_read_begin(f->r);
     assert_int_equal(node(f, "n1")->create_index, 1);
-    assert_ptr_equal(catalog_find_node_by_id(f->r, S("AAAAAAAA-0000-0000-0000-000000000001")), node(f, "n1"));
+    assert_ptr_equal(catalog_find_node_by_id(f->r, S("AAAAAAAA-0000-0000-0000-000000000001")),
+                     node(f, "n1"));
     catalog_read_end(f->r);
 }
 
@@ -272,7 +293,8 @@ static void test_deregistering_takes_what_depends_on_it(void **state)
     add_check(f, "n1", "c1", "web1", "passing");
     add_check(f, "n1", "c2", "web2", "passing");
     add_check(f, "n1", "own", "", "passing");
-    apply_deregister(f, (struct catalog_deregister_request){.node = S("N1"), .service_id = S("WEB1")});
+    apply_deregister(f,
+                     (struct catalog_deregister_request){.node = S("N1"), .service_id = S("WEB1")});
     catalog_read_begin(f->r);
     assert_null(service(f, "n1", "web1"));
     assert_null(check(f, "n1", "c1"));

@@ -1,4 +1,5 @@
-/* Mirrors src/query_nodes.c, query_services.c and query_checks.c: what answers hold and the index that they report. */
+/* Mirrors src/query_nodes.c, query_services.c and query_checks.c: what answers hold and the index
+ * that they report. */
 #include "fixture.h"
 
 static uint64_t service_index(struct fixture *f, const char *name, bool health, size_t instances)
@@ -28,8 +29,9 @@ static void test_the_index_of_a_service_follows_all_that_bears_on_it(void **stat
     add_node(f, "n1");                  /* 1 */
     add_service(f, "n1", "web", "web"); /* 2 */
     assert_int_equal(service_index(f, "web", true, 1), 2);
-    assert_int_equal(service_index(f, "absent", false, 0), 2); /* nothing ever disappeared: the tables */
-    add_check(f, "n1", "c", "web", "passing");                 /* 3: its own check */
+    /* Nothing ever disappeared: the tables */
+    assert_int_equal(service_index(f, "absent", false, 0), 2);
+    add_check(f, "n1", "c", "web", "passing"); /* 3: its own check */
     assert_int_equal(service_index(f, "web", true, 1), 3);
     assert_int_equal(service_index(f, "web", false, 1), 3);
     assert_int_equal(service_index(f, "absent", true, 0), 3);
@@ -38,14 +40,18 @@ static void test_the_index_of_a_service_follows_all_that_bears_on_it(void **stat
     assert_int_equal(service_index(f, "web", true, 1), 3);
     add_check(f, "n1", "own", "", "passing"); /* 5: a check of the node */
     assert_int_equal(service_index(f, "web", true, 1), 5);
-    apply_register(f, (struct catalog_register_request){.node = S("n1"), .address = S("9.9.9.9")}); /* 6 */
+    /* 6 */
+    apply_register(f, (struct catalog_register_request){.node = S("n1"), .address = S("9.9.9.9")});
     assert_int_equal(service_index(f, "web", true, 1), 6);
     add_node(f, "n2");                /* 7: somebody else */
     add_service(f, "n2", "db", "db"); /* 8 */
     assert_int_equal(service_index(f, "web", true, 1), 6);
-    apply_deregister(f, (struct catalog_deregister_request){.node = S("n1"), .check_id = S("c")}); /* 9 */
+    /* 9 */
+    apply_deregister(f, (struct catalog_deregister_request){.node = S("n1"), .check_id = S("c")});
     assert_int_equal(service_index(f, "web", true, 1), 9);
-    apply_deregister(f, (struct catalog_deregister_request){.node = S("n1"), .service_id = S("web")}); /* 10 */
+    /* 10 */
+    apply_deregister(f,
+                     (struct catalog_deregister_request){.node = S("n1"), .service_id = S("web")});
     assert_int_equal(service_index(f, "web", true, 0), 10);
     assert_int_equal(service_index(f, "absent", true, 0), 10);
     add_service(f, "n2", "web", "web"); /* 11 */
@@ -92,7 +98,8 @@ static void add_tagged(struct fixture *f, const char *id, struct mu_str *tags, s
 {
     struct catalog_node_service s = {
         .id = mu__cstr(id), .service = S("web"), .tags = {tags, n}, .address = mu__cstr(id)};
-    apply_register(f, (struct catalog_register_request){.node = S("n1"), .service = &s, .skip_node_update = true});
+    apply_register(f, (struct catalog_register_request){
+                          .node = S("n1"), .service = &s, .skip_node_update = true});
 }
 
 static size_t count_tagged(struct fixture *f, struct catalog_service_request request)
@@ -113,14 +120,20 @@ static void test_all_tags_must_match_with_letters_folded(void **state)
     add_tagged(f, "2", (struct mu_str[]){S("blue"), S("v2")}, 2);
     add_tagged(f, "3", NULL, 0);
     struct mu_str blue[] = {S("BLUE")}, both[] = {S("blue"), S("V2")}, empty[] = {S("")};
-    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = false, .service_tags = {blue, 1}}),
+    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = false,
+                                                                      .service_tags = {blue, 1}}),
                      3);
-    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true, .service_tags = {blue, 1}}),
+    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true,
+                                                                      .service_tags = {blue, 1}}),
                      2);
-    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true, .service_tags = {both, 2}}),
+    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true,
+                                                                      .service_tags = {both, 2}}),
                      1);
-    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true, .service_tag = S("v1")}), 1);
-    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true, .service_tags = {empty, 1}}),
+    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true,
+                                                                      .service_tag = S("v1")}),
+                     1);
+    assert_int_equal(count_tagged(f, (struct catalog_service_request){.tag_filter = true,
+                                                                      .service_tags = {empty, 1}}),
                      0);
     struct catalog_indexed_service_nodes out;
     struct catalog_service_request by_address = {.service_address = S("2")};
@@ -140,7 +153,9 @@ static void test_services_are_named_with_the_union_of_their_tags(void **state)
     add_service(f, "n1", "Z", "Zoo");
     struct catalog_indexed_services out;
     catalog_read_begin(f->r);
-    assert_int_equal(catalog_query_services(f->r, &(struct catalog_dc_request){.datacenter = S("")}, &out, NULL), 0);
+    assert_int_equal(
+        catalog_query_services(f->r, &(struct catalog_dc_request){.datacenter = S("")}, &out, NULL),
+        0);
     assert_int_equal(out.services.len, 3);
     assert_str(out.services.items[0].key, "Zoo"); /* byte order of the names as they are spelled */
     assert_str(out.services.items[1].key, "db");
@@ -157,9 +172,12 @@ static void test_services_are_named_with_the_union_of_their_tags(void **state)
 static void test_nodes_are_filtered_by_metadata(void **state)
 {
     struct fixture *f = *state;
-    struct mu_pair east[] = {{S("rack"), S("1")}, {S("zone"), S("east")}}, west[] = {{S("zone"), S("west")}};
-    apply_register(f, (struct catalog_register_request){.node = S("e"), .address = S("1"), .node_meta = {east, 2}});
-    apply_register(f, (struct catalog_register_request){.node = S("w"), .address = S("2"), .node_meta = {west, 1}});
+    struct mu_pair east[] = {{S("rack"), S("1")}, {S("zone"), S("east")}},
+                   west[] = {{S("zone"), S("west")}};
+    apply_register(f, (struct catalog_register_request){
+                          .node = S("e"), .address = S("1"), .node_meta = {east, 2}});
+    apply_register(f, (struct catalog_register_request){
+                          .node = S("w"), .address = S("2"), .node_meta = {west, 1}});
     add_service(f, "e", "web", "web");
     add_service(f, "w", "web", "web");
     add_check(f, "w", "c", "web", "passing");
@@ -175,7 +193,8 @@ static void test_nodes_are_filtered_by_metadata(void **state)
     assert_int_equal(nodes.meta.index, 2);
     assert_int_equal(catalog_query_services(f->r, &request, &services, NULL), 0);
     assert_int_equal(services.services.len, 1);
-    struct catalog_service_request of_web = {.service_name = S("web"), .node_meta_filters = {zone, 1}};
+    struct catalog_service_request of_web = {.service_name = S("web"),
+                                             .node_meta_filters = {zone, 1}};
     assert_int_equal(catalog_query_service_checks(f->r, &of_web, &checks, NULL), 0);
     assert_int_equal(checks.health_checks.len, 0);
     assert_non_null(checks.health_checks.items);
@@ -188,17 +207,21 @@ static void test_nodes_are_filtered_by_metadata(void **state)
 static void test_a_node_is_found_by_name_or_by_a_prefix_of_its_id(void **state)
 {
     struct fixture *f = *state;
-    static const char *const ids[] = {"aaaaaaaa-0000-0000-0000-000000000001", "aaaaaaaa-0000-0000-0000-000000000002"};
-    apply_register(f, (struct catalog_register_request){.node = S("n1"), .address = S("1"), .id = mu__cstr(ids[0])});
-    apply_register(f, (struct catalog_register_request){.node = S("n2"), .address = S("2"), .id = mu__cstr(ids[1])});
+    static const char *const ids[] = {"aaaaaaaa-0000-0000-0000-000000000001",
+                                      "aaaaaaaa-0000-0000-0000-000000000002"};
+    apply_register(f, (struct catalog_register_request){
+                          .node = S("n1"), .address = S("1"), .id = mu__cstr(ids[0])});
+    apply_register(f, (struct catalog_register_request){
+                          .node = S("n2"), .address = S("2"), .id = mu__cstr(ids[1])});
     add_service(f, "n1", "b", "web");
     add_service(f, "n1", "A", "web");
     const struct {
         const char *given;
         bool found;
-    } cases[] = {{"N1", true},        {ids[0], true},   {"aaaaaaaa-0000-0000-0000-000000000001", true},
-                 {"aaaaaaaa", false}, /* two begin so */
-                 {"a", false},        {"nosuch", false}};
+    } cases[] = {
+        {"N1", true},        {ids[0], true},   {"aaaaaaaa-0000-0000-0000-000000000001", true},
+        {"aaaaaaaa", false}, /* two begin so */
+        {"a", false},        {"nosuch", false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct catalog_node_request request = {.node = mu__cstr(cases[i].given)};
         struct catalog_indexed_node_services map;
@@ -231,16 +254,21 @@ static void test_checks_are_listed_by_node_service_and_state(void **state)
     add_check(f, "n2", "c", "", "passing"); /* 7: idempotent, but the table's index moves */
     struct catalog_indexed_checks out;
     catalog_read_begin(f->r);
-    assert_int_equal(catalog_query_node_checks(f->r, &(struct catalog_node_request){.node = S("N1")}, &out, NULL), 0);
+    assert_int_equal(catalog_query_node_checks(
+                         f->r, &(struct catalog_node_request){.node = S("N1")}, &out, NULL),
+                     0);
     assert_int_equal(out.health_checks.len, 2);
     assert_int_equal(out.meta.index, 7);
     assert_int_equal(
-        catalog_query_service_checks(f->r, &(struct catalog_service_request){.service_name = S("Web")}, &out, NULL), 0);
+        catalog_query_service_checks(
+            f->r, &(struct catalog_service_request){.service_name = S("Web")}, &out, NULL),
+        0);
     assert_int_equal(out.health_checks.len, 1);
     const struct {
         const char *name;
         size_t n;
-    } states[] = {{"passing", 2}, {"critical", 1}, {"any", 3}, {"warning", 0}, {"PASSING", 0}, {"", 0}};
+    } states[] = {{"passing", 2}, {"critical", 1}, {"any", 3},
+                  {"warning", 0}, {"PASSING", 0},  {"", 0}};
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         struct catalog_checks_in_state_request request = {.state = mu__cstr(states[i].name)};
         assert_int_equal(catalog_query_checks_in_state(f->r, &request, &out, NULL), 0);
@@ -255,7 +283,8 @@ static void add_proxy(struct fixture *f, const char *id, const char *target)
                                      .id = mu__cstr(id),
                                      .service = mu__cstr(id),
                                      .proxy = {.destination_service_name = mu__cstr(target)}};
-    apply_register(f, (struct catalog_register_request){.node = S("n1"), .service = &s, .skip_node_update = true});
+    apply_register(f, (struct catalog_register_request){
+                          .node = S("n1"), .service = &s, .skip_node_update = true});
 }
 
 static size_t count_connect(struct fixture *f, const char *target)
@@ -276,8 +305,10 @@ static void test_connect_asks_for_proxies_and_native_instances(void **state)
     add_service(f, "n1", "web", "web");
     add_proxy(f, "p1", "Web");
     add_proxy(f, "p2", "web");
-    struct catalog_node_service native = {.id = S("nat"), .service = S("web"), .connect = {.native = true}};
-    apply_register(f, (struct catalog_register_request){.node = S("n1"), .service = &native, .skip_node_update = true});
+    struct catalog_node_service native = {
+        .id = S("nat"), .service = S("web"), .connect = {.native = true}};
+    apply_register(f, (struct catalog_register_request){
+                          .node = S("n1"), .service = &native, .skip_node_update = true});
     assert_int_equal(count_connect(f, "web"), 3);
     add_proxy(f, "p1", "db");
     assert_int_equal(count_connect(f, "web"), 2);
@@ -317,8 +348,9 @@ static void test_names_too_long_are_found_nowhere(void **state)
     assert_null(catalog_find_service(f->r, S("n1"), mu__cstr(name)));
     struct catalog_indexed_checks out;
     struct catalog_watch_keys keys;
-    assert_int_equal(
-        catalog_query_node_checks(f->r, &(struct catalog_node_request){.node = mu__cstr(name)}, &out, &keys), 0);
+    assert_int_equal(catalog_query_node_checks(
+                         f->r, &(struct catalog_node_request){.node = mu__cstr(name)}, &out, &keys),
+                     0);
     assert_int_equal(out.health_checks.len, 0);
     catalog_read_end(f->r);
 }

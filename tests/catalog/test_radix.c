@@ -1,4 +1,5 @@
-/* Mirrors src/radix.c and src/radix_walk.c: the tree against a naive sorted list, and old roots that must not move. */
+/* Mirrors src/radix.c and src/radix_walk.c: the tree against a naive sorted list, and old roots
+ * that must not move. */
 #include "mu_test.h"
 
 #include "prng.h"
@@ -74,7 +75,8 @@ static void assert_walk(struct catalog__radix_iter *it, const char *expected)
     assert_string_equal(got, expected);
 }
 
-static const char *const WORDS[] = {"node", "nomad", "no", "", "web", "web-1", "web-2", "a/b/c", "a/b", "a/", NULL};
+static const char *const WORDS[] = {"node",  "nomad", "no",  "",   "web", "web-1",
+                                    "web-2", "a/b/c", "a/b", "a/", NULL};
 
 static void test_keys_may_be_prefixes_of_each_other(void **state)
 {
@@ -86,7 +88,8 @@ static void test_keys_may_be_prefixes_of_each_other(void **state)
     for (const char *const *w = WORDS; *w; w++) {
         assert_ptr_equal(catalog__radix_get(t.root, str(*w)), *w);
     }
-    static const char *const absent[] = {"n", "nod", "nodes", "we", "web-", "web-11", "a/b/", "b", NULL};
+    static const char *const absent[] = {"n",      "nod",  "nodes", "we", "web-",
+                                         "web-11", "a/b/", "b",     NULL};
     for (const char *const *w = absent; *w; w++) {
         assert_null(catalog__radix_get(t.root, str(*w)));
         assert_false(take(&t, *w));
@@ -175,7 +178,8 @@ static void test_a_node_becomes_full_and_a_list_again(void **state)
     assert_int_equal(t.root->cap, CATALOG__RADIX_FULL);
     for (int i = 255; i > 1; i--) {
         if (i == 20) {
-            catalog__space_savepoint(&t.space); /* from here on nodes are copied, and fit what they hold */
+            /* from here on nodes are copied, and fit what they hold */
+            catalog__space_savepoint(&t.space);
         }
         assert_true(take(&t, keys[i]));
         assert_int_equal(catalog__radix_check(t.root, A), i - 1);
@@ -262,7 +266,8 @@ static void assert_same(const struct catalog__radix *root, const struct model *m
     catalog__radix_end(&it);
 }
 
-static void assert_same_from(const struct catalog__radix *root, const struct model *m, const char *from)
+static void assert_same_from(const struct catalog__radix *root, const struct model *m,
+                             const char *from)
 {
     struct catalog__radix_iter it;
     catalog__radix_from(&it, A, root, str(from));
@@ -275,7 +280,8 @@ static void assert_same_from(const struct catalog__radix *root, const struct mod
     catalog__radix_end(&it);
 
     catalog__radix_prefix(&it, A, root, str(from));
-    for (size_t i = model_at(m, from); i < m->n && strncmp(m->keys[i], from, strlen(from)) == 0; i++) {
+    for (size_t i = model_at(m, from); i < m->n && strncmp(m->keys[i], from, strlen(from)) == 0;
+         i++) {
         assert_string_equal((char *)catalog__radix_next(&it), m->keys[i]);
     }
     assert_null(catalog__radix_next(&it));
@@ -315,7 +321,8 @@ static void run_against_model(uint64_t seed)
             put(&t, keys[i]);
             model_put(&m, keys[i]);
         } else {
-            const char *key = m.n && mu__prng_below(&p, 2) ? m.keys[mu__prng_below(&p, m.n)] : keys[i];
+            const char *key =
+                m.n && mu__prng_below(&p, 2) ? m.keys[mu__prng_below(&p, m.n)] : keys[i];
             assert_int_equal(take(&t, key), model_has(&m, key));
             model_take(&m, key);
         }

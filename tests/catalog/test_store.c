@@ -1,4 +1,5 @@
-/* Mirrors src/store.c and space.c: versions, readers on other threads, batches that are dropped, memory that runs out. */
+/* Mirrors src/store.c and space.c: versions, readers on other threads, batches that are dropped,
+ * memory that runs out. */
 #include "fixture.h"
 #include "random_entries.h"
 
@@ -16,7 +17,8 @@ struct shared {
     _Atomic unsigned reads;
 };
 
-/* Every version holds the same value under all keys: a reader that sees two has seen two versions. */
+/* Every version holds the same value under all keys: a reader that sees two has seen two
+ * versions. */
 static void read_one(struct catalog_reader *r)
 {
     struct catalog_key_request all = {.key = S("k/")};
@@ -54,8 +56,8 @@ static void write_version(struct catalog *c, uint64_t version)
         char key[16], value[32];
         snprintf(key, sizeof key, "k/%02u", (unsigned)k);
         snprintf(value, sizeof value, "value %u", (unsigned)version);
-        struct catalog_kvs_request request = {.op = S("set"),
-                                              .dir_ent = {.key = mu__cstr(key), .value = mu__cstr(value)}};
+        struct catalog_kvs_request request = {
+            .op = S("set"), .dir_ent = {.key = mu__cstr(key), .value = mu__cstr(value)}};
         struct mu__writer w = entry(CATALOG_ENTRY_KVS, CATALOG_KVS_REQUEST, &request);
         struct catalog_result result;
         assert_int_equal(catalog_apply(c, version * KEYS + k, w.data, w.len, &result), 0);
@@ -179,7 +181,8 @@ static void test_a_dropped_batch_leaves_no_trace(void **state)
 
 /* ---- Out of memory ---- */
 
-/* Applies ten entries as a batch; tries again without limit when memory runs out. Returns whether it did. */
+/* Applies ten entries as a batch; tries again without limit when memory runs out. Returns whether
+ * it did. */
 static bool apply_scarce(struct catalog *c, struct counting *m, uint64_t seed, uint64_t first)
 {
     bool ran_out = false;

@@ -1,4 +1,5 @@
-/* Mirrors libcatalog/src/types*.c: every table is sound, and values captured from Consul survive byte for byte. */
+/* Mirrors libcatalog/src/types*.c: every table is sound, and values captured from Consul survive
+ * byte for byte. */
 #include "mu_test.h"
 
 #include <muster/catalog_types.h>
@@ -103,7 +104,8 @@ static void test_fields_fill_their_structs_without_overlap(void **state)
     }
 }
 
-/* There are fewer than 8 bytes between neighbours in memory: only what alignment needs, no member without a field. */
+/* There are fewer than 8 bytes between neighbours in memory: only what alignment needs, no member
+ * without a field. */
 static void test_no_member_is_without_a_field(void **state)
 {
     (void)state;
@@ -147,7 +149,8 @@ static size_t unhex(char *hex)
     return n;
 }
 
-/* A Go map travels in random order and ours sorted; then the bytes differ, and the value must not. */
+/* A Go map travels in random order and ours sorted; then the bytes differ, and the value must
+ * not. */
 static void check_round_trip(const struct mu__schema *s, const uint8_t *bytes, size_t len,
                              int *exact)
 {
@@ -197,8 +200,8 @@ static void test_values_captured_from_consul_survive_byte_for_byte(void **state)
     }
     fclose(f);
     assert_int_equal(rows, 50);
-    assert_int_equal(exact,
-                     39); /* the other eleven hold a Go map of several keys that is not in order */
+    /* The other eleven hold a Go map of several keys that is not in order */
+    assert_int_equal(exact, 39);
 }
 
 static struct mu_str text(const char *s)

@@ -1,5 +1,6 @@
-/* The contract of a blocking query, held against random histories: whenever an answer changes, its index grows and whoever
- * waits for it is woken; and no index ever goes back. (Reaping tombstones is left out: it is allowed to.) */
+/* The contract of a blocking query, held against random histories: whenever an answer changes, its
+ * index grows and whoever waits for it is woken; and no index ever goes back. (Reaping tombstones
+ * is left out: it is allowed to.) */
 #include "fixture.h"
 #include "random_entries.h"
 
@@ -22,16 +23,20 @@ union answer {
 
 #define QUESTIONS 30
 
-static struct catalog_query_meta *ask(struct catalog_reader *r, int q, union answer *out, enum catalog_type *type,
-                                      struct catalog_watch_keys *keys)
+static struct catalog_query_meta *ask(struct catalog_reader *r, int q, union answer *out,
+                                      enum catalog_type *type, struct catalog_watch_keys *keys)
 {
-    static const char *const services[] = {"web", "db", "nosuch"}, *const nodes[] = {"n1", "n2", "n3", "aaaaaaaa"};
-    static const char *const state[] = {"any", "passing", "critical"}, *const at[] = {"a/b", "a/missing", "b"};
+    static const char *const services[] = {"web", "db", "nosuch"}, *const nodes[] = {"n1", "n2",
+                                                                                     "n3",
+                                                                                     "aaaaaaaa"};
+    static const char *const state[] = {"any", "passing", "critical"}, *const at[] = {
+                                                                           "a/b", "a/missing", "b"};
     static const char *const below[] = {"", "a/", "a/b/", "a"};
     struct catalog_service_request service = {.service_name = mu__cstr(services[q % 3])};
     struct catalog_node_request node = {.node = mu__cstr(nodes[q % 4])};
     struct catalog_checks_in_state_request in_state = {.state = mu__cstr(state[q % 3])};
-    struct catalog_key_request key = {.key = mu__cstr(at[q % 3])}, prefix = {.key = mu__cstr(below[q % 4])};
+    struct catalog_key_request key = {.key = mu__cstr(at[q % 3])},
+                               prefix = {.key = mu__cstr(below[q % 4])};
     struct catalog_key_list_request list = {.prefix = mu__cstr(below[q % 4]), .separator = S("/")};
     struct catalog_dc_request all = {.datacenter = S("")};
     if (q < 3) {
@@ -97,7 +102,8 @@ static void wake(void *arg)
     a->waits = false;
 }
 
-static void look(struct fixture *f, struct catalog_watches *w, struct asked *a, int q, const char *what)
+static void look(struct fixture *f, struct catalog_watches *w, struct asked *a, int q,
+                 const char *what)
 {
     union answer out;
     enum catalog_type type;
@@ -110,11 +116,12 @@ static void look(struct fixture *f, struct catalog_watches *w, struct asked *a, 
     mu__schema_encode(catalog_schema(type), &out, &now);
     bool changed = now.len != a->answer.len || memcmp(now.data, a->answer.data, now.len) != 0;
     if (a->answer.data && changed && !(a->woken && index > a->index)) {
-        fail_msg("question %d after %s: index %u then %u, woken %d", q, what, (unsigned)a->index, (unsigned)index,
-                 a->woken);
+        fail_msg("question %d after %s: index %u then %u, woken %d", q, what, (unsigned)a->index,
+                 (unsigned)index, a->woken);
     }
     if (index < a->index) {
-        fail_msg("question %d after %s: index goes back from %u to %u", q, what, (unsigned)a->index, (unsigned)index);
+        fail_msg("question %d after %s: index goes back from %u to %u", q, what, (unsigned)a->index,
+                 (unsigned)index);
     }
     mu__writer_fini(&a->answer);
     a->answer = now;

@@ -22,10 +22,10 @@ enum question {
     KEY_MISSING,
     QUESTIONS
 };
-static const char *const NAMES[QUESTIONS] = {"nodes",       "services", "catalog-web", "health-web", "health-db",
-                                             "connect-web", "node-n1",  "node-n2",     "node-id",    "checks-n1",
-                                             "checks-web",  "critical", "any",         "a/b",        "a/*",
-                                             "a/b/*",       "a/missing"};
+static const char *const NAMES[QUESTIONS] = {
+    "nodes",   "services", "catalog-web", "health-web", "health-db",  "connect-web",
+    "node-n1", "node-n2",  "node-id",     "checks-n1",  "checks-web", "critical",
+    "any",     "a/b",      "a/*",         "a/b/*",      "a/missing"};
 
 struct waiter {
     bool woken;
@@ -81,15 +81,17 @@ static void ask(struct catalog_reader *r, enum question q, struct catalog_watch_
         break;
     }
     case CHECKS_N1:
-        assert_int_equal(
-            catalog_query_node_checks(r, &(struct catalog_node_request){.node = S("N1")}, &out.checks, keys), 0);
+        assert_int_equal(catalog_query_node_checks(
+                             r, &(struct catalog_node_request){.node = S("N1")}, &out.checks, keys),
+                         0);
         break;
     case CHECKS_WEB:
         assert_int_equal(catalog_query_service_checks(r, &web, &out.checks, keys), 0);
         break;
     case STATE_CRITICAL:
     case STATE_ANY: {
-        struct catalog_checks_in_state_request state = {.state = q == STATE_ANY ? S("any") : S("critical")};
+        struct catalog_checks_in_state_request state = {.state = q == STATE_ANY ? S("any")
+                                                                                : S("critical")};
         assert_int_equal(catalog_query_checks_in_state(r, &state, &out.checks, keys), 0);
         break;
     }
@@ -217,8 +219,10 @@ static void test_the_catalog_wakes_whom_a_change_concerns(void **state)
     apply_register(f, (struct catalog_register_request){.node = S("n1"), .address = S("8.8.8.8")});
     expect_woken(&w, "nodes catalog-web health-web node-n1");
     all_wait(&w);
-    apply_register(f, (struct catalog_register_request){
-                          .node = S("n3"), .address = S("3"), .id = S("aaaaaaaa-0000-0000-0000-000000000001")});
+    apply_register(
+        f, (struct catalog_register_request){.node = S("n3"),
+                                             .address = S("3"),
+                                             .id = S("aaaaaaaa-0000-0000-0000-000000000001")});
     expect_woken(&w, "nodes node-id");
     all_wait(&w);
     apply_deregister(f, (struct catalog_deregister_request){.node = S("n1"), .check_id = S("c")});
@@ -236,16 +240,20 @@ static void test_proxies_wake_who_asks_for_their_target(void **state)
     world_init(&w, f);
     add_node(f, "n1");
     all_wait(&w);
-    struct catalog_node_service p = {
-        .kind = S("connect-proxy"), .id = S("p"), .service = S("p"), .proxy = {.destination_service_name = S("web")}};
-    apply_register(f, (struct catalog_register_request){.node = S("n1"), .service = &p, .skip_node_update = true});
+    struct catalog_node_service p = {.kind = S("connect-proxy"),
+                                     .id = S("p"),
+                                     .service = S("p"),
+                                     .proxy = {.destination_service_name = S("web")}};
+    apply_register(f, (struct catalog_register_request){
+                          .node = S("n1"), .service = &p, .skip_node_update = true});
     expect_woken(&w, "services connect-web node-n1");
     all_wait(&w);
     add_check(f, "n1", "c", "p", "critical");
     expect_woken(&w, "connect-web checks-n1 critical any");
     all_wait(&w);
     p.proxy.destination_service_name = S("db");
-    apply_register(f, (struct catalog_register_request){.node = S("n1"), .service = &p, .skip_node_update = true});
+    apply_register(f, (struct catalog_register_request){
+                          .node = S("n1"), .service = &p, .skip_node_update = true});
     expect_woken(&w, "services connect-web node-n1");
     catalog_watches_destroy(w.w);
 }
@@ -268,7 +276,8 @@ static void test_what_was_read_already_does_not_wake(void **state)
 
 /* ---- Mechanics ---- */
 
-static struct catalog_watch_keys one_key(struct catalog_watch_key *room, const char *key, bool prefix)
+static struct catalog_watch_keys one_key(struct catalog_watch_key *room, const char *key,
+                                         bool prefix)
 {
     *room = (struct catalog_watch_key){mu__cstr(key), prefix};
     return (struct catalog_watch_keys){room, 1, 0};
@@ -304,7 +313,8 @@ static void test_a_wake_may_add_and_remove_waiters(void **state)
     assert_int_equal(catalog_watches_add(w, &keys, wake_chain, &a, &b.other), 0);
     assert_int_equal(catalog_watches_add(w, &keys, wake_chain, &b, &a.other), 0);
     set(f, "a", "1");
-    assert_int_equal(catalog_watches_notify(w, f->touched), 1); /* the first woken removed the other */
+    /* The first woken removed the other */
+    assert_int_equal(catalog_watches_notify(w, f->touched), 1);
     assert_int_equal(a.woken + b.woken, 1);
     assert_int_equal(catalog_watches_count(w), 1); /* and waits again */
     catalog_watches_destroy(w);
@@ -347,7 +357,8 @@ static void test_a_hundred_thousand_waiters_only_cost_memory(void **state)
         struct catalog_watch_keys keys = one_key(&room, key, i % 2);
         assert_int_equal(catalog_watches_add(w, &keys, count_wake, &woken, NULL), 0);
     }
-    set(f, "some/prefix/5000", "1"); /* whole: itself; prefixes: 5, 500 end in other digits than odd ones */
+    /* Whole: itself; prefixes: 5, 500 end in other digits than odd ones */
+    set(f, "some/prefix/5000", "1");
     catalog_watches_notify(w, f->touched);
     assert_int_equal(woken, 2); /* 5000 itself, and 5 as a prefix (50, 500 wait for whole keys) */
     set(f, "elsewhere", "1");

@@ -1,26 +1,34 @@
-/* catalog.h - the replicated state: nodes, services, checks and keys; many versions, one writer, free readers.
+/* catalog.h - the replicated state: nodes, services, checks and keys; many versions, one writer,
+ * free readers.
  *
- * A catalog is a deterministic state machine. It is fed log entries in order of their index and publishes a new
- * version after each batch; every version is immutable, and readers use the newest one without waiting for anybody.
- * The same entries give the same catalog, byte for byte in its snapshot, wherever and whenever they are applied.
+ * A catalog is a deterministic state machine. It is fed log entries in order of their index and
+ * publishes a new version after each batch; every version is immutable, and readers use the newest
+ * one without waiting for anybody. The same entries give the same catalog, byte for byte in its
+ * snapshot, wherever and whenever they are applied.
  *
- * Time:    none. Ids, times and whatever else could differ between two machines come in the entries.
- * Threads: one thread at a time calls the functions that take a struct catalog (the writer). Each struct
- *          catalog_reader and each struct catalog_watches belongs to one thread at a time, and any number of them
- *          work beside the writer; only catalog_reader_create and catalog_reader_destroy may be called by any thread
- *          at any time. A struct catalog_touched is immutable and may be shared by threads.
- * Memory:  through config.allocator, which must be safe to use from several threads (NULL: malloc). What a version
- *          replaced is freed by the writer, once no reader is on an older version: a reader that stays open holds
- *          memory, but never holds up the writer.
- * Names:   of nodes, services and checks, and service ids, compare with ASCII letters folded; keys byte by byte.
- *          Names and ids must not contain a zero byte.
+ * Time:    none. Ids, times and whatever else could differ between two machines come in the
+ *          entries.
+ * Threads: one thread at a time calls the functions that take a struct catalog (the writer). Each
+ *          struct catalog_reader and each struct catalog_watches belongs to one thread at a time,
+ *          and any number of them work beside the writer; only catalog_reader_create and
+ *          catalog_reader_destroy may be called by any thread at any time. A struct catalog_touched
+ *          is immutable and may be shared by threads.
+ * Memory:  through config.allocator, which must be safe to use from several threads (NULL: malloc).
+ *          What a version replaced is freed by the writer, once no reader is on an older version: a
+ *          reader that stays open holds memory, but never holds up the writer.
+ * Names:   of nodes, services and checks, and service ids, compare with ASCII letters folded; keys
+ *          byte by byte. Names and ids must not contain a zero byte.
  *
- *     catalog_apply_begin(c);                                      catalog_read_begin(r);
- *     for each committed entry:                                    catalog_query_nodes(r, &request, &reply, &keys);
- *         catalog_apply(c, index, entry, len, &result);            ... use the reply ...
- *     catalog_apply_end(c, &touched);                              catalog_watches_add(w, &keys, wake, arg, &waiter);
- *     post touched to each front, which calls                      catalog_read_end(r);
- *         catalog_watches_notify(w, touched);                                                                        */
+ * The writer:                                      A thread that serves reads:
+ *
+ *     catalog_apply_begin(c);                          catalog_read_begin(r);
+ *     for each committed entry:                        catalog_query_nodes(r, &request,
+ *         catalog_apply(c, index, entry, len,                              &reply, &keys);
+ *                       &result);                      ... use the reply ...
+ *     catalog_apply_end(c, &touched);                  catalog_watches_add(w, &keys, wake, arg,
+ *     post touched to each thread that                                     &waiter);
+ *     serves reads, which calls                        catalog_read_end(r);
+ *         catalog_watches_notify(w, touched); */
 #ifndef MUSTER_CATALOG_H
 #define MUSTER_CATALOG_H
 
@@ -37,9 +45,10 @@ MU_API const char *catalog_version(void); /* of the library that runs */
 
 enum catalog_err {
     CATALOG_OK = 0,
-    CATALOG_ENOMEM = -3001,    /* out of memory */
-    CATALOG_EINVAL = -3002,    /* an argument or a config field is out of its range */
-    CATALOG_EUNKNOWN = -3003,  /* an entry of a type that this release does not know and must not ignore */
+    CATALOG_ENOMEM = -3001, /* out of memory */
+    CATALOG_EINVAL = -3002, /* an argument or a config field is out of its range */
+    /* An entry of a type that this release does not know and must not ignore */
+    CATALOG_EUNKNOWN = -3003,
     CATALOG_ESNAPSHOT = -3004, /* a snapshot is damaged or cut short */
     CATALOG_ENEWER = -3005,    /* a snapshot was written by a newer release */
     CATALOG_EIO = -3006,       /* the caller's read or write function failed */
@@ -55,22 +64,23 @@ struct catalog_watches;
 struct catalog_waiter;
 
 struct catalog_config {
-    size_t size;                          /* set by catalog_config_init; later fields are added at the end only */
+    size_t size; /* set by catalog_config_init; later fields are added at the end only */
     const struct mu_allocator *allocator; /* copied; default NULL: malloc and free */
 };
 #define catalog_config_init(cfg) catalog_config_init_sized((cfg), sizeof *(cfg))
 MU_API void catalog_config_init_sized(struct catalog_config *cfg, size_t size);
 
-/* Copies cfg (NULL: all defaults). On success gives *out, an empty catalog at index 0, to be freed with
- * catalog_destroy; on failure *out is NULL. Errors: CATALOG_EINVAL (size), CATALOG_ENOMEM. */
+/* Copies cfg (NULL: all defaults). On success gives *out, an empty catalog at index 0, to be freed
+ * with catalog_destroy; on failure *out is NULL. Errors: CATALOG_EINVAL (size), CATALOG_ENOMEM. */
 MU_API MU_MUST_USE int catalog_create(const struct catalog_config *cfg, struct catalog **out);
-/* Frees the catalog with all versions. All its readers must have been destroyed. NULL is allowed. */
+/* Frees the catalog with all versions. All its readers must have been destroyed. NULL is
+ * allowed. */
 MU_API void catalog_destroy(struct catalog *c);
 
 /* ---- Writing ---- */
 
-/* The first byte of a log entry; what follows is the msgpack body of the request (catalog_types.h). The numbers are
- * Consul's. With CATALOG_IGNORABLE set, an entry of an unknown type is skipped. */
+/* The first byte of a log entry; what follows is the msgpack body of the request (catalog_types.h).
+ * The numbers are Consul's. With CATALOG_IGNORABLE set, an entry of an unknown type is skipped. */
 enum catalog_entry_type {
     CATALOG_ENTRY_REGISTER = 0,   /* struct catalog_register_request */
     CATALOG_ENTRY_DEREGISTER = 1, /* struct catalog_deregister_request */
@@ -91,39 +101,44 @@ struct catalog_result {
     struct mu_str error; /* lent until the next catalog_apply or catalog_apply_end */
 };
 
-/* Encodes the entry of a type for its request into buf; *len is the room there, and afterwards the length of the entry.
- * Errors: CATALOG_ENOBUFS (*len is what is needed; buf may be NULL when *len is 0), CATALOG_EINVAL (type),
- * CATALOG_ENOMEM. */
-MU_API MU_MUST_USE int catalog_encode_entry(enum catalog_entry_type type, const void *request, void *buf, size_t *len);
+/* Encodes the entry of a type for its request into buf; *len is the room there, and afterwards the
+ * length of the entry. Errors: CATALOG_ENOBUFS (*len is what is needed; buf may be NULL when *len
+ * is 0), CATALOG_EINVAL (type), CATALOG_ENOMEM. */
+MU_API MU_MUST_USE int catalog_encode_entry(enum catalog_entry_type type, const void *request,
+                                            void *buf, size_t *len);
 
 /* Opens a batch. Readers see nothing of it before catalog_apply_end. Errors: CATALOG_ENOMEM. */
 MU_API MU_MUST_USE int catalog_apply_begin(struct catalog *c);
 
-/* Applies one entry inside a batch; index is its place in the log, at least that of the entry before. An entry that
- * is refused (a conflict, a malformed body) is a success that leaves its reason in *result: it is refused on every
- * server alike, and the log goes on.
- * Errors: CATALOG_EUNKNOWN (class FATAL; result->error names the type): this release must not go on, and the batch
- * may be ended with what came before. CATALOG_ENOMEM: the batch is void, only catalog_apply_abort may follow;
- * afterwards all its entries may be applied again. CATALOG_EINVAL: len is 0 or index went back; nothing was done. */
-MU_API MU_MUST_USE int catalog_apply(struct catalog *c, uint64_t index, const void *entry, size_t len,
-                                     struct catalog_result *result);
+/* Applies one entry inside a batch; index is its place in the log, at least that of the entry
+ * before. An entry that is refused (a conflict, a malformed body) is a success that leaves its
+ * reason in *result: it is refused on every server alike, and the log goes on.
+ * Errors: CATALOG_EUNKNOWN (class FATAL; result->error names the type): this release must not go
+ * on, and the batch may be ended with what came before. CATALOG_ENOMEM: the batch is void, only
+ * catalog_apply_abort may follow; afterwards all its entries may be applied again. CATALOG_EINVAL:
+ * len is 0 or index went back; nothing was done. */
+MU_API MU_MUST_USE int catalog_apply(struct catalog *c, uint64_t index, const void *entry,
+                                     size_t len, struct catalog_result *result);
 
-/* Publishes the batch as one version. Gives the keys that it touched in *touched, to be given up with
- * catalog_touched_unref; touched may be NULL if nobody watches. A batch without effect gives a set without keys. Never
- * fails. */
+/* Publishes the batch as one version. Gives the keys that it touched in *touched, to be given up
+ * with catalog_touched_unref; touched may be NULL if nobody watches. A batch without effect gives a
+ * set without keys. Never fails. */
 MU_API void catalog_apply_end(struct catalog *c, struct catalog_touched **touched);
 /* Drops the batch: the catalog is as it was before catalog_apply_begin. */
 MU_API void catalog_apply_abort(struct catalog *c);
 
-MU_API uint64_t catalog_index(const struct catalog *c); /* of the last entry in the published version */
+/* Of the last entry in the published version. */
+MU_API uint64_t catalog_index(const struct catalog *c);
 
-/* Brings a registration into the form in which it is stored: ids default to names, a check to its node and to
- * critical, its type follows from its definition, the single check joins the list. Apply does the same; a leader calls it
- * first so that a request that can only be refused costs no log entry. NULL: it is fine. Otherwise the reason, a static
- * text or one in `text` (at most size bytes with its zero, cut if need be).
- * `checks` is room for request->checks.len + 1 pointers that the list may move to; it must outlive the request. */
-MU_API const char *catalog_register_prepare(struct catalog_register_request *request, void **checks, char *text,
-                                            size_t size);
+/* Brings a registration into the form in which it is stored: ids default to names, a check to its
+ * node and to critical, its type follows from its definition, the single check joins the list.
+ * Apply does the same; a leader calls it first so that a request that can only be refused costs no
+ * log entry. NULL: it is fine. Otherwise the reason, a static text or one in `text` (at most size
+ * bytes with its zero, cut if need be).
+ * `checks` is room for request->checks.len + 1 pointers that the list may move to; it must outlive
+ * the request. */
+MU_API const char *catalog_register_prepare(struct catalog_register_request *request, void **checks,
+                                            char *text, size_t size);
 /* The same for the other requests: NULL, or why the entry would be refused. */
 MU_API const char *catalog_deregister_check(const struct catalog_deregister_request *request);
 MU_API const char *catalog_kvs_check(const struct catalog_kvs_request *request);
@@ -132,17 +147,21 @@ MU_API const char *catalog_kvs_check(const struct catalog_kvs_request *request);
 
 /* Makes a reader, to be freed with catalog_reader_destroy. Errors: CATALOG_ENOMEM. */
 MU_API MU_MUST_USE int catalog_reader_create(struct catalog *c, struct catalog_reader **out);
-MU_API void catalog_reader_destroy(struct catalog_reader *r); /* NULL is allowed; the reader must not be open */
+/* NULL is allowed; the reader must not be open. */
+MU_API void catalog_reader_destroy(struct catalog_reader *r);
 
-/* Opens the newest version and stays on it: two atomic stores for begin and end together, whatever the writer does.
- * Everything that the functions below lend is valid until catalog_read_end. A reader may be opened on one thread and
- * used and closed on another, one after the other (a snapshot). */
+/* Opens the newest version and stays on it: two atomic stores for begin and end together, whatever
+ * the writer does. Everything that the functions below lend is valid until catalog_read_end. A
+ * reader may be opened on one thread and used and closed on another, one after the other (a
+ * snapshot). */
 MU_API void catalog_read_begin(struct catalog_reader *r);
 MU_API void catalog_read_end(struct catalog_reader *r);
-MU_API uint64_t catalog_read_index(const struct catalog_reader *r); /* the last entry in the version */
+/* The last entry in the version. */
+MU_API uint64_t catalog_read_index(const struct catalog_reader *r);
 
-/* Where a waiter must be registered to learn that an answer may have changed: whole keys of the watch space, or all
- * keys that start with one. The bytes have no meaning for callers. Lent until catalog_read_end. */
+/* Where a waiter must be registered to learn that an answer may have changed: whole keys of the
+ * watch space, or all keys that start with one. The bytes have no meaning for callers. Lent until
+ * catalog_read_end. */
 struct catalog_watch_key {
     struct mu_str key;
     bool prefix;
@@ -153,78 +172,94 @@ struct catalog_watch_keys {
     uint64_t version; /* the version that was read: what an earlier one touched does not wake */
 };
 
-/* Queries answer a request as the endpoint of the same name does. They fill all of *out but meta.known_leader,
- * last_contact_ns and consistency_level; meta.index is the index to report (at least 1). Lists and flattened records
- * live in the reader until catalog_read_end and may be changed by the caller (filtered, sorted); the records that they
- * point at are the store's and must not be. keys (may be NULL) gets what to wait for. Options, datacenter, token and
- * source are not looked at.
+/* Queries answer a request as the endpoint of the same name does. They fill all of *out but
+ * meta.known_leader, last_contact_ns and consistency_level; meta.index is the index to report (at
+ * least 1). Lists and flattened records live in the reader until catalog_read_end and may be
+ * changed by the caller (filtered, sorted); the records that they point at are the store's and must
+ * not be. keys (may be NULL) gets what to wait for. Options, datacenter, token and source are not
+ * looked at.
  * A list with nothing in it is empty, not nil, except where said.
  * Errors: CATALOG_ENOMEM. */
 
 /* Catalog.ListNodes: nodes by name, those that have all the pairs of node_meta_filters. */
-MU_API MU_MUST_USE int catalog_query_nodes(struct catalog_reader *r, const struct catalog_dc_request *request,
-                                           struct catalog_indexed_nodes *out, struct catalog_watch_keys *keys);
+MU_API MU_MUST_USE int catalog_query_nodes(struct catalog_reader *r,
+                                           const struct catalog_dc_request *request,
+                                           struct catalog_indexed_nodes *out,
+                                           struct catalog_watch_keys *keys);
 /* Catalog.ListServices: names with the sorted union of their tags, on the nodes that match. */
-MU_API MU_MUST_USE int catalog_query_services(struct catalog_reader *r, const struct catalog_dc_request *request,
-                                              struct catalog_indexed_services *out, struct catalog_watch_keys *keys);
-/* Catalog.ServiceNodes: instances by node and id. Tags (all of them, letters folded) count when tag_filter is set;
- * connect asks for the instances that speak mTLS for service_name, and ignores tags. With service_address alone:
- * the instances that have that address of their own. */
+MU_API MU_MUST_USE int catalog_query_services(struct catalog_reader *r,
+                                              const struct catalog_dc_request *request,
+                                              struct catalog_indexed_services *out,
+                                              struct catalog_watch_keys *keys);
+/* Catalog.ServiceNodes: instances by node and id. Tags (all of them, letters folded) count when
+ * tag_filter is set; connect asks for the instances that speak mTLS for service_name, and ignores
+ * tags. With service_address alone: the instances that have that address of their own. */
 MU_API MU_MUST_USE int catalog_query_service_nodes(struct catalog_reader *r,
                                                    const struct catalog_service_request *request,
                                                    struct catalog_indexed_service_nodes *out,
                                                    struct catalog_watch_keys *keys);
-/* Catalog.NodeServices and Catalog.NodeServiceList: the node by name, or by a prefix of its id of at least two characters
- * that only one node has. Unknown: NULL (and a nil list). */
-MU_API MU_MUST_USE int catalog_query_node_services(struct catalog_reader *r, const struct catalog_node_request *request,
+/* Catalog.NodeServices and Catalog.NodeServiceList: the node by name, or by a prefix of its id of
+ * at least two characters that only one node has. Unknown: NULL (and a nil list). */
+MU_API MU_MUST_USE int catalog_query_node_services(struct catalog_reader *r,
+                                                   const struct catalog_node_request *request,
                                                    struct catalog_indexed_node_services *out,
                                                    struct catalog_watch_keys *keys);
-MU_API MU_MUST_USE int catalog_query_node_service_list(struct catalog_reader *r,
-                                                       const struct catalog_node_request *request,
-                                                       struct catalog_indexed_node_service_list *out,
-                                                       struct catalog_watch_keys *keys);
+MU_API MU_MUST_USE int catalog_query_node_service_list(
+    struct catalog_reader *r, const struct catalog_node_request *request,
+    struct catalog_indexed_node_service_list *out, struct catalog_watch_keys *keys);
 /* Health.NodeChecks: the node by name only. */
-MU_API MU_MUST_USE int catalog_query_node_checks(struct catalog_reader *r, const struct catalog_node_request *request,
-                                                 struct catalog_indexed_checks *out, struct catalog_watch_keys *keys);
+MU_API MU_MUST_USE int catalog_query_node_checks(struct catalog_reader *r,
+                                                 const struct catalog_node_request *request,
+                                                 struct catalog_indexed_checks *out,
+                                                 struct catalog_watch_keys *keys);
 /* Health.ServiceChecks: the checks of all instances of a service, on the nodes that match. */
 MU_API MU_MUST_USE int catalog_query_service_checks(struct catalog_reader *r,
                                                     const struct catalog_service_request *request,
                                                     struct catalog_indexed_checks *out,
                                                     struct catalog_watch_keys *keys);
 /* Health.ChecksInState: "any" or one state. */
-MU_API MU_MUST_USE int catalog_query_checks_in_state(struct catalog_reader *r,
-                                                     const struct catalog_checks_in_state_request *request,
-                                                     struct catalog_indexed_checks *out,
-                                                     struct catalog_watch_keys *keys);
-/* Health.ServiceNodes: like catalog_query_service_nodes, each instance with the checks of its node and then its own. */
-MU_API MU_MUST_USE int catalog_query_check_service_nodes(struct catalog_reader *r,
-                                                         const struct catalog_service_request *request,
-                                                         struct catalog_indexed_check_service_nodes *out,
-                                                         struct catalog_watch_keys *keys);
+MU_API MU_MUST_USE int
+catalog_query_checks_in_state(struct catalog_reader *r,
+                              const struct catalog_checks_in_state_request *request,
+                              struct catalog_indexed_checks *out, struct catalog_watch_keys *keys);
+/* Health.ServiceNodes: like catalog_query_service_nodes, each instance with the checks of its node
+ * and then its own. */
+MU_API MU_MUST_USE int catalog_query_check_service_nodes(
+    struct catalog_reader *r, const struct catalog_service_request *request,
+    struct catalog_indexed_check_service_nodes *out, struct catalog_watch_keys *keys);
 /* KVS.Get: one entry, or a nil list. */
-MU_API MU_MUST_USE int catalog_query_key(struct catalog_reader *r, const struct catalog_key_request *request,
-                                         struct catalog_indexed_dir_entries *out, struct catalog_watch_keys *keys);
+MU_API MU_MUST_USE int catalog_query_key(struct catalog_reader *r,
+                                         const struct catalog_key_request *request,
+                                         struct catalog_indexed_dir_entries *out,
+                                         struct catalog_watch_keys *keys);
 /* KVS.List: all entries that start with request->key; a nil list if there are none. */
-MU_API MU_MUST_USE int catalog_query_keys(struct catalog_reader *r, const struct catalog_key_request *request,
-                                          struct catalog_indexed_dir_entries *out, struct catalog_watch_keys *keys);
-/* KVS.ListKeys: names that start with the prefix, each cut after the first separator (if any is given) that follows
- * the prefix, without repetition; nil if there are none. */
-MU_API MU_MUST_USE int catalog_query_key_names(struct catalog_reader *r, const struct catalog_key_list_request *request,
-                                               struct catalog_indexed_key_list *out, struct catalog_watch_keys *keys);
+MU_API MU_MUST_USE int catalog_query_keys(struct catalog_reader *r,
+                                          const struct catalog_key_request *request,
+                                          struct catalog_indexed_dir_entries *out,
+                                          struct catalog_watch_keys *keys);
+/* KVS.ListKeys: names that start with the prefix, each cut after the first separator (if any is
+ * given) that follows the prefix, without repetition; nil if there are none. */
+MU_API MU_MUST_USE int catalog_query_key_names(struct catalog_reader *r,
+                                               const struct catalog_key_list_request *request,
+                                               struct catalog_indexed_key_list *out,
+                                               struct catalog_watch_keys *keys);
 
 /* Single records: lent, NULL if there is none. */
-MU_API const struct catalog_node *catalog_find_node(const struct catalog_reader *r, struct mu_str name);
-MU_API const struct catalog_node *catalog_find_node_by_id(const struct catalog_reader *r, struct mu_str id);
-MU_API const struct catalog_node_service *catalog_find_service(const struct catalog_reader *r, struct mu_str node,
-                                                               struct mu_str service_id);
-MU_API const struct catalog_check *catalog_find_check(const struct catalog_reader *r, struct mu_str node,
-                                                      struct mu_str check_id);
-MU_API const struct catalog_dir_entry *catalog_find_key(const struct catalog_reader *r, struct mu_str key);
+MU_API const struct catalog_node *catalog_find_node(const struct catalog_reader *r,
+                                                    struct mu_str name);
+MU_API const struct catalog_node *catalog_find_node_by_id(const struct catalog_reader *r,
+                                                          struct mu_str id);
+MU_API const struct catalog_node_service *
+catalog_find_service(const struct catalog_reader *r, struct mu_str node, struct mu_str service_id);
+MU_API const struct catalog_check *catalog_find_check(const struct catalog_reader *r,
+                                                      struct mu_str node, struct mu_str check_id);
+MU_API const struct catalog_dir_entry *catalog_find_key(const struct catalog_reader *r,
+                                                        struct mu_str key);
 
 struct catalog_stats {
     uint64_t index;                                     /* the last entry */
     uint64_t nodes, services, checks, keys, tombstones; /* records in the version */
-    uint64_t tombstones_newest;                         /* index of the newest deletion that is remembered; 0: none */
+    uint64_t tombstones_newest; /* index of the newest deletion that is remembered; 0: none */
 };
 MU_API void catalog_read_stats(const struct catalog_reader *r, struct catalog_stats *out);
 
@@ -235,46 +270,56 @@ MU_API struct catalog_touched *catalog_touched_ref(struct catalog_touched *t);
 MU_API void catalog_touched_unref(struct catalog_touched *t);          /* NULL is allowed */
 MU_API bool catalog_touched_is_empty(const struct catalog_touched *t); /* it can wake nobody */
 
-/* The waiters of one thread, found by key. 100,000 of them cost memory (some 300 bytes each) and nothing else.
+/* The waiters of one thread, found by key. 100,000 of them cost memory (some 300 bytes each) and
+ * nothing else.
  *
- * No wake-up is lost if a thread that serves reads does three things: it is sent every touched set (or every set
- * since its first waiter); it handles those messages one at a time; and it adds a waiter with the keys of a
- * query before it handles its next message. Then a version that was published after the read has its touched set
- * still in the mailbox when the waiter is added. */
+ * No wake-up is lost if a thread that serves reads does three things: it is sent every touched set
+ * (or every set since its first waiter); it handles those messages one at a time; and it adds a
+ * waiter with the keys of a query before it handles its next message. Then a version that was
+ * published after the read has its touched set still in the mailbox when the waiter is added. */
 typedef void (*catalog_wake_fn)(void *arg);
 
-/* Gives *out, to be freed with catalog_watches_destroy. allocator is copied; NULL: malloc. Errors: CATALOG_ENOMEM. */
-MU_API MU_MUST_USE int catalog_watches_create(const struct mu_allocator *allocator, struct catalog_watches **out);
-MU_API void catalog_watches_destroy(struct catalog_watches *w); /* with all waiters, none woken; NULL is allowed */
+/* Gives *out, to be freed with catalog_watches_destroy. allocator is copied; NULL: malloc. Errors:
+ * CATALOG_ENOMEM. */
+MU_API MU_MUST_USE int catalog_watches_create(const struct mu_allocator *allocator,
+                                              struct catalog_watches **out);
+/* With all waiters, none woken; NULL is allowed. */
+MU_API void catalog_watches_destroy(struct catalog_watches *w);
 MU_API size_t catalog_watches_count(const struct catalog_watches *w); /* waiters */
 
-/* Adds a waiter on any of the keys, which are copied. It is woken at most once: by then it is gone, and *out
- * must not be used any more. out may be NULL if it is never removed by hand.
+/* Adds a waiter on any of the keys, which are copied. It is woken at most once: by then it is gone,
+ * and *out must not be used any more. out may be NULL if it is never removed by hand.
  * Errors: CATALOG_ENOMEM, CATALOG_EINVAL (no keys); nothing was added. */
-MU_API MU_MUST_USE int catalog_watches_add(struct catalog_watches *w, const struct catalog_watch_keys *keys,
-                                           catalog_wake_fn wake, void *arg, struct catalog_waiter **out);
-MU_API void catalog_watches_remove(struct catalog_watches *w, struct catalog_waiter *waiter); /* not woken */
+MU_API MU_MUST_USE int catalog_watches_add(struct catalog_watches *w,
+                                           const struct catalog_watch_keys *keys,
+                                           catalog_wake_fn wake, void *arg,
+                                           struct catalog_waiter **out);
+/* Not woken. */
+MU_API void catalog_watches_remove(struct catalog_watches *w, struct catalog_waiter *waiter);
 
-/* Wakes each waiter that waits on a touched key or on a prefix of one, once, in no particular order of arrival but
- * always the same for the same history; returns how many. wake may add and remove waiters: what it adds is not woken
- * by this call. */
-MU_API size_t catalog_watches_notify(struct catalog_watches *w, const struct catalog_touched *touched);
+/* Wakes each waiter that waits on a touched key or on a prefix of one, once, in no particular order
+ * of arrival but always the same for the same history; returns how many. wake may add and remove
+ * waiters: what it adds is not woken by this call. */
+MU_API size_t catalog_watches_notify(struct catalog_watches *w,
+                                     const struct catalog_touched *touched);
 
 /* ---- Snapshots ---- */
 
 /* Takes len bytes; 0, or anything else to give up. */
 typedef int (*catalog_write_fn)(void *user, const void *data, size_t len);
-/* Fills buf with the next bytes: *len is how many fit, and afterwards how many there are; 0 of them: the end. Returns 0,
- * or anything else to give up. */
+/* Fills buf with the next bytes: *len is how many fit, and afterwards how many there are; 0 of
+ * them: the end. Returns 0, or anything else to give up. */
 typedef int (*catalog_read_fn)(void *user, void *buf, size_t *len);
 
-/* Writes the version that r has open, in pieces of at most some 64 KiB and larger records whole. The same
- * state gives the same bytes. Errors: CATALOG_EIO (write gave up), CATALOG_ENOMEM. */
-MU_API MU_MUST_USE int catalog_snapshot_write(struct catalog_reader *r, catalog_write_fn write, void *user);
+/* Writes the version that r has open, in pieces of at most some 64 KiB and larger records whole.
+ * The same state gives the same bytes. Errors: CATALOG_EIO (write gave up), CATALOG_ENOMEM. */
+MU_API MU_MUST_USE int catalog_snapshot_write(struct catalog_reader *r, catalog_write_fn write,
+                                              void *user);
 
-/* Replaces the whole state by a snapshot and publishes it as one version; outside of batches only. Readers that are
- * open keep their version. *touched (may be NULL) wakes every waiter. On failure the catalog is as it was.
- * Errors: CATALOG_ESNAPSHOT, CATALOG_ENEWER, CATALOG_EIO, CATALOG_ENOMEM. */
+/* Replaces the whole state by a snapshot and publishes it as one version; outside of batches only.
+ * Readers that are open keep their version. *touched (may be NULL) wakes every waiter. On failure
+ * the catalog is as it was. Errors: CATALOG_ESNAPSHOT, CATALOG_ENEWER, CATALOG_EIO,
+ * CATALOG_ENOMEM. */
 MU_API MU_MUST_USE int catalog_restore(struct catalog *c, catalog_read_fn read, void *user,
                                        struct catalog_touched **touched);
 

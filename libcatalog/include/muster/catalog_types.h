@@ -1,9 +1,10 @@
 /* catalog_types.h - the records of the catalog and the requests and replies that carry them.
  *
- * One struct per Go struct of Consul 1.8.7's wire and HTTP API, members in the order in which JSON prints them. A struct
- * holds plain values and borrowed memory (muster/mu.h); what it points at belongs to whoever made it: an arena that it
- * was decoded into, one block that it was cloned into, or a store version that lends it. Treat what you are lent
- * as read-only. The zero value of every struct is a valid empty record.
+ * One struct per Go struct of Consul 1.8.7's wire and HTTP API, members in the order in which JSON
+ * prints them. A struct holds plain values and borrowed memory (muster/mu.h); what it points at
+ * belongs to whoever made it: an arena that it was decoded into, one block that it was cloned into,
+ * or a store version that lends it. Treat what you are lent as read-only. The zero value of every
+ * struct is a valid empty record.
  * Durations are int64_t nanoseconds, as on the wire. */
 #ifndef MUSTER_CATALOG_TYPES_H
 #define MUSTER_CATALOG_TYPES_H
@@ -18,11 +19,12 @@ extern "C" {
 /* What every read carries (Go: QueryOptions, embedded). */
 struct catalog_query_options {
     struct mu_str token;
-    uint64_t min_query_index;  /* block until the result is newer; 0: answer at once */
-    int64_t max_query_time_ns; /* longest wait of a blocking read; 0: the server's default, 5 minutes */
-    bool allow_stale;          /* any server may answer from what it has */
-    bool require_consistent;   /* the leader makes sure that it still is one */
-    bool use_cache;            /* the agent's own: the rest below is sent, and servers ignore it */
+    uint64_t min_query_index; /* block until the result is newer; 0: answer at once */
+    /* Longest wait of a blocking read; 0: the server's default, 5 minutes */
+    int64_t max_query_time_ns;
+    bool allow_stale;        /* any server may answer from what it has */
+    bool require_consistent; /* the leader makes sure that it still is one */
+    bool use_cache;          /* the agent's own: the rest below is sent, and servers ignore it */
     int64_t max_stale_duration_ns;
     int64_t max_age_ns;
     bool must_revalidate;
@@ -32,7 +34,7 @@ struct catalog_query_options {
 
 /* What every reply to a read carries (Go: QueryMeta, embedded). */
 struct catalog_query_meta {
-    uint64_t index; /* to be sent as min_query_index next; never 0 in a successful reply */
+    uint64_t index;          /* to be sent as min_query_index next; never 0 in a successful reply */
     int64_t last_contact_ns; /* age of a stale answer */
     bool known_leader;
     struct mu_str consistency_level; /* filled by the HTTP layer, empty on the wire */
@@ -79,7 +81,8 @@ struct catalog_expose {
 };
 
 struct catalog_upstream {
-    struct mu_str destination_type, destination_namespace, destination_name, datacenter, local_bind_address;
+    struct mu_str destination_type, destination_namespace, destination_name, datacenter,
+        local_bind_address;
     int64_t local_bind_port;
     struct mu_str config; /* one encoded msgpack map, or empty */
     struct catalog_mesh_gateway mesh_gateway;
@@ -98,7 +101,8 @@ struct catalog_proxy { /* Go: ConnectProxyConfig */
 struct catalog_service_definition;
 struct catalog_connect { /* Go: ServiceConnect */
     bool native;
-    struct catalog_service_definition *sidecar_service; /* only in what is sent to an agent; NULL in the catalog */
+    /* Only in what is sent to an agent; NULL in the catalog */
+    struct catalog_service_definition *sidecar_service;
 };
 
 struct catalog_node_service {
@@ -350,7 +354,8 @@ struct catalog_indexed_node_service_list {
     struct catalog_query_meta meta;
 };
 
-struct catalog_indexed_checks { /* Go: IndexedHealthChecks */
+/* Go: IndexedHealthChecks. */
+struct catalog_indexed_checks {
     struct mu_list health_checks; /* of struct catalog_check */
     struct catalog_query_meta meta;
 };
@@ -374,7 +379,8 @@ struct catalog_event_fire_response {
     struct catalog_query_meta meta;
 };
 
-struct catalog_raft_stats { /* Go: autopilot.ServerStats */
+/* Go: autopilot.ServerStats. */
+struct catalog_raft_stats {
     struct mu_str last_contact; /* a Go duration, "0" on the leader, or "never" */
     uint64_t last_term, last_index;
 };
@@ -432,8 +438,9 @@ enum catalog_type {
 };
 
 struct mu__schema;
-/* The table that drives encoding, decoding, copying and comparing records of a type: static, never NULL for a valid
- * type. Opaque to embedders; muster's daemons hand it to the functions of base/src/schema.h. */
+/* The table that drives encoding, decoding, copying and comparing records of a type: static, never
+ * NULL for a valid type. Opaque to embedders; muster's daemons hand it to the functions of
+ * base/src/schema.h. */
 MU_API const struct mu__schema *catalog_schema(enum catalog_type type);
 
 #ifdef __cplusplus
