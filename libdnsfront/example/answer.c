@@ -17,15 +17,19 @@ int main(void)
     if (dnsfront_create(&cfg, &front) != DNSFRONT_OK) {
         return 1;
     }
-    struct dnsfront_request request = {.bytes = question, .len = sizeof question - 1, .now_unix_s = 0, .random = 1};
+    struct dnsfront_request request = {
+        .bytes = question, .len = sizeof question - 1, .now_unix_s = 0, .random = 1};
     if (dnsfront_query_begin(front, &request, &query) != DNSFRONT_OK) {
         return 1;
     }
     const struct dnsfront_lookup *lookup = dnsfront_query_lookup(query);
     printf("looks for service %.*s\n", (int)lookup->name.len, lookup->name.p);
 
-    struct dnsfront_instance web = {.node = {"node-1", 6}, .datacenter = {"dc1", 3}, .node_address = {"10.0.0.1", 8},
-                                    .port = 80, .weight_passing = 1};
+    struct dnsfront_instance web = {.node = {"node-1", 6},
+                                    .datacenter = {"dc1", 3},
+                                    .node_address = {"10.0.0.1", 8},
+                                    .port = 80,
+                                    .weight_passing = 1};
     dnsfront_query_supply(query, DNSFRONT_FOUND, &web, 1);
     if (dnsfront_query_answer(query, answer, sizeof answer, &len) != DNSFRONT_OK) {
         return 1;

@@ -44,13 +44,15 @@ struct dnsfront_pending {
     socklen_t peer_len; /* 0: TCP */
 };
 
-/* Reads one query and answers it, now or when its lookup is supplied. False when it was not taken (pending_max). */
-bool dnsfront__node_query(struct dnsfront_node *n, const uint8_t *bytes, size_t len, struct tcp_conn *conn,
-                          const struct sockaddr *peer, socklen_t peer_len);
+/* Reads one query and answers it, now or when its lookup is supplied. False when it was not taken
+ * (pending_max). */
+bool dnsfront__node_query(struct dnsfront_node *n, const uint8_t *bytes, size_t len,
+                          struct tcp_conn *conn, const struct sockaddr *peer, socklen_t peer_len);
 
 int dnsfront__udp_open(struct dnsfront_node *n, const struct sockaddr *addr, socklen_t len);
 void dnsfront__udp_close(struct dnsfront_node *n);
-void dnsfront__udp_send(struct dnsfront_node *n, const struct dnsfront_pending *p, const uint8_t *bytes, size_t len);
+void dnsfront__udp_send(struct dnsfront_node *n, const struct dnsfront_pending *p,
+                        const uint8_t *bytes, size_t len);
 
 int dnsfront__tcp_open(struct dnsfront_node *n, const struct sockaddr *addr, socklen_t len);
 void dnsfront__tcp_close(struct dnsfront_node *n);

@@ -1,4 +1,5 @@
-/* The TCP side: messages with a length in front (RFC 1035 4.2.2), pipelined, answered as they become ready (RFC 7766). */
+/* The TCP side: messages with a length in front (RFC 1035 4.2.2), pipelined, answered as they
+ * become ready (RFC 7766). */
 #include "node.h"
 
 #include <assert.h>
@@ -42,7 +43,8 @@ static void close_conn(struct tcp_conn *c)
 
 static bool is_clogged(const struct tcp_conn *c)
 {
-    return c->pending_count >= CONN_PENDINGS || evbuffer_get_length(bufferevent_get_output(c->bev)) > OUTPUT_MAX;
+    return c->pending_count >= CONN_PENDINGS ||
+           evbuffer_get_length(bufferevent_get_output(c->bev)) > OUTPUT_MAX;
 }
 
 /* Takes whole messages from the input. False when the connection must be closed. */
@@ -101,7 +103,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     close_conn(c);
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len, void *arg)
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len,
+                      void *arg)
 {
     struct dnsfront_node *n = arg;
     (void)l;
@@ -135,8 +138,8 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 int dnsfront__tcp_open(struct dnsfront_node *n, const struct sockaddr *addr, socklen_t len)
 {
     n->listener = evconnlistener_new_bind(n->base, on_accept, n,
-                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE |
-                                              LEV_OPT_REUSEABLE_PORT,
+                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
+                                              LEV_OPT_REUSEABLE | LEV_OPT_REUSEABLE_PORT,
                                           128, addr, (int)len);
     return n->listener ? 0 : -1;
 }
@@ -148,6 +151,8 @@ void dnsfront__tcp_close(struct dnsfront_node *n)
         n->listener = NULL;
     }
     while (n->conns) {
+        assert(n->conns->node == n);
+        assert(!n->conns->prev);
         close_conn(n->conns);
     }
 }
@@ -174,7 +179,8 @@ void dnsfront__tcp_detach(struct tcp_conn *c, struct dnsfront_pending *p)
         p->next->prev = p->prev;
     }
     c->pending_count--;
-    /* Answers free room for queries that wait in the input; they are read from the loop, not from in here. */
+    /* Answers free room for queries that wait in the input; they are read from the loop, not from
+     * in here. */
     bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }
 

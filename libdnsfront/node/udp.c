@@ -1,5 +1,5 @@
 /* The UDP side: many datagrams per wake-up. */
-#define _GNU_SOURCE /* recvmmsg */
+#define _GNU_SOURCE /* recvmmsg. NOLINT(bugprone-reserved-identifier): the name is glibc's */
 #include "node.h"
 
 #include <errno.h>
@@ -38,7 +38,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         int got = recvmmsg(fd, n->batch->headers, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < got; i++) {
             const struct mmsghdr *h = &n->batch->headers[i];
-            if (!dnsfront__node_query(n, n->batch->bytes[i], h->msg_len, NULL, (struct sockaddr *)&n->batch->peers[i],
+            if (!dnsfront__node_query(n, n->batch->bytes[i], h->msg_len, NULL,
+                                      (struct sockaddr *)&n->batch->peers[i],
                                       h->msg_hdr.msg_namelen)) {
                 n->stats.dropped++;
             }
@@ -57,7 +58,8 @@ int dnsfront__udp_open(struct dnsfront_node *n, const struct sockaddr *addr, soc
     if (!n->batch || n->udp < 0) {
         return -1;
     }
-    if (setsockopt(n->udp, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 || bind(n->udp, addr, len) != 0) {
+    if (setsockopt(n->udp, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
+        bind(n->udp, addr, len) != 0) {
         return -1;
     }
     n->udp_event = event_new(n->base, n->udp, EV_READ | EV_PERSIST, on_readable, n);
@@ -79,9 +81,11 @@ void dnsfront__udp_close(struct dnsfront_node *n)
 }
 
 /* A full socket buffer loses the answer, as the network might: the client asks again. */
-void dnsfront__udp_send(struct dnsfront_node *n, const struct dnsfront_pending *p, const uint8_t *bytes, size_t len)
+void dnsfront__udp_send(struct dnsfront_node *n, const struct dnsfront_pending *p,
+                        const uint8_t *bytes, size_t len)
 {
-    if (sendto(n->udp, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&p->peer, p->peer_len) < 0) {
+    if (sendto(n->udp, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&p->peer,
+               p->peer_len) < 0) {
         n->stats.dropped++;
     }
 }

@@ -24,8 +24,10 @@ struct address dnsfront__address_parse(struct mu_str text)
     return a;
 }
 
-/* A wants lan_ipv4, AAAA lan_ipv6, all others either; the plain address stands in for what is not tagged. */
-static struct address choose(uint16_t type, struct mu_str plain, struct mu_str ipv4, struct mu_str ipv6)
+/* A wants lan_ipv4, AAAA lan_ipv6, all others either; the plain address stands in for what is not
+ * tagged. */
+static struct address choose(uint16_t type, struct mu_str plain, struct mu_str ipv4,
+                             struct mu_str ipv6)
 {
     if (type != DNS_TYPE_A && ipv6.len) {
         return dnsfront__address_parse(ipv6);

@@ -32,7 +32,8 @@ static int hex_digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* 8 hex digits are an IPv4 address, 32 an IPv6 one; another length has no records, other characters no meaning. */
+/* 8 hex digits are an IPv4 address, 32 an IPv6 one; another length has no records, other characters
+ * no meaning. */
 static void read_address(const struct question *q, size_t n, struct name_meaning *m)
 {
     struct mu_str hex = dnsfront__name_label(&q->name, 0);
@@ -54,10 +55,12 @@ static void read_address(const struct question *q, size_t n, struct name_meaning
     m->address_len = hex.len / 2;
 }
 
-/* Labels are scanned from the right; the first keyword ends the scan, and at most the datacenter may follow it. */
+/* Labels are scanned from the right; the first keyword ends the scan, and at most the datacenter
+ * may follow it. */
 static void read_form(const struct question *q, size_t n, struct name_meaning *m)
 {
-    static const char *const keywords[] = {"service", "node", "addr", "connect", "ingress", "query"};
+    static const char *const keywords[] = {"service", "node",    "addr",
+                                           "connect", "ingress", "query"};
     for (size_t i = n; i > 0; i--) {
         struct mu_str label = dnsfront__name_label(&q->name, i - 1);
         size_t k = 0;
@@ -85,7 +88,8 @@ static void read_form(const struct question *q, size_t n, struct name_meaning *m
         return; /* connect, ingress and query names know nothing yet to answer with: no such name */
     }
     /* `_<service>._<tag>.consul` needs no keyword when SRV is asked (RFC 2782). */
-    if (q->type == DNS_TYPE_SRV && (n == 2 || n == 3) && dnsfront__name_label(&q->name, 0).p[0] == '_' &&
+    if (q->type == DNS_TYPE_SRV && (n == 2 || n == 3) &&
+        dnsfront__name_label(&q->name, 0).p[0] == '_' &&
         dnsfront__name_label(&q->name, 1).p[0] == '_') {
         if (n == 3) {
             m->lookup.datacenter = dnsfront__name_join(&q->name, 2, 3, m->text[2]);
@@ -94,13 +98,13 @@ static void read_form(const struct question *q, size_t n, struct name_meaning *m
     }
 }
 
-void dnsfront__classify(const struct question *q, const struct name *domain, const struct name *alt, struct mu_str datacenter,
-              struct name_meaning *out)
+void dnsfront__classify(const struct question *q, const struct name *domain, const struct name *alt,
+                        struct mu_str datacenter, struct name_meaning *out)
 {
     memset(out, 0, offsetof(struct name_meaning, text));
-    const struct name *in = dnsfront__name_ends_in(&q->name, domain) ? domain
+    const struct name *in = dnsfront__name_ends_in(&q->name, domain)       ? domain
                             : alt && dnsfront__name_ends_in(&q->name, alt) ? alt
-                                                                 : NULL;
+                                                                           : NULL;
     out->kind = NAME_FOREIGN;
     if (!in) {
         return;

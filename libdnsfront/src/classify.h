@@ -1,4 +1,5 @@
-/* classify.h - what a name in the domain asks for (Consul's name forms), as a pure function of the question. */
+/* classify.h - what a name in the domain asks for (Consul's name forms), as a pure function of the
+ * question. */
 #pragma once
 
 #include <muster/dnsfront.h>
@@ -11,7 +12,7 @@ enum name_kind {
     NAME_APEX,    /* the domain itself */
     NAME_SERVICE,
     NAME_NODE,
-    NAME_ADDRESS  /* <hex>.addr: an address spelled in the name */
+    NAME_ADDRESS /* <hex>.addr: an address spelled in the name */
 };
 
 struct name_meaning {
@@ -22,6 +23,7 @@ struct name_meaning {
     char text[3][NAME_WIRE_MAX];
 };
 
-/* domain and alt (NULL: none) are what we answer for; datacenter is the default one, borrowed by the meaning. */
-void dnsfront__classify(const struct question *q, const struct name *domain, const struct name *alt, struct mu_str datacenter,
-              struct name_meaning *out);
+/* domain and alt (NULL: none) are what we answer for; datacenter is the default one, borrowed by
+ * the meaning. */
+void dnsfront__classify(const struct question *q, const struct name *domain, const struct name *alt,
+                        struct mu_str datacenter, struct name_meaning *out);

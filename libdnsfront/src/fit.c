@@ -7,8 +7,9 @@ struct selection {
     bool extras;
 };
 
-static size_t write_selection(const struct question *q, const struct sections *s, const struct selection *pick,
-                              bool compress, uint16_t flags, unsigned rcode, uint8_t *buf, size_t cap)
+static size_t write_selection(const struct question *q, const struct sections *s,
+                              const struct selection *pick, bool compress, uint16_t flags,
+                              unsigned rcode, uint8_t *buf, size_t cap)
 {
     struct message m;
     dnsfront__message_begin(&m, q, compress, buf, cap);
@@ -31,14 +32,16 @@ static size_t write_selection(const struct question *q, const struct sections *s
     return ok ? dnsfront__message_end(&m, flags, rcode) : 0;
 }
 
-/* The most answers whose message is within the limit, at least one; sizes grow with their number. */
-static size_t most_answers(const struct question *q, const struct sections *s, size_t max, size_t bytes, bool compress,
-                           uint8_t *buf, size_t cap)
+/* The most answers whose message is within the limit, at least one; sizes grow with their
+ * number. */
+static size_t most_answers(const struct question *q, const struct sections *s, size_t max,
+                           size_t bytes, bool compress, uint8_t *buf, size_t cap)
 {
     size_t lo = 1, hi = max;
     while (lo < hi) {
         size_t mid = lo + (hi - lo + 1) / 2;
-        size_t len = write_selection(q, s, &(struct selection){mid, false, true}, compress, 0, 0, buf, cap);
+        size_t len =
+            write_selection(q, s, &(struct selection){mid, false, true}, compress, 0, 0, buf, cap);
         if (len > 0 && len <= bytes) {
             lo = mid;
         } else {
@@ -48,8 +51,9 @@ static size_t most_answers(const struct question *q, const struct sections *s, s
     return lo;
 }
 
-size_t dnsfront__fit(const struct question *q, const struct sections *s, const struct fit_limits *limits, uint16_t flags,
-                 unsigned rcode, uint8_t *buf, size_t cap)
+size_t dnsfront__fit(const struct question *q, const struct sections *s,
+                     const struct fit_limits *limits, uint16_t flags, unsigned rcode, uint8_t *buf,
+                     size_t cap)
 {
     struct selection pick = {mu__min(s->answer_count, limits->answers), true, true};
     bool cut = pick.answers < s->answer_count;
@@ -59,7 +63,8 @@ size_t dnsfront__fit(const struct question *q, const struct sections *s, const s
         return len;
     }
     pick.optional_extras = false;
-    /* Over UDP a message cut by count is measured so, as Consul does: clients have relied on the number. */
+    /* Over UDP a message cut by count is measured so, as Consul does: clients have relied on the
+     * number. */
     bool measure_compressed = limits->compress && !(cut && limits->plain_when_cut);
     size_t fitting = most_answers(q, s, pick.answers, limits->bytes, measure_compressed, buf, cap);
     cut = cut || fitting < pick.answers;

@@ -80,8 +80,9 @@ static bool widen(const struct dnsfront_config *cfg, struct dnsfront_config *out
 static bool config_check(const struct dnsfront_config *cfg)
 {
     struct name unused;
-    return cfg->domain.len > 0 && cfg->domain.len <= DOMAIN_MAX && dnsfront__name_parse(cfg->domain, &unused) &&
-           cfg->alt_domain.len <= DOMAIN_MAX && dnsfront__name_parse(cfg->alt_domain, &unused) && cfg->datacenter.len > 0 &&
+    return cfg->domain.len > 0 && cfg->domain.len <= DOMAIN_MAX &&
+           dnsfront__name_parse(cfg->domain, &unused) && cfg->alt_domain.len <= DOMAIN_MAX &&
+           dnsfront__name_parse(cfg->alt_domain, &unused) && cfg->datacenter.len > 0 &&
            cfg->datacenter.len <= NAME_LABEL_MAX && cfg->udp_answer_limit > 0;
 }
 
@@ -124,7 +125,7 @@ static bool copy_rules(struct dnsfront *d, const struct dnsfront_config *cfg)
         }
         for (size_t k = 0; k < r->len; k++) {
             char c = r->text[k];
-            r->text[k] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+            r->text[k] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
         }
         d->rule_count++;
     }

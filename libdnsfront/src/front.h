@@ -21,7 +21,7 @@ struct dnsfront {
     size_t domain_len;
     char *datacenter;
     size_t datacenter_len;
-    char *mname, *rname; /* ns.<domain>, hostmaster.<domain> */
+    char *mname, *rname;    /* ns.<domain>, hostmaster.<domain> */
     struct ttl_rule *rules; /* exact names first, then prefixes, longest first */
     size_t rule_count;
     uint32_t node_ttl_s, soa_refresh_s, soa_retry_s, soa_expire_s, soa_min_ttl_s;
@@ -47,8 +47,10 @@ struct dnsfront_query {
     uint64_t random;
 };
 
-struct dnsfront_query *dnsfront__take_query(struct dnsfront *d); /* cleared; NULL when out of memory */
+/* Cleared; NULL when out of memory. */
+struct dnsfront_query *dnsfront__take_query(struct dnsfront *d);
 void dnsfront__return_query(struct dnsfront_query *q);
-void dnsfront__zone(const struct dnsfront_query *q, struct zone *out); /* what records need, for this query */
+/* What records need, for this query. */
+void dnsfront__zone(const struct dnsfront_query *q, struct zone *out);
 /* Exact name first, then the longest prefix; 0 if no rule fits. */
 uint32_t dnsfront__service_ttl(const struct dnsfront *d, struct mu_str service);

@@ -4,7 +4,8 @@
 
 #define POINTER_MAX 0x3fffu /* offsets that 14 bits can say */
 
-void dnsfront__message_begin(struct message *m, const struct question *q, bool compress, void *buf, size_t cap)
+void dnsfront__message_begin(struct message *m, const struct question *q, bool compress, void *buf,
+                             size_t cap)
 {
     *m = (struct message){.w = mu__writer_fixed(buf, cap), .q = q, .compress = compress};
     mu__write_room(&m->w, DNS_HEADER_LEN);
@@ -25,8 +26,8 @@ static uint32_t suffix_hash(const uint8_t *p, size_t len)
     return h;
 }
 
-/* Does the name at `offset` of the message, pointers followed, equal the wire form p? Pointers lead backwards only,
- * so this ends. */
+/* Does the name at `offset` of the message, pointers followed, equal the wire form p? Pointers lead
+ * backwards only, so this ends. */
 static bool name_at_equals(const struct message *m, size_t offset, const uint8_t *p)
 {
     const uint8_t *data = m->w.data;
@@ -87,7 +88,7 @@ static void write_name(struct message *m, const struct name *n, bool may_point)
         return;
     }
     /* Noted only now, when the whole name stands: a comparison walks to its end. */
-    for (size_t i = 0; i < noted && m->suffixes < MESSAGE_SLOTS / 4 * 3; i++) {
+    for (size_t i = 0; i < noted && m->suffixes < (size_t)MESSAGE_SLOTS / 4 * 3; i++) {
         size_t slot = noted_slot[i];
         while (m->slots[slot]) {
             slot = (slot + 1) % MESSAGE_SLOTS;
@@ -124,7 +125,8 @@ static void write_text(struct message *m, struct mu_str text)
 static void write_soa(struct message *m, const struct record *rec)
 {
     struct name mname, rname;
-    if (!dnsfront__name_parse(rec->u.soa.mname, &mname) || !dnsfront__name_parse(rec->u.soa.rname, &rname)) {
+    if (!dnsfront__name_parse(rec->u.soa.mname, &mname) ||
+        !dnsfront__name_parse(rec->u.soa.rname, &rname)) {
         m->w.failed = true;
         return;
     }
@@ -166,8 +168,10 @@ static void write_body(struct message *m, const struct record *rec, const struct
 bool dnsfront__message_add(struct message *m, int section, const struct record *rec)
 {
     struct name owner = {.len = 0}, target = {.len = 0};
-    bool named = rec->type == DNS_TYPE_SRV || rec->type == DNS_TYPE_NS || rec->type == DNS_TYPE_CNAME;
-    if ((rec->owner.p && !dnsfront__name_parse(rec->owner, &owner)) || (named && !dnsfront__name_parse(rec->target, &target))) {
+    bool named =
+        rec->type == DNS_TYPE_SRV || rec->type == DNS_TYPE_NS || rec->type == DNS_TYPE_CNAME;
+    if ((rec->owner.p && !dnsfront__name_parse(rec->owner, &owner)) ||
+        (named && !dnsfront__name_parse(rec->target, &target))) {
         return true;
     }
     size_t before = m->w.len;
@@ -189,7 +193,8 @@ bool dnsfront__message_add(struct message *m, int section, const struct record *
     return true;
 }
 
-/* RFC 6891 6.1.2; the size is the client's own, the client subnet goes back with scope 0, "global" (RFC 7871 7.2.1). */
+/* RFC 6891 6.1.2; the size is the client's own, the client subnet goes back with scope 0, "global"
+ * (RFC 7871 7.2.1). */
 bool dnsfront__message_add_opt(struct message *m, uint8_t extended_rcode)
 {
     if (!m->q->edns) {

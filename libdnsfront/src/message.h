@@ -27,19 +27,22 @@ struct message {
     struct mu__writer w;
     const struct question *q;
     bool compress;
-    uint16_t counts[4];             /* questions, answers, authority, additional */
-    uint16_t slots[MESSAGE_SLOTS]; /* offsets of name suffixes that later names may point at; 0: empty */
+    uint16_t counts[4]; /* questions, answers, authority, additional */
+    /* Offsets of name suffixes that later names may point at; 0: empty */
+    uint16_t slots[MESSAGE_SLOTS];
     size_t suffixes;
 };
 
 enum { SECTION_ANSWER = 1, SECTION_AUTHORITY = 2, SECTION_ADDITIONAL = 3 };
 
 /* Writes the header's place and the question into buf. */
-void dnsfront__message_begin(struct message *m, const struct question *q, bool compress, void *buf, size_t cap);
-/* Appends a record to a section; sections must be filled in order. A record whose names are no names is left out.
- * False when it did not fit: the message is then as before. */
+void dnsfront__message_begin(struct message *m, const struct question *q, bool compress, void *buf,
+                             size_t cap);
+/* Appends a record to a section; sections must be filled in order. A record whose names are no
+ * names is left out. False when it did not fit: the message is then as before. */
 bool dnsfront__message_add(struct message *m, int section, const struct record *rec);
-/* Appends the OPT record that answers the client's, if it sent one. extended_rcode: upper 8 bits of the code. */
+/* Appends the OPT record that answers the client's, if it sent one. extended_rcode: upper 8 bits of
+ * the code. */
 bool dnsfront__message_add_opt(struct message *m, uint8_t extended_rcode);
 /* Fills in the header; the length, or 0 when something did not fit. */
 size_t dnsfront__message_end(struct message *m, uint16_t flags, unsigned rcode);

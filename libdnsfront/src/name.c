@@ -33,7 +33,9 @@ void dnsfront__name_read(struct mu__reader *r, struct name *out)
             break;
         }
         /* Room for this label and for the root; this also bounds the number of labels. */
-        const uint8_t *p = len > NAME_LABEL_MAX || out->len + 1 + len + 1 > NAME_WIRE_MAX ? NULL : mu__read_bytes(r, len);
+        const uint8_t *p = len > NAME_LABEL_MAX || out->len + 1 + len + 1 > NAME_WIRE_MAX
+                               ? NULL
+                               : mu__read_bytes(r, len);
         if (!p) {
             mu__reader_fail(r);
             return;

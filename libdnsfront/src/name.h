@@ -1,4 +1,5 @@
-/* name.h - domain names: from the wire into labels, from text onto the wire (RFC 1035 3.1, 4.1.4). */
+/* name.h - domain names: from the wire into labels, from text onto the wire (RFC 1035 3.1,
+ * 4.1.4). */
 #pragma once
 
 #include "cursor.h"
@@ -7,16 +8,18 @@
 #define NAME_LABEL_MAX 63u
 #define NAME_LABELS    127u
 
-/* A name as the question holds it. Labels lie in `wire`, in the case of the sender; `lower` is the same folded. */
+/* A name as the question holds it. Labels lie in `wire`, in the case of the sender; `lower` is the
+ * same folded. */
 struct name {
     uint8_t wire[NAME_WIRE_MAX]; /* without compression, with the root's zero */
     uint8_t lower[NAME_WIRE_MAX];
-    size_t len;                  /* of wire */
-    uint8_t at[NAME_LABELS];     /* offset of each label's length byte */
+    size_t len;              /* of wire */
+    uint8_t at[NAME_LABELS]; /* offset of each label's length byte */
     size_t labels;
 };
 
-/* Reads a name that must not be compressed (a question's first name has nothing to point at). Fails the reader. */
+/* Reads a name that must not be compressed (a question's first name has nothing to point at). Fails
+ * the reader. */
 void dnsfront__name_read(struct mu__reader *r, struct name *out);
 /* Skips a name, compressed or not. */
 void dnsfront__name_skip(struct mu__reader *r);

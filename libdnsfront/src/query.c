@@ -41,7 +41,8 @@ size_t dnsfront_query_size_max(const struct dnsfront_query *q)
 
 static void ask_for_servers(struct dnsfront_query *q)
 {
-    q->lookup = (struct dnsfront_lookup){.kind = DNSFRONT_SERVERS, .datacenter = {q->front->datacenter, q->front->datacenter_len}};
+    q->lookup = (struct dnsfront_lookup){
+        .kind = DNSFRONT_SERVERS, .datacenter = {q->front->datacenter, q->front->datacenter_len}};
     q->has_lookup = true;
 }
 
@@ -80,7 +81,8 @@ static void decide(struct dnsfront_query *q, enum question_result read)
     }
 }
 
-int dnsfront_query_begin(struct dnsfront *d, const struct dnsfront_request *r, struct dnsfront_query **out)
+int dnsfront_query_begin(struct dnsfront *d, const struct dnsfront_request *r,
+                         struct dnsfront_query **out)
 {
     *out = NULL;
     struct dnsfront_query *q = dnsfront__take_query(d);
@@ -114,7 +116,8 @@ void dnsfront_query_supply(struct dnsfront_query *q, enum dnsfront_status status
     q->count = count;
 }
 
-static bool negative(struct dnsfront_query *q, const struct zone *z, unsigned rcode, struct sections *s)
+static bool negative(struct dnsfront_query *q, const struct zone *z, unsigned rcode,
+                     struct sections *s)
 {
     q->rcode = rcode;
     return dnsfront__records_negative(z, &q->arena, s);
@@ -123,7 +126,8 @@ static bool negative(struct dnsfront_query *q, const struct zone *z, unsigned rc
 static bool answer_service(struct dnsfront_query *q, const struct zone *z, struct sections *s)
 {
     size_t shown;
-    if (!dnsfront__records_service(z, q->question.type, q->instances, q->count, q->random, &q->arena, s, &shown)) {
+    if (!dnsfront__records_service(z, q->question.type, q->instances, q->count, q->random,
+                                   &q->arena, s, &shown)) {
         return false;
     }
     if (shown == 0) {
@@ -143,16 +147,20 @@ static bool fill_sections(struct dnsfront_query *q, const struct zone *z, struct
     }
     uint16_t type = q->question.type;
     if (q->has_lookup && q->lookup.kind == DNSFRONT_SERVERS) {
-        return dnsfront__records_servers(z, type, q->instances, q->status == DNSFRONT_FOUND ? q->count : 0, &q->arena, s);
+        return dnsfront__records_servers(z, type, q->instances,
+                                         q->status == DNSFRONT_FOUND ? q->count : 0, &q->arena, s);
     }
     switch (q->meaning.kind) {
     case NAME_SERVICE:
-        return q->status == DNSFRONT_FOUND ? answer_service(q, z, s) : negative(q, z, DNS_NXDOMAIN, s);
+        return q->status == DNSFRONT_FOUND ? answer_service(q, z, s)
+                                           : negative(q, z, DNS_NXDOMAIN, s);
     case NAME_NODE:
-        return q->status == DNSFRONT_FOUND && q->count > 0 ? dnsfront__records_node(z, type, q->instances, &q->arena, s)
-                                                           : negative(q, z, DNS_NXDOMAIN, s);
+        return q->status == DNSFRONT_FOUND && q->count > 0
+                   ? dnsfront__records_node(z, type, q->instances, &q->arena, s)
+                   : negative(q, z, DNS_NXDOMAIN, s);
     case NAME_ADDRESS:
-        return dnsfront__records_address(z, q->meaning.address, q->meaning.address_len, &q->arena, s);
+        return dnsfront__records_address(z, q->meaning.address, q->meaning.address_len, &q->arena,
+                                         s);
     default:
         return negative(q, z, DNS_NXDOMAIN, s);
     }
@@ -171,11 +179,14 @@ int dnsfront_query_answer(struct dnsfront_query *q, uint8_t *buf, size_t cap, si
     if (!fill_sections(q, &zone, &sections)) {
         return DNSFRONT_ENOMEM;
     }
-    struct fit_limits limits = {.bytes = byte_limit(q), .answers = answer_limit(q),
-                                .set_tc = q->front->enable_truncate, .compress = !q->front->disable_compression,
+    struct fit_limits limits = {.bytes = byte_limit(q),
+                                .answers = answer_limit(q),
+                                .set_tc = q->front->enable_truncate,
+                                .compress = !q->front->disable_compression,
                                 .plain_when_cut = !q->tcp};
-    uint16_t flags = (uint16_t)(DNS_FLAG_QR | (q->question.flags & (DNS_OPCODE_MASK | DNS_FLAG_RD)) |
-                                (q->in_domain ? DNS_FLAG_AA : 0));
+    uint16_t flags =
+        (uint16_t)(DNS_FLAG_QR | (q->question.flags & (DNS_OPCODE_MASK | DNS_FLAG_RD)) |
+                   (q->in_domain ? DNS_FLAG_AA : 0));
     *len = dnsfront__fit(&q->question, &sections, &limits, flags, q->rcode, buf, need);
     return *len ? DNSFRONT_OK : DNSFRONT_ENOMEM;
 }

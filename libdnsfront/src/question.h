@@ -1,4 +1,5 @@
-/* question.h - one DNS message from a client, read down to what an answer needs (RFC 1035 4.1, RFC 6891 6.1). */
+/* question.h - one DNS message from a client, read down to what an answer needs (RFC 1035 4.1, RFC
+ * 6891 6.1). */
 #pragma once
 
 #include "name.h"
@@ -15,7 +16,14 @@ enum {
     DNS_TYPE_AXFR = 252,
     DNS_TYPE_ANY = 255
 };
-enum { DNS_NOERROR = 0, DNS_FORMERR = 1, DNS_SERVFAIL = 2, DNS_NXDOMAIN = 3, DNS_NOTIMP = 4, DNS_REFUSED = 5 };
+enum {
+    DNS_NOERROR = 0,
+    DNS_FORMERR = 1,
+    DNS_SERVFAIL = 2,
+    DNS_NXDOMAIN = 3,
+    DNS_NOTIMP = 4,
+    DNS_REFUSED = 5
+};
 
 #define DNS_HEADER_LEN     12u
 #define DNS_FLAG_QR        0x8000u
@@ -31,7 +39,7 @@ struct question {
     struct name name;
     uint16_t type, class_;
     bool edns;
-    uint16_t edns_size;    /* the client's UDP payload size */
+    uint16_t edns_size; /* the client's UDP payload size */
     uint8_t edns_version;
     uint8_t subnet[DNS_SUBNET_LEN_MAX]; /* body of the client subnet option (RFC 7871 6) */
     size_t subnet_len;                  /* 0: none */
@@ -42,4 +50,5 @@ enum question_result {
     QUESTION_IGNORE,   /* not even a header, or an answer: say nothing */
     QUESTION_MALFORMED /* answer FORMERR; id, flags and maybe the question are there */
 };
-enum question_result dnsfront__question_read(const uint8_t *bytes, size_t len, struct question *out);
+enum question_result dnsfront__question_read(const uint8_t *bytes, size_t len,
+                                             struct question *out);

@@ -30,14 +30,15 @@ static struct mu_str join(struct mu__arena *a, const struct mu_str *parts, size_
 }
 
 /* `<node>.node.<dc>.<domain>` */
-static struct mu_str node_name(const struct zone *z, const struct dnsfront_instance *i, struct mu__arena *a)
+static struct mu_str node_name(const struct zone *z, const struct dnsfront_instance *i,
+                               struct mu__arena *a)
 {
     return join(a, (struct mu_str[]){i->node, {"node", 4}, i->datacenter, z->domain}, 4);
 }
 
 /* `<hex>.addr.<dc>.<domain>` */
-static struct mu_str address_name(const struct zone *z, const struct dnsfront_instance *i, const struct address *addr,
-                                  struct mu__arena *a)
+static struct mu_str address_name(const struct zone *z, const struct dnsfront_instance *i,
+                                  const struct address *addr, struct mu__arena *a)
 {
     static const char digits[] = "0123456789abcdef";
     char hex[32];
@@ -49,12 +50,14 @@ static struct mu_str address_name(const struct zone *z, const struct dnsfront_in
     return join(a, (struct mu_str[]){{hex, 2 * n}, {"addr", 4}, i->datacenter, z->domain}, 4);
 }
 
-static bool address_record(const struct address *addr, struct mu_str owner, uint32_t ttl, struct record *out)
+static bool address_record(const struct address *addr, struct mu_str owner, uint32_t ttl,
+                           struct record *out)
 {
     if (addr->kind != ADDRESS_IPV4 && addr->kind != ADDRESS_IPV6) {
         return false;
     }
-    *out = (struct record){.owner = owner, .ttl = ttl,
+    *out = (struct record){.owner = owner,
+                           .ttl = ttl,
                            .type = addr->kind == ADDRESS_IPV4 ? DNS_TYPE_A : DNS_TYPE_AAAA};
     memcpy(out->u.address, addr->bytes, sizeof out->u.address);
     return true;
@@ -114,8 +117,8 @@ static bool grow_extras(struct sections *s, size_t more, struct mu__arena *a)
     return true;
 }
 
-static bool add_meta(const struct dnsfront_instance *i, struct mu_str owner, uint32_t ttl, uint32_t answer,
-                     struct mu__arena *a, struct sections *s)
+static bool add_meta(const struct dnsfront_instance *i, struct mu_str owner, uint32_t ttl,
+                     uint32_t answer, struct mu__arena *a, struct sections *s)
 {
     if (!grow_extras(s, i->meta_count, a)) {
         return false;
@@ -127,18 +130,20 @@ static bool add_meta(const struct dnsfront_instance *i, struct mu_str owner, uin
         }
         s->extras[s->extra_count++] = (struct extra){
             .record = {.owner = owner, .type = DNS_TYPE_TXT, .ttl = ttl, .target = text},
-            .answer = answer, .optional = true};
+            .answer = answer,
+            .optional = true};
     }
     return true;
 }
 
-static bool add_srv(const struct zone *z, const struct dnsfront_instance *i, struct mu__arena *a, struct sections *s)
+static bool add_srv(const struct zone *z, const struct dnsfront_instance *i, struct mu__arena *a,
+                    struct sections *s)
 {
     struct address service = dnsfront__address_of_service(i, DNS_TYPE_SRV);
     struct address node = dnsfront__address_of_node(i, DNS_TYPE_SRV);
     const struct address *addr = service.kind != ADDRESS_NONE ? &service : &node;
     struct mu_str own = node_name(z, i, a);
-    struct mu_str target = addr->kind == ADDRESS_HOST      ? addr->text
+    struct mu_str target = addr->kind == ADDRESS_HOST     ? addr->text
                            : service.kind != ADDRESS_NONE ? address_name(z, i, addr, a)
                                                           : own;
     if (!own.p || !target.p) {
@@ -146,8 +151,11 @@ static bool add_srv(const struct zone *z, const struct dnsfront_instance *i, str
     }
     uint32_t answer = (uint32_t)s->answer_count;
     s->answers[s->answer_count++] = (struct record){
-        .type = DNS_TYPE_SRV, .ttl = z->service_ttl_s, .target = target,
-        .u.srv = {SRV_PRIORITY, i->health == DNSFRONT_WARNING ? i->weight_warning : i->weight_passing, i->port}};
+        .type = DNS_TYPE_SRV,
+        .ttl = z->service_ttl_s,
+        .target = target,
+        .u.srv = {SRV_PRIORITY,
+                  i->health == DNSFRONT_WARNING ? i->weight_warning : i->weight_passing, i->port}};
     if (!grow_extras(s, 1, a)) {
         return false;
     }
@@ -160,21 +168,26 @@ static bool add_srv(const struct zone *z, const struct dnsfront_instance *i, str
     return !z->node_meta_txt || add_meta(i, own, z->service_ttl_s, answer, a, s);
 }
 
-/* Adds what answers an address question: an address of the family, or, unless something stands already, a CNAME. */
-static void add_address(const struct zone *z, uint16_t type, const struct dnsfront_instance *i, struct sections *s,
-                        struct record *cname)
+/* Adds what answers an address question: an address of the family, or, unless something stands
+ * already, a CNAME. */
+static void add_address(const struct zone *z, uint16_t type, const struct dnsfront_instance *i,
+                        struct sections *s, struct record *cname)
 {
     struct address addr = dnsfront__address_of_service(i, type);
     if (addr.kind == ADDRESS_NONE) {
         addr = dnsfront__address_of_node(i, type);
     }
     if (addr.kind == ADDRESS_HOST && cname->type == 0) {
-        *cname = (struct record){.type = DNS_TYPE_CNAME, .ttl = z->service_ttl_s, .target = addr.text};
+        *cname =
+            (struct record){.type = DNS_TYPE_CNAME, .ttl = z->service_ttl_s, .target = addr.text};
     }
-    bool wanted = (addr.kind == ADDRESS_IPV4 && type != DNS_TYPE_AAAA) || (addr.kind == ADDRESS_IPV6 && type != DNS_TYPE_A);
-    bool address_type = type == DNS_TYPE_A || type == DNS_TYPE_AAAA || type == DNS_TYPE_ANY || type == DNS_TYPE_TXT;
+    bool wanted = (addr.kind == ADDRESS_IPV4 && type != DNS_TYPE_AAAA) ||
+                  (addr.kind == ADDRESS_IPV6 && type != DNS_TYPE_A);
+    bool address_type =
+        type == DNS_TYPE_A || type == DNS_TYPE_AAAA || type == DNS_TYPE_ANY || type == DNS_TYPE_TXT;
     if (wanted && address_type &&
-        address_record(&addr, (struct mu_str){NULL, 0}, z->service_ttl_s, &s->answers[s->answer_count])) {
+        address_record(&addr, (struct mu_str){NULL, 0}, z->service_ttl_s,
+                       &s->answers[s->answer_count])) {
         s->answer_count++;
     }
 }
@@ -195,8 +208,9 @@ static bool same_answer(const struct record *a, const struct record *b)
            (a->type != DNS_TYPE_SRV || a->u.srv.port == b->u.srv.port);
 }
 
-/* Is the newest answer there already? Few answers are compared one by one, many through a map of the first of each
- * identity; SRV records of one target differ by port, so that chain is walked from the map's entry on. */
+/* Is the newest answer there already? Few answers are compared one by one, many through a map of
+ * the first of each identity; SRV records of one target differ by port, so that chain is walked
+ * from the map's entry on. */
 static bool is_repeated(const struct sections *s, struct mu__map *seen, bool *failed)
 {
     const struct record *newest = &s->answers[s->answer_count - 1];
@@ -226,8 +240,8 @@ static bool may_show(const struct zone *z, const struct dnsfront_instance *i)
 }
 
 /* The instances that may be shown, in an order drawn uniformly (Fisher and Yates). */
-static size_t shuffle(const struct zone *z, const struct dnsfront_instance *instances, size_t count, uint64_t random,
-                      uint32_t *order)
+static size_t shuffle(const struct zone *z, const struct dnsfront_instance *instances, size_t count,
+                      uint64_t random, uint32_t *order)
 {
     struct mu__prng prng;
     size_t n = 0;
@@ -246,8 +260,9 @@ static size_t shuffle(const struct zone *z, const struct dnsfront_instance *inst
     return n;
 }
 
-static bool add_instance(const struct zone *z, uint16_t type, const struct dnsfront_instance *i, struct mu__map *seen,
-                         struct record *cname, struct mu__arena *a, struct sections *s)
+static bool add_instance(const struct zone *z, uint16_t type, const struct dnsfront_instance *i,
+                         struct mu__map *seen, struct record *cname, struct mu__arena *a,
+                         struct sections *s)
 {
     size_t answers = s->answer_count, extras = s->extra_count;
     bool failed = false;
@@ -263,8 +278,10 @@ static bool add_instance(const struct zone *z, uint16_t type, const struct dnsfr
     return !failed;
 }
 
-bool dnsfront__records_service(const struct zone *z, uint16_t type, const struct dnsfront_instance *instances, size_t count,
-                     uint64_t random, struct mu__arena *a, struct sections *out, size_t *shown)
+bool dnsfront__records_service(const struct zone *z, uint16_t type,
+                               const struct dnsfront_instance *instances, size_t count,
+                               uint64_t random, struct mu__arena *a, struct sections *out,
+                               size_t *shown)
 {
     uint32_t *order = mu__arena_alloc(a, count * sizeof *order);
     out->answers = mu__arena_alloc(a, (count + 1) * sizeof *out->answers);
@@ -290,8 +307,9 @@ bool dnsfront__records_service(const struct zone *z, uint16_t type, const struct
     return ok;
 }
 
-bool dnsfront__records_node(const struct zone *z, uint16_t type, const struct dnsfront_instance *node, struct mu__arena *a,
-                  struct sections *out)
+bool dnsfront__records_node(const struct zone *z, uint16_t type,
+                            const struct dnsfront_instance *node, struct mu__arena *a,
+                            struct sections *out)
 {
     struct address addr = dnsfront__address_of_node(node, type);
     bool any = type == DNS_TYPE_ANY;
@@ -316,13 +334,14 @@ bool dnsfront__records_node(const struct zone *z, uint16_t type, const struct dn
         if (!text.p) {
             return false;
         }
-        out->answers[out->answer_count++] = (struct record){.type = DNS_TYPE_TXT, .ttl = z->node_ttl_s, .target = text};
+        out->answers[out->answer_count++] =
+            (struct record){.type = DNS_TYPE_TXT, .ttl = z->node_ttl_s, .target = text};
     }
     return true;
 }
 
-bool dnsfront__records_address(const struct zone *z, const uint8_t *address, size_t len, struct mu__arena *a,
-                     struct sections *out)
+bool dnsfront__records_address(const struct zone *z, const uint8_t *address, size_t len,
+                               struct mu__arena *a, struct sections *out)
 {
     out->answers = mu__arena_calloc(a, 1, sizeof *out->answers);
     if (!out->answers) {
@@ -337,8 +356,9 @@ bool dnsfront__records_address(const struct zone *z, const uint8_t *address, siz
     return true;
 }
 
-bool dnsfront__records_servers(const struct zone *z, uint16_t type, const struct dnsfront_instance *servers, size_t count,
-                     struct mu__arena *a, struct sections *out)
+bool dnsfront__records_servers(const struct zone *z, uint16_t type,
+                               const struct dnsfront_instance *servers, size_t count,
+                               struct mu__arena *a, struct sections *out)
 {
     struct record *names = mu__arena_alloc(a, (count + 1) * sizeof *names);
     if (!names || !grow_extras(out, count + 1, a)) {
@@ -359,7 +379,8 @@ bool dnsfront__records_servers(const struct zone *z, uint16_t type, const struct
             out->extras[out->extra_count].answer = (uint32_t)n;
             out->extras[out->extra_count++].optional = false;
         }
-        names[n++] = (struct record){.owner = z->domain, .type = DNS_TYPE_NS, .ttl = z->node_ttl_s, .target = own};
+        names[n++] = (struct record){
+            .owner = z->domain, .type = DNS_TYPE_NS, .ttl = z->node_ttl_s, .target = own};
     }
     if (type == DNS_TYPE_NS) {
         out->answers = names;

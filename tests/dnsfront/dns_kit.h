@@ -1,4 +1,5 @@
-/* dns_kit.h - builds queries and reads answers through ldns, which shares no code with the library under test. */
+/* dns_kit.h - builds queries and reads answers through ldns, which shares no code with the library
+ * under test. */
 #pragma once
 
 #include "mu_test.h"
@@ -16,7 +17,8 @@ struct query_spec {
 /* The wire form of a question; the length. */
 static inline size_t build_query(const struct query_spec *s, uint8_t *buf, size_t cap)
 {
-    ldns_pkt *p = ldns_pkt_query_new(ldns_dname_new_frm_str(s->name), (ldns_rr_type)s->type, LDNS_RR_CLASS_IN, LDNS_RD);
+    ldns_pkt *p = ldns_pkt_query_new(ldns_dname_new_frm_str(s->name), (ldns_rr_type)s->type,
+                                     LDNS_RR_CLASS_IN, LDNS_RD);
     assert_non_null(p);
     ldns_pkt_set_id(p, 0x1234);
     if (s->edns_size) {
@@ -32,14 +34,19 @@ static inline size_t build_query(const struct query_spec *s, uint8_t *buf, size_
     return len;
 }
 
-/* Asks, supplies, and parses what comes back. *size (may be NULL) is the answer's length in bytes. */
-static inline ldns_pkt *ask(struct dnsfront *d, const struct query_spec *s, enum dnsfront_status status,
-                            const struct dnsfront_instance *instances, size_t count, size_t *size)
+/* Asks, supplies, and parses what comes back. *size (may be NULL) is the answer's length in
+ * bytes. */
+static inline ldns_pkt *ask(struct dnsfront *d, const struct query_spec *s,
+                            enum dnsfront_status status, const struct dnsfront_instance *instances,
+                            size_t count, size_t *size)
 {
     static uint8_t answer[65537];
     uint8_t query[512];
-    struct dnsfront_request r = {.bytes = query, .len = build_query(s, query, sizeof query), .tcp = s->tcp,
-                                 .now_unix_s = 1700000000, .random = 42};
+    struct dnsfront_request r = {.bytes = query,
+                                 .len = build_query(s, query, sizeof query),
+                                 .tcp = s->tcp,
+                                 .now_unix_s = 1700000000,
+                                 .random = 42};
     struct dnsfront_query *q;
     assert_int_equal(dnsfront_query_begin(d, &r, &q), DNSFRONT_OK);
     if (dnsfront_query_lookup(q)) {
@@ -83,8 +90,13 @@ static inline struct mu_str text(const char *s)
     return (struct mu_str){s, strlen(s)};
 }
 
-static inline struct dnsfront_instance instance(const char *node, const char *address, uint16_t port)
+static inline struct dnsfront_instance instance(const char *node, const char *address,
+                                                uint16_t port)
 {
-    return (struct dnsfront_instance){.node = text(node), .datacenter = text("dc1"), .node_address = text(address),
-                                      .port = port, .weight_passing = 1, .weight_warning = 1};
+    return (struct dnsfront_instance){.node = text(node),
+                                      .datacenter = text("dc1"),
+                                      .node_address = text(address),
+                                      .port = port,
+                                      .weight_passing = 1,
+                                      .weight_warning = 1};
 }

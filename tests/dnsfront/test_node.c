@@ -61,7 +61,8 @@ static int teardown(void **state)
 
 static int connect_to(int type)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(dnsfront_node_port(node)),
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons(dnsfront_node_port(node)),
                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int fd = socket(AF_INET, type, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
@@ -86,7 +87,9 @@ static void test_udp_question_is_answered(void **state)
     (void)state;
     uint8_t buf[2048];
     int fd = connect_to(SOCK_DGRAM);
-    size_t len = build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A}, buf, sizeof buf);
+    size_t len =
+        build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A},
+                    buf, sizeof buf);
     assert_int_equal(write(fd, buf, len), (ssize_t)len);
     len = await(fd, buf, sizeof buf);
     ldns_pkt *p;
@@ -101,10 +104,13 @@ static void test_tcp_takes_questions_in_pieces_and_in_a_row(void **state)
     (void)state;
     uint8_t one[512], buf[4096];
     int fd = connect_to(SOCK_STREAM);
-    size_t len = build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_SRV}, one + 2, 500);
+    size_t len =
+        build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_SRV},
+                    one + 2, 500);
     one[0] = 0;
     one[1] = (uint8_t)len;
-    assert_int_equal(write(fd, one, 5), 5); /* a question and a half, cut in the middle of the first */
+    /* A question and a half, cut in the middle of the first */
+    assert_int_equal(write(fd, one, 5), 5);
     event_base_loop(base, EVLOOP_NONBLOCK);
     memcpy(buf, one + 5, len - 3);
     memcpy(buf + len - 3, one, len + 2);
@@ -130,7 +136,8 @@ static void test_client_that_left_costs_nothing_but_its_lookup(void **state)
     uint8_t one[512];
     hold = true;
     int fd = connect_to(SOCK_STREAM);
-    size_t len = build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A}, one + 2, 500);
+    size_t len = build_query(
+        &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A}, one + 2, 500);
     one[0] = 0;
     one[1] = (uint8_t)len;
     assert_int_equal(write(fd, one, len + 2), (ssize_t)len + 2);
@@ -152,7 +159,9 @@ static void test_lookups_beyond_the_limit_are_dropped_not_queued(void **state)
     uint8_t buf[512];
     hold = true;
     int fd = connect_to(SOCK_DGRAM);
-    size_t len = build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A}, buf, sizeof buf);
+    size_t len =
+        build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A},
+                    buf, sizeof buf);
     for (int i = 0; i < 12; i++) {
         assert_int_equal(write(fd, buf, len), (ssize_t)len);
     }
@@ -191,11 +200,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_udp_question_is_answered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_tcp_takes_questions_in_pieces_and_in_a_row, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_client_that_left_costs_nothing_but_its_lookup, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lookups_beyond_the_limit_are_dropped_not_queued, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_overlong_tcp_message_closes_the_connection, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_connections_beyond_the_limit_are_closed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tcp_takes_questions_in_pieces_and_in_a_row, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_client_that_left_costs_nothing_but_its_lookup, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_lookups_beyond_the_limit_are_dropped_not_queued, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_overlong_tcp_message_closes_the_connection, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_connections_beyond_the_limit_are_closed, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests_name("node", tests, NULL, NULL);
 }

@@ -21,10 +21,12 @@ static int teardown(void **state)
 static void test_service_a_gives_each_address_once(void **state)
 {
     (void)state;
-    struct dnsfront_instance web[3] = {instance("a", "127.0.0.21", 80), instance("b", "127.0.0.22", 80),
+    struct dnsfront_instance web[3] = {instance("a", "127.0.0.21", 80),
+                                       instance("b", "127.0.0.22", 80),
                                        instance("a", "127.0.0.21", 81)};
-    ldns_pkt *p = ask(front, &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A}, DNSFRONT_FOUND,
-                      web, 3, NULL);
+    ldns_pkt *p =
+        ask(front, &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A},
+            DNSFRONT_FOUND, web, 3, NULL);
     assert_int_equal(ldns_pkt_get_rcode(p), LDNS_RCODE_NOERROR);
     assert_true(ldns_pkt_aa(p));
     assert_true(ldns_pkt_rd(p));
@@ -42,10 +44,12 @@ static void test_srv_names_node_and_explains_it(void **state)
     web.meta = meta;
     web.meta_count = 1;
     web.weight_passing = 10;
-    ldns_pkt *p = ask(front, &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_SRV},
-                      DNSFRONT_FOUND, &web, 1, NULL);
+    ldns_pkt *p =
+        ask(front, &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_SRV},
+            DNSFRONT_FOUND, &web, 1, NULL);
     assert_int_equal(ldns_pkt_ancount(p), 1);
-    assert_string_equal(record_text(ldns_pkt_answer(p), 0), "SRV 1 10 8081 agent-1.node.dc1.consul.");
+    assert_string_equal(record_text(ldns_pkt_answer(p), 0),
+                        "SRV 1 10 8081 agent-1.node.dc1.consul.");
     assert_int_equal(ldns_pkt_arcount(p), 2);
     assert_string_equal(record_text(ldns_pkt_additional(p), 0), "A 127.0.0.21");
     assert_string_equal(record_text(ldns_pkt_additional(p), 1), "TXT \"rack=7\"");
@@ -57,9 +61,11 @@ static void test_srv_spells_service_address_in_target(void **state)
     (void)state;
     struct dnsfront_instance dw = instance("srv-a", "127.0.0.1", 8081);
     dw.service_address = text("10.1.1.1");
-    ldns_pkt *p = ask(front, &(struct query_spec){.name = "dw.service.consul.", .type = LDNS_RR_TYPE_SRV},
-                      DNSFRONT_FOUND, &dw, 1, NULL);
-    assert_string_equal(record_text(ldns_pkt_answer(p), 0), "SRV 1 1 8081 0a010101.addr.dc1.consul.");
+    ldns_pkt *p =
+        ask(front, &(struct query_spec){.name = "dw.service.consul.", .type = LDNS_RR_TYPE_SRV},
+            DNSFRONT_FOUND, &dw, 1, NULL);
+    assert_string_equal(record_text(ldns_pkt_answer(p), 0),
+                        "SRV 1 1 8081 0a010101.addr.dc1.consul.");
     assert_string_equal(record_text(ldns_pkt_additional(p), 0), "A 10.1.1.1");
     ldns_pkt_free(p);
 }
@@ -67,11 +73,14 @@ static void test_srv_spells_service_address_in_target(void **state)
 static void test_addr_name_is_answered_without_lookup(void **state)
 {
     (void)state;
-    ldns_pkt *p = ask(front, &(struct query_spec){.name = "0a010101.addr.dc1.consul.", .type = LDNS_RR_TYPE_A},
-                      DNSFRONT_FAILED, NULL, 0, NULL);
+    ldns_pkt *p = ask(
+        front, &(struct query_spec){.name = "0a010101.addr.dc1.consul.", .type = LDNS_RR_TYPE_A},
+        DNSFRONT_FAILED, NULL, 0, NULL);
     assert_string_equal(record_text(ldns_pkt_answer(p), 0), "A 10.1.1.1");
     ldns_pkt_free(p);
-    p = ask(front, &(struct query_spec){.name = "20010db8000000000000000000000001.addr.consul.", .type = LDNS_RR_TYPE_AAAA},
+    p = ask(front,
+            &(struct query_spec){.name = "20010db8000000000000000000000001.addr.consul.",
+                                 .type = LDNS_RR_TYPE_AAAA},
             DNSFRONT_FAILED, NULL, 0, NULL);
     assert_string_equal(record_text(ldns_pkt_answer(p), 0), "AAAA 2001:db8::1");
     ldns_pkt_free(p);
@@ -80,7 +89,8 @@ static void test_addr_name_is_answered_without_lookup(void **state)
 static void test_critical_instances_are_not_shown(void **state)
 {
     (void)state;
-    struct dnsfront_instance web[2] = {instance("a", "127.0.0.21", 80), instance("b", "127.0.0.22", 80)};
+    struct dnsfront_instance web[2] = {instance("a", "127.0.0.21", 80),
+                                       instance("b", "127.0.0.22", 80)};
     web[0].health = DNSFRONT_CRITICAL;
     web[1].health = DNSFRONT_WARNING;
     struct query_spec q = {.name = "web.service.consul.", .type = LDNS_RR_TYPE_A};
@@ -101,14 +111,16 @@ static void test_other_family_is_empty_not_missing(void **state)
 {
     (void)state;
     struct dnsfront_instance web = instance("a", "127.0.0.21", 80);
-    ldns_pkt *p = ask(front, &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_AAAA},
-                      DNSFRONT_FOUND, &web, 1, NULL);
+    ldns_pkt *p =
+        ask(front, &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_AAAA},
+            DNSFRONT_FOUND, &web, 1, NULL);
     assert_int_equal(ldns_pkt_get_rcode(p), LDNS_RCODE_NOERROR);
     assert_int_equal(ldns_pkt_ancount(p), 0);
     assert_int_equal(ldns_pkt_nscount(p), 1); /* RFC 2308 2.2 */
     ldns_pkt_free(p);
     /* A node of the other family has no SOA: clients of the original have seen none. */
-    p = ask(front, &(struct query_spec){.name = "a.node.consul.", .type = LDNS_RR_TYPE_AAAA}, DNSFRONT_FOUND, &web, 1, NULL);
+    p = ask(front, &(struct query_spec){.name = "a.node.consul.", .type = LDNS_RR_TYPE_AAAA},
+            DNSFRONT_FOUND, &web, 1, NULL);
     assert_int_equal(ldns_pkt_get_rcode(p), LDNS_RCODE_NOERROR);
     assert_int_equal(ldns_pkt_ancount(p) + ldns_pkt_nscount(p), 0);
     ldns_pkt_free(p);
@@ -119,11 +131,13 @@ static void test_host_name_address_is_a_cname(void **state)
     (void)state;
     struct dnsfront_instance web = instance("a", "127.0.0.21", 80);
     web.service_address = text("web.example.com");
-    ldns_pkt *p = ask(front, &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A}, DNSFRONT_FOUND,
-                      &web, 1, NULL);
+    ldns_pkt *p =
+        ask(front, &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A},
+            DNSFRONT_FOUND, &web, 1, NULL);
     assert_string_equal(record_text(ldns_pkt_answer(p), 0), "CNAME web.example.com.");
     ldns_pkt_free(p);
-    p = ask(front, &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_SRV}, DNSFRONT_FOUND, &web, 1, NULL);
+    p = ask(front, &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_SRV},
+            DNSFRONT_FOUND, &web, 1, NULL);
     assert_string_equal(record_text(ldns_pkt_answer(p), 0), "SRV 1 1 80 web.example.com.");
     ldns_pkt_free(p);
 }
@@ -166,7 +180,8 @@ static void test_srv_cut_to_the_clients_size_keeps_addresses_of_what_stays(void 
         many[i].service_address = text(addresses[i]);
     }
     size_t size;
-    struct query_spec q = {.name = "many.service.consul.", .type = LDNS_RR_TYPE_SRV, .edns_size = 600};
+    struct query_spec q = {
+        .name = "many.service.consul.", .type = LDNS_RR_TYPE_SRV, .edns_size = 600};
     ldns_pkt *p = ask(front, &q, DNSFRONT_FOUND, many, 12, &size);
     assert_int_equal(ldns_pkt_ancount(p), 9); /* as the original: dns.md 14 */
     assert_int_equal(size, 588);
@@ -227,17 +242,18 @@ static void test_tc_only_when_enabled_and_cut(void **state)
 static void test_soa_and_ns_name_the_servers(void **state)
 {
     (void)state;
-    struct dnsfront_instance servers[2] = {instance("s1", "127.0.0.11", 8300), instance("s2", "127.0.0.12", 8300)};
-    ldns_pkt *p = ask(front, &(struct query_spec){.name = "consul.", .type = LDNS_RR_TYPE_SOA}, DNSFRONT_FOUND, servers,
-                      2, NULL);
+    struct dnsfront_instance servers[2] = {instance("s1", "127.0.0.11", 8300),
+                                           instance("s2", "127.0.0.12", 8300)};
+    ldns_pkt *p = ask(front, &(struct query_spec){.name = "consul.", .type = LDNS_RR_TYPE_SOA},
+                      DNSFRONT_FOUND, servers, 2, NULL);
     assert_int_equal(ldns_pkt_ancount(p), 1);
     assert_int_equal(ldns_pkt_nscount(p), 2);
     assert_int_equal(ldns_pkt_arcount(p), 2);
     assert_string_equal(record_text(ldns_pkt_authority(p), 0), "NS s1.node.dc1.consul.");
     assert_string_equal(record_text(ldns_pkt_additional(p), 1), "A 127.0.0.12");
     ldns_pkt_free(p);
-    p = ask(front, &(struct query_spec){.name = "any.thing.consul.", .type = LDNS_RR_TYPE_NS}, DNSFRONT_FOUND, servers, 2,
-            NULL);
+    p = ask(front, &(struct query_spec){.name = "any.thing.consul.", .type = LDNS_RR_TYPE_NS},
+            DNSFRONT_FOUND, servers, 2, NULL);
     assert_int_equal(ldns_pkt_ancount(p), 2);
     ldns_pkt_free(p);
 }
@@ -249,8 +265,9 @@ static void test_node_any_gives_address_and_meta(void **state)
     struct dnsfront_instance node = instance("n1", "127.0.0.21", 0);
     node.meta = meta;
     node.meta_count = 2;
-    ldns_pkt *p = ask(front, &(struct query_spec){.name = "n1.node.consul.", .type = LDNS_RR_TYPE_ANY}, DNSFRONT_FOUND,
-                      &node, 1, NULL);
+    ldns_pkt *p =
+        ask(front, &(struct query_spec){.name = "n1.node.consul.", .type = LDNS_RR_TYPE_ANY},
+            DNSFRONT_FOUND, &node, 1, NULL);
     assert_int_equal(ldns_pkt_ancount(p), 3);
     assert_string_equal(record_text(ldns_pkt_answer(p), 0), "A 127.0.0.21");
     assert_string_equal(record_text(ldns_pkt_answer(p), 1), "TXT \"a`=b=x``y\""); /* RFC 1464 */
@@ -282,8 +299,8 @@ static void test_codes_tell_apart_foreign_missing_and_failed(void **state)
         {"web.service.consul.", LDNS_RR_TYPE_AXFR, DNSFRONT_FOUND, LDNS_RCODE_NOTIMPL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ldns_pkt *p = ask(front, &(struct query_spec){.name = cases[i].name, .type = cases[i].type}, cases[i].status,
-                          NULL, 0, NULL);
+        ldns_pkt *p = ask(front, &(struct query_spec){.name = cases[i].name, .type = cases[i].type},
+                          cases[i].status, NULL, 0, NULL);
         if ((int)ldns_pkt_get_rcode(p) != cases[i].rcode) {
             fail_msg("%s: code %d, not %d", cases[i].name, ldns_pkt_get_rcode(p), cases[i].rcode);
         }
@@ -334,7 +351,8 @@ static void test_name_forms_ask_for_the_right_thing(void **state)
 static void test_service_ttl_exact_then_longest_prefix(void **state)
 {
     (void)state;
-    struct dnsfront_ttl_rule rules[] = {{text("*"), 5}, {text("db"), 11}, {text("db*"), 12}, {text("dbx*"), 13}};
+    struct dnsfront_ttl_rule rules[] = {
+        {text("*"), 5}, {text("db"), 11}, {text("db*"), 12}, {text("dbx*"), 13}};
     struct dnsfront_config cfg;
     struct dnsfront *d;
     dnsfront_config_init(&cfg);
@@ -349,7 +367,8 @@ static void test_service_ttl_exact_then_longest_prefix(void **state)
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         char name[64];
         snprintf(name, sizeof name, "%s.service.consul.", cases[k].name);
-        ldns_pkt *p = ask(d, &(struct query_spec){.name = name, .type = LDNS_RR_TYPE_A}, DNSFRONT_FOUND, &i, 1, NULL);
+        ldns_pkt *p = ask(d, &(struct query_spec){.name = name, .type = LDNS_RR_TYPE_A},
+                          DNSFRONT_FOUND, &i, 1, NULL);
         assert_int_equal(ldns_rr_ttl(ldns_rr_list_rr(ldns_pkt_answer(p), 0)), cases[k].ttl);
         ldns_pkt_free(p);
     }
@@ -359,7 +378,8 @@ static void test_service_ttl_exact_then_longest_prefix(void **state)
 static void test_order_is_drawn_anew_and_fair(void **state)
 {
     (void)state;
-    struct dnsfront_instance web[2] = {instance("a", "10.0.0.1", 80), instance("b", "10.0.0.2", 80)};
+    struct dnsfront_instance web[2] = {instance("a", "10.0.0.1", 80),
+                                       instance("b", "10.0.0.2", 80)};
     unsigned first = 0;
     uint8_t query[512], answer[2048];
     struct query_spec s = {.name = "web.service.consul.", .type = LDNS_RR_TYPE_A};
@@ -382,7 +402,8 @@ static void test_malformed_queries_get_formerr_or_nothing(void **state)
 {
     (void)state;
     uint8_t query[512], answer[2048];
-    struct query_spec s = {.name = "web.service.consul.", .type = LDNS_RR_TYPE_A, .edns_size = 1232};
+    struct query_spec s = {
+        .name = "web.service.consul.", .type = LDNS_RR_TYPE_A, .edns_size = 1232};
     size_t whole = build_query(&s, query, sizeof query);
     for (size_t len = 0; len < whole; len++) {
         struct dnsfront_request r = {.bytes = query, .len = len};
@@ -409,7 +430,8 @@ static void test_edns_version_1_is_badvers_and_z_bits_are_ignored(void **state)
 {
     (void)state;
     uint8_t query[512], answer[2048];
-    struct query_spec s = {.name = "0a010101.addr.consul.", .type = LDNS_RR_TYPE_A, .edns_size = 1232};
+    struct query_spec s = {
+        .name = "0a010101.addr.consul.", .type = LDNS_RR_TYPE_A, .edns_size = 1232};
     size_t len = build_query(&s, query, sizeof query), n;
     query[3] |= 0x40; /* Z */
     struct dnsfront_request r = {.bytes = query, .len = len};
@@ -425,7 +447,8 @@ static void test_edns_version_1_is_badvers_and_z_bits_are_ignored(void **state)
     dnsfront_query_end(q);
     ldns_pkt *p;
     assert_int_equal(ldns_wire2pkt(&p, answer, n), LDNS_STATUS_OK);
-    assert_int_equal((unsigned)ldns_pkt_edns_extended_rcode(p) << 4 | ldns_pkt_get_rcode(p), 16u); /* RFC 6891 6.1.3 */
+    /* RFC 6891 6.1.3 */
+    assert_int_equal((unsigned)ldns_pkt_edns_extended_rcode(p) << 4 | ldns_pkt_get_rcode(p), 16u);
     ldns_pkt_free(p);
 }
 

@@ -1,7 +1,8 @@
 /* dnsfront.h - a DNS front end: question bytes in, answer bytes out.
  *
- * The library knows the names, records and size rules of Consul's DNS interface and nothing of a catalog. Its host gives
- * it a query, looks up what the query asks for, supplies what was found, and sends the answer:
+ * The library knows the names, records and size rules of Consul's DNS interface and nothing of a
+ * catalog. Its host gives it a query, looks up what the query asks for, supplies what was found,
+ * and sends the answer:
  *
  *     rc = dnsfront_query_begin(front, &request, &query);
  *     if ((lookup = dnsfront_query_lookup(query)) != NULL)
@@ -9,9 +10,11 @@
  *     rc = dnsfront_query_answer(query, buf, sizeof buf, &len);
  *     dnsfront_query_end(query);
  *
- * A query needs at most one lookup. dnsfront_node.h puts this on sockets, over a table of lookup functions.
+ * A query needs at most one lookup. dnsfront_node.h puts this on sockets, over a table of lookup
+ * functions.
  *
- * Sources: RFC 1034, 1035 (messages), 2782 (SRV), 6891 (EDNS), 2308 (negative answers), 7871 (client subnet).
+ * Sources: RFC 1034, 1035 (messages), 2782 (SRV), 6891 (EDNS), 2308 (negative answers), 7871
+ *          (client subnet).
  * Time:    the library reads no clock; the request carries Unix seconds for the SOA serial.
  * Threads: one thread at a time per dnsfront and its queries; distinct dnsfronts share nothing.
  * Memory:  a dnsfront keeps finished queries for reuse; a steady load allocates nothing. */
@@ -31,9 +34,9 @@ MU_API const char *dnsfront_version(void); /* static */
 enum dnsfront_err {
     DNSFRONT_OK = 0,
     DNSFRONT_ENOMEM = -5001,
-    DNSFRONT_EINVAL = -5002,    /* a config field or an argument is out of its range */
-    DNSFRONT_EIGNORE = -5003,   /* not a query, or shorter than a header: send nothing */
-    DNSFRONT_ENOBUFS = -5004    /* the buffer is smaller than the answer's limit */
+    DNSFRONT_EINVAL = -5002,  /* a config field or an argument is out of its range */
+    DNSFRONT_EIGNORE = -5003, /* not a query, or shorter than a header: send nothing */
+    DNSFRONT_ENOBUFS = -5004  /* the buffer is smaller than the answer's limit */
 };
 MU_API const char *dnsfront_strerror(int code); /* static; "unknown error" for others */
 MU_API enum mu_err_class dnsfront_err_class(int code);
@@ -45,21 +48,24 @@ struct dnsfront_ttl_rule {
 };
 
 struct dnsfront_config {
-    size_t size;            /* set by dnsfront_config_init; later fields are added at the end only */
-    struct mu_str domain;     /* copied; "consul" or "consul."; default "consul". 1 to 200 bytes */
+    size_t size;          /* set by dnsfront_config_init; later fields are added at the end only */
+    struct mu_str domain; /* copied; "consul" or "consul."; default "consul". 1 to 200 bytes */
     struct mu_str alt_domain; /* copied; another domain answered alike; default none */
-    struct mu_str datacenter; /* copied; the one meant by names without a datacenter; default "dc1" */
-    uint32_t node_ttl_s;      /* TTL of node, addr and NS records; default 0 */
-    const struct dnsfront_ttl_rule *service_ttls; /* copied; exact name first, then the longest prefix; default none (0) */
+    /* Copied; the one meant by names without a datacenter; default "dc1" */
+    struct mu_str datacenter;
+    uint32_t node_ttl_s; /* TTL of node, addr and NS records; default 0 */
+    /* Copied; exact name first, then the longest prefix; default none (0) */
+    const struct dnsfront_ttl_rule *service_ttls;
     size_t service_ttl_count;
     uint32_t soa_refresh_s, soa_retry_s, soa_expire_s; /* default 3600, 600, 86400 */
-    uint32_t soa_min_ttl_s;    /* TTL and minimum of the SOA; default 0. Longer: negative answers linger in resolvers */
+    /* TTL and minimum of the SOA; default 0. Longer: negative answers linger in resolvers */
+    uint32_t soa_min_ttl_s;
     uint32_t udp_answer_limit; /* answers over UDP without EDNS; default 3; at least 1 */
     uint32_t a_record_limit;   /* address answers to one question; 0: no limit (default) */
     bool only_passing;         /* leave out instances that warn; default false */
     bool enable_truncate;      /* set TC when answers were left out; default false */
     bool disable_compression;  /* default false */
-    bool node_meta_txt;        /* TXT records of a node's meta in the additional section; default true */
+    bool node_meta_txt; /* TXT records of a node's meta in the additional section; default true */
     const struct mu_allocator *allocator; /* copied; default NULL: malloc and free */
 };
 #define dnsfront_config_init(cfg) dnsfront_config_init_sized((cfg), sizeof *(cfg))
@@ -69,13 +75,15 @@ struct dnsfront;
 /* Copies cfg. On success gives *out, to be freed with dnsfront_destroy; on failure *out is NULL.
  * Errors: DNSFRONT_EINVAL (a domain is not a name, or udp_answer_limit is 0), DNSFRONT_ENOMEM. */
 MU_API MU_MUST_USE int dnsfront_create(const struct dnsfront_config *cfg, struct dnsfront **out);
-MU_API void dnsfront_destroy(struct dnsfront *d); /* after all of its queries have ended; NULL is allowed */
+/* After all of its queries have ended; NULL is allowed. */
+MU_API void dnsfront_destroy(struct dnsfront *d);
 
 /* What the host must find. Text is in lower case and lent until the query ends. */
 enum dnsfront_lookup_kind {
     DNSFRONT_SERVICE, /* instances of service `name`, with `tag` if that is not empty */
     DNSFRONT_NODE,    /* the node `name`: one instance whose service fields are empty */
-    DNSFRONT_SERVERS  /* the healthy servers of `datacenter`, at most 3 in random order (NS and SOA) */
+    /* The healthy servers of `datacenter`, at most 3 in random order (NS and SOA) */
+    DNSFRONT_SERVERS
 };
 struct dnsfront_lookup {
     enum dnsfront_lookup_kind kind;
@@ -87,14 +95,15 @@ enum dnsfront_health { DNSFRONT_PASSING, DNSFRONT_WARNING, DNSFRONT_CRITICAL };
 /* One node or one instance of a service on it. Addresses are text: an IP address or a host name. */
 struct dnsfront_instance {
     struct mu_str node, datacenter;
-    struct mu_str node_address, service_address;     /* service_address may be empty: the node's counts */
-    struct mu_str node_ipv4, node_ipv6;              /* tagged addresses lan_ipv4 and lan_ipv6, or empty */
-    struct mu_str service_ipv4, service_ipv6;        /* likewise */
-    uint16_t port;                                   /* of the service */
-    uint16_t weight_passing, weight_warning;         /* SRV weight by health */
-    enum dnsfront_health health;                     /* worst of the instance's and its node's checks */
-    const struct mu_str *meta;                       /* node meta: key, value, key, value ... */
-    size_t meta_count;                               /* pairs */
+    /* service_address may be empty: the node's counts */
+    struct mu_str node_address, service_address;
+    struct mu_str node_ipv4, node_ipv6;       /* tagged addresses lan_ipv4 and lan_ipv6, or empty */
+    struct mu_str service_ipv4, service_ipv6; /* likewise */
+    uint16_t port;                            /* of the service */
+    uint16_t weight_passing, weight_warning;  /* SRV weight by health */
+    enum dnsfront_health health;              /* worst of the instance's and its node's checks */
+    const struct mu_str *meta;                /* node meta: key, value, key, value ... */
+    size_t meta_count;                        /* pairs */
 };
 
 enum dnsfront_status {
@@ -106,27 +115,31 @@ enum dnsfront_status {
 struct dnsfront_request {
     const uint8_t *bytes; /* borrowed until begin returns */
     size_t len;
-    bool tcp;             /* lifts the limits of UDP */
-    int64_t now_unix_s;   /* serial of the SOA */
-    uint64_t random;      /* fresh random bits for this query: the order of the answers */
+    bool tcp;           /* lifts the limits of UDP */
+    int64_t now_unix_s; /* serial of the SOA */
+    uint64_t random;    /* fresh random bits for this query: the order of the answers */
 };
 
 struct dnsfront_query;
-/* Reads one message. On success gives *out, to be freed with dnsfront_query_end; a query that is malformed or not
- * for us is a success too, and its answer says so (FORMERR, NOTIMP, REFUSED).
+/* Reads one message. On success gives *out, to be freed with dnsfront_query_end; a query that is
+ * malformed or not for us is a success too, and its answer says so (FORMERR, NOTIMP, REFUSED).
  * Errors: DNSFRONT_EIGNORE (answer nothing), DNSFRONT_ENOMEM. */
 MU_API MU_MUST_USE int dnsfront_query_begin(struct dnsfront *d, const struct dnsfront_request *r,
                                             struct dnsfront_query **out);
-/* What must be supplied before the answer can be had; NULL if nothing. Lent until the query ends. */
+/* What must be supplied before the answer can be had; NULL if nothing. Lent until the query
+ * ends. */
 MU_API const struct dnsfront_lookup *dnsfront_query_lookup(const struct dnsfront_query *q);
-/* Borrows the instances until dnsfront_query_answer returns. To be called once, if there is a lookup. */
+/* Borrows the instances until dnsfront_query_answer returns. To be called once, if there is a
+ * lookup. */
 MU_API void dnsfront_query_supply(struct dnsfront_query *q, enum dnsfront_status status,
                                   const struct dnsfront_instance *instances, size_t count);
 /* The largest answer that this query may get, in bytes: 512 to 65535. */
 MU_API size_t dnsfront_query_size_max(const struct dnsfront_query *q);
-/* Writes the answer to buf (for TCP without the length in front). Unsupplied lookups answer SERVFAIL.
- * Errors: DNSFRONT_ENOBUFS (cap < dnsfront_query_size_max; *len says how much that is), DNSFRONT_ENOMEM. */
-MU_API MU_MUST_USE int dnsfront_query_answer(struct dnsfront_query *q, uint8_t *buf, size_t cap, size_t *len);
+/* Writes the answer to buf (for TCP without the length in front). Unsupplied lookups answer
+ * SERVFAIL. Errors: DNSFRONT_ENOBUFS (cap < dnsfront_query_size_max; *len says how much that is),
+ * DNSFRONT_ENOMEM. */
+MU_API MU_MUST_USE int dnsfront_query_answer(struct dnsfront_query *q, uint8_t *buf, size_t cap,
+                                             size_t *len);
 MU_API void dnsfront_query_end(struct dnsfront_query *q); /* NULL is allowed */
 
 #ifdef __cplusplus

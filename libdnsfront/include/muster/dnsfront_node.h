@@ -1,8 +1,10 @@
 /* dnsfront_node.h - a dnsfront on UDP and TCP sockets of a libevent loop.
  *
- * The host fills in one function that finds what a query asks for. It may answer at once or later, and in any order.
- * Threads: everything runs on the thread of the event_base. Several nodes on several threads may share an address:
- * sockets are opened with SO_REUSEPORT. */
+ * The host fills in one function that finds what a query asks for. It may answer at once or later,
+ * and in any order.
+ *
+ * Threads: everything runs on the thread of the event_base. Several nodes on several threads may
+ *          share an address: sockets are opened with SO_REUSEPORT. */
 #ifndef MUSTER_DNSFRONT_NODE_H
 #define MUSTER_DNSFRONT_NODE_H
 
@@ -18,19 +20,22 @@ struct dnsfront_pending; /* one query that waits for what was looked up */
 
 struct dnsfront_source {
     void *user;
-    /* Finds what `lookup` asks for and calls dnsfront_node_supply(pending, ...) exactly once, now or later, on the same
-     * thread; later also after dnsfront_node_destroy has been called. lookup is lent until then. */
-    void (*find)(void *user, struct dnsfront_pending *pending, const struct dnsfront_lookup *lookup);
+    /* Finds what `lookup` asks for and calls dnsfront_node_supply(pending, ...) exactly once, now
+     * or later, on the same thread; later also after dnsfront_node_destroy has been called. lookup
+     * is lent until then. */
+    void (*find)(void *user, struct dnsfront_pending *pending,
+                 const struct dnsfront_lookup *lookup);
 };
 
 struct dnsfront_node_config {
-    size_t size;                /* set by dnsfront_node_config_init */
-    struct event_base *base;    /* borrowed until destroy */
-    const char *address;        /* copied; numeric IPv4 or IPv6; default "127.0.0.1" */
-    uint16_t port;              /* default 8600; 0: one the system chooses */
-    struct dnsfront_source source; /* copied */
+    size_t size;                         /* set by dnsfront_node_config_init */
+    struct event_base *base;             /* borrowed until destroy */
+    const char *address;                 /* copied; numeric IPv4 or IPv6; default "127.0.0.1" */
+    uint16_t port;                       /* default 8600; 0: one the system chooses */
+    struct dnsfront_source source;       /* copied */
     const struct dnsfront_config *front; /* copied; NULL: all defaults */
-    size_t pending_max;         /* queries that wait at a time; default 4096. Those beyond get no answer (UDP) or wait (TCP) */
+    /* Queries that wait at a time; default 4096. Those beyond get no answer (UDP) or wait (TCP) */
+    size_t pending_max;
     size_t tcp_connections_max; /* default 256; one more is closed at once */
     uint64_t tcp_idle_ns;       /* a silent connection is closed after it; default 10 s */
     uint64_t seed;              /* of the order of answers; should be unpredictable */
@@ -45,10 +50,11 @@ struct dnsfront_node_stats {
     uint64_t udp_queries, tcp_queries, answers, ignored, dropped;
 };
 
-/* Opens the sockets. On failure *out is NULL and, if reason is not NULL, *reason a static sentence; errno says more.
- * Errors: DNSFRONT_EINVAL (address, config of the front, a socket cannot be had), DNSFRONT_ENOMEM. */
-MU_API MU_MUST_USE int dnsfront_node_create(const struct dnsfront_node_config *cfg, struct dnsfront_node **out,
-                                            const char **reason);
+/* Opens the sockets. On failure *out is NULL and, if reason is not NULL, *reason a static sentence;
+ * errno says more. Errors: DNSFRONT_EINVAL (address, config of the front, a socket cannot be had),
+ * DNSFRONT_ENOMEM. */
+MU_API MU_MUST_USE int dnsfront_node_create(const struct dnsfront_node_config *cfg,
+                                            struct dnsfront_node **out, const char **reason);
 /* Closes all sockets. Pending queries stay valid until they are supplied. NULL is allowed. */
 MU_API void dnsfront_node_destroy(struct dnsfront_node *n);
 MU_API uint16_t dnsfront_node_port(const struct dnsfront_node *n); /* of both UDP and TCP */
