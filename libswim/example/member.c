@@ -2,8 +2,8 @@
  *
  *     member NAME IP:PORT [IP:PORT to join [KEY=VALUE tags ...]]        leaves on SIGINT
  *
- * A stream is handled in one go here, which blocks for up to a second; swim_node.h does it without.
- */
+ * A stream is handled in one go here, which blocks for up to a second; swim_node.h does it
+ * without. */
 #include <arpa/inet.h>
 #include <muster/swim.h>
 #include <poll.h>
@@ -61,11 +61,13 @@ static struct swim_addr from_sockaddr(const struct sockaddr_in *sa)
 
 static struct swim_addr parse(const char *text)
 {
-    char ip[16];
-    unsigned port;
+    char ip[INET_ADDRSTRLEN] = "";
+    size_t n = strcspn(text, ":");
+    char *end = NULL;
+    unsigned long port = text[n] ? strtoul(text + n + 1, &end, 10) : 0;
     struct swim_addr a = {.len = 4};
-    if (sscanf(text, "%15[0-9.]:%u", ip, &port) != 2 || port > 65535 ||
-        inet_pton(AF_INET, ip, a.ip) != 1) {
+    memcpy(ip, text, n < sizeof ip ? n : 0);
+    if (port == 0 || port > 65535 || *end || inet_pton(AF_INET, ip, a.ip) != 1) {
         fprintf(stderr, "not an address: %s\n", text);
         exit(2);
     }
@@ -123,7 +125,7 @@ static void open_stream(struct swim *s, const struct swim_stream *st)
 
 static void accept_stream(struct swim *s, int listener)
 {
-    struct sockaddr_in sa;
+    struct sockaddr_in sa = {0};
     socklen_t len = sizeof sa;
     struct timeval second = {.tv_sec = 1};
     int fd = accept(listener, (struct sockaddr *)&sa, &len);
@@ -185,7 +187,7 @@ static void wait_and_feed(struct swim *s, int udp, int tcp)
     int ms = due > now ? (int)((due - now) / MU_MSEC) + 1 : 0;
     poll(fds, 2, ms < 1000 ? ms : 1000);
     if (fds[0].revents) {
-        struct sockaddr_in sa;
+        struct sockaddr_in sa = {0};
         socklen_t len = sizeof sa;
         ssize_t n = recvfrom(udp, buf, sizeof buf, 0, (struct sockaddr *)&sa, &len);
         struct swim_addr from = from_sockaddr(&sa);

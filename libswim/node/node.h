@@ -70,8 +70,8 @@ void swim_node__log(const struct swim_node *n, enum mu_level level, const char *
 void swim_node__why(char *why, size_t cap, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 struct timeval swim_node__timeval(uint64_t ns); /* rounded up */
-int swim_node__start(struct swim_node *n,
-                     size_t streams_max); /* events, once core and sockets are there */
+/* Events, once core and sockets are there. */
+int swim_node__start(struct swim_node *n, size_t streams_max);
 
 /* ---- address.c ---- */
 /* For a socket of `family`; IPv4 on an IPv6 socket is mapped. 0 when it does not fit. */
@@ -109,8 +109,8 @@ void swim_node__lookup_cancel(struct lookup *l);
 /* ---- join.c ---- */
 int swim_node__join_start(struct swim_node *n, const char *const *addrs, size_t naddrs,
                           bool first_only, swim_node_join_fn fn, void *user);
-void swim_node__join_note(struct swim_node *n, uint32_t stream,
-                          const char *error); /* why a stream broke */
+/* Why a stream broke. */
+void swim_node__join_note(struct swim_node *n, uint32_t stream, const char *error);
 void swim_node__join_result(struct swim_node *n, uint32_t stream, int err);
 void swim_node__join_advance_all(struct swim_node *n);
 void swim_node__join_abort_all(struct swim_node *n);
@@ -141,8 +141,8 @@ void swim_node__keyfile_save(struct swim_node *n); /* the core's keys; failure i
 struct snapshot_clocks {
     uint64_t member, event, query;
 };
-struct snapshot_clocks
-swim_node__clocks(const struct swim_node *n); /* node.c: the core's, as the file has them */
+/* node.c: the core's, as the file has them. */
+struct snapshot_clocks swim_node__clocks(const struct swim_node *n);
 /* Opens and replays the file. seed is one that strangers, who choose names, cannot guess. NULL on
  * failure, with a sentence in why. */
 struct snapshot *swim_node__snapshot_open(const struct mu_allocator *a, const char *path,
@@ -156,7 +156,7 @@ void swim_node__snapshot_alive(struct snapshot *s, struct mu_str name,
                                const struct swim_addr *addr);
 void swim_node__snapshot_not_alive(struct snapshot *s, struct mu_str name);
 void swim_node__snapshot_left(struct snapshot *s); /* nothing is recorded after it */
-bool swim_node__snapshot_set_clocks(struct snapshot *s,
-                                    struct snapshot_clocks now); /* true: something is new */
+/* True: something is new. */
+bool swim_node__snapshot_set_clocks(struct snapshot *s, struct snapshot_clocks now);
 /* Writes out what is new, and compacts. False, once, when the disk refuses: it goes on trying. */
 bool swim_node__snapshot_flush(struct snapshot *s);

@@ -172,8 +172,8 @@ static bool send_batch(struct swim_node *n)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
             return false;
         } else if (errno != EINTR) {
-            u->out_sent++; /* this one cannot be sent: unreachable, refused, too long. It counts as
-                              lost */
+            /* This one cannot be sent: unreachable, refused, too long. It counts as lost */
+            u->out_sent++;
         }
     }
     u->out_used = u->out_count = u->out_sent = 0;

@@ -55,8 +55,8 @@ uint64_t swim_distance_ns(const struct swim_coordinate *a, const struct swim_coo
     if (adjusted > 0.0) {
         dist = adjusted;
     }
-    /* Coordinates of strangers may lie anywhere: what is no sensible time becomes the longest one.
-     */
+    /* Coordinates of strangers may lie anywhere: what is no sensible time becomes the longest
+     * one. */
     return dist < 1e9 ? (uint64_t)(dist * 1e9) : 1000000000 * MU_SEC;
 }
 
@@ -65,8 +65,8 @@ static double distance_s(const struct swim_coordinate *a, const struct swim_coor
     return (double)swim_distance_ns(a, b) / 1e9;
 }
 
-/* The unit vector from b to a, or a random one where they coincide; returns their distance, 0 then.
- */
+/* The unit vector from b to a, or a random one where they coincide; returns their distance, 0
+ * then. */
 static double unit_vector(const double *a, const double *b, double *unit, struct mu__prng *prng)
 {
     for (size_t i = 0; i < SWIM_DIMENSIONS; i++) {

@@ -7,8 +7,8 @@
 
 #include <muster/swim.h>
 
-/* The last three round-trip times to one node, oldest first; each is stored as ns + 1, 0 is none.
- */
+/* The last three round-trip times to one node, oldest first; each is stored as ns + 1, 0 is
+ * none. */
 struct swim__latency {
     uint64_t rtt[3];
 };

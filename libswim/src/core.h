@@ -18,8 +18,8 @@ struct swim__timer {
     void (*fire)(struct swim *s, struct swim__timer *t);
 };
 bool swim__timer_set(struct swim *s, struct swim__timer *t, uint64_t at); /* false: out of memory */
-void swim__timer_reset(struct swim *s, struct swim__timer *t,
-                       uint64_t at); /* for timers with a reserved place */
+/* For timers with a reserved place. */
+void swim__timer_reset(struct swim *s, struct swim__timer *t, uint64_t at);
 void swim__timer_stop(struct swim *s, struct swim__timer *t);
 
 /* Every call that brings the time starts with this: time must not go back. */
@@ -178,8 +178,8 @@ struct swim {
 };
 
 /* ---- config.c, tags.c ---- */
-bool swim__config_widen(const struct swim_config *cfg,
-                        struct swim_config *out); /* from an older or newer caller */
+/* From an older or newer caller. */
+bool swim__config_widen(const struct swim_config *cfg, struct swim_config *out);
 int swim__set_own_meta(struct swim *s, const struct swim_tag *tags, size_t n);
 
 /* ---- log.c ---- */
@@ -187,8 +187,8 @@ void swim__log(struct swim *s, enum mu_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* ---- event.c: what the host is told ---- */
-bool swim__events_reserve(struct swim *s,
-                          size_t n); /* room, so that the next n pushes cannot fail */
+/* Room, so that the next n pushes cannot fail. */
+bool swim__events_reserve(struct swim *s, size_t n);
 void swim__event_push(struct swim *s, enum swim_event_type type, struct swim__member *m,
                       struct swim__event_body *body);
 struct swim__event_body *swim__event_body(struct swim *s, struct mu_str name,
@@ -204,8 +204,8 @@ void swim__send_msg(struct swim *s, const struct swim_addr *to, const struct swi
 /* Sends msg and, in the same datagram, what waits to be gossiped. */
 void swim__send_piggyback(struct swim *s, const struct swim_addr *to, const struct swim__member *m,
                           const struct swim__msg *msg);
-void swim__send_user(struct swim *s, const struct swim_addr *to,
-                     struct mu_str serf); /* a serf message */
+/* A serf message. */
+void swim__send_user(struct swim *s, const struct swim_addr *to, struct mu_str serf);
 bool swim__nonce(struct swim *s, uint8_t out[SWIM__NONCE_LEN]);
 void swim__outbox_fini(struct swim *s);
 struct mu__writer *swim__build(struct swim *s); /* the shared writer, emptied */
@@ -229,8 +229,8 @@ bool swim__gossip_serf(struct swim *s, struct swim__queue *q, struct mu_str serf
 /* ---- state.c: alive, suspect, dead, refute (SWIM 4.2) ---- */
 enum swim__source {
     SWIM__FROM_GOSSIP,
-    SWIM__FROM_SYNC
-}; /* SYNC: candidates were admitted already */
+    SWIM__FROM_SYNC /* candidates were admitted already */
+};
 int swim__alive(struct swim *s, const struct swim__alive *raw, enum swim__source source);
 int swim__suspect(struct swim *s, const struct swim__accusation *a);
 int swim__dead(struct swim *s, const struct swim__accusation *a);
@@ -243,8 +243,8 @@ bool swim__is_self_name(const struct swim *s, struct mu_str name);
 
 /* ---- suspicion.c (Lifeguard: dogpile) ---- */
 bool swim__suspicion_start(struct swim *s, struct swim__member *m, struct mu_str from);
-bool swim__suspicion_confirm(struct swim *s, struct swim__member *m,
-                             struct mu_str from); /* true: news */
+/* True: news. */
+bool swim__suspicion_confirm(struct swim *s, struct swim__member *m, struct mu_str from);
 void swim__suspicion_clear(struct swim *s, struct swim__member *m);
 
 /* ---- health.c (Lifeguard: local health multiplier) ---- */
@@ -255,8 +255,8 @@ bool swim__overslept(const struct swim *s, const struct swim__timer *t); /* whil
 void swim__probe_init(struct swim *s);
 void swim__probe_forget(struct swim *s, const struct swim__member *m);
 void swim__probe_tick(struct swim *s, struct swim__timer *t);
-bool swim__probe_ack(struct swim *s,
-                     const struct swim__ack *ack); /* false: not of the probe under way */
+/* False: not of the probe under way. */
+bool swim__probe_ack(struct swim *s, const struct swim__ack *ack);
 bool swim__probe_nack(struct swim *s, uint32_t seq);
 void swim__probe_stream_ack(struct swim *s, uint32_t stream, uint32_t seq);
 void swim__ping(struct swim *s, const struct swim_addr *from, const struct swim__ping *ping);
@@ -270,8 +270,8 @@ bool swim__reply_addr(struct mu_str addr, uint16_t port, const struct swim_addr 
                       struct swim_addr *out);
 
 /* ---- sync.c: full state exchange ---- */
-bool swim__sync_write(struct swim *s, bool join,
-                      struct mu__writer *w); /* our whole state, a plain stream message */
+/* Our whole state, a plain stream message. */
+bool swim__sync_write(struct swim *s, bool join, struct mu__writer *w);
 /* skip_old: events of before this exchange are not for us (we join). */
 int swim__sync_merge(struct swim *s, const void *data, size_t len, bool skip_old);
 void swim__sync_fire(struct swim *s, struct swim__timer *t);
@@ -287,8 +287,8 @@ void swim__status_up(struct swim *s, struct swim__member *m, bool was_up, bool c
 void swim__status_down(struct swim *s, struct swim__member *m);
 void swim__status_erase(struct swim *s, struct swim__member *m);
 int swim__intent_receive(struct swim *s, const struct swim__serf_msg *msg, struct mu_str raw);
-bool swim__intent_apply(struct swim *s,
-                        const struct swim__serf_msg *msg); /* true: re-broadcast it */
+/* True: re-broadcast it. */
+bool swim__intent_apply(struct swim *s, const struct swim__serf_msg *msg);
 bool swim__intent_send(struct swim *s, const struct swim__serf_msg *msg,
                        struct swim__broadcast **watch);
 bool swim__join_intent(struct swim *s);
@@ -326,8 +326,8 @@ enum swim__recent swim__recent_note(struct swim *s, struct swim__ring **ring, ui
 void swim__recent_fini(struct swim *s, struct swim__ring **ring);
 
 /* ---- user_event.c, query.c, keys.c ---- */
-int swim__user_event_receive(struct swim *s, const struct swim__serf_event *e,
-                             struct mu_str raw); /* raw empty: no re-broadcast */
+/* raw empty: no re-broadcast. */
+int swim__user_event_receive(struct swim *s, const struct swim__serf_event *e, struct mu_str raw);
 int swim__query_receive(struct swim *s, const struct swim__serf_query *q, struct mu_str raw);
 void swim__queries_fini(struct swim *s);
 void swim__queries_expire(struct swim *s);

@@ -1,6 +1,6 @@
 /* health.c - how well we do ourselves (Lifeguard IV-A, local health multiplier). A score of 0 is
- * healthy; each point stretches our probe interval by one, since a slow node takes others for dead.
- */
+ * healthy; each point stretches our probe interval by one, since a slow node takes others for
+ * dead. */
 #include "core.h"
 
 void swim__health_add(struct swim *s, int delta)

@@ -32,14 +32,14 @@ struct swim__keyring;
 struct swim__keyring *swim__keyring_create(const struct mu_allocator *allocator);
 void swim__keyring_destroy(struct swim__keyring *k);
 size_t swim__keyring_count(const struct swim__keyring *k); /* NULL: 0 */
-struct mu_str swim__keyring_key(const struct swim__keyring *k,
-                                size_t i); /* lends; 0 is the primary */
+/* Lends; 0 is the primary. */
+struct mu_str swim__keyring_key(const struct swim__keyring *k, size_t i);
 bool swim__keyring_has(const struct swim__keyring *k, struct mu_str key);
-enum swim__keyring_result swim__keyring_add(struct swim__keyring *k,
-                                            struct mu_str key); /* present: OK */
+/* Present: OK. */
+enum swim__keyring_result swim__keyring_add(struct swim__keyring *k, struct mu_str key);
 enum swim__keyring_result swim__keyring_use(struct swim__keyring *k, struct mu_str key);
-enum swim__keyring_result swim__keyring_remove(struct swim__keyring *k,
-                                               struct mu_str key); /* absent: OK */
+/* Absent: OK. */
+enum swim__keyring_result swim__keyring_remove(struct swim__keyring *k, struct mu_str key);
 
 /* Appends the sealed form of plain (version 1) under the primary key. The nonce must never repeat
  * under one key. The ring must not be empty, plain must not be. */

@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    LIST_BYTES_MAX = 850
-}; /* encoded keys that fit into a response of 1024 bytes, with room for the rest */
+#define LIST_BYTES_MAX 850 /* encoded keys in a response of 1024 bytes, with room for the rest */
 
 static int key_error(enum swim__keyring_result r)
 {

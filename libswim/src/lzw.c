@@ -4,8 +4,8 @@
  *     width   starts at 9 bits, grows when the next free code no longer fits, 12 at most
  *
  * Both sides count `hi`, the code that the current step defines. Packer and unpacker must agree on
- * when the width grows and on what happens when the table is full; both follow Go's compress/lzw.
- */
+ * when the width grows and on what happens when the table is full; both follow Go's
+ * compress/lzw. */
 #include "lzw.h"
 
 #include <string.h>

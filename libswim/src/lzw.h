@@ -9,6 +9,6 @@
  * goes to *size. False when malformed, not ended by the end code, or longer than cap. */
 bool swim__lzw_unpack(const uint8_t *in, size_t len, uint8_t *out, size_t cap, size_t *size);
 
-/* Appends the packed form, the same bytes as Go programs before 1.17 write (no leading clear code).
- */
+/* Appends the packed form, the same bytes as Go programs before 1.17 write (no leading clear
+ * code). */
 void swim__lzw_pack(struct mu__writer *w, const uint8_t *in, size_t len);

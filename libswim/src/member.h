@@ -64,20 +64,20 @@ void swim__table_init(struct swim__table *t, const struct mu_allocator *allocato
 void swim__table_fini(struct swim__table *t); /* frees all records; their suspicions must be gone */
 
 struct swim__member *swim__table_find(const struct swim__table *t, struct mu_str name);
-/* A new record, in neither layer. NULL when out of memory. name: 1 to SWIM_NAME_MAX bytes, absent.
- */
+/* A new record, in neither layer. NULL when out of memory. name: 1 to SWIM_NAME_MAX bytes,
+ * absent. */
 struct swim__member *swim__table_add(struct swim__table *t, struct mu_str name);
 /* Puts a record into the list at a random place, with state SWIM_DEAD. False when out of memory. */
 bool swim__table_enlist(struct swim__table *t, struct swim__member *m, struct mu__prng *prng);
-void swim__table_delist(struct swim__table *t,
-                        struct swim__member *m); /* state becomes SWIM_NONE */
+/* state becomes SWIM_NONE */
+void swim__table_delist(struct swim__table *t, struct swim__member *m);
 void swim__table_shuffle(struct swim__table *t, struct mu__prng *prng);
 void swim__member_set_state(struct swim__table *t, struct swim__member *m, enum swim_state state,
                             uint64_t now);
 void swim__member_set_status(struct swim__table *t, struct swim__member *m,
                              enum swim_status status);
-bool swim__member_set_meta(struct swim__table *t, struct swim__member *m,
-                           struct mu_str meta); /* copies */
+/* Copies. */
+bool swim__member_set_meta(struct swim__table *t, struct swim__member *m, struct mu_str meta);
 /* Takes a record that neither layer holds out of the table, and frees it once no event holds it. */
 void swim__table_erase(struct swim__table *t, struct swim__member *m);
 void swim__member_hold(struct swim__member *m);

@@ -6,8 +6,8 @@
  *     + interval  still no ack: suspect it, unless the stream was answered, which tells of a
  * blocked UDP port
  *
- * The interval grows with our own health score, so that a slow node waits longer before it accuses.
- */
+ * The interval grows with our own health score, so that a slow node waits longer before it
+ * accuses. */
 #include "core.h"
 
 #include <assert.h>

@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-enum {
-    RELAYS_MAX = 1024
-}; /* pings for others under way at a time; beyond it, requests count as lost */
+#define RELAYS_MAX 1024 /* pings for others under way; beyond it, requests count as lost */
 
 /* Where an answer goes: to the address that the message names, else to where the datagram came
  * from. */

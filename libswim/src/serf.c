@@ -1,5 +1,5 @@
-/* serf.c - Serf's messages find their parts, and Serf's share of a full sync is written and merged.
- */
+/* serf.c - Serf's messages find their parts, and Serf's share of a full sync is written and
+ * merged. */
 #include "core.h"
 
 static int relay(struct swim *s, const struct swim__serf_relay *r)
@@ -30,8 +30,8 @@ int swim__serf_receive(struct swim *s, const struct swim_addr *from, struct mu_s
         return swim__query_receive(s, &msg.query, raw);
     case SWIM__SERF_RELAY:
         return relay(s, &msg.relay);
-    case SWIM__SERF_QUERY_RESPONSE: /* we ask no queries: too late for somebody who had our address
-                                     */
+    case SWIM__SERF_QUERY_RESPONSE:
+        /* We ask no queries: too late for somebody who had our address */
         return SWIM_OK;
     default:
         return SWIM_EPROTO;

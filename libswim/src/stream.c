@@ -169,8 +169,8 @@ static int answer_sync(struct swim *s, struct swim__stream *st, struct mu_str pl
     if (!swim__pushpull_begin(&p, plain.p, plain.len)) {
         return SWIM_EPROTO;
     }
-    /* Our state goes out as it was before the merge; the other side learns of refusals by itself.
-     */
+    /* Our state goes out as it was before the merge; the other side learns of refusals by
+     * itself. */
     if (!seal_state(s, st, p.header.join)) {
         return SWIM_ENOMEM;
     }

@@ -58,8 +58,8 @@ static bool versions_agree(const struct swim *s, struct swim__pushpull *p)
 {
     struct versions protocol = {0, UINT8_MAX}, delegate = {0, UINT8_MAX};
     struct swim__node_state n;
-    /* Ours agree among themselves, since each of them passed this check; we stand for all of them.
-     */
+    /* Ours agree among themselves, since each of them passed this check; we stand for all of
+     * them. */
     versions_narrow(&protocol, s->self->vsn[0], s->self->vsn[1]);
     versions_narrow(&delegate, s->self->vsn[3], s->self->vsn[4]);
     swim__pushpull_rewind(p);
@@ -170,8 +170,8 @@ int swim__sync_merge(struct swim *s, const void *data, size_t len, bool skip_old
     swim__pushpull_rewind(&p);
     while (swim__pushpull_next(&p, &n)) {
         int node_rc = merge_node(s, &n, source);
-        rc = node_rc == SWIM_ENOMEM ? node_rc
-                                    : rc; /* one malformed node does not spoil the others */
+        /* One malformed node does not spoil the others */
+        rc = node_rc == SWIM_ENOMEM ? node_rc : rc;
     }
     s->stats.push_pulls++;
     int state_rc = swim__serf_state_merge(s, p.user_state, skip_old);

@@ -115,8 +115,8 @@ struct swim__wire_tags {
  * the value of the one tag "role"; empty meta has no tags. False when malformed. */
 bool swim__wire_tags_begin(struct swim__wire_tags *t, struct mu_str meta);
 bool swim__wire_tags_next(struct swim__wire_tags *t, struct swim_tag *out); /* lends */
-/* Appends 0xff and the map, in the given order. The caller keeps the result within SWIM_META_MAX.
- */
+/* Appends 0xff and the map, in the given order. The caller keeps the result within
+ * SWIM_META_MAX. */
 void swim__wire_tags_encode(struct mu__writer *w, const struct swim_tag *tags, size_t n);
 
 /* ---- network coordinates ---- */

@@ -38,8 +38,8 @@ struct swim__layout {
         (table), sizeof(table) / sizeof *(table)                                                   \
     }
 
-/* Reads one map (or nil: nothing is set). *obj must be zeroed before; failure shows in r->failed.
- */
+/* Reads one map (or nil: nothing is set). *obj must be zeroed before; failure shows in
+ * r->failed. */
 void swim__fields_decode(struct mu__reader *r, const struct swim__layout *layout, void *obj);
 void swim__fields_encode(struct mu__writer *w, const struct swim__layout *layout, const void *obj);
 

@@ -22,10 +22,8 @@ enum swim__serf_type {
     SWIM__SERF_RELAY = 9
 };
 
-enum {
-    SWIM__QUERY_ACK = 1u << 0,
-    SWIM__QUERY_NO_BROADCAST = 1u << 1
-}; /* flags of queries and responses */
+/* Flags of queries and responses. */
+enum { SWIM__QUERY_ACK = 1u << 0, SWIM__QUERY_NO_BROADCAST = 1u << 1 };
 
 struct swim__serf_intent { /* join and leave */
     uint64_t ltime;
@@ -107,8 +105,8 @@ struct swim__serf_filter {
     struct mu_str nodes; /* span of raw */
     struct mu_str tag, expr;
 };
-bool swim__serf_filter_decode(struct mu_str raw,
-                              struct swim__serf_filter *out); /* false also for unknown types */
+/* False also for unknown types. */
+bool swim__serf_filter_decode(struct mu_str raw, struct swim__serf_filter *out);
 void swim__serf_filter_encode(struct mu__writer *w, const struct swim__serf_filter *f);
 
 /* ---- the user state of a push/pull ----
@@ -118,15 +116,15 @@ void swim__serf_filter_encode(struct mu__writer *w, const struct swim__serf_filt
  *
  * Written piece by piece, in this order and with exactly the announced counts: */
 void swim__state_encode_begin(struct mu__writer *w, uint64_t event_ltime, size_t slots);
-void swim__state_encode_slot(struct mu__writer *w,
-                             size_t events); /* then that many events, then its ltime */
+/* Then that many events, then its ltime. */
+void swim__state_encode_slot(struct mu__writer *w, size_t events);
 void swim__state_encode_event(struct mu__writer *w, struct mu_str name, struct mu_str payload);
 void swim__state_encode_slot_ltime(struct mu__writer *w, uint64_t ltime);
 void swim__state_encode_no_slot(struct mu__writer *w);
 void swim__state_encode_left(struct mu__writer *w, uint64_t ltime, size_t members); /* then names */
 void swim__state_encode_name(struct mu__writer *w, struct mu_str name);
-void swim__state_encode_status(struct mu__writer *w, uint64_t query_ltime,
-                               size_t members); /* then statuses */
+/* Then statuses. */
+void swim__state_encode_status(struct mu__writer *w, uint64_t query_ltime, size_t members);
 void swim__state_encode_member(struct mu__writer *w, struct mu_str name, uint64_t ltime);
 
 /* Read: decode checks everything, the walks lend and cannot fail. Each walk starts with a zeroed

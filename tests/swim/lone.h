@@ -43,8 +43,8 @@ void lone_ignore(struct lone *l);
 /* Drains until a message of that type comes; false when there is none. */
 bool lone_find(struct lone *l, enum swim__msg_type type, struct swim__msg *out);
 
-struct swim_member lone_member(struct lone *l,
-                               const char *name); /* fails the test if it is unknown */
+/* Fails the test if it is unknown. */
+struct swim_member lone_member(struct lone *l, const char *name);
 /* The next event; 0 when there is none. */
 int lone_event(struct lone *l);
 void lone_ignore_events(struct lone *l);

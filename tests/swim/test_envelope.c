@@ -189,8 +189,8 @@ static void test_labels_must_be_ours(void **state)
     assert_int_equal(open_packet(&labelled, blue, 8).messages, 1);
     assert_int_equal(open_packet(&labelled, red, 7).rc, SWIM__OPEN_LABEL);
     assert_int_equal(open_packet(&labelled, "\x08x", 2).rc, SWIM__OPEN_LABEL);
-    assert_int_equal(open_packet(&labelled, blue, 6).rc,
-                     SWIM__OPEN_MALFORMED); /* nothing behind it */
+    /* Nothing behind it */
+    assert_int_equal(open_packet(&labelled, blue, 6).rc, SWIM__OPEN_MALFORMED);
     assert_int_equal(open_packet(&labelled, "\xf4\x00x", 3).rc, SWIM__OPEN_MALFORMED);
 }
 

@@ -63,8 +63,8 @@ static void test_only_the_latest_intent_counts(void **state)
     struct lone l;
     setup(&l);
     assert_int_equal(intent(&l, SWIM__SERF_LEAVE, "b", 5, false), SWIM_OK);
-    assert_int_equal(intent(&l, SWIM__SERF_JOIN, "b", 5, false),
-                     SWIM_OK); /* no later than the leave */
+    /* No later than the leave */
+    assert_int_equal(intent(&l, SWIM__SERF_JOIN, "b", 5, false), SWIM_OK);
     assert_int_equal(status(&l, "b"), SWIM_STATUS_LEAVING);
     assert_int_equal(intent(&l, SWIM__SERF_JOIN, "b", 6, false), SWIM_OK);
     assert_int_equal(status(&l, "b"), SWIM_STATUS_ALIVE);
@@ -301,8 +301,8 @@ static void test_an_event_is_delivered_once_and_passed_on(void **state)
     assert_true(mu__str_is(ev.name, "deploy"));
     assert_int_equal(ev.ltime, 5);
     assert_false(swim_next_event(l.s, &ev));
-    assert_int_equal(user_event(&l, "deploy", 6),
-                     SWIM_OK); /* at another time it is another event */
+    /* At another time it is another event */
+    assert_int_equal(user_event(&l, "deploy", 6), SWIM_OK);
     assert_true(swim_next_event(l.s, &ev));
     lone_advance(&l, 210 * MU_MSEC);
     assert_true(find_serf(&l, SWIM__SERF_USER_EVENT, &msg));

@@ -204,8 +204,8 @@ static void test_a_dead_name_may_move_after_the_reclaim_time(void **state)
     assert_int_equal(lone_alive(&l, "b", 7, 1), SWIM_OK);
     assert_int_equal(lone_member(&l, "b").status, SWIM_STATUS_FAILED);
     lone_advance(&l, 11 * MU_SEC);
-    assert_int_equal(lone_alive(&l, "b", 7, 1),
-                     SWIM_OK); /* a restarted container begins at 1 again */
+    /* A restarted container begins at 1 again */
+    assert_int_equal(lone_alive(&l, "b", 7, 1), SWIM_OK);
     assert_int_equal(lone_member(&l, "b").status, SWIM_STATUS_ALIVE);
     assert_int_equal(lone_member(&l, "b").addr.ip[3], 7);
     lone_destroy(&l);

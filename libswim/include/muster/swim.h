@@ -43,14 +43,14 @@ enum swim_err {
     SWIM_ENOMEM = -1001, /* out of memory; what arrived counts as lost on the way (RETRY) */
     SWIM_EINVAL = -1002, /* an argument or a config field is out of its range (CALLER) */
     SWIM_EPROTO = -1003, /* the peer sent what no peer should send (PEER) */
-    SWIM_ECRYPT = -1004, /* not decryptable with any of our keys, or plain where it must be
-                            encrypted (PEER) */
+    /* Not decryptable with any of our keys, or plain where it must be encrypted (PEER) */
+    SWIM_ECRYPT = -1004,
     SWIM_ENOENT = -1005, /* no such member, stream, key or query (CALLER) */
     SWIM_ESIZE = -1006,  /* tags, event, query or answer exceed their limit (CALLER) */
     SWIM_EFULL = -1007,  /* a limit of the config is reached (RETRY) */
     SWIM_ELEFT = -1008,  /* the swim is leaving or has left (CALLER) */
-    SWIM_EREFUSED =
-        -1009, /* the admit callback, or the versions of the pool, refused the merge (PEER) */
+    /* The admit callback, or the versions of the pool, refused the merge (PEER) */
+    SWIM_EREFUSED = -1009,
     SWIM_ECLOSED = -1010, /* the stream ended before the exchange was complete (RETRY) */
     SWIM_EREMOTE = -1011  /* the peer answered the exchange with an error message (PEER) */
 };
@@ -104,8 +104,8 @@ struct swim_member {
     struct mu_str meta; /* encoded tags; read them with swim_tag and swim_next_tag */
     bool is_self;
 };
-/* Finds a tag; false if the member has none of that key. *value is lent as long as the member is.
- */
+/* Finds a tag; false if the member has none of that key. *value is lent as long as the member
+ * is. */
 MU_API bool swim_tag(const struct swim_member *m, const char *key, struct mu_str *value);
 /* Walks the tags in the order of the wire: start with *at = 0; false at the end. Tags of members
  * were checked when they arrived; a meta that is not in Consul's form is one tag `role`, as in
@@ -145,33 +145,33 @@ struct swim_config {
 
     /* Failure detector (SWIM 3.1, 4; Lifeguard). LAN / WAN / LOCAL defaults in parentheses. */
     uint64_t probe_interval_ns; /* > 0 (1 s / 5 s / 1 s). Shorter: faster detection, more traffic */
-    uint64_t probe_timeout_ns;  /* > 0, <= probe_interval (500 ms / 3 s / 200 ms). About the 99th
-                                   centile of the RTT */
-    uint32_t indirect_checks;   /* helpers asked when a probe stays unanswered (3 / 3 / 1) */
-    uint32_t suspicion_mult;    /* > 0 (4 / 6 / 3). min = mult * max(1, log10 n) * probe_interval */
-    uint32_t suspicion_max_mult; /* > 0 (6). max = max_mult * min: how long an unconfirmed suspicion
-                                    lasts */
+    /* > 0, <= probe_interval (500 ms / 3 s / 200 ms). About the 99th centile of the RTT */
+    uint64_t probe_timeout_ns;
+    uint32_t indirect_checks; /* helpers asked when a probe stays unanswered (3 / 3 / 1) */
+    uint32_t suspicion_mult;  /* > 0 (4 / 6 / 3). min = mult * max(1, log10 n) * probe_interval */
+    /* > 0 (6). max = max_mult * min: how long an unconfirmed suspicion lasts */
+    uint32_t suspicion_max_mult;
     uint32_t awareness_max; /* > 0 (8). Our own bad health scales probe intervals by up to this */
     bool tcp_fallback_ping; /* default true: probe over a stream as well before suspecting */
 
     /* Dissemination (SWIM 4.1). */
-    uint64_t gossip_interval_ns;    /* > 0 (200 ms / 500 ms / 100 ms) */
-    uint32_t gossip_nodes;          /* targets per interval (3 / 3 / 3) */
-    uint64_t gossip_to_the_dead_ns; /* how long the dead are gossiped to and stay in full syncs (30
-                                       s / 60 s / 15 s) */
-    uint32_t
-        retransmit_mult; /* > 0 (4 / 4 / 2). An update is sent mult * ceil(log10(n + 1)) times */
-    uint64_t push_pull_interval_ns; /* full state exchange (30 s / 60 s / 15 s), longer above 32
-                                       nodes. 0: never */
-    uint32_t packet_bytes_max;      /* 512 to 65000 (1400) */
-    uint64_t dead_reclaim_ns; /* a dead name may come back at another address after this (30 s). 0:
-                                 never */
+    uint64_t gossip_interval_ns; /* > 0 (200 ms / 500 ms / 100 ms) */
+    uint32_t gossip_nodes;       /* targets per interval (3 / 3 / 3) */
+    /* How long the dead are gossiped to and stay in full syncs (30 s / 60 s / 15 s) */
+    uint64_t gossip_to_the_dead_ns;
+    /* > 0 (4 / 4 / 2). An update is sent mult * ceil(log10(n + 1)) times */
+    uint32_t retransmit_mult;
+    /* Full state exchange (30 s / 60 s / 15 s), longer above 32 nodes. 0: never */
+    uint64_t push_pull_interval_ns;
+    uint32_t packet_bytes_max; /* 512 to 65000 (1400) */
+    /* A dead name may come back at another address after this (30 s). 0: never */
+    uint64_t dead_reclaim_ns;
     uint64_t stream_timeout_ns; /* > 0 (10 s / 30 s / 1 s). Time for a whole stream exchange */
 
     /* Serf layer. */
     uint64_t reconnect_interval_ns; /* > 0 (30 s). How often a failed member may be tried again */
-    uint64_t
-        reconnect_timeout_ns; /* a failed member is reaped after this (MU_NEVER). Consul: 72 h */
+    /* A failed member is reaped after this (MU_NEVER). Consul: 72 h */
+    uint64_t reconnect_timeout_ns;
     uint64_t tombstone_timeout_ns; /* a member that left is reaped after this (24 h) */
     uint64_t reap_interval_ns;     /* > 0 (15 s) */
     uint64_t intent_timeout_ns;    /* how long intents about unknown members are kept (5 min) */
@@ -186,8 +186,8 @@ struct swim_config {
     size_t streams_max;     /* 128. Exchanges that others opened, at a time */
     size_t sends_max;       /* 4096. Packets waiting for swim_next_send; beyond it they are lost */
     size_t events_max; /* 65536. Queued user events and queries; member events are never dropped */
-    size_t broadcasts_max; /* 4096. Queued intents, events and queries each, oldest dropped; at
-                              least 2 * members */
+    /* 4096. Queued intents, events and queries each, oldest dropped; at least 2 * members */
+    size_t broadcasts_max;
 
     /* Called for finished lines, one at a time; level at or above log_level. NULL (default): no
      * log. */
@@ -217,8 +217,8 @@ MU_API MU_MUST_USE int swim_config_check(const struct swim_config *cfg, char *wh
  * SWIM_ENOMEM. */
 MU_API MU_MUST_USE int swim_create(const struct swim_config *cfg, uint64_t now_ns,
                                    struct swim **out);
-MU_API void
-swim_destroy(struct swim *s); /* NULL is allowed. Says nothing to the pool: swim_leave does */
+/* NULL is allowed. Says nothing to the pool: swim_leave does. */
+MU_API void swim_destroy(struct swim *s);
 
 /* ---- feeding ---- */
 
@@ -259,8 +259,8 @@ MU_API bool swim_next_stream(struct swim *s, struct swim_stream *out);
 /* ---- streams ---- */
 
 struct swim_reply {
-    const uint8_t
-        *data;  /* to be written to the stream; lent until swim_stream_end of this stream */
+    /* To be written to the stream; lent until swim_stream_end of this stream */
+    const uint8_t *data;
     size_t len; /* 0: nothing to write */
     bool done;  /* close it, once data is written */
 };
@@ -273,8 +273,8 @@ MU_API MU_MUST_USE int swim_stream_accept(struct swim *s, uint64_t now_ns,
 /* Takes in bytes of a stream, of either kind, in pieces as they come (borrowed). On success *out
  * says what to write and whether the exchange is complete. On failure *out is filled too (an error
  * message for the other side, perhaps) with done set. Bytes after done are ignored. Errors:
- * SWIM_EPROTO, SWIM_ECRYPT, SWIM_EREFUSED, SWIM_EREMOTE, SWIM_ENOMEM, SWIM_ENOENT (no such stream).
- */
+ * SWIM_EPROTO, SWIM_ECRYPT, SWIM_EREFUSED, SWIM_EREMOTE, SWIM_ENOMEM, SWIM_ENOENT (no such
+ * stream). */
 MU_API MU_MUST_USE int swim_stream_receive(struct swim *s, uint64_t now_ns, uint32_t id,
                                            const void *data, size_t len, struct swim_reply *out);
 /* The stream is closed, for whatever reason: complete, refused, broken, timed out. Its id is free
@@ -319,15 +319,15 @@ enum swim_event_type {
     SWIM_EVENT_USER,        /* user event: name, payload, ltime */
     SWIM_EVENT_QUERY,       /* query: name, payload, ltime, query, deadline_ns; see swim_respond */
     SWIM_EVENT_JOIN_RESULT, /* a swim_join is over: stream, err */
-    SWIM_EVENT_CONFLICT, /* another node uses the name of member, from other_addr; it was not taken
-                            in */
-    SWIM_EVENT_KEYS,     /* a peer changed our keys: store swim_next_key somewhere safe */
-    SWIM_EVENT_LEFT      /* swim_leave is complete */
+    /* Another node uses the name of member, from other_addr; it was not taken in */
+    SWIM_EVENT_CONFLICT,
+    SWIM_EVENT_KEYS, /* a peer changed our keys: store swim_next_key somewhere safe */
+    SWIM_EVENT_LEFT  /* swim_leave is complete */
 };
 struct swim_event {
     enum swim_event_type type;
-    struct swim_member
-        member; /* member events and CONFLICT: as it stands now (REAP: as it last stood) */
+    /* member events and CONFLICT: as it stands now (REAP: as it last stood) */
+    struct swim_member member;
     enum swim_status status; /* member events: its status when it happened */
     struct mu_str name, payload;
     uint64_t ltime;
@@ -345,11 +345,11 @@ MU_API bool swim_next_event(struct swim *s, struct swim_event *out);
 /* Walks all members, ourselves too, in no particular order: start with *at = 0; false at the end.
  * Lends. */
 MU_API bool swim_next_member(const struct swim *s, size_t *at, struct swim_member *out);
-MU_API bool swim_find_member(const struct swim *s, const char *name,
-                             struct swim_member *out); /* false if unknown */
+/* False if unknown. */
+MU_API bool swim_find_member(const struct swim *s, const char *name, struct swim_member *out);
 MU_API void swim_self(const struct swim *s, struct swim_member *out);
-MU_API size_t
-swim_alive(const struct swim *s); /* number of members that are alive, ourselves too */
+/* Number of members that are alive, ourselves too. */
+MU_API size_t swim_alive(const struct swim *s);
 MU_API bool swim_is_leaving(const struct swim *s); /* swim_leave was called */
 MU_API bool swim_has_left(const struct swim *s);   /* SWIM_EVENT_LEFT has been queued */
 

@@ -68,11 +68,11 @@ struct swim_node_config {
     /* Snapshot file (Serf's format). Read at the start to join the nodes known there, one after the
      * other in random order until one answers; then kept up to date. NULL (default): none. */
     const char *snapshot_path;
-    bool
-        rejoin_after_leave; /* default false: a pool that was left on purpose is not joined again */
+    /* Default false: a pool that was left on purpose is not joined again */
+    bool rejoin_after_leave;
 
-    size_t receive_buffer_bytes; /* what the kernel is asked to hold for us; default 2 MiB, halved
-                                    until it agrees */
+    /* What the kernel is asked to hold for us; default 2 MiB, halved until it agrees */
+    size_t receive_buffer_bytes;
 
     /* Every event of the core, in order. ev is lent until the next call on the node or its core.
      * NULL: not wanted. */
