@@ -6,15 +6,16 @@
 #include "rpc/endpoints.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <muster/dnsfront_node.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MODULE        "agent.dns"
-#define SERVERS_MAX   3           /* name servers in an answer */
-#define REPLY_MAX     (64u << 20) /* bytes that one lookup's answer may take */
+#define MODULE      "agent.dns"
+#define SERVERS_MAX 3           /* name servers in an answer */
+#define REPLY_MAX   (64u << 20) /* bytes that one lookup's answer may take */
 
 struct pending_lookup {
     struct dns *dns;
@@ -56,7 +57,8 @@ static void supply_service(struct pending_lookup *l, struct call *c)
         l->kind == DNSFRONT_SERVERS
             ? lookup_servers(c->reply, SERVERS_MAX, mu__prng_next(&l->dns->prng), &c->arena, &count)
             : lookup_service(c->reply, &c->arena, &count);
-    dnsfront_node_supply(l->pending, found ? DNSFRONT_FOUND : DNSFRONT_FAILED, found, found ? count : 0);
+    dnsfront_node_supply(l->pending, found ? DNSFRONT_FOUND : DNSFRONT_FAILED, found,
+                         found ? count : 0);
 }
 
 /* The catalog also finds nodes by a prefix of their ID, which is no name. */
@@ -69,7 +71,8 @@ static void supply_node(struct pending_lookup *l, struct call *c)
         return;
     }
     struct dnsfront_instance *found = lookup_node(node, &c->arena);
-    dnsfront_node_supply(l->pending, found ? DNSFRONT_FOUND : DNSFRONT_FAILED, found, found ? 1 : 0);
+    dnsfront_node_supply(l->pending, found ? DNSFRONT_FOUND : DNSFRONT_FAILED, found,
+                         found ? 1 : 0);
 }
 
 static void on_found(struct call *c, void *arg)
@@ -129,9 +132,11 @@ static void find(void *user, struct dnsfront_pending *pending, const struct dnsf
     struct dns *d = user;
     bool node = lookup->kind == DNSFRONT_NODE;
     struct pending_lookup *l = calloc(1, sizeof *l);
-    struct call *c = l ? call_create(&endpoints[node ? ENDPOINT_CATALOG_NODE_SERVICES : ENDPOINT_HEALTH_SERVICE_NODES],
-                                     REPLY_MAX, on_found, l)
-                       : NULL;
+    struct call *c =
+        l ? call_create(
+                &endpoints[node ? ENDPOINT_CATALOG_NODE_SERVICES : ENDPOINT_HEALTH_SERVICE_NODES],
+                REPLY_MAX, on_found, l)
+          : NULL;
     if (!c) {
         free(l);
         dnsfront_node_supply(pending, DNSFRONT_FAILED, NULL, 0);
@@ -162,7 +167,8 @@ static uint32_t seconds(uint64_t ns)
     return (uint32_t)(ns / MU_SEC);
 }
 
-static void front_config(const struct config *c, struct dnsfront_ttl_rule *rules, struct dnsfront_config *out)
+static void front_config(const struct config *c, struct dnsfront_ttl_rule *rules,
+                         struct dnsfront_config *out)
 {
     dnsfront_config_init(out);
     out->domain = c->domain;
@@ -219,8 +225,9 @@ static void on_log(void *user, enum mu_level level, const char *line)
     log_write(level, MODULE, "%s", line);
 }
 
-static bool listen_on(struct dns *d, const struct dns_config *c, const struct config_address *address,
-                      const struct dnsfront_config *front, char *err, size_t errlen)
+static bool listen_on(struct dns *d, const struct dns_config *c,
+                      const struct config_address *address, const struct dnsfront_config *front,
+                      char *err, size_t errlen)
 {
     struct dnsfront_node_config cfg;
     char host[INET6_ADDRSTRLEN];
@@ -246,7 +253,8 @@ struct dns *dns_create(const struct dns_config *c, char *err, size_t errlen)
 {
     struct dns *d = calloc(1, sizeof *d);
     struct dnsfront_ttl_rule *rules = calloc(c->config->dns.service_ttl.len + 1, sizeof *rules);
-    if (!d || !rules || !(d->nodes = calloc(c->config->dns_listen.len + 1, sizeof(struct dnsfront_node *)))) {
+    if (!d || !rules ||
+        !(d->nodes = calloc(c->config->dns_listen.len + 1, sizeof(struct dnsfront_node *)))) {
         abort();
     }
     d->config = c->config;
@@ -273,6 +281,7 @@ void dns_destroy(struct dns *d)
     }
     while (d->lookups) {
         struct pending_lookup *l = d->lookups;
+        assert(!l->prev);
         call_cancel(l->call);
         dnsfront_node_supply(l->pending, DNSFRONT_FAILED, NULL, 0);
         forget(l);

@@ -1,4 +1,5 @@
-/* dns.h - DNS on one front: libdnsfront's sockets, and lookups through the front's backend like everybody's. */
+/* dns.h - DNS on one front: libdnsfront's sockets, and lookups through the front's backend like
+ * everybody's. */
 #pragma once
 
 #include "base/config.h"

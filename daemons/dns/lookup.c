@@ -7,7 +7,8 @@ static struct mu_str service_tag(const struct catalog_node_service *s, const cha
 {
     for (size_t i = 0; i < s->tagged_addresses.len; i++) {
         if (mu__str_eq(s->tagged_addresses.items[i].key, mu__cstr(name))) {
-            return ((const struct catalog_service_address *)s->tagged_addresses.items[i].value)->address;
+            return ((const struct catalog_service_address *)s->tagged_addresses.items[i].value)
+                ->address;
         }
     }
     return (struct mu_str){NULL, 0};
@@ -18,7 +19,8 @@ static struct mu_str node_tag(const struct catalog_node *n, const char *name)
     return mu__strmap_get(&n->tagged_addresses, name);
 }
 
-static void fill_node(const struct catalog_node *n, struct mu__arena *a, struct dnsfront_instance *out)
+static void fill_node(const struct catalog_node *n, struct mu__arena *a,
+                      struct dnsfront_instance *out)
 {
     *out = (struct dnsfront_instance){.node = n->node,
                                       .datacenter = n->datacenter,
@@ -56,7 +58,8 @@ static uint16_t clamp(int64_t v)
     return v < 0 ? 0 : v > UINT16_MAX ? UINT16_MAX : (uint16_t)v;
 }
 
-static void fill_instance(const struct catalog_check_service_node *n, struct mu__arena *a, struct dnsfront_instance *out)
+static void fill_instance(const struct catalog_check_service_node *n, struct mu__arena *a,
+                          struct dnsfront_instance *out)
 {
     fill_node(n->node, a, out);
     const struct catalog_node_service *s = n->service;
@@ -69,8 +72,8 @@ static void fill_instance(const struct catalog_check_service_node *n, struct mu_
     out->health = health_of(&n->checks);
 }
 
-struct dnsfront_instance *lookup_service(const struct catalog_indexed_check_service_nodes *reply, struct mu__arena *a,
-                                         size_t *count)
+struct dnsfront_instance *lookup_service(const struct catalog_indexed_check_service_nodes *reply,
+                                         struct mu__arena *a, size_t *count)
 {
     struct dnsfront_instance *out = mu__arena_alloc(a, (reply->nodes.len + 1) * sizeof *out);
     *count = 0;
@@ -83,8 +86,9 @@ struct dnsfront_instance *lookup_service(const struct catalog_indexed_check_serv
     return out;
 }
 
-struct dnsfront_instance *lookup_servers(const struct catalog_indexed_check_service_nodes *reply, size_t max,
-                                         uint64_t random, struct mu__arena *a, size_t *count)
+struct dnsfront_instance *lookup_servers(const struct catalog_indexed_check_service_nodes *reply,
+                                         size_t max, uint64_t random, struct mu__arena *a,
+                                         size_t *count)
 {
     struct mu__prng prng;
     size_t n, healthy = 0;

@@ -1,7 +1,8 @@
 /* call.h - one call of an endpoint, wherever it comes from and wherever it is answered.
  *
- * HTTP routes, DNS and RPC connections make calls; a backend answers them: on a server from the store, the raft log or
- * the leader; on an agent over RPC; for Agent.* from the core loop. Nobody who makes a call knows which.
+ * HTTP routes, DNS and RPC connections make calls; a backend answers them: on a server from the
+ * store, the raft log or the leader; on an agent over RPC; for Agent.* from the core loop. Nobody
+ * who makes a call knows which.
  *
  * A call lives on one front loop: made, started, finished and freed there. */
 #pragma once
@@ -24,7 +25,8 @@ enum reply_kind {
     REPLY_STRS    /* struct mu_strs */
 };
 
-/* What an ACL must grant; which name is meant is the handler's to say. The authorizer allows all for now. */
+/* What an ACL must grant; which name is meant is the handler's to say. The authorizer allows all
+ * for now. */
 enum permission {
     PERMIT_NONE, /* open to all */
     PERMIT_NODE_READ,
@@ -60,9 +62,10 @@ typedef void (*call_done_fn)(struct call *c, void *arg);
 struct call {
     const struct endpoint *endpoint;
     struct mu__arena arena;
-    void *request; /* endpoint->request->size bytes, cleared by call_create; NULL for an empty one */
-    void *reply;   /* on success, unless empty: it and all it points at is lent until done returns */
-    char *error;   /* NULL: success. Otherwise Consul's text, in the arena */
+    /* endpoint->request->size bytes, cleared by call_create; NULL for an empty one */
+    void *request;
+    void *reply; /* on success, unless empty: it and all it points at is lent until done returns */
+    char *error; /* NULL: success. Otherwise Consul's text, in the arena */
     call_done_fn done;
     void *arg;
     struct call_backend *backend; /* set by call_start */
@@ -73,18 +76,22 @@ struct call {
 struct call_backend {
     /* Answers the call: calls call_finish once, now or later, on the same loop. */
     void (*start)(struct call_backend *b, struct call *c);
-    /* The caller lost interest: done must not be called any more; the backend frees the call when it can. */
+    /* The caller lost interest: done must not be called any more; the backend frees the call when
+     * it can. */
     void (*cancel)(struct call_backend *b, struct call *c);
 };
 
-/* Makes a call with a cleared request in its arena (at most `limit` bytes of arena; 0: none). NULL when out of memory. */
+/* Makes a call with a cleared request in its arena (at most `limit` bytes of arena; 0: none). NULL
+ * when out of memory. */
 struct call *call_create(const struct endpoint *e, size_t limit, call_done_fn done, void *arg);
 void call_start(struct call_backend *b, struct call *c); /* takes the call */
-/* For a backend that hands a call on: b answers it, and is the one to be told when it is given up. */
+/* For a backend that hands a call on: b answers it, and is the one to be told when it is given
+ * up. */
 void call_delegate(struct call_backend *b, struct call *c);
-void call_cancel(struct call *c);                        /* gives it up; after call_start only */
+void call_cancel(struct call *c); /* gives it up; after call_start only */
 
 /* For backends. call_finish runs done, then frees the call. The text is copied into the arena. */
 void call_finish(struct call *c);
-void call_fail(struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* sets error, finishes */
+/* Sets error, finishes. */
+void call_fail(struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void call_free(struct call *c); /* without done: a call never started, or a cancelled one */

@@ -1,4 +1,5 @@
-/* endpoints.h - the one table of what can be called on a server: name, schemas, kind and permission. */
+/* endpoints.h - the one table of what can be called on a server: name, schemas, kind and
+ * permission. */
 #pragma once
 
 #include "call.h"
@@ -19,7 +20,8 @@ enum endpoint_id {
     ENDPOINT_HEALTH_NODE_CHECKS,
     ENDPOINT_HEALTH_SERVICE_CHECKS,
     ENDPOINT_HEALTH_SERVICE_NODES,
-    ENDPOINT_KVS_APPLY, /* replies with a bool that says something for cas, delete-cas, lock and unlock alone */
+    /* Replies with a bool that says something for cas, delete-cas, lock and unlock alone */
+    ENDPOINT_KVS_APPLY,
     ENDPOINT_KVS_GET,
     ENDPOINT_KVS_LIST,
     ENDPOINT_KVS_LIST_KEYS,

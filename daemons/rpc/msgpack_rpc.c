@@ -30,22 +30,26 @@ static uint64_t read_be(const uint8_t *p, size_t n)
     return v;
 }
 
-/* For the forms from 0xc0 to 0xdf: bytes of length field, bytes that follow beside it, values inside per counted element. */
+/* For the forms from 0xc0 to 0xdf: bytes of length field, bytes that follow beside it, values
+ * inside per counted element. */
 struct form {
     uint8_t length, fixed, per_byte, per_element;
 };
+/* clang-format off */
 static const struct form forms[32] = {
-    [0x02] = {0, 0, 0, 0}, /* false; nil (00) and true (03) are the same */
-    [0x04] = {1, 0, 1, 0}, {2, 0, 1, 0}, {4, 0, 1, 0}, /* bin */
-    [0x07] = {1, 1, 1, 0}, {2, 1, 1, 0}, {4, 1, 1, 0}, /* ext: its type, then its bytes */
-    [0x0a] = {0, 4, 0, 0}, {0, 8, 0, 0},               /* float */
-    [0x0c] = {0, 1, 0, 0}, {0, 2, 0, 0}, {0, 4, 0, 0}, {0, 8, 0, 0},                /* uint */
-    [0x10] = {0, 1, 0, 0}, {0, 2, 0, 0}, {0, 4, 0, 0}, {0, 8, 0, 0},                /* int */
-    [0x14] = {0, 2, 0, 0}, {0, 3, 0, 0}, {0, 5, 0, 0}, {0, 9, 0, 0}, {0, 17, 0, 0}, /* fixext */
-    [0x19] = {1, 0, 1, 0}, {2, 0, 1, 0}, {4, 0, 1, 0}, /* str8, raw16, raw32 */
-    [0x1c] = {2, 0, 0, 1}, {4, 0, 0, 1},               /* array */
-    [0x1e] = {2, 0, 0, 2}, {4, 0, 0, 2},               /* map */
+    [0x00] = {0, 0, 0, 0},                                              /* 00 to 03: nil, bool */
+    [0x04] = {1, 0, 1, 0}, {2, 0, 1, 0}, {4, 0, 1, 0},                  /* bin */
+    [0x07] = {1, 1, 1, 0}, {2, 1, 1, 0}, {4, 1, 1, 0},                  /* ext: its type, bytes */
+    [0x0a] = {0, 4, 0, 0}, {0, 8, 0, 0},                                /* float */
+    [0x0c] = {0, 1, 0, 0}, {0, 2, 0, 0}, {0, 4, 0, 0}, {0, 8, 0, 0},    /* uint */
+    [0x10] = {0, 1, 0, 0}, {0, 2, 0, 0}, {0, 4, 0, 0}, {0, 8, 0, 0},    /* int */
+    [0x14] = {0, 2, 0, 0}, {0, 3, 0, 0}, {0, 5, 0, 0}, {0, 9, 0, 0},    /* fixext 1 to 8 */
+    [0x18] = {0, 17, 0, 0},                                             /* fixext 16 */
+    [0x19] = {1, 0, 1, 0}, {2, 0, 1, 0}, {4, 0, 1, 0},                  /* str8, raw16, raw32 */
+    [0x1c] = {2, 0, 0, 1}, {4, 0, 0, 1},                                /* array */
+    [0x1e] = {2, 0, 0, 2}, {4, 0, 0, 2},                                /* map */
 };
+/* clang-format on */
 
 static struct shape shape_of(uint8_t b)
 {
@@ -53,7 +57,7 @@ static struct shape shape_of(uint8_t b)
         return (struct shape){1, 0, 0};
     }
     if (b < 0x90) {
-        return (struct shape){1, 0, 2u * (b & 15u)};
+        return (struct shape){1, 0, 2 * (uint64_t)(b & 15u)};
     }
     if (b < 0xa0) {
         return (struct shape){1, 0, b & 15u};
@@ -61,7 +65,8 @@ static struct shape shape_of(uint8_t b)
     return (struct shape){1, b & 31u, 0}; /* a0-bf: short text */
 }
 
-/* Fills *out from the bytes at p; false when the head is not complete. out->head is 0 when there is no such form. */
+/* Fills *out from the bytes at p; false when the head is not complete. out->head is 0 when there is
+ * no such form. */
 static bool read_shape(const uint8_t *p, size_t len, struct shape *out)
 {
     if (len == 0) {

@@ -56,8 +56,8 @@ void rpc_client_destroy(struct rpc_client *x)
     mu__free(&mu__malloc_allocator, x);
 }
 
-/* How long an answer may take: what the server may wait, its jitter of a sixteenth, and a leader's election on the
- * way there and on the server. */
+/* How long an answer may take: what the server may wait, its jitter of a sixteenth, and a leader's
+ * election on the way there and on the server. */
 static uint64_t time_limit(const struct rpc_client *x, const struct call *c)
 {
     const struct catalog_query_options *o = endpoint_options(c->endpoint, c->request);
@@ -78,13 +78,12 @@ static void arm(struct rpc_exchange *e, uint64_t ns)
 /* Takes the exchange out of its session, whose stream the caller sees to. */
 static void detach(struct rpc_exchange *e)
 {
-    if (e->session && !e->stream) {
-        rpc__session_unqueue(e);
-    }
     if (e->stream) {
         e->stream->exchange = NULL;
         e->stream = NULL;
         e->session->under_way--;
+    } else if (e->session) {
+        rpc__session_unqueue(e);
     }
     e->session = NULL;
 }

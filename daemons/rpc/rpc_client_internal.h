@@ -1,7 +1,8 @@
 /* rpc_client_internal.h - what the files of the client side share.
  *
- * An exchange is one call under way (rpc_client.c). It waits in its session's queue until the session is open and may
- * open another stream, then owns a stream until the reply has come (rpc_session.c). */
+ * An exchange is one call under way (rpc_client.c). It waits in its session's queue until the
+ * session is open and may open another stream, then owns a stream until the reply has come
+ * (rpc_session.c). */
 #pragma once
 
 #include "endpoints.h"
@@ -66,16 +67,15 @@ struct rpc_exchange {
 };
 
 /* rpc_session.c */
-struct rpc_session *
-rpc__session_find(struct rpc_client *x,
-                  const struct rpc_target *to); /* dials a new one; NULL: no memory */
+/* Dials a new one; NULL: no memory. */
+struct rpc_session *rpc__session_find(struct rpc_client *x, const struct rpc_target *to);
 void rpc__session_close(struct rpc_session *s); /* fails what it has; frees it */
 void rpc__session_enqueue(struct rpc_session *s, struct rpc_exchange *e);
 void rpc__session_unqueue(struct rpc_exchange *e);
 /* Gives streams to the exchanges that wait, as far as there may be more. */
 void rpc__session_serve(struct rpc_session *s);
-void rpc__stream_abandon(
-    struct client_stream *st); /* resets it: its reply is not wanted any more */
+/* Resets it: its reply is not wanted any more. */
+void rpc__stream_abandon(struct client_stream *st);
 
 void rpc__session_unlist(struct rpc_session *s); /* no new calls: the next one dials anew */
 void rpc__session_set_timer(struct rpc_session *s, uint64_t ns);
@@ -84,8 +84,8 @@ void rpc__session_set_timer(struct rpc_session *s, uint64_t ns);
 /* Begins to connect; on_event or the session's timer tells how it ended. */
 void rpc__dial(struct rpc_session *s, bufferevent_data_cb on_read, bufferevent_data_cb on_write,
                bufferevent_event_cb on_event);
-/* Notes why dialling failed; the session's timer then closes it, since connect may fail within the call that asked
- * for the session. */
+/* Notes why dialling failed; the session's timer then closes it, since connect may fail within the
+ * call that asked for the session. */
 void rpc__dial_failed(struct rpc_session *s, const char *step, const char *reason);
 
 /* rpc_client.c */

@@ -47,7 +47,8 @@ static bool parse_address(const char *host, uint16_t port, struct sockaddr_stora
     return false;
 }
 
-/* A socket for the connection, bound to the configured local address if that is of the same family; -1 on failure. */
+/* A socket for the connection, bound to the configured local address if that is of the same family;
+ * -1 on failure. */
 static int make_socket(struct rpc_session *s, int family)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -208,8 +208,8 @@ static void on_done(struct call *c, enum rpc_outcome outcome, void *arg)
         rotate(r, d->asked);
         d->unreached = outcome == RPC_UNSENT ? d->unreached + 1 : 0;
         if (d->unreached && d->unreached < r->count) {
-            attempt(
-                d); /* nobody has heard of the call yet, so asking another is safe, whatever it is */
+            /* Nobody has heard of the call yet, so asking another is safe, whatever it is */
+            attempt(d);
             return;
         }
         if (may_retry(d, outcome)) {

@@ -1,9 +1,11 @@
-/* rpc_router.h - an agent's backend for calls that servers answer: knows the servers, chooses one, tries again.
+/* rpc_router.h - an agent's backend for calls that servers answer: knows the servers, chooses one,
+ * tries again.
  *
- * Calls go to the first server of a list; after any failure it moves to the end, and if the failed one was never reached,
- * the next is asked at once. Now and then the list is shuffled, and the
- * first that answers a ping leads it, so that agents spread evenly. "No cluster leader", and reads whose connection broke, are
- * tried again for as long as rpc_hold_timeout. Runs on one front's loop, as the rpc_client that it uses. */
+ * Calls go to the first server of a list; after any failure it moves to the end, and if the failed
+ * one was never reached, the next is asked at once. Now and then the list is shuffled, and the
+ * first that answers a ping leads it, so that agents spread evenly. "No cluster leader", and reads
+ * whose connection broke, are tried again for as long as rpc_hold_timeout. Runs on one front's
+ * loop, as the rpc_client that it uses. */
 #pragma once
 
 #include "rpc_client.h"
@@ -16,11 +18,10 @@ struct rpc_router_config {
 };
 
 struct rpc_router;
-struct rpc_router *
-rpc_router_create(const struct rpc_router_config *cfg); /* NULL when out of memory */
-void rpc_router_destroy(
-    struct rpc_router
-        *r); /* before its client; fails what is under way, which must not start new calls */
+/* NULL when out of memory. */
+struct rpc_router *rpc_router_create(const struct rpc_router_config *cfg);
+/* Before its client; fails what is under way, which must not start new calls. */
+void rpc_router_destroy(struct rpc_router *r);
 struct call_backend *rpc_router_backend(struct rpc_router *r);
 
 /* What gossip says. A known name gets the new address. */

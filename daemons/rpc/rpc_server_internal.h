@@ -1,7 +1,7 @@
 /* rpc_server_internal.h - what the files of the server side share.
  *
- * A connection begins with its first byte (rpc_server.c), then is a bufferevent (rpc_connection.c) that carries one
- * stream of requests, or a yamux session with many (rpc_stream.c). */
+ * A connection begins with its first byte (rpc_server.c), then is a bufferevent (rpc_connection.c)
+ * that carries one stream of requests, or a yamux session with many (rpc_stream.c). */
 #pragma once
 
 #include "endpoints.h"
@@ -35,16 +35,19 @@ struct rpc_connection {
 };
 
 /* rpc_connection.c */
-/* Goes on with a connection whose first byte said what it is. False when out of memory: the caller closes it. */
+/* Goes on with a connection whose first byte said what it is. False when out of memory: the caller
+ * closes it. */
 bool rpc__connection_begin(struct rpc_connection *c, bool is_yamux);
 void rpc__connection_close(struct rpc_connection *c); /* at once; frees it */
-/* Closes once the output has been sent. Within a callback of the connection; it must not be read from any more. */
+/* Closes once the output has been sent. Within a callback of the connection; it must not be read
+ * from any more. */
 void rpc__connection_close_later(struct rpc_connection *c);
 
 /* rpc_stream.c: one stream of requests, answered strictly in order. */
 struct rpc_stream;
-struct rpc_stream *rpc__stream_create(struct rpc_connection *c,
-                                      struct yamux_stream *ys); /* NULL: no memory */
-/* Bytes or the end arrived. False: the stream has ended and is freed, and a plain connection should be closed. */
+/* NULL: no memory. */
+struct rpc_stream *rpc__stream_create(struct rpc_connection *c, struct yamux_stream *ys);
+/* Bytes or the end arrived. False: the stream has ended and is freed, and a plain connection should
+ * be closed. */
 bool rpc__stream_readable(struct rpc_stream *s, bool ended);
 void rpc__stream_destroy(struct rpc_stream *s); /* cancels its call */

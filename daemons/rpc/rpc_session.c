@@ -87,8 +87,8 @@ static struct client_stream *take_stream(struct rpc_session *s)
     return st;
 }
 
-/* Header and arguments leave as one frame, right behind the SYN: servers wait for the first byte of a new stream
- * before they accept the next. */
+/* Header and arguments leave as one frame, right behind the SYN: servers wait for the first byte of
+ * a new stream before they accept the next. */
 static bool send_request(struct client_stream *st, struct rpc_exchange *e)
 {
     struct mu__writer *w = &e->client->scratch;
@@ -259,7 +259,8 @@ static void session_failed(struct rpc_session *s, int err)
     rpc__session_close(s);
 }
 
-/* No stream can be opened on it any more: what waits goes to a new session, and this one ends with its last call. */
+/* No stream can be opened on it any more: what waits goes to a new session, and this one ends with
+ * its last call. */
 static void retire(struct rpc_session *s)
 {
     struct rpc_target to = {s->name, s->host, s->port};

@@ -1,18 +1,19 @@
-/* rpc_stream.c - the server's side of one stream: requests in, calls of the backend, replies out, one at a time. */
+/* rpc_stream.c - the server's side of one stream: requests in, calls of the backend, replies out,
+ * one at a time. */
 #include "rpc_server_internal.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define INBOX_TOTAL_MAX ((size_t)256 << 20) /* incomplete requests of all connections of a front */
+#define INBOX_TOTAL_MAX ((size_t)256 << 20) /* incomplete requests of a front's connections */
 
 struct rpc_stream {
     struct rpc_connection *connection;
     struct yamux_stream *ys; /* NULL: the plain connection itself */
     struct rpc_inbox inbox;
     size_t counted; /* share of server->inbox_bytes */
-    struct call *
-        call; /* under way; nothing more is read meanwhile, so that the window holds the sender back */
+    /* Under way; nothing more is read meanwhile, so that the window holds the sender back */
+    struct call *call;
     uint64_t seq;
     bool busy;   /* within advance */
     bool failed; /* to be closed after what was written */
@@ -74,7 +75,8 @@ static void send_error(struct rpc_stream *s, uint64_t seq, struct mu_str method,
 
 static bool advance(struct rpc_stream *s);
 
-/* A plain connection has nobody above that would close it: its owner is told by advance's result while it reads. */
+/* A plain connection has nobody above that would close it: its owner is told by advance's result
+ * while it reads. */
 static void close_self(struct rpc_stream *s)
 {
     struct rpc_connection *c = s->connection;
@@ -177,7 +179,8 @@ static struct evbuffer *input_of(struct rpc_stream *s)
     return s->ys ? yamux_stream_input(s->ys) : bufferevent_get_input(s->connection->bev);
 }
 
-/* Handles what has arrived, up to a request that has no answer yet. False: the stream is to be closed. */
+/* Handles what has arrived, up to a request that has no answer yet. False: the stream is to be
+ * closed. */
 static bool advance(struct rpc_stream *s)
 {
     s->busy = true;

@@ -131,7 +131,8 @@ static struct yamux_stream *receive_syn(struct yamux *y, const struct frame *f, 
     return yamux__find(y, f->id); /* its owner may have ended it at once */
 }
 
-/* What the flags of a data frame or window update say. *out: the stream, NULL if it does not exist (any more). */
+/* What the flags of a data frame or window update say. *out: the stream, NULL if it does not exist
+ * (any more). */
 static int receive_flags(struct yamux *y, const struct frame *f, struct yamux_stream **out)
 {
     int err = YAMUX_OK;
@@ -202,8 +203,8 @@ static int receive_data(struct yamux *y, const struct frame *f)
 static int receive_payload(struct yamux *y, struct evbuffer *in)
 {
     size_t n = mu__min(evbuffer_get_length(in), y->payload_left);
-    struct yamux_stream *s =
-        yamux__find(y, y->payload_frame.id); /* it may end between two pieces */
+    /* It may end between two pieces */
+    struct yamux_stream *s = yamux__find(y, y->payload_frame.id);
     y->payload_left -= (uint32_t)n;
     if (!s || s->close_requested) {
         evbuffer_drain(in, n);

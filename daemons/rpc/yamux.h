@@ -1,11 +1,13 @@
 /* yamux.h - yamux sessions: many byte streams on one connection, each with its own flow control.
  *
- * A session does no I/O and reads no clock: it is fed what arrived (yamux_receive) and the time (yamux_advance), and
- * appends what is to be sent to an evbuffer of the owner's. Callbacks run within yamux_receive and yamux_advance; they
- * may write to and close streams and open new ones, but must not free the session.
+ * A session does no I/O and reads no clock: it is fed what arrived (yamux_receive) and the time
+ * (yamux_advance), and appends what is to be sent to an evbuffer of the owner's. Callbacks run
+ * within yamux_receive and yamux_advance; they may write to and close streams and open new ones,
+ * but must not free the session.
  *
- * Frame: version 0, type, flags u16, stream id u32, length u32, all big endian; data frames are followed by
- * `length` bytes. A stream is opened by SYN, acknowledged by ACK, half-closed by FIN and killed by RST. */
+ * Frame: version 0, type, flags u16, stream id u32, length u32, all big endian; data frames are
+ * followed by `length` bytes. A stream is opened by SYN, acknowledged by ACK, half-closed by FIN
+ * and killed by RST. */
 #pragma once
 
 #include <muster/mu.h>
@@ -20,12 +22,12 @@
 
 enum yamux_err {
     YAMUX_OK = 0,
-    YAMUX_EPROTOCOL =
-        -1, /* the peer broke a rule; a go-away was appended to the output, which should still be sent */
+    /* The peer broke a rule; a go-away was appended to the output, which should still be sent */
+    YAMUX_EPROTOCOL = -1,
     YAMUX_EGOAWAY = -2,  /* the peer said that it hit an error */
     YAMUX_ETIMEOUT = -3, /* no answer to a ping */
-    YAMUX_EBUFFER =
-        -4, /* the peer makes us keep more than buffered_max, or takes nothing from us */
+    /* The peer makes us keep more than buffered_max, or takes nothing from us */
+    YAMUX_EBUFFER = -4,
     YAMUX_ENOMEM = -5
 };
 const char *yamux_strerror(int code);
@@ -38,7 +40,8 @@ struct yamux_callbacks {
     void (*opened)(void *user, struct yamux_stream *s);
     /* Bytes or the peer's FIN arrived (yamux_stream_input, yamux_stream_is_ended). */
     void (*readable)(void *user, struct yamux_stream *s);
-    /* The peer reset the stream, or the session ended: s is freed right after. Not called for streams that we closed. */
+    /* The peer reset the stream, or the session ended: s is freed right after. Not called for
+     * streams that we closed. */
     void (*died)(void *user, struct yamux_stream *s);
 };
 
@@ -51,34 +54,40 @@ struct yamux_config {
     size_t buffered_max;  /* bytes received and not yet consumed, over all streams. 0: 64 MiB */
 };
 
-struct yamux *yamux_create(const struct yamux_config *cfg,
-                           uint64_t now_ns); /* NULL when out of memory */
-void yamux_destroy(struct yamux *y);         /* ends all streams: died is called for each */
+/* NULL when out of memory. */
+struct yamux *yamux_create(const struct yamux_config *cfg, uint64_t now_ns);
+void yamux_destroy(struct yamux *y); /* ends all streams: died is called for each */
 
-/* Takes all it can from `in`. After an error the session is dead: the owner sends what is in out, and destroys it. */
+/* Takes all it can from `in`. After an error the session is dead: the owner sends what is in out,
+ * and destroys it. */
 int yamux_receive(struct yamux *y, struct evbuffer *in, uint64_t now_ns);
 /* Keepalive: to be called at or after yamux_deadline. Errors: YAMUX_ETIMEOUT. */
 int yamux_advance(struct yamux *y, uint64_t now_ns);
 uint64_t yamux_deadline(const struct yamux *y);
-/* Moves what streams hold back to out, fairly, as long as out is short; to be called when out has drained. */
+/* Moves what streams hold back to out, fairly, as long as out is short; to be called when out has
+ * drained. */
 int yamux_pump(struct yamux *y);
 
-/* Opens a stream; nothing is sent before its first write. NULL: too many are unacknowledged, the peer goes away, or no memory. */
+/* Opens a stream; nothing is sent before its first write. NULL: too many are unacknowledged, the
+ * peer goes away, or no memory. */
 struct yamux_stream *yamux_open(struct yamux *y, void *stream_user);
 bool yamux_can_open(const struct yamux *y);
-/* No more streams can ever be opened: the peer goes away, or the ids are used up. Those there are go on. */
+/* No more streams can ever be opened: the peer goes away, or the ids are used up. Those there are
+ * go on. */
 bool yamux_is_retiring(const struct yamux *y);
 size_t yamux_stream_count(const struct yamux *y);
 
 void yamux_stream_set_user(struct yamux_stream *s, void *user);
 void *yamux_stream_user(const struct yamux_stream *s);
 uint32_t yamux_stream_id(const struct yamux_stream *s);
-/* What arrived and was not taken yet. The owner drains it, then calls yamux_stream_consumed, which lets the peer send more. */
+/* What arrived and was not taken yet. The owner drains it, then calls yamux_stream_consumed, which
+ * lets the peer send more. */
 struct evbuffer *yamux_stream_input(struct yamux_stream *s);
 void yamux_stream_consumed(struct yamux_stream *s);
 bool yamux_stream_is_ended(const struct yamux_stream *s); /* the peer will send no more */
 /* Takes all bytes of data. */
 void yamux_stream_write(struct yamux_stream *s, struct evbuffer *data);
-/* Sends FIN after what was written. The stream must not be used any more; it lingers until the peer has finished too. */
+/* Sends FIN after what was written. The stream must not be used any more; it lingers until the peer
+ * has finished too. */
 void yamux_stream_close(struct yamux_stream *s);
 void yamux_stream_reset(struct yamux_stream *s); /* likewise, with RST and at once */

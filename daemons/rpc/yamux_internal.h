@@ -51,10 +51,11 @@ void yamux__send_header(struct yamux *y, enum yamux_type type, unsigned flags, u
                         uint32_t length);
 struct yamux_stream *yamux__find(const struct yamux *y, uint32_t id);
 struct yamux_stream *yamux__stream_create(struct yamux *y, uint32_t id, void *user);
-/* Ends it for reasons beyond its owner, who is told unless it had closed the stream already; frees it. */
+/* Ends it for reasons beyond its owner, who is told unless it had closed the stream already; frees
+ * it. */
 void yamux__stream_die(struct yamux_stream *s);
 void yamux__stream_receive_fin(struct yamux_stream *s); /* may free it */
-bool yamux__stream_take(struct yamux_stream *s, struct evbuffer *in,
-                        size_t n);                /* false: no memory */
+/* False: no memory. */
+bool yamux__stream_take(struct yamux_stream *s, struct evbuffer *in, size_t n);
 void yamux__stream_flush(struct yamux_stream *s); /* may free it */
 void yamux__unwait(struct yamux_stream *s);
