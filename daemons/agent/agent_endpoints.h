@@ -47,8 +47,8 @@ extern const struct mu__schema agent_member_schema;
 struct agent_service_health {
     struct mu_str aggregated_status; /* passing, warning, critical, maintenance */
     struct agent_service *service;
-    struct mu_list
-        checks; /* of struct catalog_check, whose Definition prints in full and Type empty */
+    /* Of struct catalog_check, whose Definition prints in full and Type empty */
+    struct mu_list checks;
 };
 extern const struct mu__schema agent_service_health_schema;
 
@@ -74,8 +74,8 @@ struct agent_members_request {
     bool wan;
 };
 struct agent_members_reply {
-    struct mu_list
-        members; /* of struct agent_member, sorted by name; items NULL: no such pool (print null) */
+    /* Of struct agent_member, sorted by name; items NULL: no such pool (print null) */
+    struct mu_list members;
 };
 extern const struct endpoint endpoint_agent_members;
 
@@ -113,8 +113,8 @@ extern const struct endpoint endpoint_agent_service_health;
 
 /* ---- Agent.RegisterService: empty reply ---- */
 struct agent_register_service_request {
-    struct catalog_service_definition
-        service; /* accepted by definition_check_service before (400 if not) */
+    /* Accepted by definition_check_service before (400 if not) */
+    struct catalog_service_definition service;
     bool replace_existing_checks;
     struct mu_str token; /* of the request; used when the definition has none */
 };
@@ -133,8 +133,8 @@ struct agent_check_definition { /* read by definition_check_schema */
     struct mu_str service_id, token;
 };
 struct agent_register_check_request {
-    struct agent_check_definition
-        check; /* accepted by definition_check_check before (400 if not) */
+    /* Accepted by definition_check_check before (400 if not) */
+    struct agent_check_definition check;
     struct mu_str token;
 };
 extern const struct endpoint endpoint_agent_register_check;
@@ -149,8 +149,9 @@ extern const struct endpoint endpoint_agent_deregister_check;
 /* ---- Agent.UpdateCheck (pass, warn, fail, update): empty reply ---- */
 struct agent_update_check_request {
     struct mu_str id;
-    struct mu_str status; /* passing, warning, critical; the route answers 400 to others (`Invalid
-                             check status: 'foo'`) */
+    /* Passing, warning, critical; the route answers 400 to others (`Invalid check status:
+     * 'foo'`) */
+    struct mu_str status;
     struct mu_str output;
     struct mu_str token;
 };
@@ -178,8 +179,8 @@ struct agent_join_request {
     bool wan;
 };
 extern const struct endpoint endpoint_agent_join;
-extern const struct endpoint
-    endpoint_agent_leave; /* no request; answered before the process ends */
+/* No request; answered before the process ends. */
+extern const struct endpoint endpoint_agent_leave;
 struct agent_force_leave_request {
     struct mu_str node;
     bool prune;

@@ -195,8 +195,8 @@ struct check *check_create(struct check_world *w, const struct catalog_check_typ
         return NULL;
     }
     if (c->kind) {
-        arm(c, mu__prng_below(w->prng,
-                              (uint64_t)c->interval_ns)); /* so that a start of many spreads out */
+        /* So that a start of many spreads out */
+        arm(c, mu__prng_below(w->prng, (uint64_t)c->interval_ns));
     } else {
         check_ttl_set_deadline(c, loop_now_ns() + (uint64_t)type->ttl_ns);
     }

@@ -237,8 +237,8 @@ static void finish(struct http *h)
     if (body.len) {
         memcpy(text + n, body.p, body.len);
     }
-    check__done_with(h->check, status,
-                     (struct mu_str){text, (size_t)n + body.len}); /* may destroy h */
+    /* May destroy h */
+    check__done_with(h->check, status, (struct mu_str){text, (size_t)n + body.len});
     free(text);
 }
 

@@ -41,8 +41,8 @@ void check__done(struct check *c, enum check_status status, const char *fmt, ...
     __attribute__((format(printf, 3, 4)));
 void check__done_with(struct check *c, enum check_status status, struct mu_str output);
 
-/* The last `cap` bytes of what was written to it: output is wanted at its end, where errors stand.
- */
+/* The last `cap` bytes of what was written to it: output is wanted at its end, where errors
+ * stand. */
 struct check__tail {
     char *data;
     size_t cap, len, at; /* at: where the next byte goes; len <= cap */

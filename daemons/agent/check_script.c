@@ -132,8 +132,8 @@ static void report(struct script *s, enum check_status status)
     int n = snprintf(whole, 64, "Captured %zu of %llu bytes\n...\n", text.len,
                      (unsigned long long)s->output.total);
     memcpy(whole + n, text.p, text.len);
-    check__done_with(s->check, status,
-                     (struct mu_str){whole, (size_t)n + text.len}); /* may destroy s */
+    /* May destroy s */
+    check__done_with(s->check, status, (struct mu_str){whole, (size_t)n + text.len});
     free(whole);
 }
 
@@ -249,8 +249,8 @@ static void script_expired(void *kind)
     char limit[32];
     mu__duration_format(s->check->timeout_ns, limit);
     kill_group(s);
-    s->killed =
-        true; /* on_exit_of reaps it; a process that the kernel cannot end must not hold the loop */
+    /* on_exit_of reaps it; a process that the kernel cannot end must not hold the loop */
+    s->killed = true;
     close_event(&s->lines);
     check__done(s->check, CHECK_CRITICAL, "Timed out (%s) running check", limit);
 }

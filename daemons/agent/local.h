@@ -14,7 +14,8 @@
 
 enum local_source { SOURCE_REMOTE, SOURCE_FILE }; /* the API, or a configuration file */
 
-struct local_entry {     /* the beginning of a service and of a check */
+/* The beginning of a service and of a check. */
+struct local_entry {
     struct mu_str id;    /* own copy; the key */
     struct mu_str token; /* own copy; of the registration, or empty */
     enum local_source source;
@@ -35,8 +36,8 @@ struct local_check {
     struct local_entry entry;
     struct local *local;
     struct local_check *sync_next;
-    struct catalog_check
-        *check; /* one block, but for status (static) and output (own); NULL when deleted */
+    /* One block, but for status (static) and output (own); NULL when deleted */
+    struct catalog_check *check;
     struct catalog_check_type *type; /* one block; NULL: maintenance, or deleted */
     struct check *runner;            /* NULL: nothing runs (alias, maintenance, not started) */
     struct mu_str output;            /* own copy: what check->output shows */

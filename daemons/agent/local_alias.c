@@ -1,5 +1,5 @@
-/* Alias checks: as healthy as the worst check of a service of this agent, and of the node itself.
- */
+/* Alias checks: as healthy as the worst check of a service of this agent, and of the node
+ * itself. */
 #include "agent/local_internal.h"
 
 #include <stdlib.h>
@@ -61,8 +61,8 @@ static void tell(struct local *l, struct local_check *alias)
         snprintf(text, cap, "%s", v.any ? "All checks passing." : "No checks found.");
     }
     struct mu_str output = mu__cstr(text);
-    output.len =
-        mu__min(output.len, l->world.output_max); /* aliases of aliases do not grow without end */
+    /* Aliases of aliases do not grow without end */
+    output.len = mu__min(output.len, l->world.output_max);
     local__set_status(alias, v.status, output);
     free(text);
 }

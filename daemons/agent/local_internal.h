@@ -22,8 +22,8 @@ void local__delete_check(struct local *l, struct local_check *c);
 void local__remove_checks_of(struct local *l, struct mu_str service, const struct mu_str *keep,
                              size_t nkeep);
 
-void local__touch(struct local *l,
-                  struct local_entry *e); /* changed: out of sync, a new version, tell */
+/* Changed: out of sync, a new version, tell. */
+void local__touch(struct local *l, struct local_entry *e);
 /* A new state; output is copied. Tells the catalog at once if the status is another, later if only
  * the output is. */
 void local__set_status(struct local_check *c, enum check_status status, struct mu_str output);

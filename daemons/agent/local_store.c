@@ -77,8 +77,8 @@ static void save(struct local *l, enum persist_folder folder, struct mu_str id,
         mu__writer_fini(&w);
         return;
     }
-    persist_write(l->persist, folder, id, (char *)w.data, w.len,
-                  durable); /* takes the writer's memory */
+    /* Takes the writer's memory */
+    persist_write(l->persist, folder, id, (char *)w.data, w.len, durable);
 }
 
 void local__save_service(struct local *l, const struct local_service *s)
@@ -174,8 +174,8 @@ static bool load_check(void *arg, const char *text, size_t len, char *err, size_
         persist_remove(l->persist, PERSIST_CHECKS, f.check->check_id);
     } else if (ok) {
         f.check->node = l->node;
-        f.check->status = mu__cstr(
-            "critical"); /* nobody has looked since; a TTL check's own report may say better */
+        /* Nobody has looked since; a TTL check's own report may say better */
+        f.check->status = mu__cstr("critical");
         local__put_check(l, f.check, f.type, f.token, SOURCE_REMOTE);
     }
     mu__arena_fini(&a);

@@ -5,10 +5,10 @@
 
 /* Marks each local service or check by whether the catalog's list holds the same, forgets deleted
  * ones that it does not hold, and makes an entry to be deregistered for what it holds and we do not
- * know. What the leader looks after (service consul, check serfHealth) is not ours. */
-void sync_diff_services(struct local *l,
-                        const struct mu_list *theirs); /* of struct catalog_node_service */
-void sync_diff_checks(struct local *l, const struct mu_list *theirs); /* of struct catalog_check */
+ * know. What the leader looks after (service consul, check serfHealth) is not ours. The items are
+ * struct catalog_node_service and struct catalog_check. */
+void sync_diff_services(struct local *l, const struct mu_list *theirs);
+void sync_diff_checks(struct local *l, const struct mu_list *theirs);
 /* Does the catalog's record of the node (NULL: none) say what we would say? */
 bool sync_diff_node(const struct config *c, struct mu_str node_id,
                     const struct catalog_node *theirs);

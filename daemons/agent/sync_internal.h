@@ -32,9 +32,9 @@ struct sync {
     struct catalog_indexed_checks *checks;
 };
 
-/* Each makes one call; when it is answered, entries are marked and sync__pump goes on. */
-void sync__send_service(struct sync *s,
-                        struct local_service *service); /* with its checks that are out of sync */
+/* Each makes one call; when it is answered, entries are marked and sync__pump goes on. A service
+ * goes with its checks that are out of sync. */
+void sync__send_service(struct sync *s, struct local_service *service);
 void sync__send_check(struct sync *s, struct local_check *c);
 void sync__send_deregister(struct sync *s, const struct local_entry *e, bool is_check);
 void sync__send_node(struct sync *s);

@@ -10,9 +10,9 @@
 
 struct builder {
     yaml_parser_t parser;
-    json_t *open[DEPTH_MAX]; /* borrowed: the containers around what comes next, each owned by the
-                                one before */
-    char *keys[DEPTH_MAX];   /* in an object: the key whose value comes next */
+    /* Borrowed: the containers around what comes next, each owned by the one before */
+    json_t *open[DEPTH_MAX];
+    char *keys[DEPTH_MAX]; /* in an object: the key whose value comes next */
     size_t depth;
     json_t *root;
     char *err;

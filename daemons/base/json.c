@@ -70,8 +70,8 @@ static bool new_object(struct json_decoder *d, const struct mu__schema *s, void 
 static bool list(struct json_decoder *d, const struct mu__schema *s, struct mu_list *out)
 {
     if (json__next(d) != '[') {
-        return json__mismatch_sub(
-            d, "", s, "s"); /* Go names its slices: HealthChecks, CheckTypes, Upstreams */
+        /* Go names its slices: HealthChecks, CheckTypes, Upstreams */
+        return json__mismatch_sub(d, "", s, "s");
     }
     size_t n = json__count(d);
     void **items = mu__arena_calloc(d->arena, n + 1, sizeof *items);
@@ -261,8 +261,8 @@ static bool decode_field(struct json_decoder *d, const struct mu__field *f, void
     case MU_ANY:
         return json__any_map(d, at);
     }
-    return json__fail(d,
-                      "unsupported field"); /* a kind that schema.h has and this switch has not */
+    /* A kind that schema.h has and this switch has not */
+    return json__fail(d, "unsupported field");
 }
 
 /* Does key name the field? By its JSON name, or one of its aliases ("a|b"); upper and lower case

@@ -1,5 +1,5 @@
-/* json_internal.h - the decoder of json.c: text that json_scan has passed, and where in it we are.
- */
+/* json_internal.h - the decoder of json.c: text that json_scan has passed, and where in it we
+ * are. */
 #pragma once
 
 #include "json.h"
@@ -12,8 +12,8 @@ struct json_decoder {
     struct mu__arena *arena;
     char *err;
     size_t errlen;
-    const char
-        *type; /* the struct that an error names, "" for those with an unmarshaler of their own */
+    /* The struct that an error names, "" for those with an unmarshaler of their own */
+    const char *type;
     struct mu_str path[JSON_PATH_MAX];
     size_t npath;
     bool frozen; /* inside such a struct Go reports the place where it is embedded */

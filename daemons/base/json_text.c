@@ -1,5 +1,5 @@
-/* json_text.c - JSON strings to UTF-8 text, as Go's unquote does: what is not valid becomes U+FFFD.
- */
+/* json_text.c - JSON strings to UTF-8 text, as Go's unquote does: what is not valid becomes
+ * U+FFFD. */
 #include "json_text.h"
 
 #include <string.h>

@@ -91,7 +91,7 @@ void log_write(enum mu_level level, const char *module, const char *fmt, ...)
     n += (size_t)snprintf(line + n, 96, " %s%s: ", tags[level], module);
     n += escape(line + n, sizeof line - n - 1, text);
     line[n++] = '\n';
-    ssize_t written =
-        write(atomic_load(&sink), line, n); /* one call: lines of several threads do not mix */
+    /* One call: lines of several threads do not mix */
+    ssize_t written = write(atomic_load(&sink), line, n);
     (void)written;
 }

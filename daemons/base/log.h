@@ -11,8 +11,8 @@ void log_set_level(enum mu_level level);
  * close. */
 int log_set_fd(int fd);
 bool log_is_on(enum mu_level level);
-bool log_parse_level(const char *name,
-                     enum mu_level *out); /* TRACE DEBUG INFO WARN ERR, any case */
+/* TRACE DEBUG INFO WARN ERR, any case. */
+bool log_parse_level(const char *name, enum mu_level *out);
 /* Writes one line; module such as "agent.http". Newlines in the text are escaped. */
 void log_write(enum mu_level level, const char *module, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

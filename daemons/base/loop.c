@@ -53,8 +53,8 @@ static void run_all(struct message *m)
 static void ring(struct loop *l)
 {
     uint64_t one = 1;
-    ssize_t n =
-        write(l->fd, &one, sizeof one); /* EAGAIN: the counter is full, so it rings already */
+    /* EAGAIN: the counter is full, so it rings already */
+    ssize_t n = write(l->fd, &one, sizeof one);
     (void)n;
 }
 

@@ -6,6 +6,6 @@
 #include <muster/mu.h>
 #include <stdbool.h>
 
-/* On refusal err holds Consul's text: `Couldn't load metadata pair ('k', 'v'): ...`, cut to errlen.
- */
+/* On refusal err holds Consul's text: `Couldn't load metadata pair ('k', 'v'): ...`, cut to
+ * errlen. */
 MU_MUST_USE bool meta_check(const struct mu_strmap *meta, char *err, size_t errlen);

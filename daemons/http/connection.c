@@ -253,8 +253,8 @@ static bool begin_body(struct http_connection *c, size_t head_len)
     size_t max = http__request_body_max(c->request);
     c->state = CONN_BODY;
     c->head_len = head_len;
-    c->body_max =
-        head_len + max + (h->chunked ? max / 8 + 65536 : 0); /* chunk headers take room as well */
+    /* Chunk headers take room as well */
+    c->body_max = head_len + max + (h->chunked ? max / 8 + 65536 : 0);
     c->chunked = (struct http_chunked){.in = 0};
     c->deadline_ns = loop_now_ns() + c->server->config.body_timeout_ns;
     if (h->has_length && h->content_length > max) {
@@ -479,8 +479,8 @@ void http__connection_accept(struct http_server *s, int fd, const struct sockadd
     c->fd = fd;
     c->peer = from;
     c->keep_alive = true;
-    c->deadline_ns =
-        loop_now_ns() + s->config.header_timeout_ns; /* for the first byte of the first request */
+    /* For the first byte of the first request */
+    c->deadline_ns = loop_now_ns() + s->config.header_timeout_ns;
     c->next = s->connections;
     if (c->next) {
         c->next->prev = c;

@@ -1,5 +1,5 @@
-/* filter_internal.h - the compiled form of a filter, which filter.c makes and filter_match.c runs.
- */
+/* filter_internal.h - the compiled form of a filter, which filter.c makes and filter_match.c
+ * runs. */
 #pragma once
 
 #include "filter.h"

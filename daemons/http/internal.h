@@ -2,8 +2,7 @@
  *
  *   server.c      listeners, sweep        connection.c  bytes in and out, one request at a time
  *   dispatch.c    request -> route        reply.c       answer -> bytes
- *   routes_*.c    handlers                call.c        calls and their answers
- */
+ *   routes_*.c    handlers                call.c        calls and their answers */
 #pragma once
 
 #include "request.h"
@@ -67,8 +66,8 @@ void http__connection_close(struct http_connection *c);
  * over. */
 void http__connection_answer(struct http_connection *c, const struct mu__writer *head,
                              struct mu__writer *body);
-void http__server_sweep(struct http_server *s,
-                        uint64_t now_ns); /* closes what is past its deadline */
+/* Closes what is past its deadline. */
+void http__server_sweep(struct http_server *s, uint64_t now_ns);
 
 /* routes.c */
 const struct http_route *http__route(struct mu_str path, struct mu_str *rest);

@@ -23,8 +23,8 @@ bool options_check_namespace(struct http_request *r)
     return true;
 }
 
-/* ?token, then X-Consul-Token, then Authorization: Bearer x (any case; other schemes do not count).
- */
+/* ?token, then X-Consul-Token, then Authorization: Bearer x (any case; other schemes do not
+ * count). */
 struct mu_str options_token(const struct http_request *r)
 {
     struct mu_str token = http_param(r, "token");

@@ -239,7 +239,7 @@ static int hex_digit(char c)
 static enum http_parse chunk_size(struct http_chunked *c, char byte)
 {
     int d = c->extension ? -1 : hex_digit(byte);
-    if (++c->line > CHUNK_LINE_MAX) {
+    if (++c->line > CHUNK_LINE_MAX || (d < 0 && !c->digits)) {
         return HTTP_BAD;
     }
     if (d >= 0) {
@@ -248,8 +248,6 @@ static enum http_parse chunk_size(struct http_chunked *c, char byte)
         }
         c->left = c->left << 4 | (uint64_t)d;
         c->digits = true;
-    } else if (!c->digits) {
-        return HTTP_BAD;
     } else if (byte == '\n') {
         c->state = c->left ? CHUNK_DATA : CHUNK_TRAILER;
         c->line = 0;

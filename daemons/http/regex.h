@@ -16,5 +16,5 @@ struct regex;
 
 /* Compiles into the arena. NULL: err says why, in the words of Go's regexp/syntax. */
 struct regex *regex_compile(struct mu_str pattern, struct mu__arena *a, char *err, size_t errlen);
-bool regex_matches(struct regex *re,
-                   struct mu_str text); /* uses scratch memory of re: one thread at a time */
+/* Uses scratch memory of re: one thread at a time. */
+bool regex_matches(struct regex *re, struct mu_str text);

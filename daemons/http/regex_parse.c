@@ -412,8 +412,8 @@ static bool atom(struct parser *p)
 
 /* ---- Repetition ---- */
 
-/* A count at *i, which moves behind it; -1 when there is none, REPEAT_MAX + 1 when it is too large.
- */
+/* A count at *i, which moves behind it; -1 when there is none, REPEAT_MAX + 1 when it is too
+ * large. */
 static int count(const struct parser *p, size_t *i)
 {
     int n = -1;

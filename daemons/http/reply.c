@@ -152,8 +152,8 @@ static void answer(struct http_request *r, int status, const char *content_type)
     if (r->vary) {
         field(&s->extra, "Vary", "Accept-Encoding");
     }
-    if (body->failed) { /* out of memory in the middle of an answer: an honest error, not half of it
-                         */
+    if (body->failed) {
+        /* Out of memory in the middle of an answer: an honest error, not half of it */
         body->len = 0;
         body->failed = false;
         status = 500;

@@ -28,8 +28,8 @@ static void encode_entries(struct http_request *r, struct call *c)
     }
 }
 
-/* The bare value. What it is, only its writer knows: browsers are told not to guess, nor to run it.
- */
+/* The bare value. What it is, only its writer knows: browsers are told not to guess, nor to run
+ * it. */
 static void encode_raw(struct http_request *r, struct call *c)
 {
     const struct catalog_indexed_dir_entries *reply = c->reply;

@@ -126,7 +126,7 @@ static bool listen_on(struct http_server *s, size_t i, char *err, size_t errlen)
 static bool start(struct http_server *s, char *err, size_t errlen)
 {
     static const struct timeval sweep_every = {.tv_usec = 500000};
-    s->listeners = mu__calloc(heap(), s->config.naddresses + 1, sizeof *s->listeners);
+    s->listeners = mu__calloc(heap(), s->config.naddresses + 1, sizeof(struct evconnlistener *));
     s->sweep = event_new(s->config.base, -1, EV_PERSIST, on_sweep, s);
     if (!s->listeners || !s->sweep || !prepare(s) || event_add(s->sweep, &sweep_every) != 0) {
         snprintf(err, errlen, "out of memory");

@@ -30,21 +30,21 @@ struct http_server_config {
     const char *segment;    /* copied; the node's network segment, normally "" */
     bool pretty;            /* dev mode: every JSON reply is indented */
     bool ui;                /* false: GET / answers "Consul Agent" */
-    const struct http_header
-        *headers; /* copied; http_config.response_headers, sent with every reply */
+    /* Copied; http_config.response_headers, sent with every reply */
+    const struct http_header *headers;
     size_t nheaders;
-    size_t kv_value_max;        /* limits.kv_max_value_size, bytes; default 524288 */
-    size_t body_max;            /* other bodies, bytes; default 1 MiB */
-    size_t header_max;          /* request line and headers together, bytes; default 64 KiB */
-    unsigned connections_max;   /* of this server; default 20000, further ones are closed at once */
-    uint64_t header_timeout_ns; /* from the first byte of a request to the end of its headers;
-                                   default 10 s */
-    uint64_t body_timeout_ns;   /* for the whole body; default 60 s */
-    uint64_t
-        idle_timeout_ns; /* between requests, and for a reply that is not read; default 120 s */
+    size_t kv_value_max;      /* limits.kv_max_value_size, bytes; default 524288 */
+    size_t body_max;          /* other bodies, bytes; default 1 MiB */
+    size_t header_max;        /* request line and headers together, bytes; default 64 KiB */
+    unsigned connections_max; /* of this server; default 20000, further ones are closed at once */
+    /* From the first byte of a request to the end of its headers; default 10 s */
+    uint64_t header_timeout_ns;
+    uint64_t body_timeout_ns; /* for the whole body; default 60 s */
+    /* Between requests, and for a reply that is not read; default 120 s */
+    uint64_t idle_timeout_ns;
 };
-void http_server_config_init(
-    struct http_server_config *c); /* the defaults; base, backend, names stay unset */
+/* The defaults; base, backend, names stay unset. */
+void http_server_config_init(struct http_server_config *c);
 
 struct http_server_stats {
     uint64_t requests, connections_accepted, connections_refused, connections_open, calls_cancelled;
