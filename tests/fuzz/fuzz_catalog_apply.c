@@ -1,8 +1,8 @@
 /* fuzz_catalog_apply.c - any log entries, in any order and batches, leave a catalog that is whole.
  *
- * The input is a sequence of pieces: two bytes of length (big endian), whose top bit ends a batch and whose next bit drops
- * it instead, and then an entry. Held against it: the structure after each batch, and that a snapshot restores to a
- * catalog that gives the same snapshot. */
+ * The input is a sequence of pieces: two bytes of length (big endian), whose top bit ends a batch
+ * and whose next bit drops it instead, and then an entry. Held against it: the structure after each
+ * batch, and that a snapshot restores to a catalog that gives the same snapshot. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* fuzz_catalog_restore.c - any bytes are refused as a snapshot, or make a catalog that is whole and can be changed. */
+/* fuzz_catalog_restore.c - any bytes are refused as a snapshot, or make a catalog that is whole and
+ * can be changed. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     int rc = catalog_restore(c, give, &r, NULL);
     assert(rc == 0 || rc == CATALOG_ESNAPSHOT || rc == CATALOG_ENEWER);
-    if (catalog_apply_begin(c) != 0 || catalog_apply(c, UINT64_MAX, delete_node, sizeof delete_node, &result) != 0) {
+    if (catalog_apply_begin(c) != 0 ||
+        catalog_apply(c, UINT64_MAX, delete_node, sizeof delete_node, &result) != 0) {
         abort();
     }
     catalog_apply_end(c, NULL);

@@ -1,5 +1,6 @@
-/* Any datagram: the answer is within its limit, is a response with the query's id, and the library's own writer
- * never says that one answer did not fit. The first byte of the input picks transport and what is found. */
+/* Any datagram: the answer is within its limit, is a response with the query's id, and the
+ * library's own writer never says that one answer did not fit. The first byte of the input picks
+ * transport and what is found. */
 #include <assert.h>
 #include <muster/dnsfront.h>
 #include <stdlib.h>
@@ -12,8 +13,13 @@ static void answer(struct dnsfront *d, uint8_t pick, const uint8_t *bytes, size_
     struct mu_str meta[] = {{"k", 1}, {"v", 1}};
     struct dnsfront_instance found[40];
     for (size_t i = 0; i < 40; i++) {
-        found[i] = (struct dnsfront_instance){.node = {"node", 4}, .datacenter = {"dc1", 3}, .node_address = {"10.0.0.1", 8},
-                                              .port = (uint16_t)i, .weight_passing = 1, .meta = meta, .meta_count = 1};
+        found[i] = (struct dnsfront_instance){.node = {"node", 4},
+                                              .datacenter = {"dc1", 3},
+                                              .node_address = {"10.0.0.1", 8},
+                                              .port = (uint16_t)i,
+                                              .weight_passing = 1,
+                                              .meta = meta,
+                                              .meta_count = 1};
         if (i % 3 == 0) {
             found[i].service_address = (struct mu_str){"web.example.com", 15};
         }
@@ -24,7 +30,8 @@ static void answer(struct dnsfront *d, uint8_t pick, const uint8_t *bytes, size_
         return;
     }
     if (dnsfront_query_lookup(q)) {
-        dnsfront_query_supply(q, (enum dnsfront_status)(pick >> 1 & 1), found, pick >> 2 & 63 ? 40 : 0);
+        dnsfront_query_supply(q, (enum dnsfront_status)(pick >> 1 & 1), found,
+                              pick >> 2 & 63 ? 40 : 0);
     }
     size_t n, max = dnsfront_query_size_max(q);
     int rc = dnsfront_query_answer(q, buf, sizeof buf, &n);

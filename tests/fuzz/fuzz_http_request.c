@@ -22,8 +22,8 @@ static void check_target(struct mu_str target)
             struct mu_str p = {decoded, len};
             (void)uri_has_unprintable(p);
             if (!uri_is_clean(p, &a, &clean)) {
-                assert(clean.len <= len + 1 &&
-                       uri_is_clean(clean, &a, &again)); /* cleaning once is enough */
+                /* Cleaning once is enough */
+                assert(clean.len <= len + 1 && uri_is_clean(clean, &a, &again));
             }
         }
         if (uri_parse_query(query, &a, &q)) {

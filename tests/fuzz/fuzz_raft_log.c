@@ -110,8 +110,8 @@ static struct log *open_log(const char *dir, struct seen *seen)
     int scanned = raft_node_log_scan(dir, NULL, NULL, NULL, &info, &scan_diag);
     int rc = raft_node__log_open(&cfg, &v, &l, &diag);
     assert(rc == 0 ? l != NULL : l == NULL && diag.text[0] != 0);
-    assert(scanned == rc &&
-           strcmp(scan_diag.text, diag.text) == 0); /* who only looks sees the same */
+    /* Who only looks sees the same */
+    assert(scanned == rc && strcmp(scan_diag.text, diag.text) == 0);
     assert(rc != 0 || (info.last_index == raft_node__log_last_index(l) &&
                        info.first_index == raft_node__log_first_index(l)));
     return l;

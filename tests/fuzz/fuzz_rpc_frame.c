@@ -1,8 +1,9 @@
 /* fuzz_rpc_frame.c - bytes from a stranger into either end of an RPC connection.
  *
- * The first byte of the input chooses: even, the rest is what a client sends to a server's port, in pieces; odd, it is what a
- * server sends to a client that has a call under way. Held besides "no crash": every call that was started ends, every request
- * that was decoded survives encoding and decoding, and nothing stays open. */
+ * The first byte of the input chooses: even, the rest is what a client sends to a server's port, in
+ * pieces; odd, it is what a server sends to a client that has a call under way. Held besides "no
+ * crash": every call that was started ends, every request that was decoded survives encoding and
+ * decoding, and nothing stays open. */
 #include "rpc/endpoints.h"
 #include "rpc/msgpack_rpc.h"
 #include "rpc/rpc_server.h"

@@ -1,6 +1,6 @@
 /* fuzz_swim_core.c - whatever packets, streams and pauses come, every invariant of a swim holds,
- * and it goes on. The input is a row of steps: kind (1 byte), length (2 bytes, big-endian), bytes.
- */
+ * and it goes on. The input is a row of steps: kind (1 byte), length (2 bytes, big-endian),
+ * bytes. */
 #include "core.h"
 
 #include <assert.h>

@@ -1,5 +1,6 @@
-/* replay.c - runs a fuzz target over files with an ordinary compiler: each argument is a file or a folder of
- * files. Linked to one tests/fuzz/fuzz_*.c, it replays corpus and past crashes in every test run. */
+/* replay.c - runs a fuzz target over files with an ordinary compiler: each argument is a file or a
+ * folder of files. Linked to one tests/fuzz/fuzz_*.c, it replays corpus and past crashes in every
+ * test run. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -54,7 +55,8 @@ static int replay(const char *path, unsigned *count)
     int rc = 0;
     for (struct dirent *e; rc == 0 && (e = readdir(d)) != NULL;) {
         char name[4096];
-        if (e->d_name[0] != '.' && snprintf(name, sizeof name, "%s/%s", path, e->d_name) < (int)sizeof name) {
+        if (e->d_name[0] != '.' &&
+            snprintf(name, sizeof name, "%s/%s", path, e->d_name) < (int)sizeof name) {
             rc = replay(name, count);
         }
     }
