@@ -42,8 +42,8 @@ struct reply {
 /* One reply from fd, waiting for it as long as it takes. status 0: the server has closed the
  * connection without one. */
 struct reply kit_receive(struct kit *k, int fd);
-bool kit_closed(struct kit *k,
-                int fd); /* waits for the server's end of the connection: nothing more, then EOF */
+/* Waits for the server's end of the connection: nothing more, then EOF. */
+bool kit_closed(struct kit *k, int fd);
 void reply_free(struct reply *r);
 /* A header's value, or NULL; valid until the next call. */
 const char *reply_header(const struct reply *r, const char *name);

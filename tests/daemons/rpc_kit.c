@@ -181,7 +181,8 @@ static void on_pipe(evutil_socket_t fd, short what, void *arg)
     ++*(int *)arg;
 }
 
-/* Loopback sockets are as quick as this pipe: when some rounds of it have gone by, everything else has, too. */
+/* Loopback sockets are as quick as this pipe: when some rounds of it have gone by, everything else
+ * has, too. */
 void kit_settle(struct event_base *base)
 {
     int fds[2];

@@ -1,4 +1,5 @@
-/* rpc_kit.h - an RPC server on a loopback port that the system chose, with a backend that answers from a script. */
+/* rpc_kit.h - an RPC server on a loopback port that the system chose, with a backend that answers
+ * from a script. */
 #pragma once
 
 #include "rpc/endpoints.h"
@@ -23,8 +24,8 @@ struct rpc_kit {
     int raft_fd;      /* what adopt_raft was given; -1 */
 };
 
-void kit_init(struct rpc_kit *k, struct event_base *base,
-              const struct rpc_server_config *cfg); /* cfg may be NULL */
+/* cfg may be NULL */
+void kit_init(struct rpc_kit *k, struct event_base *base, const struct rpc_server_config *cfg);
 void kit_fini(struct rpc_kit *k);
 void kit_release(struct rpc_kit *k); /* answers what is held */
 /* Runs the loop until *flag is not 0; fails the test when that takes absurdly long. */

@@ -37,7 +37,8 @@ void kit_open(struct server_kit *k, const char *settings)
     snprintf(k->dir, sizeof k->dir, "/tmp/muster-server-XXXXXX");
     assert_non_null(mkdtemp(k->dir));
     int len = snprintf(text, sizeof text,
-                       "{\"server\": true, \"node_name\": \"s1\", \"bind_addr\": \"127.0.0.1\", \"data_dir\": \"%s\"%s}",
+                       "{\"server\": true, \"node_name\": \"s1\", \"bind_addr\": \"127.0.0.1\", "
+                       "\"data_dir\": \"%s\"%s}",
                        k->dir, settings);
     k->config = config_from_text("kit.json", text, (size_t)len, err, sizeof err);
     if (!k->config) {
@@ -47,15 +48,22 @@ void kit_open(struct server_kit *k, const char *settings)
     k->loop = loop_create("front");
     members_init(&k->members, 1);
     snprintf(raft, sizeof raft, "%s/raft", k->dir);
-    struct server_config cfg = {.config = k->config, .core = k->core, .members = &k->members, .node_id = mu__cstr(KIT_ID),
-                                .raft_dir = raft, .on_fatal = on_fatal, .on_leader = on_leader, .user = k};
+    struct server_config cfg = {.config = k->config,
+                                .core = k->core,
+                                .members = &k->members,
+                                .node_id = mu__cstr(KIT_ID),
+                                .raft_dir = raft,
+                                .on_fatal = on_fatal,
+                                .on_leader = on_leader,
+                                .user = k};
     k->server = server_create(&cfg, err, sizeof err);
     if (!k->server) {
         fail_msg("%s", err);
     }
     assert_true(server_add_fronts(k->server, 1));
     k->agent = (struct call_backend){on_agent_start, on_agent_cancel};
-    k->client = rpc_client_create(&(struct rpc_client_config){.base = loop_base(k->loop), .bind_host = "127.0.0.1"});
+    k->client = rpc_client_create(
+        &(struct rpc_client_config){.base = loop_base(k->loop), .bind_host = "127.0.0.1"});
     assert_non_null(k->client);
     k->backend = server_front_init(k->server, 0, k->loop, &k->agent, k->client);
     k->front = &k->server->fronts[0];
@@ -65,7 +73,8 @@ void kit_elect(struct server_kit *k)
 {
     struct raft_server self = {.kind = RAFT_VOTER, .id = KIT_ID, .address = "127.0.0.1:8300"};
     assert_int_equal(raft_node_bootstrap(k->server->raft, &self, 1), RAFT_OK);
-    KIT_UNTIL(k, k->front->view->is_leader && raft_node_lease_until(k->server->raft) > loop_now_ns());
+    KIT_UNTIL(k,
+              k->front->view->is_leader && raft_node_lease_until(k->server->raft) > loop_now_ns());
 }
 
 void kit_close_front(struct server_kit *k)
@@ -131,7 +140,8 @@ static void note_struct(struct call *c, struct outcome *o)
     if (c->endpoint == &endpoints[ENDPOINT_KVS_GET]) {
         const struct catalog_indexed_dir_entries *r = c->reply;
         o->len = r->entries.len;
-        note_text(o, r->entries.len ? ((const struct catalog_dir_entry *)r->entries.items[0])->value : mu__cstr(""));
+        note_text(o, r->entries.len ? ((const struct catalog_dir_entry *)r->entries.items[0])->value
+                                    : mu__cstr(""));
     } else if (c->endpoint == &endpoints[ENDPOINT_CATALOG_NODE_SERVICES]) {
         const struct catalog_indexed_node_services *r = c->reply;
         o->len = r->node_services ? r->node_services->services.len : 0;
@@ -209,11 +219,18 @@ static int by_key(const void *x, const void *y)
     return mu__str_cmp(a->key, b->key);
 }
 
-struct agent_member *kit_member(const char *name, const char *address, uint64_t status, const char *tags)
+struct agent_member *kit_member(const char *name, const char *address, uint64_t status,
+                                const char *tags)
 {
     struct mu_pair pairs[16];
-    struct agent_member m = {.name = mu__cstr(name), .addr = mu__cstr(address), .port = 8301, .status = status,
-                             .protocol_cur = 2, .protocol_min = 1, .protocol_max = 5, .tags = {pairs, 0}};
+    struct agent_member m = {.name = mu__cstr(name),
+                             .addr = mu__cstr(address),
+                             .port = 8301,
+                             .status = status,
+                             .protocol_cur = 2,
+                             .protocol_min = 1,
+                             .protocol_max = 5,
+                             .tags = {pairs, 0}};
     while (*tags) {
         size_t key = strcspn(tags, "="), all = strcspn(tags, " ");
         pairs[m.tags.len++] = (struct mu_pair){{tags, key}, {tags + key + 1, all - key - 1}};

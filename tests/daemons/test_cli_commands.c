@@ -1,4 +1,5 @@
-/* Mirrors daemons/cli: commands against an agent that answers from a script, on a port that the system chose. */
+/* Mirrors daemons/cli: commands against an agent that answers from a script, on a port that the
+ * system chose. */
 #include "mu_test.h"
 
 #include "base/loop.h"
@@ -14,7 +15,8 @@ static struct loop *loop;
 static struct evhttp *http;
 static char address[64];
 
-/* The next answer, and what the last request was. Set before a command runs and read when it has ended. */
+/* The next answer, and what the last request was. Set before a command runs and read when it has
+ * ended. */
 static struct {
     int status;
     const char *body;
@@ -24,11 +26,12 @@ static struct {
 static void on_request(struct evhttp_request *req, void *arg)
 {
     (void)arg;
-    static const char *const methods[] = {[EVHTTP_REQ_GET] = "GET", [EVHTTP_REQ_PUT] = "PUT", [EVHTTP_REQ_DELETE] = "DELETE"};
+    static const char *const methods[] = {
+        [EVHTTP_REQ_GET] = "GET", [EVHTTP_REQ_PUT] = "PUT", [EVHTTP_REQ_DELETE] = "DELETE"};
     struct evbuffer *in = evhttp_request_get_input_buffer(req), *out = evbuffer_new();
     const char *token = evhttp_find_header(evhttp_request_get_input_headers(req), "X-Consul-Token");
-    snprintf(script.request, sizeof script.request, "%s %s", methods[evhttp_request_get_command(req)],
-             evhttp_request_get_uri(req));
+    snprintf(script.request, sizeof script.request, "%s %s",
+             methods[evhttp_request_get_command(req)], evhttp_request_get_uri(req));
     snprintf(script.token, sizeof script.token, "%s", token ? token : "");
     int n = evbuffer_remove(in, script.sent, sizeof script.sent - 1);
     script.sent[n > 0 ? n : 0] = '\0';
@@ -129,7 +132,8 @@ static struct {
 
 static int parse(int argc, char **argv)
 {
-    const struct cli_flag flags[] = {{"on", &got.on, NULL, "A switch."}, {"name", NULL, &got.name, "A name."}, {0}};
+    const struct cli_flag flags[] = {
+        {"on", &got.on, NULL, "A switch."}, {"name", NULL, &got.name, "A name."}, {0}};
     memset(&got, 0, sizeof got);
     got.at = cli_parse(argc, argv, "Usage: test", flags, &got.common);
     return got.at;
@@ -199,7 +203,8 @@ static void an_agent_that_is_not_there_is_named(void **state)
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof in;
     char nobody[64];
-    int fd = socket(AF_INET, SOCK_STREAM, 0); /* bound and not listening: the port is nobody else's */
+    /* Bound and not listening: the port is nobody else's */
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&in, len), 0);
     getsockname(fd, (struct sockaddr *)&in, &len);
     snprintf(nobody, sizeof nobody, "-http-addr=127.0.0.1:%u", ntohs(in.sin_port));
@@ -212,15 +217,18 @@ static void members_are_a_table(void **state)
 {
     (void)state;
     static const char two[] =
-        "[{\"Name\":\"c\",\"Addr\":\"10.0.0.2\",\"Port\":8301,\"Status\":4,\"Tags\":{\"role\":\"node\",\"build\":\"1.8.7:x\","
-        "\"vsn\":\"2\",\"dc\":\"dc1\"}},{\"Name\":\"s\",\"Addr\":\"::1\",\"Port\":8301,\"Status\":1,\"Tags\":"
+        "[{\"Name\":\"c\",\"Addr\":\"10.0.0.2\",\"Port\":8301,\"Status\":4,\"Tags\":{\"role\":"
+        "\"node\",\"build\":\"1.8.7:x\","
+        "\"vsn\":\"2\",\"dc\":\"dc1\"}},{\"Name\":\"s\",\"Addr\":\"::1\",\"Port\":8301,\"Status\":"
+        "1,\"Tags\":"
         "{\"role\":\"consul\",\"build\":\"1.8.7:x\",\"vsn\":\"2\",\"dc\":\"dc1\"}}]";
     will_answer(200, two);
     assert_int_equal(RUN(cmd_members, address, "-token", "secret"), 0);
     assert_string_equal(script.token, "secret");
-    assert_string_equal(output, "Node  Address        Status  Type    Build  Protocol  DC   Segment\n"
-                                "s     [::1]:8301     alive   server  1.8.7  2         dc1  <all>\n"
-                                "c     10.0.0.2:8301  failed  client  1.8.7  2         dc1  <default>\n");
+    assert_string_equal(output,
+                        "Node  Address        Status  Type    Build  Protocol  DC   Segment\n"
+                        "s     [::1]:8301     alive   server  1.8.7  2         dc1  <all>\n"
+                        "c     10.0.0.2:8301  failed  client  1.8.7  2         dc1  <default>\n");
     assert_int_equal(RUN(cmd_members, address, "-status", "left"), 2);
     assert_int_equal(RUN(cmd_members, address, "-detailed", "-status=alive"), 0);
     assert_non_null(strstr(output, "build=1.8.7:x,dc=dc1,role=consul,vsn=2"));
@@ -228,7 +236,8 @@ static void members_are_a_table(void **state)
     assert_int_equal(RUN(cmd_members, address), 2);
     will_answer(500, "No cluster leader");
     assert_int_equal(RUN(cmd_members, address), 1);
-    assert_string_equal(complaint, "Error retrieving members: Unexpected response code: 500 (No cluster leader)\n");
+    assert_string_equal(
+        complaint, "Error retrieving members: Unexpected response code: 500 (No cluster leader)\n");
 }
 
 static void a_key_is_put_and_read_and_deleted(void **state)
@@ -284,7 +293,8 @@ static void bad_values_and_answers_are_errors(void **state)
 static void the_catalog_is_listed(void **state)
 {
     (void)state;
-    will_answer(200, "[{\"Node\":\"n\",\"ID\":\"12345678-90\",\"Address\":\"10.0.0.1\",\"Datacenter\":\"dc1\"}]");
+    will_answer(200, "[{\"Node\":\"n\",\"ID\":\"12345678-90\",\"Address\":\"10.0.0.1\","
+                     "\"Datacenter\":\"dc1\"}]");
     assert_int_equal(RUN(cmd_catalog, "nodes", address, "-stale", "-datacenter", "d c"), 0);
     assert_string_equal(script.request, "GET /v1/catalog/nodes?stale&dc=d%20c");
     assert_string_equal(output, "Node  ID        Address   DC\nn     12345678  10.0.0.1  dc1\n");

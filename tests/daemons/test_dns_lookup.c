@@ -1,4 +1,5 @@
-/* Mirrors daemons/dns/lookup.c and dns.c: catalog records in DNS's words, and lookups through a scripted backend. */
+/* Mirrors daemons/dns/lookup.c and dns.c: catalog records in DNS's words, and lookups through a
+ * scripted backend. */
 #include "mu_test.h"
 
 #include "base/loop.h"
@@ -13,15 +14,23 @@
 
 /* ---- Records ---- */
 
-static struct mu_pair node_addresses[] = {{{"lan_ipv4", 8}, {"10.0.0.1", 8}}, {{"lan_ipv6", 8}, {"fd::1", 5}}};
+static struct mu_pair node_addresses[] = {{{"lan_ipv4", 8}, {"10.0.0.1", 8}},
+                                          {{"lan_ipv6", 8}, {"fd::1", 5}}};
 static struct mu_pair node_meta[] = {{{"rack", 4}, {"7", 1}}};
-static struct catalog_node node = {.node = {"n1", 2}, .address = {"10.0.0.1", 8}, .datacenter = {"dc1", 3},
-                                   .tagged_addresses = {node_addresses, 2}, .meta = {node_meta, 1}};
+static struct catalog_node node = {.node = {"n1", 2},
+                                   .address = {"10.0.0.1", 8},
+                                   .datacenter = {"dc1", 3},
+                                   .tagged_addresses = {node_addresses, 2},
+                                   .meta = {node_meta, 1}};
 static struct catalog_service_address service_v6 = {{"fd::2", 5}, 81};
 static struct mu_named service_addresses[] = {{{"lan_ipv6", 8}, &service_v6}};
 static struct catalog_weights weights = {70000, -1};
-static struct catalog_node_service service = {.id = {"web", 3}, .service = {"web", 3}, .address = {"10.9.9.9", 8}, .port = 70000,
-                                              .tagged_addresses = {service_addresses, 1}, .weights = &weights};
+static struct catalog_node_service service = {.id = {"web", 3},
+                                              .service = {"web", 3},
+                                              .address = {"10.9.9.9", 8},
+                                              .port = 70000,
+                                              .tagged_addresses = {service_addresses, 1},
+                                              .weights = &weights};
 static struct catalog_check check;
 static void *checks[] = {&check};
 static struct catalog_check_service_node instance = {&node, &service, {checks, 1}};
@@ -42,8 +51,10 @@ static void an_instance_carries_its_addresses_and_weights(void **state)
     check.status = mu__cstr("passing");
     struct dnsfront_instance *found = lookup_service(&reply, &a, &n);
     assert_int_equal(n, 5);
-    assert_true(is(found->node, "n1") && is(found->node_ipv4, "10.0.0.1") && is(found->node_ipv6, "fd::1"));
-    assert_true(is(found->service_address, "10.9.9.9") && is(found->service_ipv6, "fd::2") && !found->service_ipv4.len);
+    assert_true(is(found->node, "n1") && is(found->node_ipv4, "10.0.0.1") &&
+                is(found->node_ipv6, "fd::1"));
+    assert_true(is(found->service_address, "10.9.9.9") && is(found->service_ipv6, "fd::2") &&
+                !found->service_ipv4.len);
     assert_int_equal(found->port, UINT16_MAX); /* no port has more */
     assert_int_equal(found->weight_passing, UINT16_MAX);
     assert_int_equal(found->weight_warning, 0);
@@ -58,8 +69,11 @@ static void the_worst_check_counts(void **state)
     static const struct {
         const char *status;
         enum dnsfront_health health;
-    } cases[] = {{"passing", DNSFRONT_PASSING}, {"warning", DNSFRONT_WARNING}, {"critical", DNSFRONT_CRITICAL},
-                 {"maintenance", DNSFRONT_CRITICAL}, {"", DNSFRONT_CRITICAL}};
+    } cases[] = {{"passing", DNSFRONT_PASSING},
+                 {"warning", DNSFRONT_WARNING},
+                 {"critical", DNSFRONT_CRITICAL},
+                 {"maintenance", DNSFRONT_CRITICAL},
+                 {"", DNSFRONT_CRITICAL}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct mu__arena a;
         size_t n;
@@ -113,7 +127,7 @@ struct front {
     struct event_base *base;
     struct config *config;
     struct dns *dns;
-    int fd; /* asks */
+    int fd;            /* asks */
     const char *error; /* what the backend says; NULL: an answer */
     bool holds;
     struct call *held;
@@ -171,8 +185,9 @@ static void choose_port(struct config_address *a)
 
 static int open_front(void **state)
 {
-    static const char text[] = "{\"bind_addr\": \"127.0.0.1\", \"data_dir\": \"/nonexistent\", \"node_name\": \"n\", "
-                               "\"dns_config\": {\"allow_stale\": true, \"max_stale\": \"5s\"}}";
+    static const char text[] =
+        "{\"bind_addr\": \"127.0.0.1\", \"data_dir\": \"/nonexistent\", \"node_name\": \"n\", "
+        "\"dns_config\": {\"allow_stale\": true, \"max_stale\": \"5s\"}}";
     char err[CONFIG_ERROR_MAX];
     struct front *f = calloc(1, sizeof *f);
     f->backend = (struct call_backend){start, cancel};
@@ -184,11 +199,14 @@ static int open_front(void **state)
     f->config->dns_listen.len = 1;
     for (int i = 0; i < 20 && !f->dns; i++) {
         choose_port(&f->config->dns_listen.items[0]);
-        f->dns = dns_create(&(struct dns_config){f->config, f->base, &f->backend, 1}, err, sizeof err);
+        f->dns =
+            dns_create(&(struct dns_config){f->config, f->base, &f->backend, 1}, err, sizeof err);
     }
     assert_non_null(f->dns);
     f->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    assert_int_equal(connect(f->fd, (struct sockaddr *)&f->config->dns_listen.items[0].addr, sizeof(struct sockaddr_in)), 0);
+    assert_int_equal(connect(f->fd, (struct sockaddr *)&f->config->dns_listen.items[0].addr,
+                             sizeof(struct sockaddr_in)),
+                     0);
     check.status = mu__cstr("passing");
     *state = f;
     return 0;

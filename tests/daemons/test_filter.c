@@ -111,8 +111,8 @@ static void test_each_operator_on_each_kind_of_field(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (strcmp(cases[i].text, "ID == web-1") == 0) {
-            assert_string_not_equal(refusal(cases[i].text),
-                                    "accepted"); /* a bare word ends at the hyphen */
+            /* A bare word ends at the hyphen */
+            assert_string_not_equal(refusal(cases[i].text), "accepted");
         } else if (passes(cases[i].text) != cases[i].passes) {
             fail_msg("%s", cases[i].text);
         }

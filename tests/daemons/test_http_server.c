@@ -196,8 +196,8 @@ static void test_a_body_that_is_too_large_is_refused_by_its_length(void **state)
 {
     (void)state;
     int fd = kit_connect(&k);
-    say(fd, "PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 524289\r\n\r\n"); /* not one byte
-                                                                                      of it */
+    /* Not one byte of it */
+    say(fd, "PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 524289\r\n\r\n");
     expect(fd, 413,
            "Request body(524289 bytes) too large, max size: 524288 bytes. See "
            "https://www.consul.io/docs/agent/options.html#kv_max_value_size.");

@@ -256,8 +256,8 @@ static void test_bytes_are_base64_and_large_numbers_are_exact(void **state)
                        &out));
     const struct catalog_dir_entry *e = out;
     assert_true(mu__str_is(e->value, "hello"));
-    assert_true(e->flags ==
-                UINT64_C(16214403394870365664)); /* above INT64_MAX: the flag of semaphores */
+    /* Above INT64_MAX: the flag of semaphores */
+    assert_true(e->flags == UINT64_C(16214403394870365664));
     assert_true(decode(CATALOG_DIR_ENTRY, &a, "{\"Value\":\"\"}", &out));
     assert_int_equal(((struct catalog_dir_entry *)out)->value.len, 0);
     mu__arena_fini(&a);

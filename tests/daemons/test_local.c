@@ -193,8 +193,8 @@ static void test_registering_again_keeps_the_state(void **state)
     assert_true(add_service(f, json));
     assert_text(check(f, "service:web")->check->status, "passing");
     assert_text(check(f, "service:web")->check->output, "ok");
-    assert_ptr_equal(check(f, "service:web")->runner,
-                     runner); /* it goes on with its counters and its time */
+    /* It goes on with its counters and its time */
+    assert_ptr_equal(check(f, "service:web")->runner, runner);
     assert_true(add_service(f, "{\"Name\":\"web\",\"Check\":{\"TTL\":\"200s\"}}"));
     assert_text(check(f, "service:web")->check->status, "passing");
     assert_int_equal(check(f, "service:web")->type->ttl_ns, 200 * (int64_t)MU_SEC);
@@ -456,8 +456,8 @@ static void test_a_file_definition_wins_over_what_was_registered(void **state)
     local_restore(&f->local);
     assert_int_equal(service(f, "web")->service->port, 2);
     restart(f, "");
-    assert_null(
-        service(f, "web")); /* the file of the registration went, and a definition leaves none */
+    /* The file of the registration went, and a definition leaves none */
+    assert_null(service(f, "web"));
 }
 
 static void test_scripts_do_not_come_back_when_they_are_forbidden(void **state)

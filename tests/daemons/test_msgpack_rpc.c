@@ -21,7 +21,8 @@ static size_t unhex(const char *hex, uint8_t *out, size_t max)
     return n;
 }
 
-/* Feeds the bytes in pieces of `step` and expects one message, complete with the last byte and not before. */
+/* Feeds the bytes in pieces of `step` and expects one message, complete with the last byte and not
+ * before. */
 static void feed_in_steps(struct rpc_inbox *b, const uint8_t *bytes, size_t n, size_t step)
 {
     struct evbuffer *in = evbuffer_new();
@@ -32,7 +33,8 @@ static void feed_in_steps(struct rpc_inbox *b, const uint8_t *bytes, size_t n, s
     evbuffer_free(in);
 }
 
-/* Decodes a captured request and encodes it again; the bytes may differ in the order of a Go map alone. */
+/* Decodes a captured request and encodes it again; the bytes may differ in the order of a Go map
+ * alone. */
 static void check_request(const struct endpoint *e, const uint8_t *bytes, size_t n)
 {
     struct rpc_request_header h;

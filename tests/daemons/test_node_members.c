@@ -21,9 +21,11 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct agent_member *member(const char *name, uint64_t status, struct mu_pair *tags, size_t n)
+static struct agent_member *member(const char *name, uint64_t status, struct mu_pair *tags,
+                                   size_t n)
 {
-    struct agent_member m = {.name = mu__cstr(name), .addr = mu__cstr("10.0.0.1"), .status = status, .tags = {tags, n}};
+    struct agent_member m = {
+        .name = mu__cstr(name), .addr = mu__cstr("10.0.0.1"), .status = status, .tags = {tags, n}};
     struct agent_member *copy = mu__schema_clone(&agent_member_schema, &m, NULL);
     assert_non_null(copy);
     return copy;
@@ -39,7 +41,8 @@ static void a_member_is_known_until_it_is_reaped(void **state)
     assert_null(members_find(&members, mu__cstr("A")));
     members_apply(&members, MEMBER_REAPED, member("a", MEMBER_FAILED, NULL, 0));
     assert_null(members_find(&members, mu__cstr("a")));
-    members_apply(&members, MEMBER_REAPED, member("a", MEMBER_FAILED, NULL, 0)); /* twice is no harm */
+    /* Twice is no harm */
+    members_apply(&members, MEMBER_REAPED, member("a", MEMBER_FAILED, NULL, 0));
     assert_int_equal(members_count(&members), 0);
 }
 
@@ -56,18 +59,21 @@ static void members_are_listed_by_name(void **state)
     static const char *const sorted[] = {"", "a", "ab", "b", "c"};
     assert_int_equal(l.len, 5);
     for (size_t i = 0; i < 5; i++) {
-        assert_true(mu__str_eq(((const struct agent_member *)l.items[i])->name, mu__cstr(sorted[i])));
+        assert_true(
+            mu__str_eq(((const struct agent_member *)l.items[i])->name, mu__cstr(sorted[i])));
     }
     mu__arena_fini(&arena);
 }
 
 /* In order of their keys, as tags are kept. */
-static bool is_server(const char *bootstrap, const char *dc, const char *expect, const char *port, struct member_server *out)
+static bool is_server(const char *bootstrap, const char *dc, const char *expect, const char *port,
+                      struct member_server *out)
 {
     struct mu_pair tags[8];
     size_t n = 0;
-    const char *const pairs[][2] = {{"bootstrap", bootstrap}, {"dc", dc}, {"expect", expect}, {"id", "x"},
-                                    {"muster", "1"}, {"port", port}, {"role", "consul"}};
+    const char *const pairs[][2] = {
+        {"bootstrap", bootstrap}, {"dc", dc},     {"expect", expect}, {"id", "x"},
+        {"muster", "1"},          {"port", port}, {"role", "consul"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         if (pairs[i][1]) {
             tags[n++] = (struct mu_pair){mu__cstr(pairs[i][0]), mu__cstr(pairs[i][1])};
@@ -97,7 +103,14 @@ static void tags_that_make_no_sense_make_no_server(void **state)
 {
     (void)state;
     struct member_server s;
-    static const char *const ports[] = {NULL, "", "0", "65536", "-1", "8300x", " 8300", "99999999999999999999",
+    static const char *const ports[] = {NULL,
+                                        "",
+                                        "0",
+                                        "65536",
+                                        "-1",
+                                        "8300x",
+                                        " 8300",
+                                        "99999999999999999999",
                                         "18446744073709560000"};
     for (size_t i = 0; i < sizeof ports / sizeof *ports; i++) {
         assert_false(is_server(NULL, "dc1", NULL, ports[i], &s));

@@ -1,4 +1,5 @@
-/* Mirrors daemons/rpc/rpc_client.c, rpc_session.c and rpc_router.c: against the real server on the loopback. */
+/* Mirrors daemons/rpc/rpc_client.c, rpc_session.c and rpc_router.c: against the real server on the
+ * loopback. */
 #include "mu_test.h"
 
 #include "rpc/rpc_client.h"

@@ -126,9 +126,8 @@ static void test_silent_stream_does_not_hold_up_others(void **state)
     send_hex(fd, "04000100010000000100000000000100010000000300000000000000000000000300000021" PING);
     expect(fd, "000100020000000100000000000100020000000300000000000000000000000300000028" PONG,
            false);
-    send_hex(
-        fd,
-        "000100080000000100000000000200010000000000000002"); /* resetting the silent one is fine, too */
+    /* Resetting the silent one is fine, too */
+    send_hex(fd, "000100080000000100000000000200010000000000000002");
     expect(fd, "000200020000000000000002", false);
     close(fd);
     kit_fini(&k);

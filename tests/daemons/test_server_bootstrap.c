@@ -167,7 +167,8 @@ static void servers_of_consul_do_not_count(void **state)
 {
     (void)state;
     server_is_there("s1", KIT_ID, 8300, "expect=2");
-    struct agent_member *m = kit_member("real", "127.0.0.1", MEMBER_ALIVE, "role=consul dc=dc1 port=8300 expect=2 id=" BEHIND);
+    struct agent_member *m = kit_member("real", "127.0.0.1", MEMBER_ALIVE,
+                                        "role=consul dc=dc1 port=8300 expect=2 id=" BEHIND);
     members_apply(&k.members, MEMBER_JOINED, m);
     server_member_changed(k.server, MEMBER_JOINED, m);
     settle();
@@ -222,8 +223,10 @@ int main(void)
 {
 #define TWO(f) cmocka_unit_test_setup_teardown(f, expects_two, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_server_in_bootstrap_mode_begins_alone, bootstraps, teardown),
-        cmocka_unit_test_setup_teardown(others_that_expect_nothing_do_not_keep_it_from_that, bootstraps, teardown),
+        cmocka_unit_test_setup_teardown(a_server_in_bootstrap_mode_begins_alone, bootstraps,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(others_that_expect_nothing_do_not_keep_it_from_that,
+                                        bootstraps, teardown),
         cmocka_unit_test_setup_teardown(it_does_not_begin_beside_a_cluster, bootstraps, teardown),
         TWO(the_expected_number_begins_when_nobody_has_a_cluster),
         TWO(a_server_that_expects_nothing_is_counted),

@@ -1,4 +1,5 @@
-/* Mirrors daemons/server/backend.c, reads.c, writes.c, local.c and filter.c: calls on the only front of a real server. */
+/* Mirrors daemons/server/backend.c, reads.c, writes.c, local.c and filter.c: calls on the only
+ * front of a real server. */
 #include "mu_test.h"
 
 #include "server_kit.h"
@@ -146,8 +147,12 @@ static void the_server_answers_for_itself(void **state)
 static void calls_of_the_agent_go_to_the_agent(void **state)
 {
     (void)state;
-    static const struct endpoint agents = {.method = "Agent.Test", .kind = ENDPOINT_AGENT, .options_at = NO_OFFSET,
-                                           .meta_at = NO_OFFSET, .datacenter_at = NO_OFFSET, .token_at = NO_OFFSET};
+    static const struct endpoint agents = {.method = "Agent.Test",
+                                           .kind = ENDPOINT_AGENT,
+                                           .options_at = NO_OFFSET,
+                                           .meta_at = NO_OFFSET,
+                                           .datacenter_at = NO_OFFSET,
+                                           .token_at = NO_OFFSET};
     struct outcome o = {0};
     call_start(k.backend, call_create(&agents, 0, kit_note, &o));
     assert_true(o.done);
@@ -242,7 +247,8 @@ static void blocked_reads_leave_when_leadership_is_lost(void **state)
     kit_start(&k, &stale);
     assert_int_equal(k.front->waiters, 2);
     struct server_view *v = calloc(1, sizeof *v);
-    server__front_take_view(k.front, v); /* in truth it is leader still: the read comes back and blocks again */
+    /* In truth it is leader still: the read comes back and blocks again */
+    server__front_take_view(k.front, v);
     assert_int_equal(k.front->waiters, 2);
     call_cancel(plain.call);
     call_cancel(stale.call);
@@ -419,7 +425,8 @@ static void an_entry_that_cannot_be_applied_is_the_last(void **state)
     static const uint8_t unknown[] = {99, 0x80};
     size_t len;
     struct catalog_kvs_request q = {.op = mu__cstr("set"), .dir_ent = {.key = mu__cstr("a")}};
-    uint8_t *entry = server__encode_entry(CATALOG_ENTRY_KVS, catalog_schema(CATALOG_KVS_REQUEST), &q, &len);
+    uint8_t *entry =
+        server__encode_entry(CATALOG_ENTRY_KVS, catalog_schema(CATALOG_KVS_REQUEST), &q, &len);
     m.apply_begin(m.user);
     m.apply(m.user, 1000, 1, unknown, sizeof unknown, (void **)&bad);
     m.apply(m.user, 1001, 1, entry, len, (void **)&behind);
@@ -442,7 +449,8 @@ static void register_service(const char *node, const char *service)
 {
     struct outcome o;
     struct catalog_weights weights = {1, 1};
-    struct catalog_node_service s = {.id = mu__cstr(service), .service = mu__cstr(service), .weights = &weights};
+    struct catalog_node_service s = {
+        .id = mu__cstr(service), .service = mu__cstr(service), .weights = &weights};
     struct catalog_register_request *q = kit_call(&k, ENDPOINT_CATALOG_REGISTER, &o)->request;
     q->node = mu__cstr(node);
     q->address = mu__cstr("10.0.0.1");
@@ -493,7 +501,7 @@ static void a_wrong_filter_is_an_error(void **state)
 
 int main(void)
 {
-#define LED(f) cmocka_unit_test_setup_teardown(f, with_leader, teardown)
+#define LED(f)   cmocka_unit_test_setup_teardown(f, with_leader, teardown)
 #define ALONE(f) cmocka_unit_test_setup_teardown(f, without_leader, teardown)
     const struct CMUnitTest tests[] = {
         LED(what_was_written_can_be_read),

@@ -1,4 +1,5 @@
-/* Mirrors daemons/server/backend.c: calls that another server answers, which is a scripted one on the loopback. */
+/* Mirrors daemons/server/backend.c: calls that another server answers, which is a scripted one on
+ * the loopback. */
 #include "mu_test.h"
 
 #include "rpc_kit.h"

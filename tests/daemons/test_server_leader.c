@@ -1,9 +1,10 @@
-/* Mirrors daemons/server/leader.c: what gossip tells becomes catalog entries and Raft membership (gossip wire 12.4). */
+/* Mirrors daemons/server/leader.c: what gossip tells becomes catalog entries and Raft membership
+ * (gossip wire 12.4). */
 #include "mu_test.h"
 
 #include "server_kit.h"
 
-#define OTHER_ID "22222222-2222-3333-4444-555555555555"
+#define OTHER_ID    "22222222-2222-3333-4444-555555555555"
 #define SERVER_TAGS "role=consul dc=dc1 port=8300 raft_vsn=3 build=1.8.7:x muster=1 "
 
 static struct server_kit k;
@@ -32,7 +33,8 @@ static void settle(void)
     assert_string_equal(o.error, "");
 }
 
-static void gossip_says(enum member_change change, const char *name, const char *address, uint64_t status, const char *tags)
+static void gossip_says(enum member_change change, const char *name, const char *address,
+                        uint64_t status, const char *tags)
 {
     struct agent_member *m = kit_member(name, address, status, tags);
     if (change == MEMBER_REAPED) { /* as the process does it: the server hears of it first */
@@ -62,13 +64,15 @@ static void close_reader(void)
 
 static void assert_health(const char *node, const char *status)
 {
-    const struct catalog_check *c = catalog_find_check(open_reader(), mu__cstr(node), mu__cstr("serfHealth"));
+    const struct catalog_check *c =
+        catalog_find_check(open_reader(), mu__cstr(node), mu__cstr("serfHealth"));
     if (status) {
         assert_non_null(c);
         assert_true(mu__str_eq(c->status, mu__cstr(status)));
         assert_true(mu__str_eq(c->name, mu__cstr("Serf Health Status")));
-        assert_true(mu__str_eq(c->output, mu__cstr(strcmp(status, "passing") == 0 ? "Agent alive and reachable"
-                                                                                   : "Agent not live or unreachable")));
+        assert_true(mu__str_eq(c->output, mu__cstr(strcmp(status, "passing") == 0
+                                                       ? "Agent alive and reachable"
+                                                       : "Agent not live or unreachable")));
     } else {
         assert_null(c);
         assert_null(catalog_find_node(k.server->reader, mu__cstr(node)));
@@ -142,7 +146,8 @@ static void a_server_is_registered_with_the_service_consul(void **state)
     (void)state;
     gossip_says(MEMBER_JOINED, "s1", "127.0.0.1", MEMBER_ALIVE, SERVER_TAGS "id=" KIT_ID);
     settle();
-    const struct catalog_node_service *s = catalog_find_service(open_reader(), mu__cstr("s1"), mu__cstr("consul"));
+    const struct catalog_node_service *s =
+        catalog_find_service(open_reader(), mu__cstr("s1"), mu__cstr("consul"));
     assert_non_null(s);
     assert_int_equal(s->port, 8300);
     assert_true(mu__str_eq(mu__strmap_get(&s->meta, "version"), mu__cstr("1.8.7")));
@@ -185,8 +190,10 @@ static void a_server_of_consul_is_no_peer(void **state)
 static void two_clusters_that_meet_stay_two(void **state)
 {
     (void)state;
-    gossip_says(MEMBER_JOINED, "s1", "127.0.0.1", MEMBER_ALIVE, SERVER_TAGS "bootstrap=1 id=" KIT_ID);
-    gossip_says(MEMBER_JOINED, "s2", "127.0.0.2", MEMBER_ALIVE, SERVER_TAGS "bootstrap=1 id=" OTHER_ID);
+    gossip_says(MEMBER_JOINED, "s1", "127.0.0.1", MEMBER_ALIVE,
+                SERVER_TAGS "bootstrap=1 id=" KIT_ID);
+    gossip_says(MEMBER_JOINED, "s2", "127.0.0.2", MEMBER_ALIVE,
+                SERVER_TAGS "bootstrap=1 id=" OTHER_ID);
     settle();
     assert_int_equal(peers(), 1);
 }
@@ -243,7 +250,8 @@ static void a_follower_writes_nothing(void **state)
     (void)state;
     struct server_kit f;
     kit_open(&f, "");
-    struct agent_member *m = kit_member("c1", "10.0.0.7", MEMBER_ALIVE, "role=node dc=dc1 id=" OTHER_ID);
+    struct agent_member *m =
+        kit_member("c1", "10.0.0.7", MEMBER_ALIVE, "role=node dc=dc1 id=" OTHER_ID);
     members_apply(&f.members, MEMBER_JOINED, m);
     server_member_changed(f.server, MEMBER_JOINED, m);
     for (int i = 0; i < 10; i++) {

@@ -1,4 +1,5 @@
-/* The front and the core of a server on threads of their own: no wake-up is lost between them, and they end in good order. */
+/* The front and the core of a server on threads of their own: no wake-up is lost between them, and
+ * they end in good order. */
 #include "mu_test.h"
 
 #include "server_kit.h"
@@ -66,8 +67,10 @@ static void apply_next(void *arg)
     size_t len;
     char value[24];
     snprintf(value, sizeof value, "%llu", (unsigned long long)++index);
-    struct catalog_kvs_request q = {.op = mu__cstr("set"), .dir_ent = {.key = mu__cstr("k"), .value = mu__cstr(value)}};
-    uint8_t *entry = server__encode_entry(CATALOG_ENTRY_KVS, catalog_schema(CATALOG_KVS_REQUEST), &q, &len);
+    struct catalog_kvs_request q = {.op = mu__cstr("set"),
+                                    .dir_ent = {.key = mu__cstr("k"), .value = mu__cstr(value)}};
+    uint8_t *entry =
+        server__encode_entry(CATALOG_ENTRY_KVS, catalog_schema(CATALOG_KVS_REQUEST), &q, &len);
     (void)arg;
     machine.apply_begin(machine.user);
     machine.apply(machine.user, index, 1, entry, len, NULL);
@@ -98,7 +101,8 @@ static void read_next(void *arg)
     call_start(k.backend, c);
 }
 
-/* The only waiter of the front: the core tells it nothing as long as it believes that nobody waits. */
+/* The only waiter of the front: the core tells it nothing as long as it believes that nobody
+ * waits. */
 static void no_wake_up_is_lost_between_a_read_and_its_block(void **state)
 {
     (void)state;
@@ -110,7 +114,8 @@ static void no_wake_up_is_lost_between_a_read_and_its_block(void **state)
     loop_post(k.loop, read_next, NULL);
     wait_for(1);
     for (unsigned i = 1; i <= ROUNDS; i++) {
-        for (volatile unsigned spin = 0; spin < i % 64 * 20; spin++) { /* the two meet a little differently each time */
+        for (volatile unsigned spin = 0; spin < i % 64 * 20; spin++) {
+            /* The two meet a little differently each time */
         }
         loop_post(k.loop, read_next, NULL);
         loop_post(k.core, apply_next, NULL);
@@ -136,7 +141,8 @@ static void start_some(void *arg)
         if (i % 3 == 0) {
             c = call_create(&endpoints[ENDPOINT_KVS_APPLY], 0, on_any, NULL);
             struct catalog_kvs_request *q = c->request;
-            *q = (struct catalog_kvs_request){.datacenter = mu__cstr("dc1"), .op = mu__cstr("set"), .dir_ent.key = mu__cstr("x")};
+            *q = (struct catalog_kvs_request){
+                .datacenter = mu__cstr("dc1"), .op = mu__cstr("set"), .dir_ent.key = mu__cstr("x")};
         } else {
             c = call_create(&endpoints[ENDPOINT_KVS_GET], 0, on_any, NULL);
             struct catalog_key_request *q = c->request;
@@ -166,7 +172,8 @@ static void all_kinds_of_calls_end_with_the_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(no_wake_up_is_lost_between_a_read_and_its_block, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_wake_up_is_lost_between_a_read_and_its_block, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(all_kinds_of_calls_end_with_the_threads, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Mirrors daemons/rpc/yamux.c and yamux_stream.c: two sessions whose outputs are each other's inputs. */
+/* Mirrors daemons/rpc/yamux.c and yamux_stream.c: two sessions whose outputs are each other's
+ * inputs. */
 #include "mu_test.h"
 
 #include "rpc/yamux.h"
@@ -172,8 +173,8 @@ static void test_every_syn_is_acknowledged_at_once(void **state)
     struct pair *p = *state;
     feed(&p->server, "000100010000000100000000");
     expect_out(&p->server, "000100020000000100000000");
-    feed(&p->server,
-         "0000000100000005000000026869"); /* on a data frame; ids need not be in order */
+    /* On a data frame; ids need not be in order */
+    feed(&p->server, "0000000100000005000000026869");
     expect_out(&p->server, "000100020000000500000000");
     expect_taken(&p->server, "hi");
     feed(&p->server, "000100010000000200000000"); /* an even id */
@@ -227,8 +228,8 @@ static void test_large_transfer_waits_for_windows_and_gets_through(void **state)
     write_zeros(s, 3000000);
     run(p);
     struct evbuffer *in = yamux_stream_input(p->server.opened[0]);
-    assert_int_equal(evbuffer_get_length(in),
-                     YAMUX_WINDOW); /* no more than the window while nobody reads */
+    /* No more than the window while nobody reads */
+    assert_int_equal(evbuffer_get_length(in), YAMUX_WINDOW);
     evbuffer_drain(in, YAMUX_WINDOW / 2 - 1);
     yamux_stream_consumed(p->server.opened[0]);
     assert_int_equal(evbuffer_get_length(p->server.out), 0); /* less than half: no update yet */
