@@ -105,8 +105,9 @@ int agent_reload(struct agent *a, const struct config *config, char *err, size_t
     a->local.node = config->node_name;
     local_unmark_files(&a->local);
     bool ok = agent__register_files(&a->local, config, err, errlen);
-    if (!ok) { /* refused by the state of this agent, such as a check of a service that is not here:
-                  said, and passed over */
+    if (!ok) {
+        /* Refused by the state of this agent, such as a check of a service that is not here: said,
+         * and passed over */
         log_warn("agent", "%s", err);
     }
     local_sweep_files(&a->local);
@@ -116,14 +117,19 @@ int agent_reload(struct agent *a, const struct config *config, char *err, size_t
     return 0;
 }
 
+void agent_leave(struct agent *a)
+{
+    sync_destroy(a->sync);
+    a->sync = NULL;
+}
+
 void agent_stop(struct agent *a)
 {
     if (a->stopped) {
         return;
     }
     a->stopped = true;
-    sync_destroy(a->sync);
-    a->sync = NULL;
+    agent_leave(a);
     agent__release_waiting(a);
     local_stop(&a->local);
     persist_destroy(a->local.persist); /* those who wait for the disk are answered */

@@ -47,18 +47,21 @@ struct agent_config {
 MU_MUST_USE int agent_create(const struct agent_config *config, struct agent **out, char *err,
                              size_t errlen);
 
-/* Begins to run checks and to synchronise with the catalog through `backend`, started on `front`.
- */
+/* Begins to run checks and to synchronise with the catalog through `backend`, started on
+ * `front`. */
 void agent_start(struct agent *a, struct loop *front, struct call_backend *backend);
 /* The cluster has this many members; anti-entropy slows down as it grows. */
 void agent_set_cluster_size(struct agent *a, size_t members);
 /* A server has joined, or there is a new leader: compare with the catalog soon. */
 void agent_server_joined(struct agent *a);
 /* Reads the definitions of a new configuration: those of files are replaced, those of the API stay,
- * and so do the states of checks. Nothing changes on failure. config replaces the one given before.
- */
+ * and so do the states of checks. Nothing changes on failure. config replaces the one given
+ * before. */
 MU_MUST_USE int agent_reload(struct agent *a, const struct config *config, char *err,
                              size_t errlen);
+/* This node is about to leave the cluster: nothing is registered in the catalog any more, where it
+ * would come after the leader took the node out. The agent itself goes on. */
+void agent_leave(struct agent *a);
 /* Stops checks and synchronisation, and waits for the disk. No call to the backend is started any
  * more, calls to the agent fail. */
 void agent_stop(struct agent *a);

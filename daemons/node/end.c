@@ -73,6 +73,7 @@ void process_leave(struct process *p, agent_done_fn done, void *arg)
     p->left = done;
     p->left_arg = arg;
     set_end_timer(p, END_TIMEOUT_S * MU_SEC);
+    agent_leave(p->agent);
     p->role->leave(p);
     gossip_leave(p->gossip, on_left, p);
 }

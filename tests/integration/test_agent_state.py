@@ -1,8 +1,10 @@
 """What an agent knows survives its restarts, the loss of all servers, and others who write to its part of the catalog."""
 import glob
+import http.client
 import os
 import signal
 import subprocess
+import time
 import unittest
 
 from kit import Cluster, PATIENCE, dig, get, put, wait_until
@@ -113,6 +115,26 @@ class Synchronisation(unittest.TestCase):
             c.server(0).start()
             wait_until("all is as the agent says", lambda: catalog_services(server, "agent-0") == ["web-1"])
             wait_until("checks, too", lambda: catalog_checks(server, "agent-0") == {"beat": "critical", "serfHealth": "passing"})
+
+    def test_who_leaves_does_not_register_itself_again(self):
+        """Checks change while the agent leaves, as they do when a machine is shut down."""
+        with Cluster(servers=1, agents=1) as c:
+            host, server = c.agent_address(0), c.server_address(0)
+            put(host, "/v1/agent/service/register", WEB)
+            wait_until("it is registered", lambda: catalog_services(server, "agent-0") == ["web-1"])
+            c.agent(0).send(signal.SIGTERM)
+            changes = 0
+            try:
+                while c.agent(0).is_running():
+                    put(host, f"/v1/agent/check/{('pass', 'warn')[changes % 2]}/beat?note={changes}", timeout=5)
+                    changes += 1
+                    time.sleep(0.02)  # each is written to disk, too
+            except (OSError, http.client.HTTPException):  # it has closed
+                pass
+            self.assertEqual(c.agent(0).popen.wait(PATIENCE), 0)
+            self.assertGreater(changes, 0)
+            # The leader would clean up after a minute, too; here it is the leaving that must do.
+            wait_until("it is out of the catalog", lambda: get(server, "/v1/catalog/node/agent-0").json() is None, timeout=25)
 
     def test_an_agent_lives_without_servers(self):
         with Cluster(servers=3, agents=1) as c:
