@@ -6,7 +6,7 @@ foreach(part configuration core log message oom quorum restore snapshot)
 endforeach()
 muster_test(test_raft_scenarios
   SOURCES test_scenarios.c script.c ${sim}/raft_host.c ${sim}/raft_disk.c ${sim}/raft_checks.c
-    ${sim}/raft_describe.c ${sim}/world.c
+    ${sim}/raft_describe.c ${sim}/linear.c ${sim}/world.c
   LIBS muster-raft INCLUDES ${core} ${sim})
 # Sanitizers bring symbols of their own.
 if(NOT MUSTER_SANITIZE)

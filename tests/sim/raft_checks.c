@@ -103,6 +103,36 @@ void checks_log_matching(struct world *w, const struct host *a, const struct hos
     }
 }
 
+uint64_t checks_call(struct checks *c, enum linear_kind kind, uint64_t key, uint64_t expected)
+{
+    if (c->n_history == HISTORY_MAX) {
+        return HISTORY_MAX;
+    }
+    uint64_t op = c->n_history++;
+    c->history[op] = (struct linear_op){.kind = kind,
+                                        .key = key,
+                                        .value = op + 1,
+                                        .expected = expected,
+                                        .call = ++c->moment,
+                                        .ret = LINEAR_UNKNOWN};
+    return op;
+}
+
+void checks_return(struct checks *c, uint64_t op, enum linear_kind kind, uint64_t value)
+{
+    if (op < c->n_history) {
+        c->history[op].kind = kind;
+        c->history[op].value = value;
+        c->history[op].ret = ++c->moment;
+    }
+}
+
+void checks_history(struct world *w, const struct checks *c)
+{
+    size_t steps_max = 200000; /* what is not decided by then is let pass */
+    CHECK(w, linear_check_keys(c->history, c->n_history, HOST_KEYS, steps_max) != LINEAR_NO);
+}
+
 void checks_knows(struct checks *c, raft_index index)
 {
     c->floor = c->floor > index ? c->floor : index;

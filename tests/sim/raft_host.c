@@ -96,6 +96,9 @@ static void state_snapshot(const struct host *h, struct mu__writer *w)
     mu__write_u64be(w, h->applied);
     mu__write_u64be(w, h->state_hash);
     mu__write_u64be(w, h->value);
+    for (size_t i = 0; i < HOST_KEYS; i++) {
+        mu__write_u64be(w, h->keys[i]);
+    }
     size_t pad = (size_t)(h->applied * 7919 % 3000);
     mu__write_u64be(w, pad);
     for (size_t i = 0; i < pad; i++) {
@@ -109,6 +112,10 @@ static bool state_restore(struct host *h, const uint8_t *data, size_t len)
     raft_index applied = mu__read_u64be(&r);
     uint64_t hash = mu__read_u64be(&r);
     raft_index value = mu__read_u64be(&r);
+    uint64_t keys[HOST_KEYS];
+    for (size_t i = 0; i < HOST_KEYS; i++) {
+        keys[i] = mu__read_u64be(&r);
+    }
     size_t pad = (size_t)mu__read_u64be(&r);
     if (r.failed || mu__reader_left(&r) != pad) {
         return false;
@@ -121,17 +128,40 @@ static bool state_restore(struct host *h, const uint8_t *data, size_t len)
     h->applied = applied;
     h->state_hash = hash;
     h->value = value;
+    memcpy(h->keys, keys, sizeof keys);
     return true;
 }
 
+/* What the entry did to its key, as its client hears it. */
+static enum linear_kind apply_command(struct host *h, const struct host_command *c)
+{
+    uint64_t *key = &h->keys[c->op % HOST_KEYS];
+    if (c->is_cas && *key != c->expected) {
+        return LINEAR_CAS_FAILED;
+    }
+    *key = c->op + 1;
+    return c->is_cas ? LINEAR_CAS : LINEAR_WRITE;
+}
+
+static struct host_command read_command(const struct raft_entry *e)
+{
+    struct host_command c = {.op = HISTORY_MAX};
+    if (e->type == RAFT_ENTRY_NORMAL && e->len >= sizeof c) {
+        memcpy(&c, e->data, sizeof c);
+    }
+    return c;
+}
+
 /* Clients hear of their writes. */
-static void settle_writes(struct host *h, const struct raft_entry *e)
+static void settle_writes(struct host *h, const struct raft_entry *e, uint64_t op,
+                          enum linear_kind kind)
 {
     size_t kept = 0;
     for (size_t i = 0; i < h->n_writes; i++) {
         if (h->writes[i].index == e->index && h->writes[i].term == e->term) {
             CHECK(h->w, e->index > h->writes[i].floor);
             checks_knows(h->checks, e->index);
+            checks_return(h->checks, op, kind, op + 1);
             h->checks->writes++;
         } else if (h->writes[i].index > e->index) {
             h->writes[kept++] = h->writes[i];
@@ -148,8 +178,10 @@ static void apply(struct host *h, const struct raft_entry *e)
     if (e->type == RAFT_ENTRY_NORMAL) {
         h->value = e->index;
     }
+    const struct host_command c = read_command(e);
+    enum linear_kind kind = c.op < HISTORY_MAX ? apply_command(h, &c) : LINEAR_WRITE;
     checks_applied(h->w, h->checks, h, e);
-    settle_writes(h, e);
+    settle_writes(h, e, c.op, kind);
 }
 
 /* --- Snapshots --- */
@@ -373,6 +405,10 @@ static void answer_read(struct host *h, const struct raft_read_result *result)
             CHECK(h->w, h->value >= h->reads[i].floor);
             CHECK(h->w, h->applied >= result->index);
             checks_knows(h->checks, h->value);
+            uint64_t op = h->reads[i].op;
+            if (op < HISTORY_MAX) {
+                checks_return(h->checks, op, LINEAR_READ, h->keys[h->checks->history[op].key]);
+            }
             h->checks->reads++;
         } else {
             h->checks->lost_reads++;
@@ -492,6 +528,7 @@ void host_start(struct host *h)
     disk_forget(h);
     disk_replay(h);
     h->applied = h->state_hash = h->value = 0;
+    memset(h->keys, 0, sizeof h->keys);
     h->written_id = h->log_first = 0;
     h->is_held = h->is_syncing = h->is_snapshotting = h->was_leader = h->is_full = false;
     h->tick_at = MU_NEVER;
@@ -569,18 +606,35 @@ void host_bootstrap(struct host *h, unsigned n_servers)
 
 /* --- Clients --- */
 
+/* A client that does a compare-and-set asked this server before what the key holds. */
+static void write_command(struct host *h, uint8_t *data, size_t bytes)
+{
+    struct host_command c = {.is_cas = h->checks->n_history % 5 == 4,
+                             .expected = h->keys[h->checks->n_history % HOST_KEYS]};
+    if (bytes >= sizeof c && h->checks->n_history < HISTORY_MAX) {
+        c.op = checks_call(h->checks, c.is_cas ? LINEAR_CAS : LINEAR_WRITE,
+                           h->checks->n_history % HOST_KEYS, c.expected);
+        memcpy(data, &c, sizeof c);
+    } else {
+        memcpy(data, &h->w->steps, bytes < 8 ? bytes : 8);
+    }
+}
+
 void host_propose(struct host *h, unsigned n, size_t bytes)
 {
-    uint8_t data[512];
+    uint8_t data[16][512];
     struct mu_str items[16];
     raft_index first;
-    memset(data, (int)(h->w->steps & 0xff), sizeof data);
-    memcpy(data, &h->w->steps, sizeof h->w->steps);
+    size_t n_history = h->checks->n_history;
+    CHECK(h->w, n <= 16 && bytes <= sizeof *data);
+    memset(data, (int)(h->w->steps & 0xff), n * sizeof *data);
     for (unsigned i = 0; i < n; i++) {
-        items[i] = (struct mu_str){(const char *)data, bytes};
+        items[i] = (struct mu_str){(const char *)data[i], bytes};
+        write_command(h, data[i], bytes);
     }
     raft_index floor = h->checks->floor;
     if (raft_propose(h->r, host_now(h), items, n, &first) != RAFT_OK) {
+        h->checks->n_history = n_history; /* nothing happened */
         return;
     }
     h->writes = sim_room(h->writes, &h->cap_writes, h->n_writes + n, sizeof *h->writes);
@@ -598,7 +652,8 @@ void host_read(struct host *h, uint64_t id)
         return;
     }
     h->reads = sim_room(h->reads, &h->cap_reads, h->n_reads + 1, sizeof *h->reads);
-    h->reads[h->n_reads++] = (struct host_read){.id = id, .floor = floor};
+    h->reads[h->n_reads++] = (struct host_read){
+        .id = id, .floor = floor, .op = checks_call(h->checks, LINEAR_READ, id % HOST_KEYS, 0)};
     host_drain(h);
 }
 
@@ -606,6 +661,10 @@ void host_check_lease(struct host *h)
 {
     if (host_is_running(h) && host_now(h) < raft_lease_until(h->r)) {
         CHECK(h->w, h->value >= h->checks->floor);
-        h->checks->lease_reads++;
+        if (++h->checks->lease_reads % 32 == 0) {
+            uint64_t key = h->checks->lease_reads / 32 % HOST_KEYS;
+            uint64_t op = checks_call(h->checks, LINEAR_READ, key, 0);
+            checks_return(h->checks, op, LINEAR_READ, h->keys[key]);
+        }
     }
 }

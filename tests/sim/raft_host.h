@@ -3,12 +3,17 @@
  *
  * The register's value is the index of the last write that it applied, so the log is the order of
  * all writes and a read is stale exactly when it gives a lower index than a write or read that
- * ended before it began. */
+ * ended before it began. Beside it there are HOST_KEYS keys for the first HISTORY_MAX operations of
+ * a run, which clients write, compare-and-set and read; what they saw is judged at the end. */
 #pragma once
 
+#include "linear.h"
 #include "world.h"
 
 #include <core.h>
+
+#define HOST_KEYS   4
+#define HISTORY_MAX 2000
 
 struct checks;
 
@@ -28,6 +33,13 @@ struct host_snapshot {
     size_t configuration_len, len;
 };
 
+/* What an entry asks of the keys: the head of its data. */
+struct host_command {
+    uint64_t op;     /* its place in the history, and one less than what it writes */
+    uint64_t is_cas; /* all are 64 bits wide: any bytes are a command */
+    uint64_t expected;
+};
+
 struct host_write {          /* a client's write that waits to be applied */
     raft_index index, floor; /* it must come after floor */
     raft_term term;
@@ -36,6 +48,7 @@ struct host_write {          /* a client's write that waits to be applied */
 struct host_read { /* a client's read that waits for its quorum */
     uint64_t id;
     raft_index floor; /* it may not give less */
+    uint64_t op;      /* in the history; beyond it: not recorded */
 };
 
 struct host_options {
@@ -79,6 +92,7 @@ struct host {
     raft_index applied;
     uint64_t state_hash;
     raft_index value; /* of the register: index of the last write */
+    uint64_t keys[HOST_KEYS];
 
     uint8_t *incoming; /* a snapshot from the leader */
     size_t incoming_len, incoming_cap;
@@ -104,6 +118,9 @@ struct checks {
     unsigned *leaders; /* [term]: node + 1; 0: none seen */
     size_t n_leaders, cap_leaders;
     raft_index floor; /* newest write that some client knows of */
+    struct linear_op history[HISTORY_MAX];
+    size_t n_history;
+    uint64_t moment; /* its clock */
     unsigned n_hosts;
     uint64_t writes, reads, lease_reads, lost_reads;
     struct raft_stats stats; /* of all lives of all servers that are over */
@@ -154,5 +171,10 @@ void checks_applied(struct world *w, struct checks *c, const struct host *h,
 void checks_leader(struct world *w, struct checks *c, struct host *h);
 void checks_log_matching(struct world *w, const struct host *a, const struct host *b);
 void checks_add_stats(struct raft_stats *sum, const struct raft_stats *s);
-void checks_knows(struct checks *c, raft_index index); /* some client knows of this write */
+/* A client calls for something to be done with a key: gives its place in the history, HISTORY_MAX
+ * if that is full. */
+uint64_t checks_call(struct checks *c, enum linear_kind kind, uint64_t key, uint64_t expected);
+void checks_return(struct checks *c, uint64_t op, enum linear_kind kind, uint64_t value);
+void checks_history(struct world *w, const struct checks *c); /* at the end of a run */
+void checks_knows(struct checks *c, raft_index index);        /* some client knows of this write */
 uint64_t sim_fnv(uint64_t hash, const void *p, size_t len);

@@ -540,6 +540,23 @@ static void run_until(struct sim *s, uint64_t until)
     }
 }
 
+/* All that was proposed is committed, and applied by all. */
+static bool is_at_rest(struct sim *s)
+{
+    const struct host *leader = some_leader(s);
+    if (!leader || raft_commit_index(leader->r) != raft_last_index(leader->r)) {
+        return false;
+    }
+    const struct raft_configuration *c = raft_configuration(leader->r);
+    for (size_t i = 0; i < c->n; i++) {
+        const struct host *h = host_of(&s->w, (unsigned)atoi(c->servers[i].id + 1));
+        if (h->applied != raft_last_index(leader->r)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static struct host *other_voter(struct sim *s, const struct host *leader)
 {
     const struct raft_configuration *c = raft_configuration(leader->r);
@@ -558,7 +575,12 @@ static struct host *other_voter(struct sim *s, const struct host *leader)
 static void check_stability(struct sim *s)
 {
     s->clients_rest = true;
-    run_until(s, s->w.now + 4 * MU_SEC); /* and the last stall of a disk is over */
+    uint64_t end = s->w.now + HEALED_BY;
+    while (!is_at_rest(s)) {
+        CHECK(&s->w, s->w.now < end);
+        run_until(s, s->w.now + 100 * MU_MSEC);
+    }
+    run_until(s, s->w.now + 4 * MU_SEC); /* the last stall of a disk is over, too */
     const struct host *leader = some_leader(s);
     CHECK(&s->w, leader);
     raft_term term = raft_current_term(leader->r);
@@ -611,6 +633,7 @@ uint64_t swarm_run(uint64_t seed, unsigned nodes, bool verbose, struct checks *s
         run_until(s, s->w.now + 100 * MU_MSEC);
     }
     check_stability(s);
+    checks_history(&s->w, &s->checks);
     sum->writes += s->checks.writes;
     sum->reads += s->checks.reads;
     sum->lease_reads += s->checks.lease_reads;
