@@ -281,6 +281,7 @@ void dns_destroy(struct dns *d)
     }
     while (d->lookups) {
         struct pending_lookup *l = d->lookups;
+        assert(l->dns == d);
         assert(!l->prev);
         call_cancel(l->call);
         dnsfront_node_supply(l->pending, DNSFRONT_FAILED, NULL, 0);

@@ -79,6 +79,7 @@ static void arm(struct rpc_exchange *e, uint64_t ns)
 static void detach(struct rpc_exchange *e)
 {
     if (e->stream) {
+        assert(e->session);
         e->stream->exchange = NULL;
         e->stream = NULL;
         e->session->under_way--;
