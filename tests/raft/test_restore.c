@@ -241,6 +241,30 @@ static void test_figure_7_each_follower_converges_within_two_refusals(void **sta
     }
 }
 
+/* An append that starts at the very beginning is no proof that what was compacted comes again
+ * (willemt/raft 118). */
+static void test_an_append_from_0_does_not_bring_back_what_was_compacted(void **state)
+{
+    (void)state;
+    struct disk d;
+    write_log(&d, TERMS, 10);
+    struct raft *r = create("a", 1 << 20);
+    const struct raft_snapshot_meta meta = meta_of(&d, 5, 4);
+    assert_int_equal(raft_restore_snapshot(r, &meta), RAFT_OK);
+    assert_int_equal(raft_restore_entries(r, d.entries + 5, 5), RAFT_OK);
+    raft_start(r, MU_SEC);
+    struct raft_message m = one_message(RAFT_MSG_APPEND, "b", 6);
+    m.entries = d.entries;
+    for (m.n_entries = 0; m.n_entries <= 7; m.n_entries++) {
+        assert_int_equal(raft_step(r, MU_SEC, &m), RAFT_OK);
+        raft__check(r);
+        assert_int_equal(raft_first_index(r), 6);
+        assert_int_equal(raft_last_index(r), 10);
+        assert_int_equal(raft_commit_index(r), 5);
+    }
+    raft_destroy(r);
+}
+
 /* The hard state of a bootstrap was durable before the crash, its entry was not: it may be tried
  * again. Nobody campaigns or votes in term 1. */
 static void test_a_bootstrap_that_a_crash_undid_can_be_repeated(void **state)
@@ -268,6 +292,7 @@ static void test_a_bootstrap_that_a_crash_undid_can_be_repeated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_append_from_0_does_not_bring_back_what_was_compacted),
         cmocka_unit_test(test_a_bootstrap_that_a_crash_undid_can_be_repeated),
         cmocka_unit_test(test_a_log_with_a_gap_or_falling_terms_is_corrupt),
         cmocka_unit_test(test_a_snapshot_without_a_configuration_is_refused),

@@ -23,6 +23,8 @@ SCENARIO(snapshot)
 SCENARIO(slow_follower)
 SCENARIO(single)
 SCENARIO(removed_leader)
+SCENARIO(rejoining)
+SCENARIO(growing)
 
 int main(void)
 {
@@ -34,6 +36,7 @@ int main(void)
         cmocka_unit_test(test_transfer),     cmocka_unit_test(test_membership),
         cmocka_unit_test(test_snapshot),     cmocka_unit_test(test_slow_follower),
         cmocka_unit_test(test_single),       cmocka_unit_test(test_removed_leader),
+        cmocka_unit_test(test_rejoining),    cmocka_unit_test(test_growing),
     };
     return cmocka_run_group_tests_name("scenarios", tests, NULL, NULL);
 }
