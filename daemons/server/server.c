@@ -57,6 +57,9 @@ static void set_timers(const struct config *c, struct raft_node_config *cfg)
     cfg->election_timeout_ns = election < ELECTION_MIN_NS ? ELECTION_MIN_NS : election;
     cfg->heartbeat_ns = cfg->election_timeout_ns / 10;
     cfg->lease_ns = cfg->election_timeout_ns / 10 * 8;
+    /* A write may take this long before the leader takes its disk for hung: with short timers (-dev)
+     * an election timeout is no more than a busy disk needs now and then. */
+    cfg->persist_stall_ns = election < MU_SEC ? MU_SEC : election;
 }
 
 static int open_raft(struct server *s, const struct server_config *c, char *err, size_t errlen)
