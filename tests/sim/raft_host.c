@@ -616,7 +616,8 @@ static void write_command(struct host *h, uint8_t *data, size_t bytes)
                            h->checks->n_history % HOST_KEYS, c.expected);
         memcpy(data, &c, sizeof c);
     } else {
-        memcpy(data, &h->w->steps, bytes < 8 ? bytes : 8);
+        uint64_t op = HISTORY_MAX + h->w->steps; /* no command of the history */
+        memcpy(data, &op, bytes < sizeof op ? bytes : sizeof op);
     }
 }
 
