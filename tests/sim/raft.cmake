@@ -36,7 +36,7 @@ add_test(NAME sim_raft_sweep COMMAND sim_raft_sweep --seed 10000 --runs ${raft_r
 raft_optimised(planted_raft planted_raft.c)
 target_compile_definitions(planted_raft PRIVATE RAFT_PLANTED_FAULTS)
 add_test(NAME sim_raft_planted COMMAND planted_raft)
-set_tests_properties(sim_raft sim_raft_sweep sim_raft_planted PROPERTIES TIMEOUT 120 LABELS sim)
+set_tests_properties(sim_raft sim_raft_sweep sim_raft_planted PROPERTIES TIMEOUT 300 LABELS sim)
 if(MUSTER_LONG_TESTS)
   set_tests_properties(sim_raft_sweep PROPERTIES TIMEOUT 3600)
 endif()
