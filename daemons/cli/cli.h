@@ -4,9 +4,9 @@
 #include "client.h"
 
 struct cli_flag {
-    const char *name;    /* without dashes */
-    bool *set;           /* a flag without value (also -name=false), or NULL */
-    const char **value;  /* a flag with one, or NULL */
+    const char *name;   /* without dashes */
+    bool *set;          /* a flag without value (also -name=false), or NULL */
+    const char **value; /* a flag with one, or NULL */
     const char *help;
 };
 
@@ -16,10 +16,11 @@ struct cli_common {
     bool stale;
 };
 
-/* Reads flags (-name, --name, -name=v, -name v) up to the first argument that is none; flags ends with a NULL name. common may
- * be NULL. Returns the index of the first argument, or -1 after a message and the usage on stderr. -h: prints the
- * usage on stdout and returns -2. */
-int cli_parse(int argc, char **argv, const char *usage, const struct cli_flag *flags, struct cli_common *common);
+/* Reads flags (-name, --name, -name=v, -name v) up to the first argument that is none; flags ends
+ * with a NULL name. common may be NULL. Returns the index of the first argument, or -1 after a
+ * message and the usage on stderr. -h: prints the usage on stdout and returns -2. */
+int cli_parse(int argc, char **argv, const char *usage, const struct cli_flag *flags,
+              struct cli_common *common);
 bool cli_connect(const struct cli_common *common, struct cli_client *out);
 
 /* Prints columns aligned by two blanks; cells is rows * columns of text. */

@@ -25,15 +25,17 @@ bool cli_client_init(struct cli_client *c, const char *addr, const char *token)
     snprintf(c->authority, sizeof c->authority, "%.*s", (int)strcspn(addr, "/"), addr);
     const char *colon = strrchr(c->authority, ':');
     const char *close = strrchr(c->authority, ']');
-    size_t len = colon && (!close || colon > close) ? (size_t)(colon - c->authority) : strlen(c->authority);
-    c->port = len < strlen(c->authority) ? atoi(colon + 1) : 80;
+    size_t len =
+        colon && (!close || colon > close) ? (size_t)(colon - c->authority) : strlen(c->authority);
+    long port = len < strlen(c->authority) ? strtol(colon + 1, NULL, 10) : 80;
+    c->port = port > 0 && port <= 65535 ? (int)port : 0;
     const char *host = c->authority;
     if (host[0] == '[' && len > 1 && host[len - 1] == ']') {
         host++;
         len -= 2;
     }
     snprintf(c->host, sizeof c->host, "%.*s", (int)len, host);
-    if (c->port <= 0 || c->port > 65535 || !c->host[0]) {
+    if (c->port == 0 || !c->host[0]) {
         fprintf(stderr, "Error: -http-addr %s: not host:port\n", addr);
         return false;
     }
@@ -66,15 +68,18 @@ static void on_response(struct evhttp_request *req, void *arg)
 
 static enum evhttp_cmd_type command(const char *method)
 {
-    return strcmp(method, "PUT") == 0 ? EVHTTP_REQ_PUT : strcmp(method, "DELETE") == 0 ? EVHTTP_REQ_DELETE : EVHTTP_REQ_GET;
+    return strcmp(method, "PUT") == 0      ? EVHTTP_REQ_PUT
+           : strcmp(method, "DELETE") == 0 ? EVHTTP_REQ_DELETE
+                                           : EVHTTP_REQ_GET;
 }
 
-void cli_request(const struct cli_client *c, const char *method, const char *path, const void *body, size_t len,
-                 struct cli_response *out)
+void cli_request(const struct cli_client *c, const char *method, const char *path, const void *body,
+                 size_t len, struct cli_response *out)
 {
     *out = (struct cli_response){0};
     struct exchange x = {event_base_new(), out};
-    struct evhttp_connection *conn = x.base ? evhttp_connection_base_new(x.base, NULL, c->host, (unsigned short)c->port) : NULL;
+    struct evhttp_connection *conn =
+        x.base ? evhttp_connection_base_new(x.base, NULL, c->host, (unsigned short)c->port) : NULL;
     struct evhttp_request *req = conn ? evhttp_request_new(on_response, &x) : NULL;
     if (!req) {
         abort();
@@ -95,9 +100,13 @@ void cli_request(const struct cli_client *c, const char *method, const char *pat
     }
     if (out->status == 0) {
         int err = EVUTIL_SOCKET_ERROR();
-        snprintf(out->error, sizeof out->error, "%c%s \"http://%s%.256s\": dial tcp %s: %.64s", method[0],
-                 strcmp(method, "GET") == 0 ? "et" : strcmp(method, "PUT") == 0 ? "ut" : "elete", c->authority, path,
-                 c->authority, err ? evutil_socket_error_to_string(err) : "connect: connection refused");
+        snprintf(out->error, sizeof out->error, "%c%s \"http://%s%.256s\": dial tcp %s: %.64s",
+                 method[0],
+                 strcmp(method, "GET") == 0   ? "et"
+                 : strcmp(method, "PUT") == 0 ? "ut"
+                                              : "elete",
+                 c->authority, path, c->authority,
+                 err ? evutil_socket_error_to_string(err) : "connect: connection refused");
     }
     evhttp_connection_free(conn);
     event_base_free(x.base);
@@ -117,7 +126,8 @@ bool cli_response_ok(const struct cli_response *r, const char *what)
     if (r->status == 0) {
         fprintf(stderr, "%s: %s\n", what, r->error);
     } else {
-        fprintf(stderr, "%s: Unexpected response code: %d (%s)\n", what, r->status, r->body ? r->body : "");
+        fprintf(stderr, "%s: Unexpected response code: %d (%s)\n", what, r->status,
+                r->body ? r->body : "");
     }
     return false;
 }
@@ -128,7 +138,8 @@ void cli_escape(const char *text, char *buf, size_t cap)
     size_t at = strlen(buf);
     for (; *text && at + 4 < cap; text++) {
         unsigned char ch = (unsigned char)*text;
-        if ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || strchr(plain, ch)) {
+        if ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+            strchr(plain, ch)) {
             buf[at++] = (char)ch;
         } else {
             at += (size_t)snprintf(buf + at, cap - at, "%%%02X", ch);

@@ -8,24 +8,25 @@
 struct cli_client {
     char host[256];
     int port;
-    char authority[300]; /* "127.0.0.1:8500", for messages */
-    const char *token;   /* NULL: none */
+    char authority[300];    /* "127.0.0.1:8500", for messages */
+    const char *token;      /* NULL: none */
     const char *datacenter; /* "" : the agent's own */
     bool stale;
 };
 
 struct cli_response {
-    int status;     /* of HTTP; 0: there was no answer, and error says why */
-    char *body;     /* with a zero behind it */
+    int status; /* of HTTP; 0: there was no answer, and error says why */
+    char *body; /* with a zero behind it */
     size_t len;
     char error[1024];
 };
 
-/* Reads addr ("host:port", "http://host:port"; NULL: the environment or 127.0.0.1:8500). False with a message on stderr. */
+/* Reads addr ("host:port", "http://host:port"; NULL: the environment or 127.0.0.1:8500). False with
+ * a message on stderr. */
 bool cli_client_init(struct cli_client *c, const char *addr, const char *token);
 /* method GET, PUT or DELETE; path with its query, already escaped. Free with cli_response_free. */
-void cli_request(const struct cli_client *c, const char *method, const char *path, const void *body, size_t len,
-                 struct cli_response *out);
+void cli_request(const struct cli_client *c, const char *method, const char *path, const void *body,
+                 size_t len, struct cli_response *out);
 void cli_response_free(struct cli_response *r);
 /* True if the status is 200. Otherwise prints "<what>: <why>" to stderr. */
 bool cli_response_ok(const struct cli_response *r, const char *what);

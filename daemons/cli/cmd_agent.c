@@ -40,7 +40,8 @@ int cmd_agent(int argc, char **argv)
     bool help = false;
     struct config *c = config_load(argc, argv, &help, err, sizeof err);
     if (help) {
-        printf("Usage: muster agent [options]\n\n  Starts the agent, as a server with -server or -dev, and runs until it is interrupted.\n\n");
+        printf("Usage: muster agent [options]\n\n  Starts the agent, as a server with -server or "
+               "-dev, and runs until it is interrupted.\n\n");
         config_print_usage(stdout);
         return 0;
     }

@@ -32,7 +32,8 @@ static int datacenters(const struct cli_common *common)
 {
     json_t *list = get(common, "/v1/catalog/datacenters", "Error listing datacenters"), *v;
     size_t i;
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         printf("%s\n", json_is_string(v) ? json_string_value(v) : "");
     }
     json_decref(list);
@@ -43,7 +44,8 @@ static int services(const struct cli_common *common)
 {
     json_t *map = get(common, "/v1/catalog/services", "Error listing services"), *v;
     const char *key;
-    json_object_foreach(map, key, v) {
+    json_object_foreach(map, key, v)
+    {
         printf("%s\n", key);
     }
     json_decref(map);
@@ -66,7 +68,8 @@ static int nodes(const struct cli_common *common)
         abort();
     }
     memcpy(cells, (const char *const[]){"Node", "ID", "Address", "DC"}, 4 * sizeof *cells);
-    json_array_foreach(list, i, n) {
+    json_array_foreach(list, i, n)
+    {
         const char *id = json_string_value(json_object_get(n, "ID"));
         snprintf(ids[i], sizeof ids[i], "%.8s", id && *id ? id : "<none>");
         cells[4 * i + 4] = text(n, "Node");

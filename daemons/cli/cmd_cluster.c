@@ -1,4 +1,5 @@
-/* cmd_cluster.c - `muster join`, `leave`, `force-leave`, `reload`, `keygen`, `version`: one request each, or none. */
+/* cmd_cluster.c - `muster join`, `leave`, `force-leave`, `reload`, `keygen`, `version`: one request
+ * each, or none. */
 #include "cli.h"
 
 #include <stdint.h>
@@ -9,6 +10,12 @@
 #ifndef MUSTER_VERSION
 #error "the build names the version"
 #endif
+
+static void append(char *path, size_t size, const char *query)
+{
+    size_t len = strlen(path);
+    snprintf(path + len, size - len, "%s", query);
+}
 
 static int put(const struct cli_common *common, const char *path, const char *what)
 {
@@ -27,8 +34,10 @@ int cmd_join(int argc, char **argv)
 {
     bool wan = false;
     struct cli_common common = {0};
-    const struct cli_flag flags[] = {{"wan", &wan, NULL, "Join the pool of servers of all datacenters."}, {0}};
-    int at = cli_parse(argc, argv, "Usage: muster join [options] ADDRESS ...", flags, &common), joined = 0;
+    const struct cli_flag flags[] = {
+        {"wan", &wan, NULL, "Join the pool of servers of all datacenters."}, {0}};
+    int at = cli_parse(argc, argv, "Usage: muster join [options] ADDRESS ...", flags, &common),
+        joined = 0;
     if (at < 0) {
         return at == -2 ? 0 : 1;
     }
@@ -39,7 +48,7 @@ int cmd_join(int argc, char **argv)
     for (int i = at; i < argc; i++) {
         char path[1024] = "/v1/agent/join/", what[512];
         cli_escape(argv[i], path, sizeof path - 8);
-        strcat(path, wan ? "?wan=1" : "");
+        append(path, sizeof path, wan ? "?wan=1" : "");
         snprintf(what, sizeof what, "Error joining address '%s'", argv[i]);
         joined += put(&common, path, what) == 0;
     }
@@ -69,7 +78,8 @@ int cmd_force_leave(int argc, char **argv)
 {
     bool prune = false;
     struct cli_common common = {0};
-    const struct cli_flag flags[] = {{"prune", &prune, NULL, "Remove the member from the list as well."}, {0}};
+    const struct cli_flag flags[] = {
+        {"prune", &prune, NULL, "Remove the member from the list as well."}, {0}};
     int at = cli_parse(argc, argv, "Usage: muster force-leave [options] NODE", flags, &common);
     if (at < 0) {
         return at == -2 ? 0 : 1;
@@ -80,7 +90,7 @@ int cmd_force_leave(int argc, char **argv)
     }
     char path[1024] = "/v1/agent/force-leave/";
     cli_escape(argv[at], path, sizeof path - 8);
-    strcat(path, prune ? "?prune" : "");
+    append(path, sizeof path, prune ? "?prune" : "");
     return put(&common, path, "Error force leaving");
 }
 
@@ -111,9 +121,9 @@ int cmd_keygen(int argc, char **argv)
         fprintf(stderr, "Error reading random data\n");
         return 1;
     }
-    for (int i = 0; i < 11; i++) {
+    for (size_t i = 0; i < 11; i++) {
         uint32_t v = (uint32_t)key[3 * i] << 16 | (uint32_t)key[3 * i + 1] << 8 | key[3 * i + 2];
-        for (int k = 0; k < 4; k++) {
+        for (size_t k = 0; k < 4; k++) {
             text[4 * i + k] = digits[v >> (18 - 6 * k) & 63];
         }
     }
@@ -127,6 +137,8 @@ int cmd_version(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    printf("muster v%s\nCompatible with Consul v1.8.7\nProtocol 2 spoken by default, understands 2 to 3\n", MUSTER_VERSION);
+    printf("muster v%s\nCompatible with Consul v1.8.7\nProtocol 2 spoken by default, understands 2 "
+           "to 3\n",
+           MUSTER_VERSION);
     return 0;
 }

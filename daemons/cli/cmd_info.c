@@ -18,7 +18,8 @@ static size_t sorted_keys(json_t *object, const char **keys)
     size_t n = 0;
     const char *key;
     json_t *value;
-    json_object_foreach(object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         if (n < KEYS_MAX) {
             keys[n++] = key;
         }

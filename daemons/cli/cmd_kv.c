@@ -19,7 +19,8 @@ struct kv_flags {
 static void add_query(char *path, const char *key, const char *value)
 {
     size_t len = strlen(path);
-    snprintf(path + len, PATH_MAX_BYTES - len, "%s%s%s", strchr(path, '?') ? "&" : "?", key, value ? "=" : "");
+    snprintf(path + len, PATH_MAX_BYTES - len, "%s%s%s", strchr(path, '?') ? "&" : "?", key,
+             value ? "=" : "");
     if (value) {
         cli_escape(value, path, PATH_MAX_BYTES);
     }
@@ -28,7 +29,7 @@ static void add_query(char *path, const char *key, const char *value)
 /* /v1/kv/<key>?...; a leading slash is dropped, as it cannot be part of a key. */
 static void make_path(char *path, const char *key, const struct kv_flags *f)
 {
-    strcpy(path, "/v1/kv/");
+    memcpy(path, "/v1/kv/", sizeof "/v1/kv/");
     cli_escape(key[0] == '/' ? key + 1 : key, path, PATH_MAX_BYTES);
     if (f->common.datacenter) {
         add_query(path, "dc", f->common.datacenter);
@@ -81,11 +82,15 @@ static void print_value(json_t *entry, const struct kv_flags *f)
 static void print_detailed(json_t *e, const struct kv_flags *f)
 {
     const char *session = json_string_value(json_object_get(e, "Session"));
-    printf("CreateIndex      %lld\n", (long long)json_integer_value(json_object_get(e, "CreateIndex")));
-    printf("Flags            %llu\n", (unsigned long long)json_integer_value(json_object_get(e, "Flags")));
+    printf("CreateIndex      %lld\n",
+           (long long)json_integer_value(json_object_get(e, "CreateIndex")));
+    printf("Flags            %llu\n",
+           (unsigned long long)json_integer_value(json_object_get(e, "Flags")));
     printf("Key              %s\n", text_of(json_object_get(e, "Key")));
-    printf("LockIndex        %lld\n", (long long)json_integer_value(json_object_get(e, "LockIndex")));
-    printf("ModifyIndex      %lld\n", (long long)json_integer_value(json_object_get(e, "ModifyIndex")));
+    printf("LockIndex        %lld\n",
+           (long long)json_integer_value(json_object_get(e, "LockIndex")));
+    printf("ModifyIndex      %lld\n",
+           (long long)json_integer_value(json_object_get(e, "ModifyIndex")));
     printf("Session          %s\n", session && *session ? session : "-");
     printf("Value            ");
     print_value(e, f);
@@ -96,7 +101,8 @@ static void print_entries(json_t *list, const struct kv_flags *f)
 {
     size_t i;
     json_t *e;
-    json_array_foreach(list, i, e) {
+    json_array_foreach(list, i, e)
+    {
         if (f->keys) {
             printf("%s\n", text_of(e));
         } else if (f->detailed) {
@@ -228,7 +234,8 @@ static int put(const char *key, const char *value, const struct kv_flags *f)
     }
     cli_request(&client, "PUT", path, data, len, &r);
     free(data);
-    bool ok = cli_response_ok(&r, "Error! Failed writing data"), written = ok && strncmp(r.body, "true", 4) == 0;
+    bool ok = cli_response_ok(&r, "Error! Failed writing data"),
+         written = ok && strncmp(r.body, "true", 4) == 0;
     if (written) {
         printf("Success! Data written to: %s\n", key);
     } else if (ok) {
@@ -238,7 +245,7 @@ static int put(const char *key, const char *value, const struct kv_flags *f)
     return written ? 0 : 1;
 }
 
-static int delete(const char *key, const struct kv_flags *f)
+static int delete_key(const char *key, const struct kv_flags *f)
 {
     struct cli_client client;
     struct cli_response r;
@@ -257,9 +264,12 @@ static int delete(const char *key, const struct kv_flags *f)
         return 1;
     }
     cli_request(&client, "DELETE", path, NULL, 0, &r);
-    bool ok = cli_response_ok(&r, "Error! Failed deleting key"), done = ok && strncmp(r.body, "true", 4) == 0;
+    bool ok = cli_response_ok(&r, "Error! Failed deleting key"),
+         done = ok && strncmp(r.body, "true", 4) == 0;
     if (done) {
-        printf(f->recurse ? "Success! Deleted keys with prefix: %s\n" : "Success! Deleted key: %s\n", key);
+        printf(f->recurse ? "Success! Deleted keys with prefix: %s\n"
+                          : "Success! Deleted key: %s\n",
+               key);
     } else if (ok) {
         fprintf(stderr, "Error! Did not delete key %s: CAS failed\n", key);
     }
@@ -290,7 +300,8 @@ int cmd_kv(int argc, char **argv)
     }
     int left = argc - 1 - at;
     char **args = argv + 1 + at;
-    bool is_get = strcmp(what, "get") == 0, is_put = strcmp(what, "put") == 0, is_delete = strcmp(what, "delete") == 0;
+    bool is_get = strcmp(what, "get") == 0, is_put = strcmp(what, "put") == 0,
+         is_delete = strcmp(what, "delete") == 0;
     int most = is_put ? 2 : 1;
     if (!is_get && !is_put && !is_delete) {
         fprintf(stderr, "%s\n", usage);
@@ -301,10 +312,14 @@ int cmd_kv(int argc, char **argv)
         return 1;
     }
     if (left > most) {
-        fprintf(stderr, is_put ? "Error! Too many arguments (expected 1 or 2, got %d)\n"
-                               : "Error! Too many arguments (expected 1, got %d)\n", left);
+        fprintf(stderr,
+                is_put ? "Error! Too many arguments (expected 1 or 2, got %d)\n"
+                       : "Error! Too many arguments (expected 1, got %d)\n",
+                left);
         return 1;
     }
     const char *key = left ? args[0] : "";
-    return is_get ? get(key, &f) : is_put ? put(key, left > 1 ? args[1] : "", &f) : delete(key, &f);
+    return is_get   ? get(key, &f)
+           : is_put ? put(key, left > 1 ? args[1] : "", &f)
+                    : delete_key(key, &f);
 }

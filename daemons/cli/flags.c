@@ -31,7 +31,8 @@ static int fail(const char *usage, const struct cli_flag *own, const struct cli_
 }
 
 /* One flag at argv[*i]; false after a message. */
-static bool read_flag(int argc, char **argv, int *i, const struct cli_flag *own, const struct cli_flag *common)
+static bool read_flag(int argc, char **argv, int *i, const struct cli_flag *own,
+                      const struct cli_flag *common)
 {
     const char *name = argv[*i] + 1 + (argv[*i][1] == '-');
     size_t len = strcspn(name, "=");
@@ -58,12 +59,14 @@ static bool read_flag(int argc, char **argv, int *i, const struct cli_flag *own,
     return true;
 }
 
-int cli_parse(int argc, char **argv, const char *usage, const struct cli_flag *flags, struct cli_common *common)
+int cli_parse(int argc, char **argv, const char *usage, const struct cli_flag *flags,
+              struct cli_common *common)
 {
     struct cli_common unused = {0};
     struct cli_common *c = common ? common : &unused;
     const struct cli_flag shared[COMMON_FLAGS + 1] = {
-        {"http-addr", NULL, &c->http_addr, "Address and port of the agent's HTTP API; default 127.0.0.1:8500, or CONSUL_HTTP_ADDR."},
+        {"http-addr", NULL, &c->http_addr,
+         "Address and port of the agent's HTTP API; default 127.0.0.1:8500, or CONSUL_HTTP_ADDR."},
         {"token", NULL, &c->token, "ACL token of the request; default CONSUL_HTTP_TOKEN."},
         {"datacenter", NULL, &c->datacenter, "Datacenter to ask; default the agent's own."},
         {"stale", &c->stale, NULL, "Let any server answer, even without a leader."},
@@ -75,7 +78,8 @@ int cli_parse(int argc, char **argv, const char *usage, const struct cli_flag *f
         if (strcmp(argv[i], "--") == 0) {
             return i + 1;
         }
-        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "-help") == 0 || strcmp(argv[i], "--help") == 0) {
+        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "-help") == 0 ||
+            strcmp(argv[i], "--help") == 0) {
             printf("%s\n\n", usage);
             print_flags(stdout, flags);
             print_flags(stdout, common_flags);
@@ -91,7 +95,8 @@ int cli_parse(int argc, char **argv, const char *usage, const struct cli_flag *f
 
 bool cli_connect(const struct cli_common *common, struct cli_client *out)
 {
-    *out = (struct cli_client){.datacenter = common->datacenter ? common->datacenter : "", .stale = common->stale};
+    *out = (struct cli_client){.datacenter = common->datacenter ? common->datacenter : "",
+                               .stale = common->stale};
     return cli_client_init(out, common->http_addr, common->token);
 }
 
@@ -106,6 +111,7 @@ void cli_table(const char *const *cells, size_t rows, size_t columns)
     }
     for (size_t i = 0; i < rows * columns; i++) {
         bool last = i % columns == columns - 1;
-        printf(last ? "%s%*s\n" : "%s%*s", cells[i], last ? 0 : (int)(width[i % columns] - strlen(cells[i]) + 2), "");
+        printf(last ? "%s%*s\n" : "%s%*s", cells[i],
+               last ? 0 : (int)(width[i % columns] - strlen(cells[i]) + 2), "");
     }
 }

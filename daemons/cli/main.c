@@ -1,4 +1,5 @@
-/* main.c - `muster`: finds the command. It also goes by the name `consul`, so that scripts need no change. */
+/* main.c - `muster`: finds the command. It also goes by the name `consul`, so that scripts need no
+ * change. */
 #include "cli.h"
 
 #include <stdio.h>
@@ -26,7 +27,8 @@ static const struct {
 
 static void usage(FILE *to)
 {
-    fprintf(to, "Usage: muster [--version] [--help] <command> [<args>]\n\nAvailable commands are:\n");
+    fprintf(to,
+            "Usage: muster [--version] [--help] <command> [<args>]\n\nAvailable commands are:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         fprintf(to, "    %-14s %s\n", commands[i].name, commands[i].help);
     }
@@ -36,7 +38,8 @@ static void usage(FILE *to)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    if (strcmp(name, "--version") == 0 || strcmp(name, "-version") == 0 || strcmp(name, "-v") == 0) {
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-version") == 0 ||
+        strcmp(name, "-v") == 0) {
         return cmd_version(0, NULL);
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-help") == 0 || strcmp(name, "-h") == 0) {

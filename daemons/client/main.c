@@ -1,4 +1,5 @@
-/* main.c - muster-agent: the process of a client, whose calls go to the servers that gossip names. */
+/* main.c - muster-agent: the process of a client, whose calls go to the servers that gossip
+ * names. */
 #include "node/process.h"
 #include "node/stats.h"
 #include "rpc/rpc_router.h"
@@ -15,6 +16,7 @@ static size_t front_count(void)
     return 1;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): err is for roles that can fail. */
 static bool create(struct process *p, char *err, size_t errlen)
 {
     (void)err;
@@ -46,6 +48,7 @@ static void cancel(struct call_backend *b, struct call *c)
     abort();
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): likewise. */
 static bool open_front(struct process *p, size_t i, char *err, size_t errlen)
 {
     struct client_state *s = p->state;
@@ -122,7 +125,9 @@ static void describe(struct process *p, struct stats *st)
     size_t servers = 0, at = 0;
     for (const struct agent_member *m; (m = mu__map_next(&p->members.by_name, &at)) != NULL;) {
         struct member_server server;
-        servers += m->status == MEMBER_ALIVE && member_as_server(m, p->config->datacenter, &server) ? 1 : 0;
+        servers += m->status == MEMBER_ALIVE && member_as_server(m, p->config->datacenter, &server)
+                       ? 1
+                       : 0;
     }
     stats_add(st, "consul", "acl", "disabled");
     stats_add(st, "consul", "known_servers", "%zu", servers);

@@ -1,4 +1,5 @@
-/* ask.c - what the agent asks of its node: the members, joining, leaving, and to read the configuration anew. */
+/* ask.c - what the agent asks of its node: the members, joining, leaving, and to read the
+ * configuration anew. */
 #include "process_internal.h"
 
 #include "base/log.h"
@@ -46,13 +47,15 @@ static void ask_leave(void *user, agent_done_fn done, void *arg)
     process_leave(user, done, arg);
 }
 
-static void ask_force_leave(void *user, struct mu_str node, bool prune, agent_done_fn done, void *arg)
+static void ask_force_leave(void *user, struct mu_str node, bool prune, agent_done_fn done,
+                            void *arg)
 {
     struct process *p = user;
     gossip_force_leave(p->gossip, node, prune, on_asked_join, join_call(done, arg));
 }
 
-/* Reads the files anew; what cannot change while we run keeps its old value until the next start. */
+/* Reads the files anew; what cannot change while we run keeps its old value until the next
+ * start. */
 void process__reload(void *user, agent_done_fn done, void *arg)
 {
     struct process *p = user;

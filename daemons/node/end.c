@@ -31,7 +31,8 @@ static void end_now(evutil_socket_t fd, short what, void *arg)
 
 static void set_end_timer(struct process *p, uint64_t ns)
 {
-    struct timeval tv = {.tv_sec = (time_t)(ns / MU_SEC), .tv_usec = (suseconds_t)(ns % MU_SEC / MU_USEC)};
+    struct timeval tv = {.tv_sec = (time_t)(ns / MU_SEC),
+                         .tv_usec = (suseconds_t)(ns % MU_SEC / MU_USEC)};
     if (!p->end_timer) {
         p->end_timer = process__must(evtimer_new(loop_base(p->core), end_now, p));
     }
@@ -48,8 +49,8 @@ static void answer_leave(struct process *p, const char *error)
     }
 }
 
-/* A server goes on answering for a while: others may not know yet that it is gone. The moment that is left otherwise lets
- * the answer to whoever asked us to leave go out. */
+/* A server goes on answering for a while: others may not know yet that it is gone. The moment that
+ * is left otherwise lets the answer to whoever asked us to leave go out. */
 static void on_left(void *arg)
 {
     struct process *p = arg;
@@ -82,7 +83,8 @@ static void on_end_signal(evutil_socket_t signal, short what, void *arg)
 {
     struct process *p = arg;
     (void)what;
-    bool gracefully = signal == SIGTERM ? p->config->leave_on_terminate : !p->config->skip_leave_on_interrupt;
+    bool gracefully =
+        signal == SIGTERM ? p->config->leave_on_terminate : !p->config->skip_leave_on_interrupt;
     if (p->leaving || !gracefully) {
         log_info(MODULE, "Caught signal %d, exiting", (int)signal);
         process_end(p, 0);
@@ -124,7 +126,8 @@ void process__close(struct process *p)
 {
     p->closing = true;
     answer_leave(p, "agent is shutting down");
-    struct event **all[] = {&p->join_timer, &p->end_timer, &p->signals[0], &p->signals[1], &p->signals[2]};
+    struct event **all[] = {&p->join_timer, &p->end_timer, &p->signals[0], &p->signals[1],
+                            &p->signals[2]};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (*all[i]) {
             event_free(*all[i]);

@@ -14,11 +14,15 @@ bool front_address_is_free(const struct config_address *a, int type, char *err, 
 {
     int on = 1;
     int fd = socket(a->addr.ss_family, type | SOCK_CLOEXEC, 0);
-    /* SO_REUSEADDR lets a restarted process have its port back at once, and not beside one that still listens. */
-    bool ok = fd >= 0 && (type == SOCK_DGRAM || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0) &&
-              bind(fd, (const struct sockaddr *)&a->addr, a->len) == 0;
+    /* SO_REUSEADDR lets a restarted process have its port back at once, and not beside one that
+     * still listens. */
+    bool ok =
+        fd >= 0 &&
+        (type == SOCK_DGRAM || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0) &&
+        bind(fd, (const struct sockaddr *)&a->addr, a->len) == 0;
     if (!ok) {
-        snprintf(err, errlen, "listen %s %s: bind: %s", type == SOCK_DGRAM ? "udp" : "tcp", a->text.p, strerror(errno));
+        snprintf(err, errlen, "listen %s %s: bind: %s", type == SOCK_DGRAM ? "udp" : "tcp",
+                 a->text.p, strerror(errno));
     }
     if (fd >= 0) {
         close(fd);
@@ -44,7 +48,8 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
         addresses[i].len = c->http_listen.items[i].len;
     }
     for (size_t i = 0; i < c->response_headers.len; i++) {
-        headers[i] = (struct http_header){c->response_headers.items[i].key.p, c->response_headers.items[i].value.p};
+        headers[i] = (struct http_header){c->response_headers.items[i].key.p,
+                                          c->response_headers.items[i].value.p};
     }
     cfg.base = loop_base(f->loop);
     cfg.backend = f->backend;
@@ -68,8 +73,10 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
 bool front_open(struct process *p, size_t i, char *err, size_t errlen)
 {
     struct front *f = &p->fronts[i];
-    struct rpc_client_config client = {.base = loop_base(f->loop), .bind_host = p->config->bind_addr.p,
-                                       .hold_timeout_ns = p->config->performance.rpc_hold_timeout_ns};
+    struct rpc_client_config client = {.base = loop_base(f->loop),
+                                       .bind_host = p->config->bind_addr.p,
+                                       .hold_timeout_ns =
+                                           p->config->performance.rpc_hold_timeout_ns};
     f->agent = agent_front_create(p->agent, f->loop);
     f->client = rpc_client_create(&client);
     if (!f->agent || !f->client) {
@@ -78,7 +85,9 @@ bool front_open(struct process *p, size_t i, char *err, size_t errlen)
     if (!p->role->open_front(p, i, err, errlen) || !open_http(p, f, err, errlen)) {
         return false;
     }
-    struct dns_config dns = {.config = p->config, .base = loop_base(f->loop), .backend = f->backend,
+    struct dns_config dns = {.config = p->config,
+                             .base = loop_base(f->loop),
+                             .backend = f->backend,
                              .seed = process_random()};
     f->dns = p->config->dns_listen.len ? dns_create(&dns, err, errlen) : NULL;
     return f->dns || p->config->dns_listen.len == 0;

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MODULE         "agent.client.serf.lan"
-#define TAGS_MAX       16
-#define PUBLISH_US     500000 /* coordinate and counters, for the API */
-#define SNAPSHOT_FILE  "serf/local.snapshot"
-#define KEYRING_FILE   "serf/local.keyring"
+#define MODULE        "agent.client.serf.lan"
+#define TAGS_MAX      16
+#define PUBLISH_US    500000 /* coordinate and counters, for the API */
+#define SNAPSHOT_FILE "serf/local.snapshot"
+#define KEYRING_FILE  "serf/local.keyring"
 
 struct gossip {
     struct loop *loop, *core;
@@ -53,7 +53,8 @@ static void tag(struct tags *t, const char *key, struct mu_str value)
     t->items[t->len++] = (struct swim_tag){mu__cstr(key), value};
 }
 
-/* Consul's tags of a LAN member (gossip wire, 12.1), and `muster` on servers whose Raft transport is ours. */
+/* Consul's tags of a LAN member (gossip wire, 12.1), and `muster` on servers whose Raft transport
+ * is ours. */
 static void make_tags(const struct config *c, struct mu_str node_id, struct tags *t)
 {
     t->len = 0;
@@ -107,10 +108,15 @@ static int by_key(const void *x, const void *y)
 static struct agent_member *copy_member(const struct swim_member *m, enum swim_status status)
 {
     struct mu_pair tags[SWIM_META_MAX / 2 + 1]; /* a tag takes two bytes at least */
-    struct agent_member out = {.name = m->name, .port = m->addr.port, .status = (uint64_t)status,
-                               .protocol_min = m->protocol_min, .protocol_max = m->protocol_max,
-                               .protocol_cur = m->protocol_cur, .delegate_min = m->delegate_min,
-                               .delegate_max = m->delegate_max, .delegate_cur = m->delegate_cur};
+    struct agent_member out = {.name = m->name,
+                               .port = m->addr.port,
+                               .status = (uint64_t)status,
+                               .protocol_min = m->protocol_min,
+                               .protocol_max = m->protocol_max,
+                               .protocol_cur = m->protocol_cur,
+                               .delegate_min = m->delegate_min,
+                               .delegate_max = m->delegate_max,
+                               .delegate_cur = m->delegate_cur};
     char address[INET6_ADDRSTRLEN] = "";
     inet_ntop(m->addr.len == 4 ? AF_INET : AF_INET6, m->addr.ip, address, sizeof address);
     out.addr = mu__cstr(address);
@@ -128,8 +134,8 @@ static void post_member(struct gossip *g, enum member_change change, const struc
     static const char *const words[] = {"joined", "updated", "left", "failed", "reaped"};
     struct member_post *p = must(malloc(sizeof *p));
     char address[SWIM_ADDR_TEXT];
-    log_info(MODULE, "member %s: %.*s %s", words[change], (int)ev->member.name.len, ev->member.name.p,
-             swim_addr_text(&ev->member.addr, address));
+    log_info(MODULE, "member %s: %.*s %s", words[change], (int)ev->member.name.len,
+             ev->member.name.p, swim_addr_text(&ev->member.addr, address));
     p->gossip = g;
     p->change = change;
     p->member = copy_member(&ev->member, ev->status);
@@ -189,8 +195,8 @@ static void on_event(void *user, const struct swim_event *ev)
         post_event(g, ev);
         break;
     case SWIM_EVENT_CONFLICT:
-        log_warn(MODULE, "another node uses the name %.*s: %s", (int)ev->member.name.len, ev->member.name.p,
-                 swim_addr_text(&ev->other_addr, address));
+        log_warn(MODULE, "another node uses the name %.*s: %s", (int)ev->member.name.len,
+                 ev->member.name.p, swim_addr_text(&ev->other_addr, address));
         break;
     default: /* queries are answered in the core; join results and keys go to whoever asked */
         break;
@@ -271,7 +277,8 @@ static bool start(struct gossip *g, const struct gossip_config *gc, char *err, s
     const char *keys[1] = {c->encrypt.p};
     swim_node_config_init(&cfg);
     make_tags(c, gc->node_id, &tags);
-    g->policy = (struct swim_consul_lan){.name = c->node_name.p, .id = keep(g, gc->node_id), .datacenter = c->datacenter.p};
+    g->policy = (struct swim_consul_lan){
+        .name = c->node_name.p, .id = keep(g, gc->node_id), .datacenter = c->datacenter.p};
     fill_swim(g, c, &cfg.swim);
     cfg.base = loop_base(gc->loop);
     cfg.swim.tags = tags.items;
@@ -279,7 +286,8 @@ static bool start(struct gossip *g, const struct gossip_config *gc, char *err, s
     cfg.keys_base64 = keys;
     cfg.nkeys_base64 = c->encrypt.len > 0 ? 1 : 0;
     cfg.snapshot_path = data_path(g, c, SNAPSHOT_FILE);
-    cfg.keyring_path = c->encrypt.len > 0 && !c->disable_keyring_file ? data_path(g, c, KEYRING_FILE) : NULL;
+    cfg.keyring_path =
+        c->encrypt.len > 0 && !c->disable_keyring_file ? data_path(g, c, KEYRING_FILE) : NULL;
     cfg.rejoin_after_leave = c->rejoin_after_leave;
     cfg.on_event = on_event;
     cfg.user = g;
@@ -376,13 +384,15 @@ static void on_joined(void *user, size_t joined, const char *error)
 static void join(void *arg)
 {
     struct join_job *j = arg;
-    int rc = swim_node_join(j->gossip->node, (const char *const *)j->addresses, j->count, on_joined, j);
+    int rc =
+        swim_node_join(j->gossip->node, (const char *const *)j->addresses, j->count, on_joined, j);
     if (rc != SWIM_OK) {
         on_joined(j, 0, swim_node_strerror(rc));
     }
 }
 
-static struct join_job *job(struct gossip *g, const struct mu_strs *strings, gossip_join_fn done, void *arg)
+static struct join_job *job(struct gossip *g, const struct mu_strs *strings, gossip_join_fn done,
+                            void *arg)
 {
     struct join_job *j = must(calloc(1, sizeof *j));
     j->gossip = g;
@@ -390,7 +400,8 @@ static struct join_job *job(struct gossip *g, const struct mu_strs *strings, gos
     j->arg = arg;
     j->addresses = must(calloc(strings->len + 1, sizeof *j->addresses));
     for (size_t i = 0; i < strings->len; i++) {
-        j->addresses[j->count++] = must(mu__strndup(&mu__malloc_allocator, strings->items[i].p, strings->items[i].len));
+        j->addresses[j->count++] =
+            must(mu__strndup(&mu__malloc_allocator, strings->items[i].p, strings->items[i].len));
     }
     return j;
 }
@@ -431,7 +442,8 @@ static void force_leave(struct join_job *j, bool prune)
     int rc = swim_force_leave(s, swim_node_now(j->gossip->node), j->addresses[0], prune);
     swim_node_flush(j->gossip->node);
     char error[512];
-    snprintf(error, sizeof error, rc == SWIM_ENOENT ? "agent: No node found with name '%s'" : "agent: %s",
+    snprintf(error, sizeof error,
+             rc == SWIM_ENOENT ? "agent: No node found with name '%s'" : "agent: %s",
              rc == SWIM_ENOENT ? j->addresses[0] : swim_strerror(rc));
     on_joined(j, rc == SWIM_OK, rc == SWIM_OK ? NULL : error);
 }
@@ -446,20 +458,24 @@ static void force_leave_prune(void *arg)
     force_leave(arg, true);
 }
 
-void gossip_force_leave(struct gossip *g, struct mu_str node, bool prune, gossip_join_fn done, void *arg)
+void gossip_force_leave(struct gossip *g, struct mu_str node, bool prune, gossip_join_fn done,
+                        void *arg)
 {
-    loop_post(g->loop, prune ? force_leave_prune : force_leave_keep, job(g, &(struct mu_strs){&node, 1}, done, arg));
+    loop_post(g->loop, prune ? force_leave_prune : force_leave_keep,
+              job(g, &(struct mu_strs){&node, 1}, done, arg));
 }
 
 static void fire(void *arg)
 {
     struct event_post *p = arg;
     struct swim_node *n = p->gossip->node;
-    int rc = swim_user_event(swim_node_core(n), swim_node_now(n), (struct mu_str){p->bytes, p->name_len},
-                             (struct mu_str){p->bytes + p->name_len, p->payload_len}, false);
+    int rc =
+        swim_user_event(swim_node_core(n), swim_node_now(n), (struct mu_str){p->bytes, p->name_len},
+                        (struct mu_str){p->bytes + p->name_len, p->payload_len}, false);
     swim_node_flush(n);
     if (rc != SWIM_OK) {
-        log_warn(MODULE, "cannot fire the event %.*s: %s", (int)p->name_len, p->bytes, swim_strerror(rc));
+        log_warn(MODULE, "cannot fire the event %.*s: %s", (int)p->name_len, p->bytes,
+                 swim_strerror(rc));
     }
     free(p);
 }

@@ -1,4 +1,5 @@
-/* gossip.h - the gossip loop: the swim node, alone on its thread, and what the core loop sends to it and hears of it. */
+/* gossip.h - the gossip loop: the swim node, alone on its thread, and what the core loop sends to
+ * it and hears of it. */
 #pragma once
 
 #include "base/config.h"
@@ -7,15 +8,18 @@
 
 #include <muster/swim_node.h>
 
-#define MUSTER_BUILD "1.8.7:muster-0.1.0" /* members' build tag: peers gate features by its first three numbers */
+/* Members' build tag: peers gate features by its first three numbers. */
+#define MUSTER_BUILD "1.8.7:muster-0.1.0"
 
 struct gossip;
 
 /* Called on the core loop. */
 struct gossip_events {
     void *user;
-    void (*member)(void *user, enum member_change change, struct agent_member *member); /* takes member */
-    void (*event)(void *user, struct mu_str name, struct mu_str payload);               /* a user event of the pool */
+    /* Takes member */
+    void (*member)(void *user, enum member_change change, struct agent_member *member);
+    /* A user event of the pool */
+    void (*event)(void *user, struct mu_str name, struct mu_str payload);
 };
 
 struct gossip_config {
@@ -28,16 +32,19 @@ struct gossip_config {
 
 /* Binds the sockets and rejoins from the snapshot file. NULL with a sentence in err on failure. */
 struct gossip *gossip_create(const struct gossip_config *c, char *err, size_t errlen);
-void gossip_stop(struct gossip *g);    /* its loop has stopped: closes the sockets; NULL is allowed */
-void gossip_destroy(struct gossip *g); /* after gossip_stop, when no message is left; NULL is allowed */
+void gossip_stop(struct gossip *g); /* its loop has stopped: closes the sockets; NULL is allowed */
+/* After gossip_stop, when no message is left; NULL is allowed. */
+void gossip_destroy(struct gossip *g);
 
-/* The rest is called on the core loop; done is called there, too. */
-typedef void (*gossip_join_fn)(void *arg, size_t joined, const char *error); /* error NULL: it worked */
+/* The rest is called on the core loop; done is called there, too. error NULL: it worked. */
+typedef void (*gossip_join_fn)(void *arg, size_t joined, const char *error);
 void gossip_join(struct gossip *g, const struct mu_strs *addresses, gossip_join_fn done, void *arg);
 /* Once; if the process ends before it is done, done is not called. */
 void gossip_leave(struct gossip *g, void (*done)(void *arg), void *arg);
-void gossip_force_leave(struct gossip *g, struct mu_str node, bool prune, gossip_join_fn done, void *arg);
-void gossip_fire(struct gossip *g, struct mu_str name, struct mu_str payload); /* user event, best effort */
+void gossip_force_leave(struct gossip *g, struct mu_str node, bool prune, gossip_join_fn done,
+                        void *arg);
+/* A user event, best effort. */
+void gossip_fire(struct gossip *g, struct mu_str name, struct mu_str payload);
 
 /* How gossip stands, at most half a second ago; core loop. */
 struct gossip_report {

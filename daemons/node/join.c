@@ -1,4 +1,5 @@
-/* join.c - finding the pool at the start: start_join must work, retry_join goes on until it does. */
+/* join.c - finding the pool at the start: start_join must work, retry_join goes on until it
+ * does. */
 #include "process_internal.h"
 
 #include "base/log.h"
@@ -25,7 +26,8 @@ static void on_retry_joined(void *arg, size_t joined, const char *error)
         return;
     }
     if (!error) {
-        log_info(MODULE, "Join cluster completed. Synced with initial agents: num_agents=%zu", joined);
+        log_info(MODULE, "Join cluster completed. Synced with initial agents: num_agents=%zu",
+                 joined);
         return;
     }
     p->join_attempts++;

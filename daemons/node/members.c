@@ -83,10 +83,12 @@ static bool parse_number(struct mu_str s, uint64_t max, uint64_t *out)
     return v <= max;
 }
 
-bool member_as_server(const struct agent_member *m, struct mu_str datacenter, struct member_server *out)
+bool member_as_server(const struct agent_member *m, struct mu_str datacenter,
+                      struct member_server *out)
 {
     uint64_t port, expect = 0;
-    if (!mu__str_eq(member_tag(m, "role"), mu__cstr("consul")) || !mu__str_eq(member_tag(m, "dc"), datacenter) ||
+    if (!mu__str_eq(member_tag(m, "role"), mu__cstr("consul")) ||
+        !mu__str_eq(member_tag(m, "dc"), datacenter) ||
         !parse_number(member_tag(m, "port"), UINT16_MAX, &port) || port == 0) {
         return false;
     }

@@ -1,14 +1,20 @@
 /* members.h - the members of the gossip pool as the core loop knows them.
  *
- * The gossip loop posts what happens; this table is what the agent's API lists, what the RPC client picks servers from,
- * and what the leader turns into the catalog. Core loop only. */
+ * The gossip loop posts what happens; this table is what the agent's API lists, what the RPC client
+ * picks servers from, and what the leader turns into the catalog. Core loop only. */
 #pragma once
 
 #include "agent/agent_endpoints.h"
 #include "map.h"
 
 /* What happened to a member, as Serf names it. */
-enum member_change { MEMBER_JOINED, MEMBER_UPDATED, MEMBER_DID_LEAVE, MEMBER_DID_FAIL, MEMBER_REAPED };
+enum member_change {
+    MEMBER_JOINED,
+    MEMBER_UPDATED,
+    MEMBER_DID_LEAVE,
+    MEMBER_DID_FAIL,
+    MEMBER_REAPED
+};
 
 /* A member that is a server of ours (role consul, with its tags in order). */
 struct member_server {
@@ -27,12 +33,15 @@ void members_init(struct members *m, uint64_t seed);
 void members_fini(struct members *m);
 /* Takes member, one block from malloc (mu__schema_clone). */
 void members_apply(struct members *m, enum member_change change, struct agent_member *member);
-const struct agent_member *members_find(const struct members *m, struct mu_str name); /* NULL if unknown */
+/* NULL if unknown. */
+const struct agent_member *members_find(const struct members *m, struct mu_str name);
 size_t members_count(const struct members *m);
-/* All members sorted by name, pointers lent until the next members_apply; in the arena. items NULL: out of memory. */
+/* All members sorted by name, pointers lent until the next members_apply; in the arena. items NULL:
+ * out of memory. */
 struct mu_list members_sorted(const struct members *m, struct mu__arena *a);
 
 /* The value of a tag; p NULL when absent. */
 struct mu_str member_tag(const struct agent_member *m, const char *key);
 /* Is it a server of the datacenter, by its tags? Then *out lends from m. */
-bool member_as_server(const struct agent_member *m, struct mu_str datacenter, struct member_server *out);
+bool member_as_server(const struct agent_member *m, struct mu_str datacenter,
+                      struct member_server *out);

@@ -81,7 +81,8 @@ static bool open_data_dir(struct process *p, char *err, size_t errlen)
         p->data_dir_is_temporary = mkdtemp(path) != NULL;
         p->data_dir = process__must(strdup(path));
         if (!p->data_dir_is_temporary) {
-            snprintf(err, errlen, "cannot make a temporary folder %.1024s: %s", path, strerror(errno));
+            snprintf(err, errlen, "cannot make a temporary folder %.1024s: %s", path,
+                     strerror(errno));
         }
         return p->data_dir_is_temporary;
     }
@@ -110,10 +111,8 @@ static bool ports_are_free(const struct process *p, char *err, size_t errlen)
 
 static bool open_agent(struct process *p, char *err, size_t errlen)
 {
-    struct agent_config cfg = {.config = p->config,
-                               .core = p->core,
-                               .node = process__node(p),
-                               .seed = process_random()};
+    struct agent_config cfg = {
+        .config = p->config, .core = p->core, .node = process__node(p), .seed = process_random()};
     if (agent_create(&cfg, &p->agent, err, errlen) != 0) {
         return false;
     }
@@ -123,7 +122,8 @@ static bool open_agent(struct process *p, char *err, size_t errlen)
 
 static bool open_fronts(struct process *p, char *err, size_t errlen)
 {
-    p->http_clients = process__must(client_limit_create((unsigned)p->config->limits.http_max_conns_per_client));
+    p->http_clients =
+        process__must(client_limit_create((unsigned)p->config->limits.http_max_conns_per_client));
     for (size_t i = 0; i < p->nfronts; i++) {
         snprintf(p->fronts[i].name, sizeof p->fronts[i].name, "front-%zu", i % 100);
         p->fronts[i].loop = process__must(loop_create(p->fronts[i].name));
@@ -145,8 +145,9 @@ static bool open_all(struct process *p, char *err, size_t errlen)
                                    .loop = p->gossip_loop,
                                    .core = p->core,
                                    .events = {.user = p, .member = on_member, .event = on_event}};
-    if (!open_data_dir(p, err, errlen) || !ports_are_free(p, err, errlen) || !open_agent(p, err, errlen) ||
-        !p->role->create(p, err, errlen) || !open_fronts(p, err, errlen)) {
+    if (!open_data_dir(p, err, errlen) || !ports_are_free(p, err, errlen) ||
+        !open_agent(p, err, errlen) || !p->role->create(p, err, errlen) ||
+        !open_fronts(p, err, errlen)) {
         return false;
     }
     gossip.node_id = p->node_id;
@@ -198,7 +199,8 @@ static void stop_threads(struct process *p)
     loop_join(p->gossip_loop);
 }
 
-/* First nobody is let in any more, then all that is under way comes to its end, then the parts go. */
+/* First nobody is let in any more, then all that is under way comes to its end, then the parts
+ * go. */
 static void close_all(struct process *p)
 {
     process__close(p);
@@ -245,9 +247,9 @@ static void banner(const struct process *p)
            "        Datacenter: '%s'\n            Server: %s (Bootstrap: %s)\n"
            "       Client Addr: [%s] (HTTP: %d, HTTPS: -1, gRPC: -1, DNS: %d)\n"
            "      Cluster Addr: %s (LAN: %d)\n\n==> Log data will now stream in as it occurs:\n\n",
-           MUSTER_BUILD, p->node_id.p, c->node_name.p, c->datacenter.p, c->server ? "true" : "false",
-           c->bootstrap ? "true" : "false", c->client_addr.p, (int)c->ports.http, (int)c->ports.dns, c->advertise_addr.p,
-           (int)c->ports.serf_lan);
+           MUSTER_BUILD, p->node_id.p, c->node_name.p, c->datacenter.p,
+           c->server ? "true" : "false", c->bootstrap ? "true" : "false", c->client_addr.p,
+           (int)c->ports.http, (int)c->ports.dns, c->advertise_addr.p, (int)c->ports.serf_lan);
     fflush(stdout);
 }
 
@@ -292,7 +294,8 @@ static void run(struct process *p)
     loop_run(p->core);
 }
 
-/* The flags behind the program's name, for now and for each reload; the name of a server's program says -server. */
+/* The flags behind the program's name, for now and for each reload; the name of a server's program
+ * says -server. */
 static void take_flags(struct process *p, int argc, char **argv)
 {
     static char server[] = "-server";
@@ -318,9 +321,9 @@ static bool configure(struct process *p, int *exit_code)
     } else if (!p->config) {
         fprintf(stderr, "==> %s\n", err);
     } else if (p->config->server != p->role->server) {
-        fprintf(stderr, "==> %s\n", p->role->server
-                                        ? "muster-server is a server; start muster-agent to be a client"
-                                        : "muster-agent is a client; start muster-server to be a server");
+        fprintf(stderr, "==> %s\n",
+                p->role->server ? "muster-server is a server; start muster-agent to be a client"
+                                : "muster-agent is a client; start muster-server to be a server");
         config_destroy(p->config);
         p->config = NULL;
     }

@@ -1,7 +1,8 @@
-/* process.h - what an agent and a server process have in common: configuration, loops, gossip, fronts, signals, the end.
+/* process.h - what an agent and a server process have in common: configuration, loops, gossip,
+ * fronts, signals, the end.
  *
- * The role says what differs. Everything here belongs to the core loop, which runs on the main thread; fronts and gossip
- * have threads of their own. */
+ * The role says what differs. Everything here belongs to the core loop, which runs on the main
+ * thread; fronts and gossip have threads of their own. */
 #pragma once
 
 #include "agent/agent.h"
@@ -30,24 +31,29 @@ struct stats; /* stats.h */
 struct process_role {
     bool server;
     size_t (*front_count)(void);
-    /* Opens what the role needs, before there are fronts and gossip. False with a sentence in err. */
+    /* Opens what the role needs, before there are fronts and gossip. False with a sentence in
+     * err. */
     bool (*create)(struct process *p, char *err, size_t errlen);
-    /* Makes the backend of front i and whatever else listens on it; its loop, agent and client stand. */
+    /* Makes the backend of front i and whatever else listens on it; its loop, agent and client
+     * stand. */
     bool (*open_front)(struct process *p, size_t i, char *err, size_t errlen);
     void (*member)(struct process *p, enum member_change change, const struct agent_member *m);
     void (*leave)(struct process *p); /* the process is about to leave the pool */
     void (*describe)(struct process *p, struct stats *s); /* for Agent.Self */
-    /* Its loop has stopped, HTTP and DNS are closed: ends the calls that are left, and the client. */
+    /* Its loop has stopped, HTTP and DNS are closed: ends the calls that are left, and the
+     * client. */
     void (*close_front)(struct process *p, size_t i);
-    void (*stop)(struct process *p);    /* all loops have stopped; messages may still be posted and are run */
+    /* All loops have stopped; messages may still be posted and are run */
+    void (*stop)(struct process *p);
     void (*destroy)(struct process *p); /* no message is left */
 };
 
 struct process {
     const struct process_role *role;
     struct config *config;
-    struct config *reloaded; /* the newest, of which only services, checks and the log level count; or NULL */
-    int argc;                /* flags, also for a reload; the array is ours */
+    /* The newest, of which only services, checks and the log level count; or NULL */
+    struct config *reloaded;
+    int argc; /* flags, also for a reload; the array is ours */
     char **argv;
     char *data_dir; /* also in dev mode, where it is a temporary one */
     bool data_dir_is_temporary;
@@ -64,7 +70,7 @@ struct process {
     struct event *join_timer, *end_timer, *signals[3];
     int64_t join_attempts;
     bool joining, leaving;
-    bool closing; /* the core loop has stopped; what still arrives changes nothing */
+    bool closing;       /* the core loop has stopped; what still arrives changes nothing */
     agent_done_fn left; /* to be told when we have left; or NULL */
     void *left_arg;
     int exit_code;

@@ -7,11 +7,13 @@ void *process__must(void *p); /* p; aborts when it is NULL: out of memory */
 
 /* end.c */
 void process__watch_signals(struct process *p);
-/* The core loop has stopped: whoever waits for us to leave is told, and no timer or signal comes any more. */
+/* The core loop has stopped: whoever waits for us to leave is told, and no timer or signal comes
+ * any more. */
 void process__close(struct process *p);
 /* join.c */
 void process__start_joining(struct process *p);
 /* ask.c */
 struct agent_node process__node(struct process *p);
-/* Reads the files anew; what cannot change while we run keeps its old value until the next start. */
+/* Reads the files anew; what cannot change while we run keeps its old value until the next
+ * start. */
 void process__reload(void *user, agent_done_fn done, void *arg);

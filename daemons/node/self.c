@@ -46,16 +46,23 @@ static struct mu_str debug_config(const struct config *c, struct mu__arena *a)
         const char *key;
         struct mu_str value;
     } texts[] = {
-        {"AdvertiseAddrLAN", c->advertise_addr}, {"BindAddr", c->bind_addr},     {"DNSDomain", c->domain},
-        {"DataDir", c->data_dir},                {"Datacenter", c->datacenter},  {"NodeName", c->node_name},
+        {"AdvertiseAddrLAN", c->advertise_addr},
+        {"BindAddr", c->bind_addr},
+        {"DNSDomain", c->domain},
+        {"DataDir", c->data_dir},
+        {"Datacenter", c->datacenter},
+        {"NodeName", c->node_name},
         {"PrimaryDatacenter", c->primary_datacenter},
     };
     const struct {
         const char *key;
         int64_t value;
     } numbers[] = {
-        {"BootstrapExpect", c->bootstrap_expect}, {"DNSPort", c->ports.dns},       {"HTTPPort", c->ports.http},
-        {"SerfPortLAN", c->ports.serf_lan},       {"ServerPort", c->ports.server},
+        {"BootstrapExpect", c->bootstrap_expect},
+        {"DNSPort", c->ports.dns},
+        {"HTTPPort", c->ports.http},
+        {"SerfPortLAN", c->ports.serf_lan},
+        {"ServerPort", c->ports.server},
     };
     const size_t ntexts = sizeof texts / sizeof *texts, nnumbers = sizeof numbers / sizeof *numbers;
     mu__mp_write_map(&w, ntexts + nnumbers + 2);
@@ -79,7 +86,8 @@ static struct mu_str debug_config(const struct config *c, struct mu__arena *a)
 static struct catalog_vivaldi *coordinate(const struct process *p, struct mu__arena *a)
 {
     const struct swim_coordinate *c = &gossip_report(p->gossip)->coordinate;
-    struct catalog_vivaldi *out = p->config->disable_coordinates ? NULL : mu__arena_calloc(a, 1, sizeof *out);
+    struct catalog_vivaldi *out =
+        p->config->disable_coordinates ? NULL : mu__arena_calloc(a, 1, sizeof *out);
     if (out) {
         out->vec.items = mu__arena_memdup(a, c->vec, sizeof c->vec);
         out->vec.len = out->vec.items ? SWIM_DIMENSIONS : 0;

@@ -14,7 +14,8 @@ struct stats {
     size_t len;
 };
 
-/* Adds one; group and key are static, the groups' entries stand together. Beyond STATS_MAX nothing is added. */
+/* Adds one; group and key are static, the groups' entries stand together. Beyond STATS_MAX nothing
+ * is added. */
 void stats_add(struct stats *s, const char *group, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* As one msgpack map of maps, in the arena; p NULL when out of memory. */

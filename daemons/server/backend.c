@@ -1,4 +1,5 @@
-/* backend.c - who answers a call on a server: this front from the store, Raft, or the leader over RPC. */
+/* backend.c - who answers a call on a server: this front from the store, Raft, or the leader over
+ * RPC. */
 #include "route.h"
 
 #include "base/log.h"
@@ -12,8 +13,8 @@ static bool is_leader_now(const struct server_front *f)
     return raft_node_lease_until(f->server->raft) > loop_now_ns();
 }
 
-/* May a follower answer? One that never heard of a leader may hold nothing at all; to one that heard of it too long ago
- * the leader is preferred, as DNS and HTTP do with Consul's servers. */
+/* May a follower answer? One that never heard of a leader may hold nothing at all; to one that
+ * heard of it too long ago the leader is preferred, as DNS and HTTP do with Consul's servers. */
 static bool may_be_stale(const struct route *r)
 {
     const struct catalog_query_options *o = route__options(r);
@@ -22,17 +23,17 @@ static bool may_be_stale(const struct route *r)
     }
     uint64_t contact = atomic_load(&r->front->server->last_contact_at_ns), now = loop_now_ns();
     uint64_t age = now > contact ? now - contact : 0;
-    return contact != 0 && (o->max_stale_duration_ns <= 0 || age <= (uint64_t)o->max_stale_duration_ns);
+    return contact != 0 &&
+           (o->max_stale_duration_ns <= 0 || age <= (uint64_t)o->max_stale_duration_ns);
 }
 
 static void dispatch_read(struct route *r)
 {
     const struct catalog_query_options *o = route__options(r);
-    if (may_be_stale(r)) {
-        route__read(r);
-    } else if (!is_leader_now(r->front)) {
+    bool is_stale = may_be_stale(r);
+    if (!is_stale && !is_leader_now(r->front)) {
         route__forward(r);
-    } else if (o && o->require_consistent && !r->confirmed) {
+    } else if (!is_stale && o && o->require_consistent && !r->confirmed) {
         route__confirm_then_read(r);
     } else {
         route__read(r);
@@ -46,7 +47,8 @@ void route__dispatch(struct route *r)
         return;
     }
     if (r->call->endpoint == &endpoints[ENDPOINT_COORDINATE_UPDATE]) {
-        route__local(r); /* accepted, so that Consul agents are content, and not kept: docs/differences.md */
+        /* Accepted, so that Consul agents are content, and not kept: docs/differences.md */
+        route__local(r);
         return;
     }
     switch (r->call->endpoint->kind) {
@@ -146,8 +148,8 @@ void server__front_take_view(struct server_front *f, struct server_view *v)
     route__retry_held(f);
 }
 
-struct call_backend *server_front_init(struct server *s, size_t number, struct loop *loop, struct call_backend *agent,
-                                       struct rpc_client *client)
+struct call_backend *server_front_init(struct server *s, size_t number, struct loop *loop,
+                                       struct call_backend *agent, struct rpc_client *client)
 {
     struct server_front *f = &s->fronts[number];
     f->backend = (struct call_backend){start, cancel};
@@ -156,7 +158,8 @@ struct call_backend *server_front_init(struct server *s, size_t number, struct l
     f->agent = agent;
     f->client = client;
     f->random = (uint64_t)loop_now_unix_ns() ^ (number << 32);
-    f->view = server__make_view(s); /* a server that has peers must never say that it has none (bootstrap.c) */
+    /* A server that has peers must never say that it has none (bootstrap.c) */
+    f->view = server__make_view(s);
     f->held_timer = evtimer_new(loop_base(loop), route__on_hold_timer, f);
     if (!f->held_timer || catalog_watches_create(NULL, &f->watches) != CATALOG_OK) {
         abort();

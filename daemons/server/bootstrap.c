@@ -1,13 +1,14 @@
 /* bootstrap.c - the first configuration of a new cluster (bootstrap, bootstrap_expect).
  *
- * A server without a configuration waits until gossip shows as many servers as it expects. The first of them, in the order of
- * their IDs, then asks each of the others for its peers: if one has some, there is a cluster already, and its leader
- * will add us. Only when all say that they have none does it write a configuration of those that it asked; the others
- * learn of it when it asks for their votes. One writer is safer than many: if more servers than expected start at once,
- * two of them that had not seen the same ones would begin two clusters.
+ * A server without a configuration waits until gossip shows as many servers as it expects. The
+ * first of them, in the order of their IDs, then asks each of the others for its peers: if one has
+ * some, there is a cluster already, and its leader will add us. Only when all say that they have
+ * none does it write a configuration of those that it asked; the others learn of it when it asks
+ * for their votes. One writer is safer than many: if more servers than expected start at once, two
+ * of them that had not seen the same ones would begin two clusters.
  *
- * With `bootstrap` (and an expected number of 1) the configuration is this server alone, whatever others there are, as
- * long as none of them has a cluster. */
+ * With `bootstrap` (and an expected number of 1) the configuration is this server alone, whatever
+ * others there are, as long as none of them has a cluster. */
 #include "server.h"
 
 #include "base/log.h"
@@ -36,7 +37,8 @@ static uint64_t expected(const struct server *s)
     return (uint64_t)s->config->bootstrap_expect;
 }
 
-/* One that expects no number is to be told (Consul's rule); with one that expects another, who is right? */
+/* One that expects no number is to be told (Consul's rule); with one that expects another, who is
+ * right? */
 static bool agrees(const struct server *s, const struct member_server *m)
 {
     return expected(s) == 1 || m->expect == 0 || m->expect == expected(s);
@@ -49,12 +51,14 @@ static bool gather(const struct server *s, struct candidates *out)
     out->len = 0;
     for (const struct agent_member *m; (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
         struct member_server server;
-        if (m->status != MEMBER_ALIVE || !member_as_server(m, s->config->datacenter, &server) || !server.is_muster ||
-            out->len == SERVERS_MAX) {
+        if (m->status != MEMBER_ALIVE || !member_as_server(m, s->config->datacenter, &server) ||
+            !server.is_muster || out->len == SERVERS_MAX) {
             continue;
         }
         if (!agrees(s, &server)) {
-            log_error(MODULE, "Member %.*s has a conflicting expect value. All nodes should expect the same number",
+            log_error(MODULE,
+                      "Member %.*s has a conflicting expect value. All nodes should expect the "
+                      "same number",
                       (int)server.name.len, server.name.p);
             return false;
         }
@@ -114,7 +118,8 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 static void retry_soon(struct server *s)
 {
     struct timeval delay = {.tv_sec = RETRY_S};
-    if (!s->bootstrap_timer && !(s->bootstrap_timer = evtimer_new(loop_base(s->core), on_retry, s))) {
+    if (!s->bootstrap_timer &&
+        !(s->bootstrap_timer = evtimer_new(loop_base(s->core), on_retry, s))) {
         abort();
     }
     evtimer_add(s->bootstrap_timer, &delay);
@@ -191,7 +196,8 @@ static void ask_one(struct inquiry *q, const struct member_server *m)
 static bool add_peer(struct inquiry *q, const struct member_server *m)
 {
     if (!server__as_raft_server(m, &q->servers[q->len])) {
-        log_error(MODULE, "cannot bootstrap: the node ID of %.*s is not one", (int)m->name.len, m->name.p);
+        log_error(MODULE, "cannot bootstrap: the node ID of %.*s is not one", (int)m->name.len,
+                  m->name.p);
         return false;
     }
     q->len++;
@@ -227,8 +233,8 @@ static void inquire(struct server *s, const struct candidates *all)
 void server__bootstrap_check(struct server *s)
 {
     struct candidates all;
-    if (expected(s) == 0 || s->bootstrap_asked || raft_node_is_bootstrapped(s->raft) || !gather(s, &all) ||
-        all.len < expected(s) || !is_ours_to_write(s, &all)) {
+    if (expected(s) == 0 || s->bootstrap_asked || raft_node_is_bootstrapped(s->raft) ||
+        !gather(s, &all) || all.len < expected(s) || !is_ours_to_write(s, &all)) {
         return;
     }
     log_info(MODULE, "found expected number of peers, attempting bootstrap: peers=%zu", all.len);

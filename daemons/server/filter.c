@@ -1,8 +1,9 @@
 /* filter.c - QueryOptions.Filter on the answers of reads (http-semantics 9).
  *
- * A Consul agent sends the filter with its RPC and shows what comes back as it is, so it is applied here, where the records
- * are. The HTTP layer reads filters, too: it must refuse a wrong one before there is a call, and its agent's own lists
- * come from no server. To filter twice gives the same. */
+ * A Consul agent sends the filter with its RPC and shows what comes back as it is, so it is applied
+ * here, where the records are. The HTTP layer reads filters, too: it must refuse a wrong one before
+ * there is a call, and its agent's own lists come from no server. To filter twice gives the
+ * same. */
 #include "route.h"
 
 #include "http/filter.h"
@@ -12,20 +13,25 @@
 struct filtered {
     enum endpoint_id id;
     enum catalog_type type;
-    size_t list_at; /* of struct mu_list, or NO_OFFSET: the services of catalog_indexed_node_services */
+    /* Of struct mu_list, or NO_OFFSET: the services of catalog_indexed_node_services */
+    size_t list_at;
 };
 
 static const struct filtered *filtered_of(const struct endpoint *e)
 {
     static const struct filtered table[] = {
         {ENDPOINT_CATALOG_LIST_NODES, CATALOG_NODE, offsetof(struct catalog_indexed_nodes, nodes)},
-        {ENDPOINT_CATALOG_SERVICE_NODES, CATALOG_SERVICE_NODE, offsetof(struct catalog_indexed_service_nodes, service_nodes)},
+        {ENDPOINT_CATALOG_SERVICE_NODES, CATALOG_SERVICE_NODE,
+         offsetof(struct catalog_indexed_service_nodes, service_nodes)},
         {ENDPOINT_CATALOG_NODE_SERVICES, CATALOG_NODE_SERVICE, NO_OFFSET},
         {ENDPOINT_CATALOG_NODE_SERVICE_LIST, CATALOG_NODE_SERVICE,
          offsetof(struct catalog_indexed_node_service_list, node_services.services)},
-        {ENDPOINT_HEALTH_NODE_CHECKS, CATALOG_CHECK, offsetof(struct catalog_indexed_checks, health_checks)},
-        {ENDPOINT_HEALTH_SERVICE_CHECKS, CATALOG_CHECK, offsetof(struct catalog_indexed_checks, health_checks)},
-        {ENDPOINT_HEALTH_CHECKS_IN_STATE, CATALOG_CHECK, offsetof(struct catalog_indexed_checks, health_checks)},
+        {ENDPOINT_HEALTH_NODE_CHECKS, CATALOG_CHECK,
+         offsetof(struct catalog_indexed_checks, health_checks)},
+        {ENDPOINT_HEALTH_SERVICE_CHECKS, CATALOG_CHECK,
+         offsetof(struct catalog_indexed_checks, health_checks)},
+        {ENDPOINT_HEALTH_CHECKS_IN_STATE, CATALOG_CHECK,
+         offsetof(struct catalog_indexed_checks, health_checks)},
         {ENDPOINT_HEALTH_SERVICE_NODES, CATALOG_CHECK_SERVICE_NODE,
          offsetof(struct catalog_indexed_check_service_nodes, nodes)},
     };
@@ -44,7 +50,8 @@ bool route__read_filter(struct route *r, char *err, size_t errlen)
     if (r->filter || !what || !o || o->filter.len == 0) {
         return true; /* it has been read, or there is none, or, as in Consul, it does not matter */
     }
-    return filter_parse(catalog_schema(what->type), o->filter, &r->call->arena, &r->filter, err, errlen);
+    return filter_parse(catalog_schema(what->type), o->filter, &r->call->arena, &r->filter, err,
+                        errlen);
 }
 
 static void filter_list(const struct http_filter *f, struct mu_list *l)
@@ -79,7 +86,8 @@ void route__filter(const struct route *r)
         filter_list(r->filter, (void *)((char *)r->reply + what->list_at));
         return;
     }
-    struct catalog_node_services *of_node = ((struct catalog_indexed_node_services *)r->reply)->node_services;
+    struct catalog_node_services *of_node =
+        ((struct catalog_indexed_node_services *)r->reply)->node_services;
     if (of_node) {
         filter_map(r->filter, &of_node->services);
     }

@@ -25,7 +25,8 @@ static void on_forwarded(struct call *c, enum rpc_outcome outcome, void *arg)
     r->exchange = NULL;
     route__list_remove(r);
     if (outcome == RPC_REFUSED && r->hold_until_ns == 0) { /* it has waited in our place */
-        r->hold_until_ns = r->sent_at_ns + r->front->server->config->performance.rpc_hold_timeout_ns;
+        r->hold_until_ns =
+            r->sent_at_ns + r->front->server->config->performance.rpc_hold_timeout_ns;
     }
     bool patient = r->hold_until_ns == 0 || loop_now_ns() < r->hold_until_ns;
     if (patient && may_retry(c, outcome)) {
@@ -41,7 +42,8 @@ static void on_forwarded(struct call *c, enum rpc_outcome outcome, void *arg)
 void route__forward(struct route *r)
 {
     struct server_front *f = r->front;
-    if (!f->view || !f->view->leader_id[0] || strcmp(f->view->leader_id, f->server->node_id.p) == 0) {
+    if (!f->view || !f->view->leader_id[0] ||
+        strcmp(f->view->leader_id, f->server->node_id.p) == 0) {
         route__hold(r);
         return;
     }
@@ -56,8 +58,8 @@ void route__forward(struct route *r)
     route__list_add(&f->forwarded, r);
 }
 
-/* Reads are taken back from a former leader when there is another: it may never answer, or only after minutes. Of writes
- * nobody knows how far they came. */
+/* Reads are taken back from a former leader when there is another: it may never answer, or only
+ * after minutes. Of writes nobody knows how far they came. */
 void route__follow_leader(struct server_front *f)
 {
     struct route *list;
@@ -78,4 +80,3 @@ void route__follow_leader(struct server_front *f)
         }
     }
 }
-

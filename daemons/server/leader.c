@@ -1,7 +1,9 @@
-/* leader.c - what the leader alone does: gossip becomes catalog entries (serfHealth) and Raft membership (peers.c).
+/* leader.c - what the leader alone does: gossip becomes catalog entries (serfHealth) and Raft
+ * membership (peers.c).
  *
- * Each member is compared with the catalog first, so that an unchanged cluster writes nothing. Everything is repeated
- * once a minute, and once at the start of a leadership: a lost event or proposal costs time, not truth. */
+ * Each member is compared with the catalog first, so that an unchanged cluster writes nothing.
+ * Everything is repeated once a minute, and once at the start of a leadership: a lost event or
+ * proposal costs time, not truth. */
 #include "server.h"
 
 #include "base/log.h"
@@ -14,9 +16,9 @@
 #define CHECK_NAME         "Serf Health Status"
 #define OUTPUT_ALIVE       "Agent alive and reachable"
 #define OUTPUT_FAILED      "Agent not live or unreachable"
-#define RECONCILE_INTERVAL 60  /* seconds */
-#define RETRY_INTERVAL     1   /* while Raft is busy with another change of its configuration */
-#define FORGET_AFTER_NS    (60 * MU_SEC) /* a new leader gives gossip so long to find a node of the catalog */
+#define RECONCILE_INTERVAL 60 /* seconds */
+#define RETRY_INTERVAL     1  /* while Raft is busy with another change of its configuration */
+#define FORGET_AFTER_NS    (60 * MU_SEC) /* what a new leader gives gossip to find a node */
 
 static bool is_self(const struct server *s, const struct agent_member *m)
 {
@@ -53,7 +55,8 @@ static struct mu_str number(struct server_service *out, size_t i, uint64_t v)
     return mu__cstr(out->numbers[i]);
 }
 
-static void server_service(const struct agent_member *m, const struct member_server *server, struct server_service *out)
+static void server_service(const struct agent_member *m, const struct member_server *server,
+                           struct server_service *out)
 {
     struct mu_pair pairs[] = {
         /* in byte order of the key, as maps are kept */
@@ -83,7 +86,8 @@ static void server_service(const struct agent_member *m, const struct member_ser
     };
 }
 
-static bool service_stands(const struct server *s, const struct agent_member *m, const struct catalog_node_service *want)
+static bool service_stands(const struct server *s, const struct agent_member *m,
+                           const struct catalog_node_service *want)
 {
     const struct catalog_node_service *have = catalog_find_service(s->reader, m->name, want->id);
     if (!have || have->port != want->port || have->meta.len != want->meta.len) {
@@ -110,12 +114,15 @@ static void mark_critical(struct server *s, const struct agent_member *m)
     server__propose(s, CATALOG_ENTRY_REGISTER, CATALOG_REGISTER_REQUEST, &request);
 }
 
-/* Gossip lets nobody take the name of a node that lives elsewhere: who is alive there with another ID lost its folder. The
- * catalog gives a name away once its holder is critical. */
-static void release_name(struct server *s, const struct catalog_node *holder, const struct agent_member *m)
+/* Gossip lets nobody take the name of a node that lives elsewhere: who is alive there with another
+ * ID lost its folder. The catalog gives a name away once its holder is critical. */
+static void release_name(struct server *s, const struct catalog_node *holder,
+                         const struct agent_member *m)
 {
-    if (holder && holder->id.len && !mu__str_ieq(holder->id, member_tag(m, "id")) && !check_stands(s, m, false)) {
-        log_info(MODULE, "member has a new node ID, the old one gives way: member=%.*s", (int)m->name.len, m->name.p);
+    if (holder && holder->id.len && !mu__str_ieq(holder->id, member_tag(m, "id")) &&
+        !check_stands(s, m, false)) {
+        log_info(MODULE, "member has a new node ID, the old one gives way: member=%.*s",
+                 (int)m->name.len, m->name.p);
         mark_critical(s, m);
     }
 }
@@ -134,7 +141,8 @@ static void register_alive(struct server *s, const struct agent_member *m)
         return;
     }
     release_name(s, node, m);
-    log_info(MODULE, "member joined, marking health alive: member=%.*s", (int)m->name.len, m->name.p);
+    log_info(MODULE, "member joined, marking health alive: member=%.*s", (int)m->name.len,
+             m->name.p);
     struct catalog_check check = serf_check(m, true);
     struct catalog_register_request request = {.datacenter = s->config->datacenter,
                                                .node = m->name,
@@ -155,7 +163,8 @@ static void register_failed(struct server *s, const struct agent_member *m)
     if (!node || check_stands(s, m, false)) {
         return;
     }
-    log_info(MODULE, "member failed, marking health critical: member=%.*s", (int)m->name.len, m->name.p);
+    log_info(MODULE, "member failed, marking health critical: member=%.*s", (int)m->name.len,
+             m->name.p);
     mark_critical(s, m);
 }
 
@@ -221,7 +230,8 @@ void server__forget_member(struct server *s, const struct agent_member *m)
     }
 }
 
-/* Nodes that gossip made known to the catalog, and that gossip no longer knows: reaped while nobody led. */
+/* Nodes that gossip made known to the catalog, and that gossip no longer knows: reaped while nobody
+ * led. */
 static void forget_unknown(struct server *s)
 {
     struct catalog_dc_request all = {.datacenter = s->config->datacenter};
@@ -231,7 +241,8 @@ static void forget_unknown(struct server *s)
     }
     for (size_t i = 0; i < nodes.nodes.len; i++) {
         const struct catalog_node *n = nodes.nodes.items[i];
-        if (catalog_find_check(s->reader, n->node, mu__cstr(CHECK_ID)) && !members_find(s->members, n->node)) {
+        if (catalog_find_check(s->reader, n->node, mu__cstr(CHECK_ID)) &&
+            !members_find(s->members, n->node)) {
             deregister(s, n->node, "reaped");
         }
     }

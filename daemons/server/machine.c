@@ -1,4 +1,5 @@
-/* machine.c - the catalog as Raft's state machine: apply, snapshot, restore. All on the core loop, except saving. */
+/* machine.c - the catalog as Raft's state machine: apply, snapshot, restore. All on the core loop,
+ * except saving. */
 #include "server.h"
 
 #include "base/log.h"
@@ -8,7 +9,8 @@
 
 #define MODULE "agent.server.fsm"
 
-/* The process ends, but not within this batch; what is left of it must not be applied, nor ever be saved. */
+/* The process ends, but not within this batch; what is left of it must not be applied, nor ever be
+ * saved. */
 static void die(struct server *s, const char *what, int code)
 {
     s->broken = true;
@@ -42,7 +44,8 @@ static void *keep_result(const struct catalog_result *r)
     return kept;
 }
 
-static void apply(void *user, raft_index index, raft_term term, const void *data, size_t len, void **result)
+static void apply(void *user, raft_index index, raft_term term, const void *data, size_t len,
+                  void **result)
 {
     struct server *s = user;
     struct catalog_result r;
@@ -52,11 +55,13 @@ static void apply(void *user, raft_index index, raft_term term, const void *data
         abort();
     }
     if (rc != CATALOG_OK) {
-        /* Every server meets the same entry; one that does not understand it must not go on without it. */
+        /* Every server meets the same entry; one that does not understand it must not go on without
+         * it. */
         die(s, "an entry of the log cannot be applied, a newer release wrote it", rc);
     }
     if (s->broken) {
-        r = (struct catalog_result){.kind = CATALOG_RESULT_ERROR, .error = mu__cstr("the server is out of order")};
+        r = (struct catalog_result){.kind = CATALOG_RESULT_ERROR,
+                                    .error = mu__cstr("the server is out of order")};
     }
     if (result) {
         *result = keep_result(&r);
@@ -78,8 +83,8 @@ static void notify(void *arg)
     free(n);
 }
 
-/* Fronts without waiters need no message: one that adds its first waiter looks for a newer version itself, after it has
- * said that it has one (reads.c). */
+/* Fronts without waiters need no message: one that adds its first waiter looks for a newer version
+ * itself, after it has said that it has one (reads.c). */
 static void tell_fronts(struct server *s, struct catalog_touched *touched)
 {
     for (size_t i = 0; touched && !catalog_touched_is_empty(touched) && i < s->nfronts; i++) {

@@ -59,9 +59,11 @@ static bool rpc_address(struct process *p, struct server_state *s)
 {
     int len = (int)sizeof s->rpc_address.addr;
     const char *host = p->config->bind_addr.p;
-    snprintf(s->rpc_text, sizeof s->rpc_text, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, (int)p->config->ports.server);
+    snprintf(s->rpc_text, sizeof s->rpc_text, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host,
+             (int)p->config->ports.server);
     s->rpc_address.text = mu__cstr(s->rpc_text);
-    if (evutil_parse_sockaddr_port(s->rpc_text, (struct sockaddr *)&s->rpc_address.addr, &len) != 0) {
+    if (evutil_parse_sockaddr_port(s->rpc_text, (struct sockaddr *)&s->rpc_address.addr, &len) !=
+        0) {
         return false;
     }
     s->rpc_address.len = (socklen_t)len;
@@ -72,11 +74,13 @@ static bool create(struct process *p, char *err, size_t errlen)
 {
     struct server_state *s = p->state = calloc(1, sizeof *s);
     char raft_dir[4096];
-    if (!s || !(s->clients = client_limit_create((unsigned)p->config->limits.rpc_max_conns_per_client))) {
+    if (!s ||
+        !(s->clients = client_limit_create((unsigned)p->config->limits.rpc_max_conns_per_client))) {
         abort();
     }
     if (!rpc_address(p, s)) {
-        snprintf(err, errlen, "bind_addr: %s is no address for the RPC port", p->config->bind_addr.p);
+        snprintf(err, errlen, "bind_addr: %s is no address for the RPC port",
+                 p->config->bind_addr.p);
         return false;
     }
     if (!front_address_is_free(&s->rpc_address, SOCK_STREAM, err, errlen)) {
@@ -95,7 +99,8 @@ static bool create(struct process *p, char *err, size_t errlen)
     return s->server && server_add_fronts(s->server, p->nfronts);
 }
 
-/* ---- The RPC port: Raft connections go to the core, all others stay on the front that took them ---- */
+/* ---- The RPC port: Raft connections go to the core, others stay on the front that took them
+ * ---- */
 
 struct raft_connection {
     struct server *server;
@@ -121,7 +126,8 @@ static void adopt_raft(void *user, int fd)
     loop_post(p->core, adopt_on_core, c);
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len, void *arg)
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len,
+                      void *arg)
 {
     struct rpc_front *f = arg;
     (void)l;
@@ -135,7 +141,8 @@ static bool open_rpc(struct process *p, size_t i, char *err, size_t errlen)
     struct rpc_server_config cfg = {.base = loop_base(p->fronts[i].loop),
                                     .backend = p->fronts[i].backend,
                                     .clients = s->clients,
-                                    .handshake_timeout_ns = p->config->limits.rpc_handshake_timeout_ns,
+                                    .handshake_timeout_ns =
+                                        p->config->limits.rpc_handshake_timeout_ns,
                                     .adopt_raft = adopt_raft,
                                     .user = p};
     f->process = p;
@@ -143,10 +150,10 @@ static bool open_rpc(struct process *p, size_t i, char *err, size_t errlen)
     if (!f->rpc) {
         abort();
     }
-    f->listener = evconnlistener_new_bind(cfg.base, on_accept, f,
-                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE |
-                                              LEV_OPT_REUSEABLE_PORT,
-                                          256, (struct sockaddr *)&s->rpc_address.addr, (int)s->rpc_address.len);
+    f->listener = evconnlistener_new_bind(
+        cfg.base, on_accept, f,
+        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE | LEV_OPT_REUSEABLE_PORT,
+        256, (struct sockaddr *)&s->rpc_address.addr, (int)s->rpc_address.len);
     if (!f->listener) {
         snprintf(err, errlen, "listen tcp %s: %s", s->rpc_text, strerror(errno));
     }
@@ -156,7 +163,8 @@ static bool open_rpc(struct process *p, size_t i, char *err, size_t errlen)
 static bool open_front(struct process *p, size_t i, char *err, size_t errlen)
 {
     struct front *f = &p->fronts[i];
-    f->backend = server_front_init(state_of(p)->server, i, f->loop, agent_front_backend(f->agent), f->client);
+    f->backend = server_front_init(state_of(p)->server, i, f->loop, agent_front_backend(f->agent),
+                                   f->client);
     return open_rpc(p, i, err, errlen);
 }
 
@@ -222,9 +230,11 @@ static void describe_raft(const struct raft_node_status *st, struct stats *s)
     stats_add(s, "raft", "last_contact", "%s", contact);
     stats_add(s, "raft", "last_log_index", "%llu", (unsigned long long)st->last_log_index);
     stats_add(s, "raft", "last_log_term", "%llu", (unsigned long long)st->last_log_term);
-    stats_add(s, "raft", "last_snapshot_index", "%llu", (unsigned long long)st->last_snapshot_index);
+    stats_add(s, "raft", "last_snapshot_index", "%llu",
+              (unsigned long long)st->last_snapshot_index);
     stats_add(s, "raft", "last_snapshot_term", "%llu", (unsigned long long)st->last_snapshot_term);
-    stats_add(s, "raft", "latest_configuration_index", "%llu", (unsigned long long)st->configuration->index);
+    stats_add(s, "raft", "latest_configuration_index", "%llu",
+              (unsigned long long)st->configuration->index);
     stats_add(s, "raft", "num_peers", "%zu", st->configuration->n ? st->configuration->n - 1 : 0);
     stats_add(s, "raft", "protocol_version", "3");
     stats_add(s, "raft", "state", "%s", state_name(st->state));

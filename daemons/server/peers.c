@@ -1,5 +1,6 @@
-/* peers.c - Raft membership on the leader: each alive server of ours is a voter, one that left is not. Changes are made one
- * at a time, and each change of the configuration starts the next round (leader.c). */
+/* peers.c - Raft membership on the leader: each alive server of ours is a voter, one that left is
+ * not. Changes are made one at a time, and each change of the configuration starts the next round
+ * (leader.c). */
 #include "server.h"
 
 #include "base/log.h"
@@ -18,7 +19,8 @@ static const struct raft_server *find_peer(const struct raft_configuration *c, s
     return NULL;
 }
 
-/* Changes are made one at a time, and only once a leader has committed something: what came too early is tried again. */
+/* Changes are made one at a time, and only once a leader has committed something: what came too
+ * early is tried again. */
 static void changed_raft(struct server *s, int rc)
 {
     if (rc == RAFT_EBUSY) {
@@ -26,19 +28,23 @@ static void changed_raft(struct server *s, int rc)
     }
 }
 
-/* A server that lost its folder comes back with another ID at the same address: the old one will not return. Removes it;
- * true if there was one. */
-static bool evict_predecessor(struct server *s, const struct raft_configuration *c, const struct raft_server *new)
+/* A server that lost its folder comes back with another ID at the same address: the old one will
+ * not return. Removes it; true if there was one. */
+static bool evict_predecessor(struct server *s, const struct raft_configuration *c,
+                              const struct raft_server *new)
 {
     for (size_t i = 0; i < c->n; i++) {
-        if (strcmp(c->servers[i].address, new->address) == 0 && strcmp(c->servers[i].id, new->id) != 0) {
+        if (strcmp(c->servers[i].address, new->address) == 0 &&
+            strcmp(c->servers[i].id, new->id) != 0) {
             if (strcmp(c->servers[i].id, s->node_id.p) == 0) {
-                log_error(MODULE, "another server says that it is at our address %s, not adding it to Raft", new->address);
+                log_error(MODULE,
+                          "another server says that it is at our address %s, not adding it to Raft",
+                          new->address);
                 return true;
             }
             int rc = raft_node_remove_server(s->raft, c->servers[i].id, NULL, NULL);
-            log_info(MODULE, "removing the former server at %s from Raft%s%s", new->address, rc ? ": " : "",
-                     rc ? raft_node_strerror(rc) : "");
+            log_info(MODULE, "removing the former server at %s from Raft%s%s", new->address,
+                     rc ? ": " : "", rc ? raft_node_strerror(rc) : "");
             changed_raft(s, rc);
             return true;
         }
@@ -46,17 +52,20 @@ static bool evict_predecessor(struct server *s, const struct raft_configuration 
     return false;
 }
 
-/* Each of two servers in bootstrap mode has begun a cluster of its own: to take one into the other would undo what it
- * has promised its clients. Consul refuses this, too. */
+/* Each of two servers in bootstrap mode has begun a cluster of its own: to take one into the other
+ * would undo what it has promised its clients. Consul refuses this, too. */
 static bool is_second_bootstrap(const struct server *s, const struct member_server *new)
 {
     size_t at = 0;
-    for (const struct agent_member *m; new->expect == 1 && (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
+    for (const struct agent_member *m;
+         new->expect == 1 && (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
         struct member_server other;
         if (!mu__str_eq(m->name, new->name) && m->status != MEMBER_LEFT &&
             member_as_server(m, s->config->datacenter, &other) && other.expect == 1) {
-            log_error(MODULE, "%.*s and %.*s are both in bootstrap mode. Only one node should be in bootstrap mode, not "
-                      "adding Raft peer.", (int)new->name.len, new->name.p, (int)m->name.len, m->name.p);
+            log_error(MODULE,
+                      "%.*s and %.*s are both in bootstrap mode. Only one node should be in "
+                      "bootstrap mode, not adding Raft peer.",
+                      (int)new->name.len, new->name.p, (int)m->name.len, m->name.p);
             return true;
         }
     }
@@ -79,8 +88,8 @@ void server__join_raft(struct server *s, const struct member_server *server)
         return;
     }
     int rc = raft_node_add_server(s->raft, &add, NULL, NULL);
-    log_info(MODULE, "adding a server to Raft: server=%.*s address=%s%s%s", (int)server->name.len, server->name.p,
-             add.address, rc ? " error=" : "", rc ? raft_node_strerror(rc) : "");
+    log_info(MODULE, "adding a server to Raft: server=%.*s address=%s%s%s", (int)server->name.len,
+             server->name.p, add.address, rc ? " error=" : "", rc ? raft_node_strerror(rc) : "");
     changed_raft(s, rc);
 }
 
@@ -93,8 +102,8 @@ void server__part_raft(struct server *s, const struct agent_member *m)
         return;
     }
     int rc = raft_node_remove_server(s->raft, peer->id, NULL, NULL);
-    log_info(MODULE, "removing a server from Raft: server=%.*s%s%s", (int)m->name.len, m->name.p, rc ? " error=" : "",
-             rc ? raft_node_strerror(rc) : "");
+    log_info(MODULE, "removing a server from Raft: server=%.*s%s%s", (int)m->name.len, m->name.p,
+             rc ? " error=" : "", rc ? raft_node_strerror(rc) : "");
     changed_raft(s, rc);
 }
 
@@ -126,7 +135,8 @@ void server__part_unknown(struct server *s)
     if (n == 0 || 2 * n >= st.configuration->n) {
         return;
     }
-    int rc = raft_node_remove_server(s->raft, unknown->id, NULL, NULL); /* then comes the next round, and the next peer */
-    log_info(MODULE, "removing a server from Raft that gossip does not know: id=%s%s%s", unknown->id, rc ? " error=" : "",
-             rc ? raft_node_strerror(rc) : "");
+    /* Then comes the next round, and the next peer */
+    int rc = raft_node_remove_server(s->raft, unknown->id, NULL, NULL);
+    log_info(MODULE, "removing a server from Raft that gossip does not know: id=%s%s%s",
+             unknown->id, rc ? " error=" : "", rc ? raft_node_strerror(rc) : "");
 }

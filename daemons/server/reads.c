@@ -1,4 +1,5 @@
-/* reads.c - reads answered by this front from the newest store version, and reads that wait for a newer one. */
+/* reads.c - reads answered by this front from the newest store version, and reads that wait for a
+ * newer one. */
 #include "route.h"
 
 #include "base/log.h"
@@ -8,15 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAIT_JITTER 16 /* a wait is prolonged by up to a 16th, so that watchers do not return in step */
+#define WAIT_JITTER 16 /* a wait grows by up to a 16th: watchers must not return in step */
 
-typedef int (*query_fn)(struct catalog_reader *r, const void *request, void *reply, struct catalog_watch_keys *keys);
+typedef int (*query_fn)(struct catalog_reader *r, const void *request, void *reply,
+                        struct catalog_watch_keys *keys);
 
 /* The queries with untyped arguments; the endpoint table guarantees their types. */
-#define QUERY(name, request_type, reply_type)                                                                         \
-    static int name(struct catalog_reader *r, const void *request, void *reply, struct catalog_watch_keys *keys)     \
-    {                                                                                                                  \
-        return catalog_query_##name(r, (const struct request_type *)request, (struct reply_type *)reply, keys);      \
+#define QUERY(name, request_type, reply_type)                                                      \
+    static int name(struct catalog_reader *r, const void *request, void *reply,                    \
+                    struct catalog_watch_keys *keys)                                               \
+    {                                                                                              \
+        return catalog_query_##name(r, (const struct request_type *)request,                       \
+                                    (struct reply_type *)reply, keys);                             \
     }
 QUERY(nodes, catalog_dc_request, catalog_indexed_nodes)
 QUERY(services, catalog_dc_request, catalog_indexed_services)
@@ -71,8 +75,8 @@ static struct catalog_reader *take_reader(struct server_front *f)
 
 static void return_reader(struct server_front *f, struct catalog_reader *r)
 {
-    if (!mu__reserve(&mu__malloc_allocator, (void **)&f->idle_readers, &f->idle_reader_cap, f->idle_reader_count + 1,
-                     sizeof(struct catalog_reader *))) {
+    if (!mu__reserve(&mu__malloc_allocator, (void **)&f->idle_readers, &f->idle_reader_cap,
+                     f->idle_reader_count + 1, sizeof(struct catalog_reader *))) {
         catalog_reader_destroy(r);
         return;
     }
@@ -109,7 +113,8 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     struct route *r = arg;
     (void)fd;
     (void)what;
-    route__options(r)->min_query_index = 0; /* it blocks no more, neither here nor at another leader */
+    /* It blocks no more, neither here nor at another leader */
+    route__options(r)->min_query_index = 0;
     route__unblock(r);
     route__dispatch(r);
 }
@@ -117,25 +122,29 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 static uint64_t wait_of(struct server_front *f, const struct catalog_query_options *o)
 {
     const struct config *c = f->server->config;
-    uint64_t wait = o->max_query_time_ns > 0 ? (uint64_t)o->max_query_time_ns : c->default_query_time_ns;
+    uint64_t wait =
+        o->max_query_time_ns > 0 ? (uint64_t)o->max_query_time_ns : c->default_query_time_ns;
     wait = wait < c->max_query_time_ns ? wait : c->max_query_time_ns;
     f->random = f->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return wait + (f->random >> 33) % (wait / WAIT_JITTER + 1);
 }
 
-/* The deadline is set once, when the read first blocks, and outlives wake-ups that brought nothing new. */
+/* The deadline is set once, when the read first blocks, and outlives wake-ups that brought nothing
+ * new. */
 static void start_timer(struct route *r, uint64_t deadline_ns)
 {
     uint64_t now = loop_now_ns();
     uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
-    struct timeval tv = {.tv_sec = (time_t)(left / MU_SEC), .tv_usec = (suseconds_t)(left % MU_SEC / MU_USEC)};
+    struct timeval tv = {.tv_sec = (time_t)(left / MU_SEC),
+                         .tv_usec = (suseconds_t)(left % MU_SEC / MU_USEC)};
     evtimer_assign(&r->timer, loop_base(r->front->loop), on_timeout, r);
     event_add(&r->timer, &tv);
     r->has_timer = true;
 }
 
 /* True if the read now waits. Then the reader has been closed. */
-static bool block(struct route *r, struct catalog_reader *reader, const struct catalog_watch_keys *keys)
+static bool block(struct route *r, struct catalog_reader *reader,
+                  const struct catalog_watch_keys *keys)
 {
     struct server_front *f = r->front;
     bool first = atomic_load(&f->waiters) == 0;
@@ -152,8 +161,9 @@ static bool block(struct route *r, struct catalog_reader *reader, const struct c
     }
     start_timer(r, r->deadline_ns);
     atomic_store(&f->waiters, catalog_watches_count(f->watches));
-    /* While there were no waiters the core posted nothing here. It publishes before it looks at `waiters`, and this
-     * front looks at the version after it has set it: one of the two sees the other. */
+    /* While there were no waiters the core posted nothing here. It publishes before it looks at
+     * `waiters`, and this front looks at the version after it has set it: one of the two sees the
+     * other. */
     catalog_read_begin(reader);
     bool missed = first && catalog_read_index(reader) != read;
     catalog_read_end(reader);
@@ -181,7 +191,8 @@ static void fill_meta(const struct route *r, struct catalog_query_meta *m)
     m->last_contact_ns = contact && now > contact ? (int64_t)(now - contact) : 0;
 }
 
-/* What a read needs: its filter, a place for the reply and a reader. NULL with the reason in err. */
+/* What a read needs: its filter, a place for the reply and a reader. NULL with the reason in
+ * err. */
 static struct catalog_reader *prepare(struct route *r, char *err, size_t errlen)
 {
     struct call *c = r->call;
@@ -205,7 +216,8 @@ void route__read(struct route *r)
     struct catalog_reader *reader = query ? prepare(r, err, sizeof err) : NULL;
     if (!reader) {
         route__free(r);
-        call_fail(c, "%s%s", query ? err : "rpc: can't find method ", query ? "" : c->endpoint->method);
+        call_fail(c, "%s%s", query ? err : "rpc: can't find method ",
+                  query ? "" : c->endpoint->method);
         return;
     }
     struct catalog_watch_keys keys;

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define HOLD_POLL_US 20000 /* a held call looks again so often; a new view makes it look at once */
+#define HOLD_POLL_US 20000 /* a held call looks again so often, and at every new view */
 
 void route__free(struct route *r)
 {
@@ -59,7 +59,8 @@ void route__fail(struct route *r, const char *text)
     call_fail(c, "%s", text);
 }
 
-/* Not set anew while it runs: a stream of new calls would put off the turn of those that wait already, and their end. */
+/* Not set anew while it runs: a stream of new calls would put off the turn of those that wait
+ * already, and their end. */
 static void arm_hold_timer(struct server_front *f)
 {
     struct timeval poll = {.tv_usec = HOLD_POLL_US};
@@ -68,7 +69,8 @@ static void arm_hold_timer(struct server_front *f)
     }
 }
 
-/* Every held call gets another try; those that must wait on are held again, at the end of their patience they fail. */
+/* Every held call gets another try; those that must wait on are held again, at the end of their
+ * patience they fail. */
 void route__retry_held(struct server_front *f)
 {
     struct route *list;
@@ -106,4 +108,3 @@ void route__hold(struct route *r)
     route__list_add(&f->held, r);
     arm_hold_timer(f);
 }
-

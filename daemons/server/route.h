@@ -1,4 +1,5 @@
-/* route.h - the way of one call through a server's front: answered here, forwarded, proposed, or waiting. */
+/* route.h - the way of one call through a server's front: answered here, forwarded, proposed, or
+ * waiting. */
 #pragma once
 
 #include "server.h"
@@ -9,27 +10,28 @@
 struct http_filter; /* http/filter.h */
 
 enum route_state {
-    ROUTE_HELD,      /* waits for a leader */
-    ROUTE_BLOCKED,   /* a read that waits for a newer index */
-    ROUTE_ON_CORE,   /* proposed, or being confirmed by a majority */
-    ROUTE_FORWARDED  /* the leader has it */
+    ROUTE_HELD,     /* waits for a leader */
+    ROUTE_BLOCKED,  /* a read that waits for a newer index */
+    ROUTE_ON_CORE,  /* proposed, or being confirmed by a majority */
+    ROUTE_FORWARDED /* the leader has it */
 };
 
 struct route {
     struct server_front *front;
     struct call *call; /* NULL: cancelled while somebody else still held the route */
     enum route_state state;
-    struct route **link, *next; /* in one of the front's lists; *link points here, whichever list that is */
-    uint64_t hold_until_ns;    /* 0: not held yet */
+    /* In one of the front's lists; *link points here, whichever list that is */
+    struct route **link, *next;
+    uint64_t hold_until_ns;        /* 0: not held yet */
     struct rpc_exchange *exchange; /* while FORWARDED */
     uint64_t sent_at_ns;           /* likewise: since when */
     /* Reads. */
     struct catalog_waiter *waiter;
     struct event timer; /* end of a blocking read */
     bool has_timer, confirmed;
-    uint64_t deadline_ns; /* of the blocking; 0: has not blocked yet */
+    uint64_t deadline_ns;             /* of the blocking; 0: has not blocked yet */
     const struct http_filter *filter; /* what records must match; NULL: nothing */
-    void *reply; /* in the call's arena */
+    void *reply;                      /* in the call's arena */
     /* Writes. */
     uint8_t *entry; /* for the core */
     size_t entry_len;
@@ -39,21 +41,22 @@ struct route {
 
 /* route.c */
 #define ROUTE_SHUTTING_DOWN "the server is shutting down"
-void route__free(struct route *r); /* not in a list, no waiter, no timer */
+void route__free(struct route *r);                   /* not in a list, no waiter, no timer */
 void route__fail(struct route *r, const char *text); /* frees it and ends its call */
 void route__list_add(struct route **list, struct route *r);
 void route__list_remove(struct route *r);
-/* Moves all of a list to another head, to be taken from there one by one: what runs on the way may add to the first and
- * remove from either. */
+/* Moves all of a list to another head, to be taken from there one by one: what runs on the way may
+ * add to the first and remove from either. */
 void route__list_take(struct route **from, struct route **to);
-/* Messages that were under way may still arrive on a front that has been closed, and bring calls with them. */
+/* Messages that were under way may still arrive on a front that has been closed, and bring calls
+ * with them. */
 bool route__front_is_closed(const struct server_front *f);
 /* The options of a read; NULL if the endpoint has none. */
 struct catalog_query_options *route__options(const struct route *r);
 /* Waits for a leader, at most rpc_hold_timeout. */
 void route__hold(struct route *r);
 void route__retry_held(struct server_front *f); /* each held call gets another try */
-void route__on_hold_timer(evutil_socket_t fd, short what, void *front);
+void route__on_hold_timer(evutil_socket_t fd, short what, void *arg); /* the front */
 
 /* backend.c: decides anew who answers, and sets it in motion. */
 void route__dispatch(struct route *r);
@@ -66,7 +69,7 @@ void route__follow_leader(struct server_front *f);
 /* reads.c: answers from the store, or blocks. */
 void route__read(struct route *r);
 void route__confirm_then_read(struct route *r); /* ?consistent: a majority first (Raft 6.4) */
-void route__unblock(struct route *r);           /* takes it off the watch tree and the blocked list */
+void route__unblock(struct route *r); /* takes it off the watch tree and the blocked list */
 /* filter.c: QueryOptions.Filter. False when it is wrong, and err says why. */
 bool route__read_filter(struct route *r, char *err, size_t errlen) MU_MUST_USE;
 void route__filter(const struct route *r); /* leaves in the reply what matches */

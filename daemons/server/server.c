@@ -1,4 +1,5 @@
-/* server.c - puts the server's parts together, and hands on what happens to them. All on the core loop. */
+/* server.c - puts the server's parts together, and hands on what happens to them. All on the core
+ * loop. */
 #include "server.h"
 
 #include "base/log.h"
@@ -49,16 +50,17 @@ static void on_log(void *user, enum mu_level level, const char *line)
     log_write(level, "agent.server.raft", "%s", line);
 }
 
-/* Consul's raft_multiplier scales timeouts of a second; ours start from a fifth of that, which is still far above what an
- * fsync or a pause costs, and halves the time without a leader (docs/differences.md). */
+/* Consul's raft_multiplier scales timeouts of a second; ours start from a fifth of that, which is
+ * still far above what an fsync or a pause costs, and halves the time without a leader
+ * (docs/differences.md). */
 static void set_timers(const struct config *c, struct raft_node_config *cfg)
 {
     uint64_t election = c->raft_election_ns / 5;
     cfg->election_timeout_ns = election < ELECTION_MIN_NS ? ELECTION_MIN_NS : election;
     cfg->heartbeat_ns = cfg->election_timeout_ns / 10;
     cfg->lease_ns = cfg->election_timeout_ns / 10 * 8;
-    /* A write may take this long before the leader takes its disk for hung: with short timers (-dev)
-     * an election timeout is no more than a busy disk needs now and then. */
+    /* A write may take this long before the leader takes its disk for hung: with short timers
+     * (-dev) an election timeout is no more than a busy disk needs now and then. */
     cfg->persist_stall_ns = election < MU_SEC ? MU_SEC : election;
 }
 
@@ -71,7 +73,8 @@ static int open_raft(struct server *s, const struct server_config *c, char *err,
     cfg.dir = c->raft_dir;
     char address[64];
     bool v6 = strchr(c->config->advertise_addr.p, ':') != NULL;
-    snprintf(address, sizeof address, v6 ? "[%s]:%d" : "%s:%d", c->config->advertise_addr.p, (int)c->config->ports.server);
+    snprintf(address, sizeof address, v6 ? "[%s]:%d" : "%s:%d", c->config->advertise_addr.p,
+             (int)c->config->ports.server);
     cfg.id = s->node_id.p;
     cfg.address = address;
     set_timers(c->config, &cfg);
@@ -87,7 +90,8 @@ static int open_raft(struct server *s, const struct server_config *c, char *err,
                                            .log = on_log};
     int rc = raft_node_create(&cfg, &s->raft, &diag);
     if (rc != RAFT_OK) {
-        snprintf(err, errlen, "Failed to start Raft: %s", diag.text[0] ? diag.text : raft_node_strerror(rc));
+        snprintf(err, errlen, "Failed to start Raft: %s",
+                 diag.text[0] ? diag.text : raft_node_strerror(rc));
     }
     return rc;
 }
@@ -105,7 +109,8 @@ struct server *server_create(const struct server_config *c, char *err, size_t er
     s->on_fatal = c->on_fatal;
     s->on_leader = c->on_leader;
     s->user = c->user;
-    if (catalog_create(NULL, &s->catalog) != CATALOG_OK || catalog_reader_create(s->catalog, &s->reader) != CATALOG_OK) {
+    if (catalog_create(NULL, &s->catalog) != CATALOG_OK ||
+        catalog_reader_create(s->catalog, &s->reader) != CATALOG_OK) {
         abort();
     }
     if (open_raft(s, c, err, errlen) != RAFT_OK) {
@@ -157,12 +162,13 @@ bool server__as_raft_server(const struct member_server *m, struct raft_server *o
         return false;
     }
     memcpy(out->id, m->id.p, m->id.len);
-    int n = snprintf(out->address, sizeof out->address, v6 ? "[%.*s]:%u" : "%.*s:%u", (int)m->address.len, m->address.p,
-                     m->port);
+    int n = snprintf(out->address, sizeof out->address, v6 ? "[%.*s]:%u" : "%.*s:%u",
+                     (int)m->address.len, m->address.p, m->port);
     return n > 0 && (size_t)n < sizeof out->address;
 }
 
-void server_member_changed(struct server *s, enum member_change change, const struct agent_member *m)
+void server_member_changed(struct server *s, enum member_change change,
+                           const struct agent_member *m)
 {
     struct member_server server;
     if (change == MEMBER_REAPED) {
@@ -185,7 +191,8 @@ void server_leave(struct server *s)
     }
     if (st.peer_count > 0) {
         int rc = raft_node_transfer(s->raft, NULL);
-        log_info("agent.server", "leaving: handing leadership over%s%s", rc ? ": " : "", rc ? raft_node_strerror(rc) : "");
+        log_info("agent.server", "leaving: handing leadership over%s%s", rc ? ": " : "",
+                 rc ? raft_node_strerror(rc) : "");
     }
 }
 

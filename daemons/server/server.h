@@ -1,7 +1,9 @@
-/* server.h - the server's parts: Raft and the catalog on the core loop, and a backend for calls on each front.
+/* server.h - the server's parts: Raft and the catalog on the core loop, and a backend for calls on
+ * each front.
  *
- * What belongs to the core loop stands in struct server, what belongs to a front in struct server_front. Fronts learn
- * of the cluster through a view that the core posts to them, and of new versions through touched sets. */
+ * What belongs to the core loop stands in struct server, what belongs to a front in struct
+ * server_front. Fronts learn of the cluster through a view that the core posts to them, and of new
+ * versions through touched sets. */
 #pragma once
 
 #include "base/config.h"
@@ -21,11 +23,11 @@ struct route;
 struct server_view {
     bool is_leader;
     char leader_id[RAFT_ID_MAX + 1]; /* "": none known */
-    char leader_address[64]; /* "ip:port" of its RPC and Raft port; "" when none is known */
-    char leader_host[48];    /* the same in parts */
+    char leader_address[64];         /* "ip:port" of its RPC and Raft port; "" when none is known */
+    char leader_host[48];            /* the same in parts */
     uint16_t leader_port;
-    char leader_name[256];   /* of the node; "" if gossip does not know it */
-    struct mu_strs peers;    /* addresses of all servers in the configuration */
+    char leader_name[256]; /* of the node; "" if gossip does not know it */
+    struct mu_strs peers;  /* addresses of all servers in the configuration */
 };
 
 struct server_front {
@@ -35,15 +37,16 @@ struct server_front {
     struct call_backend *agent; /* answers Agent.* */
     struct rpc_client *client;  /* to the leader */
     struct catalog_watches *watches;
-    struct catalog_reader **idle_readers; /* a read inside the answer to a read needs one of its own */
+    /* A read inside the answer to a read needs one of its own */
+    struct catalog_reader **idle_readers;
     size_t idle_reader_count, idle_reader_cap;
     struct server_view *view;
-    struct route *held;      /* calls that wait for a leader */
-    struct route *blocked;   /* reads that wait for a newer index */
-    struct route *forwarded; /* calls that a leader has */
+    struct route *held;                 /* calls that wait for a leader */
+    struct route *blocked;              /* reads that wait for a newer index */
+    struct route *forwarded;            /* calls that a leader has */
     char forwarded_to[RAFT_ID_MAX + 1]; /* the last leader that was known */
     struct event *held_timer;
-    uint64_t random; /* state of the jitter */
+    uint64_t random;        /* state of the jitter */
     _Atomic size_t waiters; /* the core posts touched sets only to fronts that have some */
 };
 
@@ -58,8 +61,8 @@ struct server {
     size_t nfronts;
     struct mu_str node_id; /* UUID of this node, which is its name in Raft; ends with a zero */
     struct event *reconcile_timer, *contact_timer, *bootstrap_timer;
-    uint64_t leader_since_ns;     /* 0: not the leader */
-    bool bootstrap_asked;         /* peers are being asked whether they have a cluster already */
+    uint64_t leader_since_ns; /* 0: not the leader */
+    bool bootstrap_asked;     /* peers are being asked whether they have a cluster already */
     bool broken; /* an entry could not be applied: the catalog stays as it was before */
     /* Published for the fronts. */
     _Atomic uint64_t last_contact_at_ns; /* when the leader was last heard of; 0: never */
@@ -80,18 +83,25 @@ struct server_config {
     void (*on_leader)(void *user);
     void *user;
 };
-/* Opens the store: reads snapshot and log. Before the loops run. NULL with a sentence in err on failure. */
+/* Opens the store: reads snapshot and log. Before the loops run. NULL with a sentence in err on
+ * failure. */
 struct server *server_create(const struct server_config *c, char *err, size_t errlen);
-/* The backend of front `number` on its loop, before the loops run. agent answers Agent.*; the client reaches the leader. */
+/* The backend of front `number` on its loop, before the loops run. agent answers Agent.*; the
+ * client reaches the leader. */
 bool server_add_fronts(struct server *s, size_t n);
-struct call_backend *server_front_init(struct server *s, size_t number, struct loop *loop, struct call_backend *agent,
-                                       struct rpc_client *client);
+struct call_backend *server_front_init(struct server *s, size_t number, struct loop *loop,
+                                       struct call_backend *agent, struct rpc_client *client);
 void server_front_fini(struct server *s, size_t number); /* on a stopped loop: cancels what waits */
-void server_stop(struct server *s);    /* all loops have stopped: closes the log; what waited is told */
+/* All loops have stopped: closes the log; what waited is told. */
+void server_stop(struct server *s);
 void server_destroy(struct server *s); /* when no message is left */
-void server_member_changed(struct server *s, enum member_change change, const struct agent_member *m); /* core */
-void server_leave(struct server *s); /* core: gives leadership away; the process is about to leave */
-void server_adopt_raft(struct server *s, int fd); /* core: an incoming connection, its first byte read */
+/* On the core loop: what gossip tells. */
+void server_member_changed(struct server *s, enum member_change change,
+                           const struct agent_member *m);
+/* On the core loop: gives leadership away; the process is about to leave. */
+void server_leave(struct server *s);
+/* On the core loop: an incoming connection, its first byte read. */
+void server_adopt_raft(struct server *s, int fd);
 
 /* machine.c: the catalog as Raft's state machine */
 struct raft_node_machine server__machine(struct server *s);
@@ -121,10 +131,12 @@ void server__configuration_changed(struct server *s);
 
 /* peers.c (core, on the leader): who votes */
 void server__join_raft(struct server *s, const struct member_server *server); /* is alive */
-void server__part_raft(struct server *s, const struct agent_member *m);       /* has left, or is forgotten */
+/* Has left, or is forgotten. */
+void server__part_raft(struct server *s, const struct agent_member *m);
 void server__part_unknown(struct server *s); /* removes one peer that gossip does not know */
 
-/* What Raft calls that server: its node ID and "ip:port". False if it has none that Raft could use. */
+/* What Raft calls that server: its node ID and "ip:port". False if it has none that Raft could
+ * use. */
 bool server__as_raft_server(const struct member_server *m, struct raft_server *out);
 
 /* bootstrap.c (core): the first configuration of a new cluster */
@@ -132,7 +144,9 @@ void server__bootstrap_check(struct server *s);
 
 /* propose.c (core) */
 /* Encodes type byte and request into a new buffer from malloc; NULL when out of memory. */
-uint8_t *server__encode_entry(enum catalog_entry_type type, const struct mu__schema *schema, const void *request,
-                              size_t *len);
-/* Proposes without anybody waiting; failures are logged at debug level: a later reconcile repeats what matters. */
-void server__propose(struct server *s, enum catalog_entry_type type, enum catalog_type schema, const void *request);
+uint8_t *server__encode_entry(enum catalog_entry_type type, const struct mu__schema *schema,
+                              const void *request, size_t *len);
+/* Proposes without anybody waiting; failures are logged at debug level: a later reconcile repeats
+ * what matters. */
+void server__propose(struct server *s, enum catalog_entry_type type, enum catalog_type schema,
+                     const void *request);

@@ -1,4 +1,5 @@
-/* writes.c - writes on the leader: checked and encoded on the front, proposed on the core, answered when applied. */
+/* writes.c - writes on the leader: checked and encoded on the front, proposed on the core, answered
+ * when applied. */
 #include "route.h"
 
 #include "base/log.h"
@@ -9,7 +10,8 @@
 
 #define REASON_MAX 512u
 
-/* Refuses what the log would only refuse later; fills in what a registration leaves to its defaults. */
+/* Refuses what the log would only refuse later; fills in what a registration leaves to its
+ * defaults. */
 static const char *prepare(struct call *c, enum catalog_entry_type *type, char reason[REASON_MAX])
 {
     if (c->endpoint == &endpoints[ENDPOINT_KVS_APPLY]) {
@@ -24,7 +26,8 @@ static const char *prepare(struct call *c, enum catalog_entry_type *type, char r
         struct catalog_register_request *request = c->request;
         void **checks = mu__arena_alloc(&c->arena, (request->checks.len + 1) * sizeof *checks);
         *type = CATALOG_ENTRY_REGISTER;
-        return checks ? catalog_register_prepare(request, checks, reason, REASON_MAX) : "out of memory";
+        return checks ? catalog_register_prepare(request, checks, reason, REASON_MAX)
+                      : "out of memory";
     }
     return "rpc: can't find method";
 }
@@ -75,7 +78,9 @@ static void on_applied(void *arg)
         struct call *c = r->call;
         int status = r->status;
         route__free(r);
-        call_fail(c, "%s", status == RAFT_ELOST ? "leadership lost while committing log" : raft_node_strerror(status));
+        call_fail(c, "%s",
+                  status == RAFT_ELOST ? "leadership lost while committing log"
+                                       : raft_node_strerror(status));
     }
     }
 }
