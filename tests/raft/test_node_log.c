@@ -509,8 +509,8 @@ static void test_flipped_bit_before_the_tail_is_refused(void **state)
     for (raft_index i = 0; i <= 3; i++) {
         uint8_t data[512];
         size_t len = i == 0 ? 0 : data_of(i, data);
-        size_t covered =
-            i == 0 ? SEGMENT_HEADER_BYTES : RECORD_HEADER_BYTES + len; /* the padding is free */
+        /* The padding is free */
+        size_t covered = i == 0 ? SEGMENT_HEADER_BYTES : RECORD_HEADER_BYTES + len;
         for (size_t k = at; k < at + covered; k++) {
             file.data[k] ^= (uint8_t)(1u << (k % 8));
             kit_write(path, file.data, file.len);
@@ -545,8 +545,8 @@ static void test_damage_in_a_closed_segment_is_refused(void **state)
     while (file.data[used - 1] == 0) {
         used--;
     }
-    file.data[used - 1] ^=
-        1; /* the last record of the first file: in an open one this would count as torn */
+    /* The last record of the first file: in an open one this would count as torn */
+    file.data[used - 1] ^= 1;
     kit_write(path, file.data, file.len);
     assert_int_equal(try_open(f), RAFT_NODE_ECORRUPT);
     memset(file.data + used - 20, 0, 20);

@@ -214,8 +214,8 @@ static void test_reading_a_damaged_snapshot_gives_no_bad_byte(void **state)
     assert_true(at <= 2 * SNAPSHOT_CHUNK_BYTES);
     uint8_t more[1];
     size_t got = 1;
-    assert_int_equal(raft_node_snapshot_read(r, more, &got),
-                     RAFT_NODE_ECORRUPT); /* and it stays so */
+    /* And it stays so */
+    assert_int_equal(raft_node_snapshot_read(r, more, &got), RAFT_NODE_ECORRUPT);
     raft_node__snapshot_close(r);
 }
 
@@ -295,8 +295,8 @@ static void test_received_snapshot_is_the_one_that_was_sent(void **state)
     expect(f, 9, 200000);
 
     unlink(path);
-    assert_int_equal(install(f, &in, f->dir, &file, 4096, 100000),
-                     RAFT_NODE_ECORRUPT); /* damaged on the way */
+    /* damaged on the way */
+    assert_int_equal(install(f, &in, f->dir, &file, 4096, 100000), RAFT_NODE_ECORRUPT);
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(kit_count_files(f->dir, ".tmp"), 0);
     assert_int_equal(install(f, &in, f->dir, &file, file.len, SIZE_MAX), 0); /* and again, whole */

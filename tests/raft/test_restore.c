@@ -143,8 +143,8 @@ static void test_entries_to_apply_come_from_the_disk_after_a_restart(void **stat
     assert_int_equal(o.u->loads[0].last, 9);
     uint64_t id = o.u->loads[0].id;
     assert_int_equal(raft_loaded_entries(o.r, o.now, id, d.entries + 1, 2), RAFT_EINVAL);
-    assert_int_equal(raft_loaded_entries(o.r, o.now, id + 1, d.entries, 2),
-                     RAFT_OK); /* not asked for */
+    /* Not asked for */
+    assert_int_equal(raft_loaded_entries(o.r, o.now, id + 1, d.entries, 2), RAFT_OK);
     assert_int_equal(raft_loaded_entries(o.r, o.now, id, d.entries, 4), RAFT_OK);
     assert_true(one_next(&o));
     assert_int_equal(o.applied, 4);

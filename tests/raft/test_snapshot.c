@@ -139,8 +139,8 @@ static void acknowledge(struct one *o, const char *from, raft_index index)
     assert_int_equal(one_step(o, &m), RAFT_OK);
 }
 
-/* A leader of a, b and c with a snapshot at 5, whose log begins at 6; c refuses what is before it.
- */
+/* A leader of a, b and c with a snapshot at 5, whose log begins at 6; c refuses what is before
+ * it. */
 static struct one leader(void)
 {
     struct raft_config cfg = one_config();

@@ -50,8 +50,8 @@ void checks_applied(struct world *w, struct checks *c, const struct host *h,
     }
 }
 
-/* Leader completeness: what was committed in an earlier term is in the log of every later leader.
- */
+/* Leader completeness: what was committed in an earlier term is in the log of every later
+ * leader. */
 static void check_completeness(struct world *w, const struct checks *c, const struct host *h)
 {
     const struct raft__log *l = &h->r->log;

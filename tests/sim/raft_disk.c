@@ -78,8 +78,8 @@ void disk_snapshot_take(struct host *h, struct host_snapshot s)
     h->snapshots[0] = s;
 }
 
-/* --- The journal: records of u32 length, u64 hash, payload; the payload begins with its kind ---
- */
+/* --- The journal: records of u32 length, u64 hash, payload; the payload begins with its kind
+ * --- */
 
 enum { KIND_HARD = 1, KIND_RESET, KIND_ENTRY, KIND_SNAPSHOT, KIND_FIRST };
 

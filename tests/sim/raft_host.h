@@ -40,7 +40,8 @@ struct host_command {
     uint64_t expected;
 };
 
-struct host_write {          /* a client's write that waits to be applied */
+/* A client's write that waits to be applied. */
+struct host_write {
     raft_index index, floor; /* it must come after floor */
     raft_term term;
 };
@@ -157,8 +158,8 @@ void disk_write_hard(struct host *h, const struct raft_hard_state *hs);
 void disk_write_entries(struct host *h, const struct raft_persist *p);
 void disk_write_snapshot(struct host *h, const struct host_snapshot *s);
 void disk_write_first(struct host *h, raft_index first);
-void disk_replay(
-    struct host *h); /* up to the first record that is not whole; cuts the journal there */
+/* Up to the first record that is not whole; cuts the journal there. */
+void disk_replay(struct host *h);
 void disk_forget(struct host *h); /* the view, not the journal */
 
 /* raft_describe.c */

@@ -45,13 +45,13 @@ void world_join(struct world *w, size_t node, size_t peer);
 /* ---- faults ---- */
 void world_start(struct world *w, size_t node); /* all start down */
 void world_crash(struct world *w, size_t node);
-void world_pause(struct world *w, size_t node,
-                 uint64_t ns); /* as SIGSTOP does: packets wait in its buffer */
+/* As SIGSTOP does: packets wait in its buffer. */
+void world_pause(struct world *w, size_t node, uint64_t ns);
 void world_cut(struct world *w, size_t from, size_t to, bool cut); /* one way */
-void world_cut_datagrams(struct world *w, size_t from, size_t to,
-                         bool cut); /* streams still pass */
-void world_split(struct world *w,
-                 size_t first);   /* nodes below first and the others no longer hear each other */
+/* Streams still pass. */
+void world_cut_datagrams(struct world *w, size_t from, size_t to, bool cut);
+/* nodes below first and the others no longer hear each other */
+void world_split(struct world *w, size_t first);
 void world_heal(struct world *w); /* no cut, no loss, no repeats, nobody paused */
 void world_set_loss(struct world *w, uint32_t loss_ppm);
 bool world_is_up(const struct world *w, size_t node);

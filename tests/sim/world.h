@@ -23,8 +23,8 @@ struct world_event {
     struct mu__heap_item item;
     world_fn fn;
     unsigned node, from; /* node: whom it concerns */
-    uint64_t generation; /* of the node when it was scheduled; the handler ignores events of an
-                            earlier life */
+    /* Of the node when it was scheduled; the handler ignores events of an earlier life */
+    uint64_t generation;
     uint64_t a, b;
     uint8_t *data; /* owned by the event */
     size_t len;
