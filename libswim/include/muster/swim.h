@@ -20,7 +20,7 @@
  * Time:    now_ns is nanoseconds on one monotonic clock of the caller's; it never goes back.
  * Threads: one thread at a time per swim; distinct swims share nothing.
  * Memory:  what is lent stays readable until the next non-const call on the same swim, unless said
- * otherwise. Callbacks (log, entropy, admit) must not call into the swim. */
+ *          otherwise. Callbacks (log, entropy, admit) must not call into the swim. */
 #ifndef MUSTER_SWIM_H
 #define MUSTER_SWIM_H
 
