@@ -38,8 +38,8 @@ struct disk_config {
     void (*failed)(void *user, int code, const char *sentence);   /* core loop; once */
 };
 
-int raft_node__disk_start(const struct disk_config *cfg,
-                          struct disk **out); /* 0, RAFT_ENOMEM or RAFT_NODE_EIO */
+/* 0, RAFT_ENOMEM or RAFT_NODE_EIO */
+int raft_node__disk_start(const struct disk_config *cfg, struct disk **out);
 void raft_node__disk_queue(struct disk *d, struct disk_job *job); /* takes the job */
 /* Ends the thread after the step under way, and posts all jobs that are left with
  * RAFT_NODE_ESTOPPED. The mailbox has to be opened afterwards, before raft_node__disk_free. */

@@ -10,14 +10,14 @@
 
 #define PATH_BYTES 4096
 
-/* What can fail for reasons of the disk. Each returns 0 (create: a descriptor) or a negative errno.
- */
+/* What can fail for reasons of the disk. Each returns 0 (create: a descriptor) or a negative
+ * errno. */
 struct file_ops {
     void *user;
     int (*create)(void *user, const char *path); /* for reading and writing; emptied if it exists */
     int (*allocate)(void *user, int fd, uint64_t bytes);
-    int (*write)(void *user, int fd, const void *data, size_t len,
-                 uint64_t offset); /* all or an error */
+    /* All or an error */
+    int (*write)(void *user, int fd, const void *data, size_t len, uint64_t offset);
     int (*sync)(void *user, int fd);
 };
 extern const struct file_ops raft_node__posix_ops;
@@ -33,8 +33,8 @@ void raft_node__logf(const struct node_log *l, enum mu_level level, const char *
 /* Formats into diag (may be NULL) and returns code. */
 int raft_node__fail(struct raft_node_diag *diag, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* The same for a failed system call: "cannot <what> <path>: <reason>". err is positive or negative.
- */
+/* The same for a failed system call: "cannot <what> <path>: <reason>". err is positive or
+ * negative. */
 int raft_node__fail_io(struct raft_node_diag *diag, int err, const char *what, const char *path);
 
 bool raft_node__path(char out[PATH_BYTES], const char *dir, const char *name); /* false: too long */

@@ -35,6 +35,6 @@ bool raft_node__frame_check(const struct frame_head *head, const uint8_t *body);
 struct hello {
     char cluster[CLUSTER_MAX + 1], from[RAFT_ID_MAX + 1], to[RAFT_ID_MAX + 1];
 };
-size_t raft_node__hello_encode(uint8_t out[HELLO_BYTES_MAX],
-                               const struct hello *h); /* its length */
+/* Its length. */
+size_t raft_node__hello_encode(uint8_t out[HELLO_BYTES_MAX], const struct hello *h);
 bool raft_node__hello_decode(const uint8_t *body, size_t len, struct hello *out);

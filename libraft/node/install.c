@@ -6,8 +6,8 @@
 struct chunk_job {
     struct disk_job job; /* first */
     struct raft_node *node;
-    struct raft_snapshot_write
-        chunk; /* its data is behind the job; the configuration is in the file itself */
+    /* Its data is behind the job; the configuration is in the file itself */
+    struct raft_snapshot_write chunk;
 };
 
 int raft_node__restore_machine(struct raft_node *n, raft_index index, struct raft_node_diag *diag)

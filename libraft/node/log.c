@@ -11,7 +11,7 @@
 
 /* Beyond this much, queued records are written at once, without waiting for the commit that syncs
  * them. */
-#define BUFFER_BYTES (1024u * 1024u)
+#define BUFFER_BYTES ((size_t)1 << 20)
 
 void raft_node__segment_name(char out[SEGMENT_NAME_BYTES], uint64_t sequence)
 {
@@ -132,8 +132,8 @@ int raft_node__log_commit(struct log *l, struct raft_node_diag *diag)
     int err = l->cfg.ops->sync(l->cfg.ops->user, l->fd);
     if (err != 0) {
         fail_write(l, err, "sync", diag);
-        return RAFT_NODE_EIO; /* even when the reason was ENOSPC: the page cache may have dropped
-                                 the data */
+        /* Even when the reason was ENOSPC: the page cache may have dropped the data */
+        return RAFT_NODE_EIO;
     }
     l->synced = l->offset;
     return 0;
@@ -143,9 +143,10 @@ static uint64_t system_entropy(void)
 {
     uint64_t v = 0;
     if (getrandom(&v, sizeof v, 0) != (ssize_t)sizeof v) {
-        v = (uint64_t)(uintptr_t)&v; /* a salt keeps strangers' bytes apart; it is not a secret to
-                                        live by */
+        /* A salt keeps strangers' bytes apart; it is not a secret to live by */
+        v = (uint64_t)(uintptr_t)&v;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.StackAddressEscape): as a number that varies. */
     return v;
 }
 
@@ -207,7 +208,7 @@ int raft_node__log_begin_segment(struct log *l, size_t need, struct raft_node_di
         .hard = l->hard,
     };
     uint64_t size = mu__max(l->cfg.segment_bytes, SEGMENT_HEADER_BYTES + need);
-    int fd;
+    int fd = -1;
     int rc = create_segment(l, &h, size, &fd, diag);
     if (rc != 0) {
         return rc;
@@ -343,8 +344,8 @@ static void forget_places(struct log *l)
 
 int raft_node__log_compact(struct log *l, raft_index first, struct raft_node_diag *diag)
 {
-    int rc =
-        raft_node__log_commit(l, diag); /* a RESET must be durable before what it voids is gone */
+    /* A RESET must be durable before what it voids is gone */
+    int rc = raft_node__log_commit(l, diag);
     size_t done = 0;
     while (rc == 0 && done + 1 < l->segment_count && l->segments[done].max_index < first) {
         char path[PATH_BYTES];

@@ -26,10 +26,10 @@ struct log_config {
  * gaps. Each may be NULL. */
 struct log_visitor {
     void *user;
-    void (*reset)(void *user, raft_index index,
-                  raft_term term); /* empty; goes on after index. Called first of all */
-    int (*entry)(void *user,
-                 const struct raft_entry *e);  /* lent. 0, or an error that ends the opening */
+    /* Empty; goes on after index. Called first of all */
+    void (*reset)(void *user, raft_index index, raft_term term);
+    /* Lent. 0, or an error that ends the opening */
+    int (*entry)(void *user, const struct raft_entry *e);
     void (*cut)(void *user, raft_index index); /* entries after index are void */
     /* Each record as it stands in its file, after it took effect. 0, or an error that ends it. */
     int (*record)(void *user, const char *path, uint64_t offset, const struct record *r);

@@ -38,8 +38,8 @@ struct log {
     struct raft_hard_state hard;
 };
 
-struct log *raft_node__log_new(const struct log_config *cfg,
-                               struct raft_node_diag *diag); /* NULL: out of memory */
+/* NULL: out of memory. */
+struct log *raft_node__log_new(const struct log_config *cfg, struct raft_node_diag *diag);
 
 /* How the last segment ends. */
 struct log_tail {
@@ -57,8 +57,8 @@ int raft_node__log_replay(struct log *l, const struct log_visitor *visitor, stru
  * an entry that stands at offset of the open segment. Returns 0 or RAFT_ENOMEM. */
 int raft_node__log_note_entry(struct log *l, const struct record *r, uint64_t offset);
 void raft_node__log_note_cut(struct log *l, raft_index index);
-raft_term raft_node__log_term(const struct log *l,
-                              raft_index index); /* first_index - 1 <= index <= last_index */
+/* first_index - 1 <= index <= last_index */
+raft_term raft_node__log_term(const struct log *l, raft_index index);
 void raft_node__log_note_reset(struct log *l, raft_index index, raft_term term);
 
 void raft_node__segment_name(char out[SEGMENT_NAME_BYTES], uint64_t sequence);

@@ -40,7 +40,7 @@ static int decode_run(const struct log_segment *segment, const struct log_place 
                 diag, RAFT_NODE_ECORRUPT,
                 "%.300s is damaged at offset %lu, where entry %llu was written: check the disk, "
                 "then empty the folder and let the server join anew, under a new id",
-                path, (unsigned long)places[i].offset, (unsigned long long)(first + i));
+                path, (unsigned long)places[i].offset, (unsigned long long)first + i);
         }
         b->entries[i] = (struct raft_entry){
             .index = r.index,
@@ -82,8 +82,8 @@ int raft_node__log_read(struct log *l, raft_index first, raft_index last, size_t
     struct log_batch b = {.n = choose_run(places, (size_t)(end - first) + 1, bytes_max)};
     size_t len = places[b.n - 1].offset + record_bytes(places[b.n - 1].len) - places[0].offset;
 
-    uint64_t ordinal =
-        places[0].sequence - l->segments[0].sequence; /* sequence numbers have no gaps */
+    /* Sequence numbers have no gaps */
+    uint64_t ordinal = places[0].sequence - l->segments[0].sequence;
     assert(ordinal < l->segment_count);
     const struct log_segment *segment = &l->segments[ordinal];
     char path[PATH_BYTES];
@@ -99,6 +99,7 @@ int raft_node__log_read(struct log *l, raft_index first, raft_index last, size_t
         rc = read_bytes(path, b.bytes, len, places[0].offset, diag);
     }
     if (rc == 0) {
+        assert(b.entries);
         rc = decode_run(segment, places, first, path, &b, len, diag);
     }
     if (rc != 0) {

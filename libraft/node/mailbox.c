@@ -74,8 +74,8 @@ void raft_node__mailbox_post(struct mailbox *m, struct letter *letter)
     m->last = &letter->next;
     bool must_ring = !m->is_rung;
     m->is_rung = true;
-    if (must_ring) { /* under the lock: after it, the loop may open the letter and take the mailbox
-                        down */
+    if (must_ring) {
+        /* Under the lock: after it, the loop may open the letter and take the mailbox down */
         char byte = 0;
         ssize_t sent = send(m->bell[1], &byte, 1, MSG_NOSIGNAL);
         (void)sent; /* full: the loop has been told often enough */

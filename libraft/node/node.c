@@ -15,8 +15,8 @@ uint64_t raft_node__now(void)
 void raft_node__kick(struct raft_node *n)
 {
     static const struct timeval at_once = {0};
-    if (!n->is_kicked) { /* a timer, so that callbacks that ask for more do not keep the loop from
-                            its sockets */
+    if (!n->is_kicked) {
+        /* A timer, so that callbacks that ask for more do not keep the loop from its sockets */
         n->is_kicked = event_add(n->kick, &at_once) == 0;
     }
 }

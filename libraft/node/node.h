@@ -32,6 +32,7 @@ struct requests { /* a queue */
 struct persist_job; /* persist.c */
 struct save_job;    /* save.c */
 
+/* Fields stand by theme. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct raft_node {
     struct raft_node_config cfg; /* its strings point into the fields below */
     char id[RAFT_ID_MAX + 1], address[RAFT_ADDRESS_MAX + 1], cluster[CLUSTER_MAX + 1];
@@ -88,10 +89,10 @@ uint64_t raft_node__now(void);
 
 /* The core's own defaults for these are the ones in raft.h; a frame has room for the largest
  * message they allow. */
-#define RAFT_NODE__MESSAGE_BYTES (512u * 1024u)
-#define RAFT_NODE__CHUNK_BYTES   (256u * 1024u)
+#define RAFT_NODE__MESSAGE_BYTES ((size_t)512 << 10)
+#define RAFT_NODE__CHUNK_BYTES   ((size_t)256 << 10)
 #define RAFT_NODE__MESSAGE_OVERHEAD                                                                \
-    (256u * 1024u) /* ids, configuration, headers of RAFT_MESSAGE_ENTRIES_MAX entries */
+    ((size_t)256 << 10) /* ids, configuration, headers of RAFT_MESSAGE_ENTRIES_MAX entries */
 #define RAFT_NODE__DISK_RETRY_NS (200 * MU_MSEC)
 
 /* config.c */
@@ -115,12 +116,12 @@ void raft_node__drive(struct raft_node *n);
 void raft_node__publish(struct raft_node *n); /* the atomics and the timer */
 
 /* persist.c */
-bool raft_node__persist(struct raft_node *n,
-                        const struct raft_persist *p); /* false: out of memory */
+/* False: out of memory. */
+bool raft_node__persist(struct raft_node *n, const struct raft_persist *p);
 bool raft_node__load(struct raft_node *n, const struct raft_load *l);
 bool raft_node__compact(struct raft_node *n, raft_index first);
-uint64_t
-raft_node__oldest_write_ns(const struct raft_node *n); /* how long it has been queued; 0: none */
+/* How long it has been queued; 0: none. */
+uint64_t raft_node__oldest_write_ns(const struct raft_node *n);
 
 /* install.c */
 bool raft_node__write_chunk(struct raft_node *n, const struct raft_snapshot_write *chunk);
@@ -129,11 +130,11 @@ int raft_node__restore_machine(struct raft_node *n, raft_index index, struct raf
 
 /* save.c */
 void raft_node__maybe_save(struct raft_node *n);
-void raft_node__stop_saving(
-    struct raft_node *n); /* waits for its thread; its letter is then in the mailbox */
+/* Waits for its thread; its letter is then in the mailbox. */
+void raft_node__stop_saving(struct raft_node *n);
 bool raft_node__is_saving(const struct raft_node *n);
-void raft_node__note_snapshot(struct raft_node *n, raft_index index,
-                              raft_term term); /* a new file is there */
+/* A new file is there. */
+void raft_node__note_snapshot(struct raft_node *n, raft_index index, raft_term term);
 
 /* request.c */
 void raft_node__requests_init(struct requests *q);

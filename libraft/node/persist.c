@@ -33,8 +33,8 @@ static int run_persist(struct disk_job *job, struct log *log)
         p->has_hard = rc != 0;
     }
     if (rc == 0 && p->reset_to != 0) {
-        rc =
-            raft_node__log_reset(log, p->reset_to, 0, &job->diag); /* the term is in the snapshot */
+        /* The term is in the snapshot */
+        rc = raft_node__log_reset(log, p->reset_to, 0, &job->diag);
         p->reset_to = rc == 0 ? 0 : p->reset_to;
     }
     if (rc == 0 && p->count > 0 && !p->has_cut) {
@@ -220,8 +220,8 @@ bool raft_node__load(struct raft_node *n, const struct raft_load *load)
     l->load = *load;
     l->job.run = load->kind == RAFT_LOAD_ENTRIES ? run_load_entries : run_load_snapshot;
     l->job.done = load_done;
-    raft_node__snapshot_path(l->path, n->dir,
-                             load->snapshot); /* start.c saw to it that names fit */
+    /* start.c saw to it that names fit */
+    raft_node__snapshot_path(l->path, n->dir, load->snapshot);
     raft_node__disk_queue(n->disk, &l->job);
     return true;
 }

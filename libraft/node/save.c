@@ -122,8 +122,8 @@ static struct save_job *make_job(struct raft_node *n, const struct raft_snapshot
     return s;
 }
 
-/* Begins a snapshot of what is applied now. request may be NULL; on failure it stays the caller's.
- */
+/* Begins a snapshot of what is applied now. request may be NULL; on failure it stays the
+ * caller's. */
 static int begin_save(struct raft_node *n, struct request *request)
 {
     raft_index applied = atomic_load(&n->applied_index);

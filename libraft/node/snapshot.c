@@ -51,7 +51,7 @@ int raft_node__snapshot_list(const char *dir, raft_index *indexes, size_t cap,
 
 void raft_node__snapshot_prune(const char *dir)
 {
-    raft_index kept[SNAPSHOTS_KEPT];
+    raft_index kept[SNAPSHOTS_KEPT] = {0};
     int n = raft_node__snapshot_list(dir, kept, SNAPSHOTS_KEPT, NULL);
     DIR *d = n == (int)SNAPSHOTS_KEPT ? opendir(dir) : NULL;
     if (!d) {

@@ -21,8 +21,8 @@
 
 #include <stdatomic.h>
 
-#define SNAPSHOT_CHUNK_BYTES       (64u * 1024u)
-#define SNAPSHOT_CONFIGURATION_MAX (64u * 1024u)
+#define SNAPSHOT_CHUNK_BYTES       ((size_t)64 << 10)
+#define SNAPSHOT_CONFIGURATION_MAX ((size_t)64 << 10)
 #define SNAPSHOTS_KEPT             2u
 
 struct raft_node_writer;
@@ -40,15 +40,15 @@ int raft_node__snapshot_create(const char *dir, const struct raft_snapshot_meta 
  * anything failed, now or in raft_node_snapshot_write, the file is removed and the first error
  * returned. */
 int raft_node__snapshot_finish(struct raft_node_writer *w, struct raft_node_diag *diag);
-void raft_node__snapshot_abort(
-    struct raft_node_writer *w); /* removes the file and frees; NULL is allowed */
+/* Removes the file and frees; NULL is allowed. */
+void raft_node__snapshot_abort(struct raft_node_writer *w);
 
 /* Opens a snapshot file; the header is checked. Free with raft_node__snapshot_close.
  * Errors: RAFT_NODE_EIO, RAFT_NODE_ECORRUPT, RAFT_ENOMEM. */
 int raft_node__snapshot_open(const char *path, const struct mu_allocator *allocator,
                              struct raft_node_reader **out, struct raft_node_diag *diag);
-const struct raft_snapshot_meta *
-raft_node__snapshot_meta(const struct raft_node_reader *r); /* lends */
+/* Lends. */
+const struct raft_snapshot_meta *raft_node__snapshot_meta(const struct raft_node_reader *r);
 /* Why the last read failed. */
 const struct raft_node_diag *raft_node__snapshot_diag(const struct raft_node_reader *r);
 void raft_node__snapshot_close(struct raft_node_reader *r); /* NULL is allowed */

@@ -2,6 +2,7 @@
 
 #include "crc32c.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -235,6 +236,7 @@ int raft_node__snapshot_verify(const char *path, const struct raft_snapshot_meta
     if (rc != 0) {
         return rc;
     }
+    assert(r);
     rc = check_all(r, meta);
     if (rc != 0) {
         raft_node__fail(diag, rc, "%s", r->diag.text);

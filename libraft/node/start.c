@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define SNAPSHOTS_TRIED   16u
-#define RESTORE_BYTES_MAX (4u * 1024u * 1024u) /* of entries read back at once */
+#define RESTORE_BYTES_MAX ((size_t)4 << 20) /* of entries read back at once */
 
 static int lock_folder(struct raft_node *n, struct raft_node_diag *diag)
 {
@@ -70,8 +70,8 @@ static int open_log(struct raft_node *n, struct raft_node_diag *diag)
     struct log_config cfg = {
         .dir = n->dir,
         .segment_bytes = n->cfg.segment_bytes,
-        .entry_bytes_max = RAFT_ENTRY_BYTES_MAX, /* what is in the log was accepted once; the core
-                                                    limits what comes */
+        /* What is in the log was accepted once; the core limits what comes */
+        .entry_bytes_max = RAFT_ENTRY_BYTES_MAX,
         .ops = n->ops,
         .allocator = n->allocator,
         .log = n->log,

@@ -20,8 +20,8 @@ struct transport_config {
     const char *id, *cluster; /* must outlive the transport */
     int preamble;
     uint64_t connect_timeout_ns, reconnect_min_ns, reconnect_max_ns;
-    uint64_t
-        silence_ns; /* what is sent and not acknowledged by TCP for so long ends a connection */
+    /* What is sent and not acknowledged by TCP for so long ends a connection */
+    uint64_t silence_ns;
     size_t queue_bytes_max, frame_bytes_max;
     uint64_t seed;
     struct mu_allocator allocator;

@@ -6,9 +6,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
-#define SINGLE_IO_BYTES                                                                            \
-    (256u * 1024u) /* read or written at once; libevent's own limit is 16 KiB                      \
-                    */
+#define SINGLE_IO_BYTES ((size_t)256 << 10) /* at once; libevent's own limit is 16 KiB */
 
 struct peer;
 struct inbound;

@@ -21,6 +21,7 @@ static void copy_string(char *to, const char *from, size_t max)
     assert(len <= max);
     if (to != from) {
         memset(to, 0, max + 1);
+        /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the zeros above end it. */
         memcpy(to, from, len);
     }
 }

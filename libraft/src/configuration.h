@@ -29,8 +29,8 @@ void raft__configuration_encode(const struct raft_configuration *c, struct mu__w
 
 struct raft__configs {
     struct mu_allocator allocator;
-    struct raft_configuration *
-        *items; /* ascending index; at least one: index 0 and no servers at first */
+    /* Ascending index; at least one: index 0 and no servers at first */
+    struct raft_configuration **items;
     size_t n, cap;
 };
 
@@ -40,11 +40,11 @@ const struct raft_configuration *raft__configs_last(const struct raft__configs *
 /* The one in force at index, i.e. the newest at or before it; the oldest when index lies before
  * all. */
 const struct raft_configuration *raft__configs_at(const struct raft__configs *h, raft_index index);
-bool raft__configs_push(struct raft__configs *h,
-                        const struct raft_configuration *c); /* false: no memory */
-bool raft__configs_truncate(struct raft__configs *h,
-                            raft_index from); /* true if something was dropped */
-void raft__configs_compact(struct raft__configs *h,
-                           raft_index index); /* forgets what index hides */
+/* False: no memory. */
+bool raft__configs_push(struct raft__configs *h, const struct raft_configuration *c);
+/* True if something was dropped. */
+bool raft__configs_truncate(struct raft__configs *h, raft_index from);
+/* Forgets what index hides. */
+void raft__configs_compact(struct raft__configs *h, raft_index index);
 /* Leaves c alone. Cannot fail. */
 void raft__configs_reset(struct raft__configs *h, const struct raft_configuration *c);

@@ -23,13 +23,15 @@ enum raft__peer_state {
     RAFT__SNAPSHOT   /* it needs entries that are gone */
 };
 
-struct raft__sent {  /* an append that is not acknowledged */
+/* An append that is not acknowledged. */
+struct raft__sent {
     raft_index last; /* of its entries, or the entry before when it had none */
     size_t bytes;
     uint64_t stamp;
 };
 
-struct raft__window {         /* of those, oldest first: a ring */
+/* Of those, oldest first: a ring. */
+struct raft__window {
     struct raft__sent *items; /* inflight_max of them, allocated at the first use */
     size_t head, len, bytes;
 };
@@ -41,7 +43,8 @@ enum raft__chunk_state {
     RAFT__CHUNK_SENT
 };
 
-struct raft__sending {              /* a snapshot on its way to a peer */
+/* A snapshot on its way to a peer. */
+struct raft__sending {
     struct raft_snapshot_meta meta; /* owns its configuration */
     enum raft__chunk_state chunk;
     uint64_t offset; /* of the chunk */
@@ -87,7 +90,8 @@ struct raft__persist_record { /* a write that is not confirmed */
     uint64_t given_ns;
 };
 
-struct raft__out {         /* a message in the outbox */
+/* A message in the outbox. */
+struct raft__out {
     struct raft_message m; /* to and to_address are set when it is handed out */
     uint64_t gate;         /* leaves when this persist is durable; 0: at once */
     char to[RAFT_ID_MAX + 1];
@@ -149,8 +153,8 @@ struct raft {
     char leader_address[RAFT_ADDRESS_MAX + 1];
     uint64_t heard_ns;      /* when the leader was last heard; 0: never */
     uint64_t promise_until; /* no votes before this time, so that the leader may trust its lease */
-    uint64_t
-        settled_stamp; /* newest stamp of this term's leader at which it was not handing over */
+    /* Newest stamp of this term's leader at which it was not handing over */
+    uint64_t settled_stamp;
     uint64_t election_deadline; /* when not leader */
     raft_index matched;         /* the log is known to match this term's leader up to here */
 
@@ -221,14 +225,14 @@ size_t raft__outbox_release(struct raft *r);    /* moves what may leave to r->me
 void raft__set_hard(struct raft *r, raft_term term, const char *vote);
 bool raft__hard_is_durable(const struct raft *r);
 uint64_t raft__gate_hard(const struct raft *r); /* the persist that makes hard durable */
-uint64_t raft__gate_entry(const struct raft *r,
-                          raft_index last); /* ... and the entries up to last */
-int raft__append(struct raft *r,
-                 const struct raft_entry *e); /* ENOMEM; EPROTO for a bad configuration */
+/* ... and the entries up to last */
+uint64_t raft__gate_entry(const struct raft *r, raft_index last);
+/* ENOMEM; EPROTO for a bad configuration. */
+int raft__append(struct raft *r, const struct raft_entry *e);
 void raft__truncate(struct raft *r, raft_index from);
 void raft__reset_log(struct raft *r, raft_index index, raft_term term);
-const struct raft_persist *
-raft__next_persist(struct raft *r); /* NULL: nothing to write, or too much under way */
+/* NULL: nothing to write, or too much under way. */
+const struct raft_persist *raft__next_persist(struct raft *r);
 bool raft__is_stalled(const struct raft *r);
 void raft__trim(struct raft *r); /* cache and backlog, after progress */
 bool raft__has_backlog_room(const struct raft *r, size_t bytes);
@@ -300,8 +304,8 @@ void raft__transfer_progress(struct raft *r, const struct raft__peer *p);
 void raft__transfer_tick(struct raft *r);
 void raft__transfer_end(struct raft *r);
 void raft__hand_over_for_good(struct raft *r, const char *why); /* transfer, else step down */
-void raft__leave(
-    struct raft *r); /* removed from the configuration: name a successor and step down */
+/* Removed from the configuration: name a successor and step down. */
+void raft__leave(struct raft *r);
 void raft__recv_timeout_now(struct raft *r, const struct raft_message *m);
 
 /* load.c */

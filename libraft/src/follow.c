@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
-/* Election safety (Raft figure 3) says that a term has one leader; another is not a correct peer.
- */
+/* Election safety (Raft figure 3) says that a term has one leader; another is not a correct
+ * peer. */
 int raft__check_leader(const struct raft *r, const struct raft_message *m)
 {
     if (m->term == r->hard.term &&
@@ -82,8 +82,8 @@ static void refuse(struct raft *r, const struct raft_message *m)
 }
 
 /* Figure 2, AppendEntries 3 and 4: entries that are there are skipped, so that a late message
- * removes nothing; the first that differs removes the rest. Committed entries match any leader's.
- */
+ * removes nothing; the first that differs removes the rest. Committed entries match any
+ * leader's. */
 static int append_entries(struct raft *r, const struct raft_message *m)
 {
     for (size_t i = 0; i < m->n_entries; i++) {

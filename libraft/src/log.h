@@ -64,10 +64,10 @@ raft_index raft__log_find_conflict(const struct raft__log *l, raft_index index, 
 
 /* Copies e, whose index must be last + 1 and whose term must not fall. False when out of memory. */
 bool raft__log_append(struct raft__log *l, const struct raft_entry *e);
-void raft__log_truncate(struct raft__log *l,
-                        raft_index from); /* drops entries >= from; from >= first */
-void raft__log_compact(struct raft__log *l,
-                       raft_index first); /* drops entries < first <= last + 1 */
+/* Drops entries >= from; from >= first. */
+void raft__log_truncate(struct raft__log *l, raft_index from);
+/* Drops entries < first <= last + 1. */
+void raft__log_compact(struct raft__log *l, raft_index first);
 /* Drops cached entries up to `upto` from the front, until at most bytes_max are left. */
 void raft__log_evict(struct raft__log *l, raft_index upto, size_t bytes_max);
 

@@ -147,8 +147,8 @@ bool raft__snapshot_write_next(struct raft *r)
     return true;
 }
 
-/* Figure 13, 6 to 8: what follows the snapshot in a log that contains it stays; any other log goes.
- */
+/* Figure 13, 6 to 8: what follows the snapshot in a log that contains it stays; any other log
+ * goes. */
 static void install(struct raft *r)
 {
     const struct raft_snapshot_meta *s = &r->receiving.meta;

@@ -5,8 +5,8 @@
  * leader, so neither pre-votes nor heartbeats can cancel a transfer. From the request on the
  * leader's lease is void. When it gives up, a late campaign of the target must not break a lease
  * that counts again: that lease needs answers to stamps newer than the request, and whoever gave
- * such an answer does not honour the request any more (election.c). Any two quorums share a server.
- */
+ * such an answer does not honour the request any more (election.c). Any two quorums share a
+ * server. */
 #include "core.h"
 
 #include <assert.h>

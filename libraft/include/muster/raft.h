@@ -29,18 +29,21 @@
  * serves a full disk that the host can see coming).
  *
  * Memory:  every pointer in an update is lent: readable until the next non-const call on the same
- * object. So the host serialises entries to write and messages to send (raft_message_encode) before
- * it feeds the core again. What is passed in is borrowed, and copied where it must be kept. The
- * core keeps recent entries in memory, at most cache_bytes_max once they are durable and applied,
- * and asks for older ones (struct raft_load). Time:    now_ns is nanoseconds on one monotonic clock
- * of the caller's; it never goes back. Random:  election timeouts come from a generator seeded in
- * the config; same seed, same inputs, same outputs. Threads: one thread at a time per raft;
- * distinct objects share nothing. Errors:  0 or a negative enum raft_err. After a failure the
- * object is as it was, unless the class is MU_CLASS_FATAL or the function says otherwise. */
+ *          object. So the host serialises entries to write and messages to send
+ *          (raft_message_encode) before it feeds the core again. What is passed in is borrowed, and
+ *          copied where it must be kept. The core keeps recent entries in memory, at most
+ *          cache_bytes_max once they are durable and applied, and asks for older ones (struct
+ *          raft_load).
+ * Time:    now_ns is nanoseconds on one monotonic clock of the caller's; it never goes back.
+ * Random:  election timeouts come from a generator seeded in the config; same seed, same inputs,
+ *          same outputs.
+ * Threads: one thread at a time per raft; distinct objects share nothing.
+ * Errors:  0 or a negative enum raft_err. After a failure the object is as it was, unless the class
+ *          is MU_CLASS_FATAL or the function says otherwise. */
 #ifndef MUSTER_RAFT_H
 #define MUSTER_RAFT_H
 
-#include <muster/mu.h> /* MU_API, MU_MUST_USE, MU_SEC, MU_NEVER, struct mu_allocator, struct mu_str */
+#include <muster/mu.h>
 #include <stdbool.h>
 
 #ifdef __cplusplus
@@ -64,8 +67,8 @@ enum raft_err {
     RAFT_ENOMEM = -2001, /* RETRY: out of memory */
     RAFT_EINVAL = -2002, /* CALLER: an argument or config field is out of its documented range */
     RAFT_ENOTLEADER = -2003, /* RETRY: ask the leader (raft_leader) */
-    RAFT_EBUSY = -2004, /* RETRY: a limit is reached: backlog, waiting reads, or another change is
-                           under way */
+    /* RETRY: a limit is reached: backlog, waiting reads, or another change is under way */
+    RAFT_EBUSY = -2004,
     RAFT_ETRANSFER = -2005, /* RETRY: leadership is being handed over; there is a new leader soon */
     RAFT_ETOOBIG = -2006,   /* CALLER: an entry exceeds entry_bytes_max */
     RAFT_EEXIST = -2007,    /* CALLER: the server is already so, or there is state already */
@@ -137,8 +140,8 @@ enum raft_message_type {
     RAFT_MSG_VOTE_REPLY,
     RAFT_MSG_APPEND, /* Raft figure 2, AppendEntries */
     RAFT_MSG_APPEND_REPLY,
-    RAFT_MSG_HEARTBEAT, /* never waits for a disk: keeps elections away, renews the lease, confirms
-                           reads */
+    /* Never waits for a disk: keeps elections away, renews the lease, confirms reads */
+    RAFT_MSG_HEARTBEAT,
     RAFT_MSG_HEARTBEAT_REPLY,
     RAFT_MSG_SNAPSHOT, /* one chunk (Raft figure 13, InstallSnapshot) */
     RAFT_MSG_SNAPSHOT_REPLY,
@@ -227,8 +230,8 @@ struct raft_trace {
 struct raft_config {
     size_t size; /* set by raft_config_init; later fields are added at the end only */
 
-    const char
-        *id; /* own id, 1 to RAFT_ID_MAX bytes; copied. Must be in the configuration to take part */
+    /* Own id, 1 to RAFT_ID_MAX bytes; copied. Must be in the configuration to take part */
+    const char *id;
     const char *address; /* own address, at most RAFT_ADDRESS_MAX bytes; copied. Default "" */
     uint64_t seed;       /* of the election timeouts; differs between servers. Default 0 */
 
@@ -249,29 +252,29 @@ struct raft_config {
      * leadership over to a server that keeps up, or else steps down. MU_NEVER: never. */
     uint64_t persist_stall_ns;
 
-    size_t entry_bytes_max; /* default 1 MiB, up to RAFT_ENTRY_BYTES_MAX. Data of one entry; same on
-                               all servers */
-    size_t message_bytes_max;  /* default 512 KiB. Entry data in one message; one entry is always
-                                  sent */
-    size_t inflight_max;       /* 1 to 4096; default 64. Appends on the way to one peer and not
-                                  acknowledged */
+    /* Default 1 MiB, up to RAFT_ENTRY_BYTES_MAX. Data of one entry; same on all servers */
+    size_t entry_bytes_max;
+    /* Default 512 KiB. Entry data in one message; one entry is always sent */
+    size_t message_bytes_max;
+    /* 1 to 4096; default 64. Appends on the way to one peer and not acknowledged */
+    size_t inflight_max;
     size_t inflight_bytes_max; /* default 8 MiB. Their entry data; one message is always allowed */
-    size_t backlog_bytes_max;  /* default 64 MiB. Entries not yet durable, committed and applied
-                                  here: beyond it  proposals get RAFT_EBUSY, and a follower lets its
-                                  leader wait */
-    size_t cache_bytes_max; /* default 16 MiB. Entries kept in memory for followers though durable
-                               and applied */
+    /* Default 64 MiB. Entries not yet durable, committed and applied here: beyond it proposals get
+     * RAFT_EBUSY, and a follower lets its leader wait */
+    size_t backlog_bytes_max;
+    /* Default 16 MiB. Entries kept in memory for followers though durable and applied */
+    size_t cache_bytes_max;
     size_t snapshot_chunk_bytes; /* default 256 KiB, up to RAFT_CHUNK_BYTES_MAX */
     size_t reads_max;            /* default 65536. Reads waiting for their quorum */
-    uint64_t tail_entries; /* default 10000. Entries kept before a snapshot for followers that lag a
-                              little */
+    /* Default 10000. Entries kept before a snapshot for followers that lag a little */
+    uint64_t tail_entries;
 
     const struct mu_allocator *allocator; /* copied; default NULL: malloc and free */
     void *user;                           /* passed to log and trace */
-    void (*log)(void *user, enum mu_level level,
-                const char *line); /* default NULL: none. No newline */
-    void (*trace)(void *user,
-                  const struct raft_trace *ev); /* default NULL. Must not call the object */
+    /* Default NULL: none. No newline */
+    void (*log)(void *user, enum mu_level level, const char *line);
+    /* Default NULL. Must not call the object */
+    void (*trace)(void *user, const struct raft_trace *ev);
 };
 #define raft_config_init(cfg) raft_config_init_sized((cfg), sizeof *(cfg))
 MU_API void raft_config_init_sized(struct raft_config *cfg, size_t size);
@@ -392,8 +395,8 @@ MU_API void raft_snapshot_written(struct raft *r, uint64_t now_ns, uint64_t id, 
 struct raft_persist {
     uint64_t id;                        /* 1, 2, 3 ... */
     const struct raft_hard_state *hard; /* NULL: unchanged */
-    raft_index
-        reset_to; /* not 0: drop the whole log first; the next entry that comes is reset_to + 1 */
+    /* Not 0: drop the whole log first; the next entry that comes is reset_to + 1 */
+    raft_index reset_to;
     /* Entries to append, ascending. If the log holds entries[0].index or later ones, those conflict
      * and are dropped. */
     const struct raft_entry *entries;
@@ -402,8 +405,9 @@ struct raft_persist {
 
 struct raft_read_result {
     uint64_t id; /* of raft_read */
-    int rc; /* RAFT_OK: the state machine as it is now (it has applied at least index) may be read;
-               or RAFT_ELOST */
+    /* RAFT_OK: the state machine as it is now (it has applied at least index) may be read; or
+     * RAFT_ELOST */
+    int rc;
     raft_index index;
 };
 
@@ -413,14 +417,14 @@ struct raft_load { /* something from the disk is needed; answer when it is there
     uint64_t id;
     enum raft_load_kind kind;
     raft_index first, last; /* entries: this range, or as much of its beginning as ... */
-    size_t bytes_max; /* ... has this many bytes of data, but at least one entry. snapshot: size of
-                         the chunk */
+    /* ... has this many bytes of data, but at least one entry. snapshot: size of the chunk */
+    size_t bytes_max;
     raft_index snapshot; /* snapshot: which one, by its index ... */
     uint64_t offset;     /* ... and from where */
 };
 
-struct raft_snapshot_write { /* a chunk of a snapshot that the leader sends; answer with
-                                raft_snapshot_written */
+/* A chunk of a snapshot that the leader sends; answer with raft_snapshot_written. */
+struct raft_snapshot_write {
     uint64_t id;
     struct raft_snapshot_meta meta;
     uint64_t offset; /* 0: a new file. Otherwise exactly where the chunk before ended */
@@ -432,8 +436,8 @@ struct raft_snapshot_write { /* a chunk of a snapshot that the leader sends; ans
 struct raft_update {
     const struct raft_persist *persist; /* NULL: nothing to write */
 
-    const struct raft_message
-        *messages; /* send at once; a message that cannot be sent is dropped */
+    /* Send at once; a message that cannot be sent is dropped */
+    const struct raft_message *messages;
     size_t n_messages;
 
     /* Committed entries of all types, each given once, in order without a gap. They are durable on
@@ -449,9 +453,9 @@ struct raft_update {
 
     const struct raft_snapshot_write *snapshot; /* NULL: none */
 
-    raft_index log_first; /* entries before it are never asked for again: the host may delete them
-                             from disk */
-    bool status_changed;  /* raft_role, raft_current_term or raft_leader have changed */
+    /* entries before it are never asked for again: the host may delete them from disk */
+    raft_index log_first;
+    bool status_changed;        /* raft_role, raft_current_term or raft_leader have changed */
     bool configuration_changed; /* raft_configuration has changed */
 };
 
@@ -469,12 +473,12 @@ MU_API const char *raft_leader_address(const struct raft *r); /* "" when unknown
 MU_API raft_index raft_commit_index(const struct raft *r);
 MU_API raft_index raft_applied_index(const struct raft *r);
 MU_API raft_index raft_last_index(const struct raft *r); /* of the log, durable or not */
-MU_API raft_index
-raft_first_index(const struct raft *r); /* of the log; last + 1 when it is empty */
+/* Of the log; last + 1 when it is empty. */
+MU_API raft_index raft_first_index(const struct raft *r);
 MU_API raft_index raft_snapshot_index(const struct raft *r); /* of the newest snapshot; 0: none */
 MU_API raft_term raft_last_term(const struct raft *r);
-MU_API const struct raft_configuration *
-raft_configuration(const struct raft *r); /* the one in force; lends */
+/* The one in force; lends. */
+MU_API const struct raft_configuration *raft_configuration(const struct raft *r);
 /* The server with this id in the configuration in force, or NULL; lends. */
 MU_API const struct raft_server *raft_server(const struct raft *r, const char *id);
 
@@ -499,8 +503,9 @@ struct raft_peer_status {
 MU_API MU_MUST_USE int raft_peer(const struct raft *r, const char *id,
                                  struct raft_peer_status *out);
 
-struct raft_stats { /* counters since raft_create */
-    size_t size;    /* set by the caller to sizeof: fields are added at the end only */
+/* Counters since raft_create. */
+struct raft_stats {
+    size_t size; /* set by the caller to sizeof: fields are added at the end only */
     uint64_t elections_started, elections_won, step_downs;
     uint64_t entries_appended, entries_committed, entries_truncated;
     uint64_t messages_out, messages_in, messages_dropped; /* dropped: no memory or queue full */

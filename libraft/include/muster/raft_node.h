@@ -33,13 +33,13 @@ extern "C" {
 /* Errors of the node, beside those of raft.h, which its functions return too. raft_node_strerror
  * and raft_node_err_class know both kinds. */
 enum raft_node_err {
-    RAFT_NODE_EIO =
-        -2101, /* FATAL: the folder cannot be read or written; the diag says which file and why */
-    RAFT_NODE_ECORRUPT =
-        -2102, /* FATAL: a file is damaged; the diag names file, offset and what to do */
+    /* FATAL: the folder cannot be read or written; the diag says which file and why */
+    RAFT_NODE_EIO = -2101,
+    /* FATAL: a file is damaged; the diag names file, offset and what to do */
+    RAFT_NODE_ECORRUPT = -2102,
     RAFT_NODE_ENOSPC = -2103, /* RETRY: the disk is full */
-    RAFT_NODE_ESTOPPED =
-        -2104, /* FATAL: the node was destroyed, or failed, before there was an answer */
+    /* FATAL: the node was destroyed, or failed, before there was an answer */
+    RAFT_NODE_ESTOPPED = -2104,
     RAFT_NODE_ELOCKED = -2105 /* CALLER: another process (or node) uses the folder */
 };
 MU_API const char *raft_node_strerror(int code);
@@ -67,8 +67,8 @@ struct raft_node_machine {
      * be left. */
     void (*apply)(void *user, raft_index index, raft_term term, const void *data, size_t len,
                   void **result);
-    void (*apply_end)(
-        void *user); /* may be NULL; the callbacks of the batch's proposals run right after it */
+    /* May be NULL; the callbacks of the batch's proposals run right after it */
+    void (*apply_end)(void *user);
 
     /* Opens a consistent view of the state as it is now, in O(1). NULL: not now, and the node tries
      * again later. */
@@ -77,8 +77,8 @@ struct raft_node_machine {
      * goes on. Returns 0, or what raft_node_snapshot_write returned, or any other non-zero value to
      * give the snapshot up. */
     int (*snapshot_save)(void *user, void *view, struct raft_node_writer *w);
-    void (*snapshot_end)(void *user,
-                         void *view); /* closes the view; once after every snapshot_begin */
+    /* Closes the view; once after every snapshot_begin */
+    void (*snapshot_end)(void *user, void *view);
     /* Replaces the whole state by what raft_node_snapshot_read gives. On failure (non-zero) the
      * node stops for good: the state is no longer known. Also called by raft_node_create, if the
      * folder holds a snapshot. A view of the old state may still be open and being saved. */
@@ -92,8 +92,8 @@ struct raft_node_events {
     void (*leadership)(void *user, bool is_leader, raft_term term);
     /* Another leader is known, or none (id "", address ""). */
     void (*leader)(void *user, const char *id, const char *address);
-    void (*configuration)(
-        void *user); /* servers were added, removed or promoted: see raft_node_status */
+    /* servers were added, removed or promoted: see raft_node_status */
+    void (*configuration)(void *user);
     /* The disk failed, a file is damaged or the state machine could not be restored. All that
      * waited has been told RAFT_NODE_ESTOPPED. The process should end; the only calls left are
      * raft_node_status and raft_node_destroy. */
@@ -105,12 +105,12 @@ struct raft_node_config {
     size_t size; /* set by raft_node_config_init; later fields are added at the end only */
     struct event_base *base; /* required; the core loop. Must outlive the node */
     const char *dir; /* required; made if its parent exists. One process at a time (locked) */
-    const char
-        *id; /* required, 1 to RAFT_ID_MAX bytes; unique for ever: a lost folder needs a new id */
-    const char
-        *address; /* required, where peers connect to: "127.0.0.1:8300" or "[::1]:8300", numeric */
-    const char
-        *cluster;  /* peers of another cluster are turned away; at most 63 bytes, default "" */
+    /* Required, 1 to RAFT_ID_MAX bytes; unique for ever: a lost folder needs a new id */
+    const char *id;
+    /* Required, where peers connect to: "127.0.0.1:8300" or "[::1]:8300", numeric */
+    const char *address;
+    /* Peers of another cluster are turned away; at most 63 bytes, default "" */
+    const char *cluster;
     uint64_t seed; /* of the election timer; default 0: from the system's entropy */
 
     /* As in struct raft_config, with the same defaults unless named here. */
@@ -118,15 +118,15 @@ struct raft_node_config {
     uint64_t election_timeout_ns;
     uint64_t lease_ns;
     uint64_t persist_stall_ns;
-    size_t entry_bytes_max; /* of one proposal; default 4 MiB, at most RAFT_ENTRY_BYTES_MAX; same on
-                               all servers */
+    /* Of one proposal; default 4 MiB, at most RAFT_ENTRY_BYTES_MAX; same on all servers */
+    size_t entry_bytes_max;
     size_t backlog_bytes_max;
     size_t cache_bytes_max;
 
-    size_t proposals_max;        /* waiting for their result; default 65536 */
-    size_t peer_queue_bytes_max; /* not yet sent to one peer; beyond it messages to it are dropped,
-                                  * and the core sends them again. Default 32 MiB; at least 1 MiB
-                                  * more than entry_bytes_max */
+    size_t proposals_max; /* waiting for their result; default 65536 */
+    /* Not yet sent to one peer; beyond it messages to it are dropped, and the core sends them
+     * again. Default 32 MiB; at least 1 MiB more than entry_bytes_max */
+    size_t peer_queue_bytes_max;
 
     uint32_t segment_bytes; /* one log file, preallocated; default 8 MiB, from 64 KiB to 1 GiB */
     /* A snapshot is taken when so many entries were applied since the last one; 0: only by
@@ -156,8 +156,8 @@ MU_API void raft_node_config_init_sized(struct raft_node_config *cfg, size_t siz
 MU_API MU_MUST_USE int raft_node_create(const struct raft_node_config *cfg, struct raft_node **out,
                                         struct raft_node_diag *diag);
 /* Stops: waits for the write under way, tells all that wait RAFT_NODE_ESTOPPED, joins the threads,
- * closes the connections. Must not be called from within a callback of the node. NULL is allowed.
- */
+ * closes the connections. Must not be called from within a callback of the node. NULL is
+ * allowed. */
 MU_API void raft_node_destroy(struct raft_node *n);
 
 /* Takes a connected, non-blocking socket whose preamble the caller has read. On failure it stays
@@ -188,8 +188,8 @@ MU_API MU_MUST_USE int raft_node_read(struct raft_node *n, raft_node_done_fn don
  * the clock after it: if (raft_node_lease_until(n) > clock()) the state read next is the newest. */
 MU_API uint64_t raft_node_lease_until(const struct raft_node *n);
 MU_API bool raft_node_is_leader(const struct raft_node *n); /* any thread */
-MU_API raft_index
-raft_node_applied_index(const struct raft_node *n); /* any thread; published after apply_end */
+/* Any thread; published after apply_end. */
+MU_API raft_index raft_node_applied_index(const struct raft_node *n);
 
 /* The leader's id, "" when none is known. *address (may be NULL) is "" when unknown. Both are lent
  * until the loop runs again. */
@@ -253,18 +253,18 @@ struct raft_node_status {
     raft_index first_log_index; /* the oldest entry kept; last_log_index + 1 when none is */
     raft_index last_snapshot_index;
     raft_term last_snapshot_term;
-    uint64_t last_contact_ns; /* since the leader was heard from; 0 on the leader, MU_NEVER: not in
-                                 this life */
-    const char
-        *leader_id; /* "" when unknown; lent, as all pointers here, until the loop runs again */
+    /* Since the leader was heard from; 0 on the leader, MU_NEVER: not in this life */
+    uint64_t last_contact_ns;
+    /* "" when unknown; lent, as all pointers here, until the loop runs again */
+    const char *leader_id;
     const char *leader_address;                     /* "" when unknown */
     const struct raft_configuration *configuration; /* the one in force, committed or not */
     size_t peer_count;                              /* voters besides this node */
     size_t pending_proposals;
-    bool disk_full;           /* a write waits for room */
-    bool snapshot_under_way;  /* one is being saved */
-    uint64_t oldest_write_ns; /* how long the oldest write has been waiting for the disk; 0: none
-                                 waits */
+    bool disk_full;          /* a write waits for room */
+    bool snapshot_under_way; /* one is being saved */
+    /* How long the oldest write has been waiting for the disk; 0: none waits */
+    uint64_t oldest_write_ns;
 };
 MU_API void raft_node_status(const struct raft_node *n, struct raft_node_status *out);
 
@@ -278,8 +278,9 @@ enum raft_node_record_kind {
     RAFT_NODE_RECORD_ENTRY = 1,
     RAFT_NODE_RECORD_HARD_STATE = 2, /* data is the id of whom the vote went to, or empty */
     RAFT_NODE_RECORD_CUT = 3,        /* all entries after index, whose term this is, are void */
-    RAFT_NODE_RECORD_RESET = 4 /* all entries are void; the log goes on after index, whose term this
-                                * is (0: unknown), because of a snapshot */
+    /* All entries are void; the log goes on after index, whose term this is (0: unknown), because
+     * of a snapshot */
+    RAFT_NODE_RECORD_RESET = 4
 };
 
 /* One record of the log, in the order of writing; all pointers are lent for the call. */
@@ -302,8 +303,8 @@ struct raft_node_log_info {
     struct raft_hard_state hard;
     char last_file[32];  /* its name in the folder; "" when there is none */
     uint64_t end_offset; /* where its records end */
-    uint64_t
-        torn_bytes; /* of an unfinished write behind them, which the next start drops; 0: none */
+    /* Of an unfinished write behind them, which the next start drops; 0: none */
+    uint64_t torn_bytes;
 };
 
 /* Reads the whole log of dir and checks it as raft_node_create does: each record's checksums, that
