@@ -1,7 +1,9 @@
-/* What is registered through the API, in files of the data folder and back, in the form of
- * Consul's: services/<md5>      {"Token", "Service", "Source"} checks/<md5>        {"Check",
- * "ChkType", "Token", "Source"}; ChkType null for maintenance checks/state/<md5>  {"CheckID",
- * "Output", "Status", "Expires"}: TTL checks, Expires in Unix seconds */
+/* What is registered through the API, in files of the data folder and back, in Consul's form:
+ *
+ *     services/<md5>      {"Token", "Service", "Source"}
+ *     checks/<md5>        {"Check", "ChkType", "Token", "Source"}; ChkType null for maintenance
+ *     checks/state/<md5>  {"CheckID", "Output", "Status", "Expires"}: TTL checks; Expires is in
+ *                         Unix seconds */
 #include "agent/local_internal.h"
 
 #include "agent/definitions.h"

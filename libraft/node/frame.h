@@ -1,5 +1,5 @@
-/* clang-format off */
-/* frame.h - what two nodes say to each other on a connection: frames, the first of which is a hello.
+/* frame.h - what two nodes say to each other on a connection: frames, of which the first is a
+ * hello.
  *
  *   frame      4 length of the body   4 CRC32C of kind and body   1 kind: 1 hello, 2 message   body
  *   hello      4 magic "MRFT"         2 version, 1
@@ -11,7 +11,6 @@
  * own or hangs up. Messages then travel from the side that connected to the other, never back: each
  * node has a connection of its own to each peer. A frame that fails its checksum ends the
  * connection. */
-/* clang-format on */
 #pragma once
 
 #include <muster/raft.h>

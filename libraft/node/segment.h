@@ -1,4 +1,3 @@
-/* clang-format off */
 /* segment.h - the bytes of one log file, and how its tail is judged. No I/O: bytes in, records out.
  *
  * A segment is written once from front to back, into preallocated zeros. It is a header, then
@@ -24,7 +23,6 @@
  * write that a crash cut short (torn), or damage to something that had been durable. `synced` tells
  * them apart: if any valid record further on says that the file was durable beyond this point,
  * somebody may rely on what is missing. */
-/* clang-format on */
 #pragma once
 
 #include <muster/raft.h>

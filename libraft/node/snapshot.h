@@ -1,10 +1,9 @@
-/* clang-format off */
 /* snapshot.h - snapshot files: written under another name, checked, renamed; read with every byte
  * checked.
  *
  * A file is named snapshot-<index, 16 hexadecimal digits>.snap. Little endian:
  *
- *   header    8 magic "MUSTSNAP"     4 version, 1      4 length of the configuration, at most 64 KiB
+ *   header    8 magic "MUSTSNAP"     4 version, 1      4 length of configuration, to 64 KiB
  *             8 index                8 term            8 index of the configuration
  *             n configuration        4 CRC32C of all this
  *   chunks    4 length, to 64 KiB    4 CRC32C          n data
@@ -14,7 +13,6 @@
  * on) and length, then of its data; the end counts as a chunk of length zero whose data is the
  * total. So a chunk that is missing, doubled or out of place fails as surely as one that is
  * damaged. The same bytes travel when a leader sends a snapshot. */
-/* clang-format on */
 #pragma once
 
 #include "file.h"

@@ -1,13 +1,18 @@
 /* message.c - the wire form of messages, version 1. All numbers are big-endian.
  *
- *   u8 version, u8 type, u8 flags (1 reject, 2 transferring, 4 last), string from, string to,
- * string from_address, u64 term, u64 stamp, then by type: PREVOTE, VOTE             u64 log_index,
- * u64 log_term, u64 transfer APPEND                    u64 log_index, u64 log_term, u64 commit, u32
- * count, count times: u64 index, u64 term, u8 type, u32 length, data APPEND_REPLY              u64
- * log_index, u64 hint_index, u64 hint_term HEARTBEAT                 u64 commit HEARTBEAT_REPLY u64
- * log_index, u64 hint_index SNAPSHOT                  u64 index, u64 term, u64 configuration index,
- * u32 length and configuration, u64 offset, u32 length and data SNAPSHOT_REPLY            u64
- * index, u64 term, u64 offset PREVOTE_REPLY, VOTE_REPLY, TIMEOUT_NOW   nothing
+ *   u8 version, u8 type, u8 flags (1 reject, 2 transferring, 4 last),
+ *   string from, string to, string from_address, u64 term, u64 stamp, then by type:
+ *
+ *   PREVOTE, VOTE      u64 log_index, u64 log_term, u64 transfer
+ *   APPEND             u64 log_index, u64 log_term, u64 commit, u32 count,
+ *                      count times: u64 index, u64 term, u8 type, u32 length, data
+ *   APPEND_REPLY       u64 log_index, u64 hint_index, u64 hint_term
+ *   HEARTBEAT          u64 commit
+ *   HEARTBEAT_REPLY    u64 log_index, u64 hint_index
+ *   SNAPSHOT           u64 index, u64 term, u64 configuration index,
+ *                      u32 length and configuration, u64 offset, u32 length and data
+ *   SNAPSHOT_REPLY     u64 index, u64 term, u64 offset
+ *   PREVOTE_REPLY, VOTE_REPLY, TIMEOUT_NOW: nothing
  *
  * A string is u8 length, bytes and a zero that is not counted, so that decoding can lend it. */
 #include "configuration.h"

@@ -3,8 +3,8 @@
  *     CONNECTING  ours, not there yet
  *     TALKING     writing what the core gave, and reading
  *     LINGERING   accepted and answered; the core is done with it. We have shut our side and wait a
- * moment for the peer's, because closing with unread bytes would make the kernel reset what the
- * peer reads */
+ *                 moment for the peer's, because closing with unread bytes would make the kernel
+ *                 reset what the peer reads */
 #include "node.h"
 
 #include <ctype.h>

@@ -4,8 +4,8 @@
  * so that keys can be changed while the pool runs (install everywhere, use everywhere, remove
  * everywhere).
  *
- *     sealed = version (0 or 1), nonce (12), ciphertext, tag (16); version 0 pads the plaintext
- * (PKCS#7) to 16
+ *     sealed = version (0 or 1), nonce (12), ciphertext, tag (16);
+ *              version 0 pads the plaintext (PKCS#7) to 16
  *
  * Keys are wiped when removed or freed. One thread at a time. */
 #pragma once

@@ -4,7 +4,7 @@
  *     sent        ping; a suspect is told of the suspicion in the same datagram (Lifeguard: buddy)
  *     + timeout   no ack: ask helpers to ping it, and try a stream ourselves
  *     + interval  still no ack: suspect it, unless the stream was answered, which tells of a
- * blocked UDP port
+ *                 blocked UDP port
  *
  * The interval grows with our own health score, so that a slow node waits longer before it
  * accuses. */

@@ -112,7 +112,8 @@ void swim__serf_filter_encode(struct mu__writer *w, const struct swim__serf_filt
 /* ---- the user state of a push/pull ----
  *
  *     02, {EventLTime, Events [slot | nil ...], LTime, LeftMembers [name ...], QueryLTime,
- * StatusLTimes {name: ltime}} slot = {Events [{Name, Payload} ...], LTime}
+ *          StatusLTimes {name: ltime}}
+ *     slot = {Events [{Name, Payload} ...], LTime}
  *
  * Written piece by piece, in this order and with exactly the announced counts: */
 void swim__state_encode_begin(struct mu__writer *w, uint64_t event_ltime, size_t slots);

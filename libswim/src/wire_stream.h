@@ -1,8 +1,10 @@
 /* wire_stream.h - what goes over a TCP connection once envelopes are off: push/pull, ping, ack,
  * err, user message.
  *
- *     push/pull   06, header {Join, Nodes, UserStateLen}, Nodes x node state, UserStateLen raw
- * bytes user        08, header {UserMsgLen}, UserMsgLen raw bytes ping, ack, err: as in wire.h
+ *     push/pull       06, header {Join, Nodes, UserStateLen}, Nodes x node state,
+ *                     UserStateLen raw bytes
+ *     user            08, header {UserMsgLen}, UserMsgLen raw bytes
+ *     ping, ack, err  as in wire.h
  *
  * There is no length in front and no end of stream: a message is complete when its last value is.
  * The framer finds that point in bytes that trickle in; it looks at each byte once. */

@@ -1,9 +1,11 @@
 /* sim_swim.c - pools of swims under faults that a seed picks, and what must hold whatever happens:
  *
- *   no incarnation goes back in anybody's eyes, and swim__check holds after each step
- * (swim_world.c) without a fault nobody is declared dead, and each user event reaches everybody no
- * node is given one user event twice when the faults stop, all crashes and leaves are known within
- * a bound, and all who live are alive to all
+ * - no incarnation goes back in anybody's eyes, and swim__check holds after each step
+ *   (swim_world.c)
+ * - without a fault nobody is declared dead, and each user event reaches everybody
+ * - no node is given one user event twice
+ * - when the faults stop, all crashes and leaves are known within a bound, and all who live are
+ *   alive to all
  *
  *   sim_swim [--seed X] [--runs N] [--nodes N] [--twice] [--verbose] */
 #include "swim_world.h"

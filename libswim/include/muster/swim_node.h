@@ -19,8 +19,8 @@
  *
  * Threads:   every call on the thread that runs the event_base. Nodes share nothing.
  * Callbacks: come from that loop, never from inside a call of this header except swim_node_destroy.
- * They may call anything on the node except swim_node_destroy. Files:     written with plain write
- * and rename on that loop; they are small and seldom. */
+ *            They may call anything on the node except swim_node_destroy.
+ * Files:     written with plain write and rename on that loop; they are small and seldom. */
 #ifndef MUSTER_SWIM_NODE_H
 #define MUSTER_SWIM_NODE_H
 
