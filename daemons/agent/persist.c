@@ -42,6 +42,9 @@ struct persist {
     struct op *pending, **last; /* since the last commit, in order; temporary files are written */
     struct file_temp temps[PENDING_MAX];
     size_t npending;
+    /* Why a file that must last is not there, until the one who waits for it has been told: the
+     * wait may arrive after the batch that held the file. */
+    char untold[512];
 };
 
 static void name_of(struct mu_str id, char out[33])
@@ -159,23 +162,29 @@ static void commit(struct persist *p)
         touched[o->folder] = touched[o->folder] || o->durable || o->what == OP_REMOVE;
         if (apply(p, o, &p->temps[i++], why, sizeof why)) {
             log_error(MODULE, "%s", why);
-            snprintf(err, sizeof err, "%s", why);
+            snprintf(o->durable ? p->untold : err, sizeof err, "%s", why);
         }
     }
     for (size_t f = 0; f < NFOLDERS; f++) {
-        if (touched[f] && file_sync_folder(p->paths[f], err, sizeof err)) {
-            log_error(MODULE, "%s", err);
+        if (touched[f] && file_sync_folder(p->paths[f], p->untold, sizeof p->untold)) {
+            log_error(MODULE, "%s", p->untold);
         }
     }
+    bool told = false;
     while (op) {
         struct op *next = op->next;
         if (op->what == OP_SYNC) {
-            op->error = err[0] ? strdup(err) : NULL;
+            const char *why = p->untold[0] ? p->untold : err;
+            op->error = why[0] ? strdup(why) : NULL;
+            told = true;
             tell(p, op);
         } else {
             free_op(op);
         }
         op = next;
+    }
+    if (told) {
+        p->untold[0] = '\0';
     }
 }
 
