@@ -128,6 +128,7 @@ class Story(unittest.TestCase):
         self.assertIn("state = ", c.cli(c.server_address(0), "info").stdout)
 
     def test_7_definitions_are_read_again(self):
+        wait_until("all checks of the restarted agent have run", lambda: passing(self.a) == ["web-1", "web-2", "web-3"])
         with open(self.cluster.path("agent-1.d", "late.json"), "w") as f:
             json.dump({"service": {"name": "late", "port": 9}}, f)
         self.assertEqual(put(self.b, "/v1/agent/reload").status, 200)
