@@ -131,10 +131,9 @@ void server__front_take_view(struct server_front *f, struct server_view *v)
     f->view = v;
     if (lost) {
         /* What waited for news of a leader must now wait at another one. */
-        struct route *list;
-        route__list_take(&f->blocked, &list);
-        while (list) {
-            struct route *r = list;
+        route__list_take(f, &f->blocked);
+        while (f->taken) {
+            struct route *r = f->taken;
             if (route__options(r)->allow_stale) {
                 route__list_remove(r);
                 route__list_add(&f->blocked, r);

@@ -62,14 +62,13 @@ void route__forward(struct route *r)
  * after minutes. Of writes nobody knows how far they came. */
 void route__follow_leader(struct server_front *f)
 {
-    struct route *list;
     if (!f->view->leader_id[0] || strcmp(f->view->leader_id, f->forwarded_to) == 0) {
         return;
     }
     snprintf(f->forwarded_to, sizeof f->forwarded_to, "%s", f->view->leader_id);
-    route__list_take(&f->forwarded, &list);
-    while (list) {
-        struct route *r = list;
+    route__list_take(f, &f->forwarded);
+    while (f->taken) {
+        struct route *r = f->taken;
         route__list_remove(r);
         if (r->call->endpoint->kind == ENDPOINT_READ) {
             rpc_exchange_cancel(r->exchange);

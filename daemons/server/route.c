@@ -1,6 +1,7 @@
 /* route.c - routes and the lists that they stand in, and those that wait for a leader. */
 #include "route.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define HOLD_POLL_US 20000 /* a held call looks again so often, and at every new view */
@@ -32,12 +33,13 @@ void route__list_remove(struct route *r)
     r->next = NULL;
 }
 
-void route__list_take(struct route **from, struct route **to)
+void route__list_take(struct server_front *f, struct route **list)
 {
-    *to = *from;
-    *from = NULL;
-    if (*to) {
-        (*to)->link = to;
+    assert(!f->taken);
+    f->taken = *list;
+    *list = NULL;
+    if (f->taken) {
+        f->taken->link = &f->taken;
     }
 }
 
@@ -73,10 +75,9 @@ static void arm_hold_timer(struct server_front *f)
  * patience they fail. */
 void route__retry_held(struct server_front *f)
 {
-    struct route *list;
-    route__list_take(&f->held, &list);
-    while (list) {
-        struct route *r = list;
+    route__list_take(f, &f->held);
+    while (f->taken) {
+        struct route *r = f->taken;
         route__list_remove(r);
         route__dispatch(r);
     }

@@ -45,9 +45,9 @@ void route__free(struct route *r);                   /* not in a list, no waiter
 void route__fail(struct route *r, const char *text); /* frees it and ends its call */
 void route__list_add(struct route **list, struct route *r);
 void route__list_remove(struct route *r);
-/* Moves all of a list to another head, to be taken from there one by one: what runs on the way may
- * add to the first and remove from either. */
-void route__list_take(struct route **from, struct route **to);
+/* Moves all of a list to front->taken, to be taken from there one by one: what runs on the way may
+ * add to the list and remove from either. taken must be empty, and be emptied. */
+void route__list_take(struct server_front *f, struct route **list);
 /* Messages that were under way may still arrive on a front that has been closed, and bring calls
  * with them. */
 bool route__front_is_closed(const struct server_front *f);

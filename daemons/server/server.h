@@ -44,6 +44,7 @@ struct server_front {
     struct route *held;                 /* calls that wait for a leader */
     struct route *blocked;              /* reads that wait for a newer index */
     struct route *forwarded;            /* calls that a leader has */
+    struct route *taken;                /* of one of them, while it is gone through */
     char forwarded_to[RAFT_ID_MAX + 1]; /* the last leader that was known */
     struct event *held_timer;
     uint64_t random;        /* state of the jitter */
