@@ -8,6 +8,7 @@
 #include "envelope.h"
 #include "heap.h"
 #include "member.h"
+#include "planted.h"
 #include "wire_serf.h"
 #include "wire_stream.h"
 

@@ -33,7 +33,7 @@ static bool serf_waits(const struct swim *s)
 
 void swim__gossip_fill(struct swim *s, struct swim__parts *parts, size_t room)
 {
-    size_t kept = serf_waits(s) ? room / 4 : 0;
+    size_t kept = serf_waits(s) && !SWIM__PLANTED(UPDATES_FIRST) ? room / 4 : 0;
     room -= kept;
     take_from(&s->updates, parts, &room);
     room += kept;
@@ -45,11 +45,18 @@ void swim__gossip_fill(struct swim *s, struct swim__parts *parts, size_t room)
     }
 }
 
+static uint32_t send_limit(const struct swim *s, size_t members)
+{
+    uint32_t limit = swim__retransmit_limit(s->cfg.retransmit_mult, members);
+    return SWIM__PLANTED(RETRANSMIT_TOO_FEW)    ? limit / 10
+           : SWIM__PLANTED(RETRANSMIT_TOO_MANY) ? limit * 8
+                                                : limit;
+}
+
 void swim__gossip_settle(struct swim *s)
 {
-    uint32_t limit = swim__retransmit_limit(s->cfg.retransmit_mult, s->members.len);
-    uint32_t serf_limit =
-        swim__retransmit_limit(s->cfg.retransmit_mult, swim__table_known(&s->members));
+    uint32_t limit = send_limit(s, s->members.len);
+    uint32_t serf_limit = send_limit(s, swim__table_known(&s->members));
     swim__queue_settle(&s->updates, limit);
     swim__queue_settle(&s->intents, serf_limit);
     swim__queue_settle(&s->queries, serf_limit);

@@ -5,7 +5,7 @@
 
 void swim__health_add(struct swim *s, int delta)
 {
-    int64_t score = (int64_t)s->score + delta;
+    int64_t score = SWIM__PLANTED(HEALTH_IGNORED) ? 0 : (int64_t)s->score + delta;
     int64_t top = (int64_t)s->cfg.awareness_max - 1;
     score = score < 0 ? 0 : score > top ? top : score;
     if ((uint32_t)score > s->score) {
@@ -18,5 +18,5 @@ void swim__health_add(struct swim *s, int delta)
  * meanwhile, unread, and it would be wrong to blame others. */
 bool swim__overslept(const struct swim *s, const struct swim__timer *t)
 {
-    return s->now - t->item.at >= s->cfg.probe_timeout_ns;
+    return s->now - t->item.at >= s->cfg.probe_timeout_ns && !SWIM__PLANTED(PAUSE_IGNORED);
 }

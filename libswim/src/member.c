@@ -1,5 +1,7 @@
 #include "member.h"
 
+#include "planted.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -192,11 +194,13 @@ size_t swim__table_pick(const struct swim__table *t, struct mu__prng *prng,
                         swim__eligible_fn eligible, const void *arg, struct swim__member **out,
                         size_t want)
 {
-    if (t->len <= SMALL_LIST) {
+    bool by_luck = SWIM__PLANTED(HELPERS_BY_LUCK);
+    if (t->len <= SMALL_LIST && !by_luck) {
         return pick_all(t, prng, eligible, arg, out, want);
     }
     size_t n = 0;
-    for (size_t draws = (size_t)3 * SMALL_LIST; draws > 0 && n < want; draws--) {
+    for (size_t draws = by_luck ? 3 * t->len : (size_t)3 * SMALL_LIST; draws > 0 && n < want;
+         draws--) {
         struct swim__member *m = t->list[mu__prng_below(prng, t->len)];
         if (eligible(m, arg) && !is_among(out, n, m)) {
             out[n++] = m;

@@ -127,7 +127,8 @@ static void finish(struct swim *s)
 static bool is_helper(const struct swim__member *m, const void *arg)
 {
     const struct swim *s = arg;
-    return m->state == SWIM_ALIVE && m != s->self && m != s->probe.target;
+    return m->state == SWIM_ALIVE && m != s->self && m != s->probe.target &&
+           !SWIM__PLANTED(NO_HELPERS);
 }
 
 static void ask_helpers(struct swim *s)
@@ -246,7 +247,10 @@ void swim__probe_forget(struct swim *s, const struct swim__member *m)
 bool swim__probe_ack(struct swim *s, const struct swim__ack *ack)
 {
     struct swim__probe *p = &s->probe;
-    if (!p->active || ack->seq_no != p->seq) {
+    bool ours = p->active &&
+                (ack->seq_no == p->seq ||
+                 (SWIM__PLANTED(ACK_BY_ADDRESS) && swim_addr_equal(&s->from, &p->target->addr)));
+    if (!ours) {
         return false;
     }
     struct swim_coordinate other;

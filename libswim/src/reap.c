@@ -10,7 +10,7 @@ static bool is_due(const struct swim *s, const struct swim__member *m)
     case SWIM_STATUS_FAILED:
         return age > s->cfg.reconnect_timeout_ns;
     case SWIM_STATUS_LEFT:
-        return m->prune || age > s->cfg.tombstone_timeout_ns;
+        return m->prune || (age > s->cfg.tombstone_timeout_ns && !SWIM__PLANTED(NEVER_REAPED));
     case SWIM_STATUS_LEAVING: /* asked to be pruned, but it never went down */
         return m->prune && age > s->cfg.broadcast_timeout_ns + s->cfg.leave_propagate_ns;
     default:
@@ -70,7 +70,7 @@ static const struct swim__member *next_failed(struct swim *s)
 void swim__reconnect_fire(struct swim *s, struct swim__timer *t)
 {
     swim__timer_reset(s, t, s->now + s->cfg.reconnect_interval_ns);
-    if (s->leave_stage != SWIM__STAYING) {
+    if (s->leave_stage != SWIM__STAYING || SWIM__PLANTED(NEVER_RECONNECTS)) {
         return;
     }
     size_t failed = s->members.statuses[SWIM_STATUS_FAILED];

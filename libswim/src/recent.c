@@ -62,7 +62,7 @@ enum swim__recent swim__recent_note(struct swim *s, struct swim__ring **ring, ui
     if (slot->ltime == ltime) {
         size_t n = 0;
         for (; *end; end = &(*end)->next, n++) {
-            if (is_same(*end, id, name, payload)) {
+            if (is_same(*end, id, name, payload) && !SWIM__PLANTED(EVENT_AGAIN)) {
                 return SWIM__RECENT_OLD;
             }
         }

@@ -58,10 +58,10 @@ static void answer_accuser(struct swim *s)
 void swim__refute(struct swim *s, uint32_t accused)
 {
     uint32_t at_least = accused > s->incarnation ? accused : s->incarnation;
-    if (at_least == UINT32_MAX) {
+    if (at_least == UINT32_MAX || SWIM__PLANTED(NO_REFUTE)) {
         return; /* nothing is higher; no honest pool gets there */
     }
-    s->incarnation = at_least + 1;
+    s->incarnation = at_least + !SWIM__PLANTED(INCARNATION_NOT_RAISED);
     if (!swim__announce(s)) {
         swim__log(s, MU_ERROR, "out of memory: could not refute");
     }
@@ -74,7 +74,8 @@ void swim__refute(struct swim *s, uint32_t accused)
  * interval. */
 void swim__tell_dead(struct swim *s, const struct swim__member *m, const struct swim_addr *to)
 {
-    if (s->told_ns != 0 && s->now - s->told_ns < s->cfg.gossip_interval_ns) {
+    bool lately = s->told_ns != 0 && s->now - s->told_ns < s->cfg.gossip_interval_ns;
+    if (lately || SWIM__PLANTED(DEATH_UNTOLD)) {
         return;
     }
     s->told_ns = s->now;
@@ -170,6 +171,17 @@ static bool is_up(const struct swim__member *m)
     return m->state == SWIM_ALIVE || m->state == SWIM_SUSPECT;
 }
 
+/* Of what is said about one member, the higher incarnation counts. */
+static bool is_newer(const struct swim *s, const struct swim__member *m,
+                     const struct swim__alive *a)
+{
+    bool by_sync = s->from.len == 0;
+    bool wrongly = a->incarnation == m->incarnation &&
+                   ((SWIM__PLANTED(ALIVE_NOT_NEWER) && m->state != SWIM_ALIVE) ||
+                    (SWIM__PLANTED(RESURRECTED_BY_SYNC) && by_sync && !is_up(m)));
+    return a->incarnation > m->incarnation || wrongly;
+}
+
 static bool is_admitted(struct swim *s, const struct announcement *a)
 {
     if (!s->cfg.admit) {
@@ -258,7 +270,7 @@ int swim__alive(struct swim *s, const struct swim__alive *raw, enum swim__source
             report_conflict(s, m, &a.addr);
             return SWIM_OK;
         }
-        if (!moved && raw->incarnation <= m->incarnation) {
+        if (!moved && !is_newer(s, m, raw)) {
             if (!is_up(m)) {
                 swim__tell_dead(s, m, &a.addr);
             }
@@ -278,7 +290,7 @@ static struct swim__member *accused(struct swim *s, const struct swim__accusatio
     if (!m || m->state == SWIM_NONE) {
         return NULL;
     }
-    if (a->incarnation < m->incarnation) {
+    if (a->incarnation < m->incarnation && !SWIM__PLANTED(OLD_ACCUSATION)) {
         if (m == s->self && s->leave_stage == SWIM__STAYING) {
             answer_accuser(s); /* it has not heard our refutation */
         }

@@ -18,7 +18,8 @@ static void expire(struct swim *s, struct swim__timer *t)
     struct swim__suspicion *p = (struct swim__suspicion *)t;
     struct swim__member *m = p->member;
     assert(m->suspicion == p && m->state == SWIM_SUSPECT);
-    if (swim__overslept(s, t)) { /* time for a refutation that waits to be read */
+    if (swim__overslept(s, t) ||
+        SWIM__PLANTED(SUSPICION_ENDLESS)) { /* time for a refutation that waits to be read */
         swim__timer_reset(s, t, s->now + s->cfg.probe_interval_ns);
         return;
     }
@@ -61,7 +62,7 @@ bool swim__suspicion_confirm(struct swim *s, struct swim__member *m, struct mu_s
 {
     struct swim__suspicion *p = m->suspicion;
     uint64_t hash = hash_name(s, from);
-    if (p->confirmations >= p->k) {
+    if (p->confirmations >= p->k || SWIM__PLANTED(SUSPICION_NOT_CONFIRMED)) {
         return false;
     }
     for (uint32_t i = 0; i <= p->confirmations; i++) {
