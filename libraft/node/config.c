@@ -11,6 +11,7 @@ static const struct raft_node_config defaults = {
     .snapshot_threshold = 16384,
     .snapshot_trailing = 10240,
     .preamble = -1,
+    .inner_preamble = -1,
     .connect_timeout_ns = 2 * MU_SEC,
     .reconnect_min_ns = 20 * MU_MSEC,
     .reconnect_max_ns = 2 * MU_SEC,
@@ -82,6 +83,9 @@ static const char *find_fault(const struct raft_node_config *c)
         {c->segment_bytes >= 64u * 1024u && c->segment_bytes <= 1u << 30,
          "segment_bytes is out of range"},
         {c->preamble >= -1 && c->preamble <= 255, "preamble must be a byte or -1"},
+        {c->inner_preamble >= -1 && c->inner_preamble <= 255 &&
+             (c->inner_preamble < 0 || c->tls.wrap),
+         "inner_preamble must be a byte, and needs tls.wrap, or -1"},
         {c->connect_timeout_ns > 0, "connect_timeout_ns must not be 0"},
         {c->reconnect_min_ns > 0 && c->reconnect_min_ns <= c->reconnect_max_ns,
          "reconnect_min_ns must not be 0 nor exceed reconnect_max_ns"},

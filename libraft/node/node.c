@@ -131,6 +131,8 @@ static int start_transport(struct raft_node *n)
         .id = n->id,
         .cluster = n->cluster,
         .preamble = n->cfg.preamble,
+        .inner_preamble = n->cfg.inner_preamble,
+        .tls = n->cfg.tls,
         .connect_timeout_ns = n->cfg.connect_timeout_ns,
         .reconnect_min_ns = n->cfg.reconnect_min_ns,
         .reconnect_max_ns = n->cfg.reconnect_max_ns,
@@ -278,4 +280,10 @@ void raft_node_destroy(struct raft_node *n)
 int raft_node_adopt(struct raft_node *n, int fd)
 {
     return n->failure != 0 ? RAFT_NODE_ESTOPPED : raft_node__transport_adopt(n->transport, fd);
+}
+
+int raft_node_adopt_stream(struct raft_node *n, struct bufferevent *stream)
+{
+    return n->failure != 0 ? RAFT_NODE_ESTOPPED
+                           : raft_node__transport_adopt_stream(n->transport, stream);
 }

@@ -6,7 +6,7 @@
 
 enum peer_state {
     PEER_IDLE,       /* nothing to say yet */
-    PEER_CONNECTING, /* TCP, or waiting for the peer's hello; messages wait */
+    PEER_CONNECTING, /* TCP, TLS, or waiting for the peer's hello; messages wait */
     PEER_READY,
     PEER_RESTING /* the last attempt failed; messages are dropped */
 };
@@ -20,6 +20,7 @@ struct peer {
     uint64_t rest_ns; /* before the next attempt */
     bool has_failed;  /* since it was last ready: said in the log once */
     bool is_used;     /* since the last sweep */
+    bool is_secured;  /* stream is what the host made of a socket */
     struct bufferevent *stream;
     struct evbuffer *waiting; /* messages for when it is ready */
     struct event *timer;      /* of the state: connect timeout, rest, or a sweep */
@@ -60,6 +61,7 @@ static void hang_up(struct peer *p)
         bufferevent_free(p->stream);
         p->stream = NULL;
     }
+    p->is_secured = false;
     evbuffer_drain(p->waiting, evbuffer_get_length(p->waiting));
 }
 
@@ -112,8 +114,20 @@ static void become_ready(struct peer *p)
                         p->address);
         p->has_failed = false;
     }
-    bufferevent_write_buffer(p->stream, p->waiting);
     set_timer(p, SWEEP_NS);
+    bufferevent_write_buffer(p->stream, p->waiting);
+}
+
+/* Whether the server that answered may be the one that it says it is. */
+static bool is_trusted(struct peer *p)
+{
+    const struct raft_node_tls *tls = &p->t->cfg.tls;
+    const char *why =
+        p->is_secured && tls->verify ? tls->verify(tls->user, p->stream, p->id, false) : NULL;
+    if (why) {
+        rest(p, why);
+    }
+    return !why;
 }
 
 /* The peer answers with its hello, and says nothing else on this connection. */
@@ -141,42 +155,82 @@ static void on_read(struct bufferevent *stream, void *arg)
         return;
     }
     evbuffer_drain(in, FRAME_HEAD_BYTES + head.len);
-    become_ready(p);
+    if (is_trusted(p)) {
+        become_ready(p);
+    }
+}
+
+static bool put_preamble(struct peer *p, int preamble)
+{
+    uint8_t byte = (uint8_t)preamble;
+    return preamble < 0 || bufferevent_write(p->stream, &byte, 1) == 0;
+}
+
+static bool put_hello(struct peer *p)
+{
+    uint8_t hello[HELLO_FRAME_BYTES];
+    size_t len = raft_node__transport_hello(p->t, p->id, hello);
+    return bufferevent_write(p->stream, hello, len) == 0;
+}
+
+static void on_event(struct bufferevent *stream, short what, void *arg);
+
+/* The host puts its TLS between the socket and us; everything but the first preamble goes through
+ * it. */
+static void secure(struct peer *p)
+{
+    const struct transport_config *cfg = &p->t->cfg;
+    bufferevent_setcb(p->stream, NULL, NULL, NULL, NULL);
+    struct bufferevent *stream = cfg->tls.wrap(cfg->tls.user, p->stream, p->id, p->address);
+    if (!stream) {
+        rest(p, "it cannot be secured");
+        return;
+    }
+    p->stream = stream;
+    p->is_secured = true;
+    bufferevent_setcb(stream, on_read, NULL, on_event, p);
+    if (!put_preamble(p, cfg->inner_preamble) || !put_hello(p) ||
+        bufferevent_enable(stream, EV_READ | EV_WRITE) != 0) {
+        rest(p, "cannot write to it");
+    }
 }
 
 static void on_event(struct bufferevent *stream, short what, void *arg)
 {
     struct peer *p = arg;
     if (what & BEV_EVENT_CONNECTED) {
-        raft_node__transport_tune(p->t, bufferevent_getfd(stream));
+        if (!p->is_secured) { /* otherwise it is the handshake that is over */
+            raft_node__transport_tune(p->t, stream);
+        }
+        if (p->t->cfg.tls.wrap && !p->is_secured) {
+            secure(p);
+        }
         return;
     }
-    if (what & BEV_EVENT_ERROR) {
-        rest(p, evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
-    } else {
-        rest(p, "it hung up");
+    const char *why = "it hung up";
+    if (p->is_secured) {
+        why = raft_node__transport_explain(p->t, stream, why);
+    } else if (what & BEV_EVENT_ERROR) {
+        why = evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR());
     }
+    rest(p, why);
 }
 
 static bool connect_stream(struct peer *p)
 {
-    struct transport *t = p->t;
+    const struct transport_config *cfg = &p->t->cfg;
     struct sockaddr_storage to;
     int len = sizeof to;
     memset(&to, 0, sizeof to);
     if (evutil_parse_sockaddr_port(p->address, (struct sockaddr *)&to, &len) != 0) {
         return false;
     }
-    p->stream = bufferevent_socket_new(t->cfg.base, -1, BEV_OPT_CLOSE_ON_FREE);
+    p->stream = bufferevent_socket_new(cfg->base, -1, BEV_OPT_CLOSE_ON_FREE);
     if (!p->stream) {
         return false;
     }
     bufferevent_setcb(p->stream, on_read, NULL, on_event, p);
-    bufferevent_set_max_single_write(p->stream, SINGLE_IO_BYTES);
-    uint8_t preamble = (uint8_t)t->cfg.preamble, hello[HELLO_FRAME_BYTES];
-    size_t hello_len = raft_node__transport_hello(t, p->id, hello);
-    return (t->cfg.preamble < 0 || bufferevent_write(p->stream, &preamble, 1) == 0) &&
-           bufferevent_write(p->stream, hello, hello_len) == 0 &&
+    return put_preamble(p, cfg->preamble) && (cfg->tls.wrap || put_hello(p)) &&
            bufferevent_enable(p->stream, EV_READ | EV_WRITE) == 0 &&
            bufferevent_socket_connect(p->stream, (struct sockaddr *)&to, len) == 0;
 }
@@ -225,12 +279,14 @@ static struct peer *find_peer(struct transport *t, const char *id)
     return add_peer(t, id);
 }
 
-/* Encodes straight into the queue; what does not fit is dropped. */
-static void put_message(struct peer *p, struct evbuffer *out, const struct raft_message *m)
+/* Encodes straight into the queue, in which (and below which) `queued` bytes are; what does not fit
+ * is dropped. */
+static void put_message(struct peer *p, struct evbuffer *out, size_t queued,
+                        const struct raft_message *m)
 {
     size_t len = 0;
     if (raft_message_encode(m, NULL, 0, &len) != RAFT_ENOBUFS || len > p->t->cfg.frame_bytes_max ||
-        evbuffer_get_length(out) + FRAME_HEAD_BYTES + len > p->t->cfg.queue_bytes_max) {
+        queued + FRAME_HEAD_BYTES + len > p->t->cfg.queue_bytes_max) {
         return;
     }
     struct evbuffer_iovec room;
@@ -268,8 +324,9 @@ void raft_node__transport_send(struct transport *t, const struct raft_message *m
         knock(p);
     }
     if (p->state == PEER_READY) {
-        put_message(p, bufferevent_get_output(p->stream), m);
+        put_message(p, bufferevent_get_output(p->stream), raft_node__transport_unsent(p->stream),
+                    m);
     } else if (p->state == PEER_CONNECTING) {
-        put_message(p, p->waiting, m);
+        put_message(p, p->waiting, evbuffer_get_length(p->waiting), m);
     }
 }

@@ -45,11 +45,44 @@ bool raft_node__transport_is_address(const char *address)
     return ((struct sockaddr_in6 *)(void *)&to)->sin6_port != 0;
 }
 
+struct bufferevent *raft_node__transport_bottom(struct bufferevent *stream)
+{
+    struct bufferevent *below;
+    while ((below = bufferevent_get_underlying(stream)) != NULL) {
+        stream = below;
+    }
+    return stream;
+}
+
+size_t raft_node__transport_unsent(struct bufferevent *stream)
+{
+    size_t bytes = 0;
+    for (; stream; stream = bufferevent_get_underlying(stream)) {
+        bytes += evbuffer_get_length(bufferevent_get_output(stream));
+    }
+    return bytes;
+}
+
+const char *raft_node__transport_explain(const struct transport *t, struct bufferevent *stream,
+                                         const char *otherwise)
+{
+    const struct raft_node_tls *tls = &t->cfg.tls;
+    const char *why = tls->explain ? tls->explain(tls->user, stream) : NULL;
+    return why ? why : otherwise;
+}
+
 /* Messages are small and urgent, and a peer that is cut off must be noticed: without a limit TCP
  * would go on doubling its retransmission timer, and a healed link stay silent for up to two
  * minutes. */
-void raft_node__transport_tune(const struct transport *t, evutil_socket_t fd)
+void raft_node__transport_tune(const struct transport *t, struct bufferevent *stream)
 {
+    struct bufferevent *tcp = raft_node__transport_bottom(stream);
+    bufferevent_set_max_single_read(tcp, SINGLE_IO_BYTES);
+    bufferevent_set_max_single_write(tcp, SINGLE_IO_BYTES);
+    evutil_socket_t fd = bufferevent_getfd(tcp);
+    if (fd < 0) {
+        return; /* a pair, or whatever else the host likes */
+    }
     int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);

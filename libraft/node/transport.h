@@ -1,5 +1,5 @@
-/* transport.h - messages to peers and from peers, over TCP. Core loop only; libevent's bufferevents
- * underneath.
+/* transport.h - messages to peers and from peers, over TCP or what the host puts on it (TLS). Core
+ * loop only; libevent's bufferevents underneath.
  *
  * A connection to a peer is made when there is something to say to it. While it is being made,
  * messages wait; after a failure they are dropped until the next attempt (backoff with jitter),
@@ -18,7 +18,8 @@
 struct transport_config {
     struct event_base *base;
     const char *id, *cluster; /* must outlive the transport */
-    int preamble;
+    int preamble, inner_preamble;
+    struct raft_node_tls tls;
     uint64_t connect_timeout_ns, reconnect_min_ns, reconnect_max_ns;
     /* What is sent and not acknowledged by TCP for so long ends a connection */
     uint64_t silence_ns;
@@ -38,5 +39,7 @@ void raft_node__transport_destroy(struct transport *t); /* NULL is allowed */
 void raft_node__transport_send(struct transport *t, const struct raft_message *m);
 /* Takes a connected socket whose preamble was read. RAFT_EBUSY, RAFT_ENOMEM. */
 int raft_node__transport_adopt(struct transport *t, evutil_socket_t fd);
+/* Takes a stream that the host has secured. RAFT_EBUSY, RAFT_ENOMEM, RAFT_EINVAL (another base). */
+int raft_node__transport_adopt_stream(struct transport *t, struct bufferevent *stream);
 /* "ip:port" or "[ip]:port", numeric: is it one? */
 bool raft_node__transport_is_address(const char *address);

@@ -20,7 +20,14 @@ struct transport {
     size_t inbound_count;
 };
 
-void raft_node__transport_tune(const struct transport *t, evutil_socket_t fd);
+/* The socket's own bufferevent, below whatever was put on it. */
+struct bufferevent *raft_node__transport_bottom(struct bufferevent *stream);
+/* Bytes that were written to it and that TCP has not taken, on all its layers. */
+size_t raft_node__transport_unsent(struct bufferevent *stream);
+/* Why stream broke, in words of the host's if it has any; lent. */
+const char *raft_node__transport_explain(const struct transport *t, struct bufferevent *stream,
+                                         const char *otherwise);
+void raft_node__transport_tune(const struct transport *t, struct bufferevent *stream);
 #define HELLO_FRAME_BYTES (FRAME_HEAD_BYTES + HELLO_BYTES_MAX)
 /* Writes a framed hello to the server `to`; its length. */
 size_t raft_node__transport_hello(const struct transport *t, const char *to,

@@ -50,7 +50,8 @@ struct raft_node_diag {
     char text[512];
 };
 
-struct event_base; /* libevent's */
+struct event_base;  /* libevent's ... */
+struct bufferevent; /* ... both */
 struct raft_node;
 struct raft_node_writer; /* what snapshot_save writes to */
 struct raft_node_reader; /* what restore reads from */
@@ -101,6 +102,38 @@ struct raft_node_events {
     void (*log)(void *user, enum mu_level level, const char *line); /* any thread */
 };
 
+/* How connections are secured. The node knows bytes and who says to be whom; TLS, its certificates
+ * and its names are the caller's. Without `wrap` outgoing connections are plain TCP.
+ *
+ * A stream that the caller makes (by wrap, or for raft_node_adopt_stream) is any bufferevent on the
+ * node's event_base, such as a bufferevent_filter on a socket. Three things are asked of it:
+ * - What is written before its handshake is over waits in it. The node bounds how much it gives by
+ *   what is in the output buffers of the stream and of those below it (bufferevent_get_underlying),
+ *   and ends the connection when the handshake is not over within connect_timeout_ns.
+ * - A failed handshake shows as BEV_EVENT_ERROR or BEV_EVENT_EOF, and counts like a refused
+ *   connection: it is logged with what `explain` says, and the next attempt backs off.
+ * - Events and reads are told from the loop (BEV_TRIG_DEFER_CALLBACKS), not from within
+ *   bufferevent_write. */
+struct raft_node_tls {
+    void *user;
+    /* Makes the stream to the server id at address. tcp is a connected socket bufferevent without
+     * callbacks; config.preamble is on its way already, and everything else, from
+     * config.inner_preamble on, will go through what is returned. The stream owns tcp from then on
+     * (BEV_OPT_CLOSE_ON_FREE), and the node owns the stream. NULL: it cannot be made, tcp stays the
+     * node's, and the attempt has failed. */
+    struct bufferevent *(*wrap)(void *user, struct bufferevent *tcp, const char *id,
+                                const char *address);
+    /* Whether the other end of stream may be the server id: asked once for each connection, when
+     * its hello is there (and the handshake therefore over). Of an incoming one, id is what the
+     * other side says it is, and nothing but this holds it against the certificate; so it is here
+     * that a certificate of the right authority, but not of a server, must be turned away. NULL:
+     * it may; otherwise why not, lent for the log. Not asked of plain sockets that came through
+     * raft_node_adopt. May be NULL: whoever completes the handshake is believed. */
+    const char *(*verify)(void *user, struct bufferevent *stream, const char *id, bool incoming);
+    /* What went wrong with stream, lent for the log; NULL: nothing is known. May be NULL. */
+    const char *(*explain)(void *user, struct bufferevent *stream);
+};
+
 struct raft_node_config {
     size_t size; /* set by raft_node_config_init; later fields are added at the end only */
     struct event_base *base; /* required; the core loop. Must outlive the node */
@@ -135,7 +168,7 @@ struct raft_node_config {
     uint64_t snapshot_trailing;  /* entries kept in front of it for slow followers; default 10240 */
 
     /* Transport. Outgoing connections are made by the node; incoming ones come through
-     * raft_node_adopt. */
+     * raft_node_adopt or raft_node_adopt_stream. */
     int preamble; /* first byte sent on an outgoing connection, 0 to 255; -1 (default): none */
     uint64_t connect_timeout_ns; /* default 2 s */
     uint64_t reconnect_min_ns;   /* default 20 ms; doubles with each failure, with jitter ... */
@@ -144,6 +177,11 @@ struct raft_node_config {
     struct raft_node_machine machine;     /* copied */
     struct raft_node_events events;       /* copied */
     const struct mu_allocator *allocator; /* copied */
+
+    struct raft_node_tls tls; /* copied; default: none */
+    /* First byte sent through the stream that tls.wrap made, 0 to 255; -1 (default): none. Consul's
+     * port, for example, wants 3 (TLS follows) before the handshake and 1 (Raft) inside. */
+    int inner_preamble;
 };
 #define raft_node_config_init(cfg) raft_node_config_init_sized((cfg), sizeof *(cfg))
 MU_API void raft_node_config_init_sized(struct raft_node_config *cfg, size_t size);
@@ -164,6 +202,11 @@ MU_API void raft_node_destroy(struct raft_node *n);
  * the caller's. Errors: RAFT_ENOMEM, RAFT_EBUSY (too many connections that said no hello yet),
  * RAFT_NODE_ESTOPPED. */
 MU_API MU_MUST_USE int raft_node_adopt(struct raft_node *n, int fd);
+/* Takes an incoming connection that the caller has secured (struct raft_node_tls), in any state of
+ * its handshake and with whatever it has read already, but for preambles. The hello must come
+ * within connect_timeout_ns. On failure it stays the caller's. Errors: as raft_node_adopt, and
+ * RAFT_EINVAL (it is on another event_base). */
+MU_API MU_MUST_USE int raft_node_adopt_stream(struct raft_node *n, struct bufferevent *stream);
 
 /* The answer to a request; called once, unless the request returned an error. index is that of the
  * entry, or what the read may rely on; 0 unless status is RAFT_OK. result is what apply left (NULL
