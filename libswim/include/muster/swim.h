@@ -52,7 +52,8 @@ enum swim_err {
     /* The admit callback, or the versions of the pool, refused the merge (PEER) */
     SWIM_EREFUSED = -1009,
     SWIM_ECLOSED = -1010, /* the stream ended before the exchange was complete (RETRY) */
-    SWIM_EREMOTE = -1011  /* the peer answered the exchange with an error message (PEER) */
+    SWIM_EREMOTE = -1011, /* the peer answered with an error message, or refused (PEER) */
+    SWIM_ETIMEOUT = -1012 /* not everybody who was asked answered in time (RETRY) */
 };
 
 /* A sentence in lower case without a full stop; never NULL. */
@@ -182,7 +183,7 @@ struct swim_config {
 
     /* Limits: each bounds memory that strangers could make us use. */
     size_t members_max;     /* 100000. Announcements beyond it are dropped */
-    size_t state_bytes_max; /* 20 MiB. A stream message, also when unpacked */
+    size_t state_bytes_max; /* 40 MiB. A stream message, also when unpacked */
     size_t streams_max;     /* 128. Exchanges that others opened, at a time */
     size_t sends_max;       /* 4096. Packets waiting for swim_next_send; beyond it they are lost */
     size_t events_max; /* 65536. Queued user events and queries; member events are never dropped */
@@ -202,6 +203,25 @@ struct swim_config {
     swim_admit_fn admit; /* NULL (default): everybody */
     void *admit_user;
     const struct mu_allocator *allocator; /* copied; default NULL: malloc and free */
+
+    /* Default true, as in memberlist: pack (LZW) what we send where that makes it shorter.
+     * Datagrams under 256 bytes are left alone. Without: less work, more bytes. */
+    bool compress;
+    /* Default true, as in Serf: when another node uses our name, ask the pool whose it is, and stop
+     * if it is not ours (SWIM_EVENT_NAME_LOST). False: only SWIM_EVENT_CONFLICT. */
+    bool resolve_conflicts;
+    /* > 0 (16). A query waits gossip_interval * mult * ceil(log10(alive + 1)) for answers */
+    uint32_t query_timeout_mult;
+    size_t queries_max; /* 256. Queries of ours under way at a time */
+    /* 4096. Members whose coordinates are kept (about 150 bytes each), the last probed ones */
+    size_t coordinates_max;
+    /* Coalescing, as in Serf: events are held until `coalesce` after the first of them, or until
+     * `quiescent` after the last one, whichever is sooner; of each member only the latest is told
+     * then, and only if it says something new. 0 (default): off. quiescent 0: as coalesce. */
+    uint64_t member_coalesce_ns, member_quiescent_ns;
+    /* Likewise for user events that were sent with the hint to coalesce: of each name only those of
+     * the latest Lamport time are told. */
+    uint64_t user_coalesce_ns, user_quiescent_ns;
 };
 /* Fills in the defaults of SWIM_LAN. */
 #define swim_config_init(cfg) swim_config_init_sized((cfg), sizeof *(cfg))
@@ -299,7 +319,8 @@ MU_API MU_MUST_USE int swim_force_leave(struct swim *s, uint64_t now_ns, const c
 MU_API MU_MUST_USE int swim_set_tags(struct swim *s, uint64_t now_ns, const struct swim_tag *tags,
                                      size_t ntags);
 /* Sends an event to all members; it comes back as SWIM_EVENT_USER here too. name and payload
- * together, and the encoded message, at most 512 bytes. coalesce is a hint for receivers. Errors:
+ * together, and the encoded message, at most 512 bytes. coalesce is a hint for receivers (see
+ * user_coalesce_ns). Errors:
  * SWIM_ESIZE, SWIM_ELEFT, SWIM_ENOMEM. */
 MU_API MU_MUST_USE int swim_user_event(struct swim *s, uint64_t now_ns, struct mu_str name,
                                        struct mu_str payload, bool coalesce);
@@ -307,6 +328,68 @@ MU_API MU_MUST_USE int swim_user_event(struct swim *s, uint64_t now_ns, struct m
  * (copied). Errors: SWIM_ENOENT (unknown, answered or too late), SWIM_ESIZE, SWIM_ENOMEM. */
 MU_API MU_MUST_USE int swim_respond(struct swim *s, uint64_t now_ns, uint32_t query,
                                     struct mu_str payload);
+
+/* ---- asking everybody ---- */
+
+/* The value of tag `key` (empty where it is missing) must match the expression: Go's RE2 syntax,
+ * anywhere in the value unless anchored. */
+struct swim_tag_filter {
+    struct mu_str key, expression;
+};
+/* A query. Everything it points at is borrowed for the call. */
+struct swim_question {
+    size_t size; /* set by swim_question_init; later fields are added at the end only */
+    struct mu_str name, payload;
+    const struct mu_str *nodes; /* only these members; nnodes 0 (default): all */
+    size_t nnodes;
+    const struct swim_tag_filter *tags; /* only members that match all of these */
+    size_t ntags;
+    bool want_acks;       /* everybody whom it reaches and who matches says so (SWIM_EVENT_ACK) */
+    uint8_t relay_factor; /* 0 (default) to 16: answers come through this many others as well */
+    uint64_t timeout_ns;  /* 0 (default): see query_timeout_mult */
+};
+#define swim_question_init(q) swim_question_init_sized((q), sizeof *(q))
+MU_API void swim_question_init_sized(struct swim_question *q, size_t size);
+
+/* Asks all members, ourselves too. Answers come as SWIM_EVENT_ANSWER, at most one from each member,
+ * and in the end SWIM_EVENT_QUERY_DONE, all with *query. The encoded query may have 1024 bytes.
+ * Errors: SWIM_EINVAL (a field is out of its range), SWIM_ESIZE, SWIM_EFULL (queries_max are under
+ * way), SWIM_ELEFT, SWIM_ENOMEM. */
+MU_API MU_MUST_USE int swim_ask(struct swim *s, uint64_t now_ns, const struct swim_question *q,
+                                uint32_t *query);
+/* Wants no more answers: SWIM_EVENT_QUERY_DONE comes now. Without effect when it is over. */
+MU_API void swim_ask_end(struct swim *s, uint64_t now_ns, uint32_t query);
+
+/* Changes to the keys of all members. The usual order: install the new key, use it, remove the old
+ * one, each after the one before has reached everybody. */
+enum swim_key_change {
+    SWIM_KEY_LIST = 0,    /* no change: tells which keys are in use */
+    SWIM_KEY_INSTALL = 1, /* adds it, so that everybody can read what it encrypts */
+    SWIM_KEY_USE = 2,     /* makes it the primary, which encrypts */
+    SWIM_KEY_REMOVE = 3   /* drops it; the primary is refused */
+};
+/* Asks all members, ourselves too, for the change; the result comes as SWIM_EVENT_KEY_RESULT with
+ * *query. key: 16, 24 or 32 bytes, empty for SWIM_KEY_LIST. relay_factor as in swim_question.
+ * Errors: SWIM_EINVAL (length of the key, relay_factor), SWIM_EFULL, SWIM_ELEFT, SWIM_ENOMEM. */
+MU_API MU_MUST_USE int swim_change_keys(struct swim *s, uint64_t now_ns,
+                                        enum swim_key_change change, struct mu_str key,
+                                        uint8_t relay_factor, uint32_t *query);
+struct swim_key_count {
+    struct mu_str key; /* base64 */
+    size_t nodes;      /* how many have it */
+    size_t primary;    /* and how many encrypt with it (members before Serf 0.9.3 do not say) */
+};
+struct swim_key_message {
+    struct mu_str node, text;
+};
+struct swim_key_result {
+    enum swim_key_change change;
+    size_t nodes, answers, faults; /* asked; answered; of those, refused */
+    const struct swim_key_count *keys;
+    size_t nkeys;
+    const struct swim_key_message *messages; /* what is wrong at each node that said so */
+    size_t nmessages;
+};
 
 /* ---- events ---- */
 
@@ -321,8 +404,18 @@ enum swim_event_type {
     SWIM_EVENT_JOIN_RESULT, /* a swim_join is over: stream, err */
     /* Another node uses the name of member, from other_addr; it was not taken in */
     SWIM_EVENT_CONFLICT,
-    SWIM_EVENT_KEYS, /* a peer changed our keys: store swim_next_key somewhere safe */
-    SWIM_EVENT_LEFT  /* swim_leave is complete */
+    SWIM_EVENT_KEYS, /* our keys were changed by a query: store swim_next_key somewhere safe */
+    SWIM_EVENT_LEFT, /* swim_leave is complete */
+    /* An answer to our query: query, name (whose), payload. */
+    SWIM_EVENT_ANSWER,
+    SWIM_EVENT_ACK,        /* a member got our query and matches it: query, name (whose) */
+    SWIM_EVENT_QUERY_DONE, /* no more answers come: query, answers, acks */
+    /* A swim_change_keys is over: query, keys. err: 0 when all did it, SWIM_EREMOTE when some
+     * refused, SWIM_ETIMEOUT when some did not answer. */
+    SWIM_EVENT_KEY_RESULT,
+    /* The pool has decided that our name is another node's, at other_addr. We are silent from here
+     * on, as after SWIM_EVENT_LEFT but without a word: only swim_destroy remains. */
+    SWIM_EVENT_NAME_LOST
 };
 struct swim_event {
     enum swim_event_type type;
@@ -335,12 +428,14 @@ struct swim_event {
     uint32_t query;
     uint32_t stream;
     int err; /* JOIN_RESULT: 0 or an error code; SWIM_ECLOSED when the host could not connect */
-    struct swim_addr other_addr; /* CONFLICT; JOIN_RESULT: whom we asked */
+    struct swim_addr other_addr;        /* CONFLICT, NAME_LOST; JOIN_RESULT: whom we asked */
+    uint32_t answers, acks;             /* QUERY_DONE */
+    const struct swim_key_result *keys; /* KEY_RESULT; lent */
 };
 /* The next event, in order; false when there is none. What it points at is lent. */
 MU_API bool swim_next_event(struct swim *s, struct swim_event *out);
 
-/* ---- asking ---- */
+/* ---- looking ---- */
 
 /* Walks all members, ourselves too, in no particular order: start with *at = 0; false at the end.
  * Lends. */
@@ -369,6 +464,14 @@ struct swim_coordinate {
 MU_API void swim_coordinate(const struct swim *s, struct swim_coordinate *out); /* ours */
 /* Estimated round-trip time between two coordinates. */
 MU_API uint64_t swim_distance_ns(const struct swim_coordinate *a, const struct swim_coordinate *b);
+/* The last coordinate that a member told us; our own for our own name. False when there is none:
+ * it was not probed yet, is gone, or gave way to another (coordinates_max). */
+MU_API bool swim_member_coordinate(const struct swim *s, const char *name,
+                                   struct swim_coordinate *out);
+/* Estimated round-trip time between two members, of whom either may be ourselves. Errors:
+ * SWIM_ENOENT (no coordinate of one of them). */
+MU_API MU_MUST_USE int swim_rtt(const struct swim *s, const char *a, const char *b,
+                                uint64_t *rtt_ns);
 
 struct swim_stats {
     size_t size; /* set by swim_stats */
@@ -386,6 +489,10 @@ struct swim_stats {
     uint64_t streams_in, streams_out, streams_failed, push_pulls;
     uint64_t events_dropped, members_refused, queries_in;
     bool encrypted;
+    uint64_t queries_out, answers_in,
+        answers_ignored; /* ignored: late, repeated, never asked for */
+    uint64_t conflicts;  /* announcements of a known name from another address */
+    uint64_t coordinates_rejected, coordinates_reset;
 };
 #define swim_stats(s, out) swim_stats_sized((s), (out), sizeof *(out))
 MU_API void swim_stats_sized(const struct swim *s, struct swim_stats *out, size_t size);

@@ -95,7 +95,7 @@ MU_API void swim_node_destroy(struct swim_node *n);
 /* The address the sockets are bound to, with the port that was chosen. */
 MU_API const struct swim_addr *swim_node_addr(const struct swim_node *n);
 
-/* The core, lent for the node's life: for queries, and for swim_set_tags, swim_user_event,
+/* The core, lent for the node's life: for looking, and for swim_set_tags, swim_user_event,
  * swim_force_leave, swim_respond and the key functions with swim_node_now as the time. After those
  * call swim_node_flush. Do not call swim_next_event, swim_next_send, swim_next_stream, the stream
  * functions or swim_destroy on it. */
@@ -118,6 +118,33 @@ MU_API MU_MUST_USE int swim_node_join(struct swim_node *n, const char *const *ad
 /* Leaves the pool; done is called when that has spread and only swim_node_destroy remains. Doing it
  * again replaces done; once the node has left, done is called from the loop at once. */
 MU_API void swim_node_leave(struct swim_node *n, void (*done)(void *user), void *user);
+
+/* ---- asking everybody ---- */
+
+/* What an answer to swim_node_ask is. */
+enum swim_node_answer_kind { SWIM_NODE_ACK, SWIM_NODE_ANSWER, SWIM_NODE_DONE };
+struct swim_node_answer {
+    enum swim_node_answer_kind kind;
+    uint32_t query;
+    struct mu_str from, payload; /* lent for the call; payload: ANSWER */
+    uint32_t answers, acks;      /* DONE: how many there were */
+};
+/* Called for each acknowledgement and answer, and once with SWIM_NODE_DONE, the last time. */
+typedef void (*swim_node_answer_fn)(void *user, const struct swim_node_answer *answer);
+/* Asks all members (see swim_ask). Answers go to fn as well as to on_event; *query may be NULL.
+ * swim_node_destroy ends it with SWIM_NODE_DONE. Errors: those of swim_ask. */
+MU_API MU_MUST_USE int swim_node_ask(struct swim_node *n, const struct swim_question *q,
+                                     swim_node_answer_fn fn, void *user, uint32_t *query);
+
+/* err: 0, SWIM_EREMOTE (some refused: result says who and why), SWIM_ETIMEOUT (some did not
+ * answer), SWIM_ECLOSED (the node was destroyed; result is NULL then). */
+typedef void (*swim_node_keys_fn)(void *user, int err, const struct swim_key_result *result);
+/* Changes the keys of all members (see swim_change_keys); our own keyring file follows. key_base64:
+ * NULL for SWIM_KEY_LIST. fn (may be NULL) is called exactly once. Errors: SWIM_EINVAL (no key of
+ * 16, 24 or 32 bytes in base64), and those of swim_change_keys. */
+MU_API MU_MUST_USE int swim_node_change_keys(struct swim_node *n, enum swim_key_change change,
+                                             const char *key_base64, uint8_t relay_factor,
+                                             swim_node_keys_fn fn, void *user);
 
 /* Parses "10.0.0.1:8301", "10.0.0.1", "fe80::1" or "[fe80::1]:8301"; names are not looked up. A
  * port that is missing becomes default_port. False when malformed. */
