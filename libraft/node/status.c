@@ -94,3 +94,25 @@ void raft_node_status(const struct raft_node *n, struct raft_node_status *out)
     };
     out->leader_id = raft_node_leader(n, &out->leader_address);
 }
+
+int raft_node_peer(const struct raft_node *n, const char *id, struct raft_node_peer_status *out)
+{
+    struct raft_peer_status peer;
+    if (n->failure != 0) {
+        return RAFT_NODE_ESTOPPED;
+    }
+    int rc = raft_peer(n->core, id, &peer);
+    if (rc != RAFT_OK) {
+        return rc;
+    }
+    uint64_t now = raft_node__now(), heard = peer.last_heard_ns;
+    *out = (struct raft_node_peer_status){
+        .match = peer.match,
+        .silent_ns = strcmp(id, n->id) == 0 ? 0
+                     : heard == 0           ? MU_NEVER
+                     : now > heard          ? now - heard
+                                            : 0,
+        .is_snapshotting = peer.is_snapshotting,
+    };
+    return RAFT_OK;
+}

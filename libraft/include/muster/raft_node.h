@@ -311,6 +311,17 @@ struct raft_node_status {
 };
 MU_API void raft_node_status(const struct raft_node *n, struct raft_node_status *out);
 
+/* How this leader sees a server of its configuration, itself included; silent_ns is how long that
+ * server has said nothing, MU_NEVER: not since this one leads. Errors: RAFT_ENOTLEADER, RAFT_ENOENT
+ * (not in the configuration), RAFT_NODE_ESTOPPED. */
+struct raft_node_peer_status {
+    raft_index match; /* durable there */
+    uint64_t silent_ns;
+    bool is_snapshotting;
+};
+MU_API MU_MUST_USE int raft_node_peer(const struct raft_node *n, const char *id,
+                                      struct raft_node_peer_status *out);
+
 /* --- Looking into a folder ---
  *
  * These open files for reading only, take no lock and repair nothing, so they may be used beside a
