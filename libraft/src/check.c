@@ -10,6 +10,10 @@ static void check_log(const struct raft__log *l)
     assert(l->snapshot_index <= l->last && l->snapshot_index + 1 >= l->first);
     assert(l->cache_first >= l->first && l->cache_first + l->n == l->last + 1);
     assert((l->n_runs == 0) == (l->last + 1 == l->first));
+}
+
+static void check_entries(const struct raft__log *l)
+{
     for (size_t i = 0; i < l->n_runs; i++) {
         assert(i == 0 ? l->runs[0].first == l->first : l->runs[i - 1].first < l->runs[i].first);
         assert(i == 0 || l->runs[i - 1].term < l->runs[i].term);
@@ -32,6 +36,10 @@ static void check_storage(const struct raft *r)
     assert(r->durable < r->persist_next && r->persist_next <= r->log.last + 1);
     assert(r->persisted_id < r->next_persist_id && r->records_len <= RAFT__PERSISTS_MAX);
     assert(r->backlog_floor <= r->log.last);
+}
+
+static void check_backlog(const struct raft *r)
+{
     size_t backlog = 0;
     for (raft_index i = r->backlog_floor + 1; i <= r->log.last; i++) {
         backlog += raft__entry_cost(raft__log_at(&r->log, i));
@@ -77,11 +85,18 @@ static void check_role(const struct raft *r)
     }
 }
 
-void raft__check(const struct raft *r)
+void raft__check_state(const struct raft *r)
 {
     check_log(&r->log);
     check_storage(r);
     check_indexes(r);
     check_peers(r);
     check_role(r);
+}
+
+void raft__check(const struct raft *r)
+{
+    raft__check_state(r);
+    check_entries(&r->log);
+    check_backlog(r);
 }

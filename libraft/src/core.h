@@ -11,6 +11,7 @@
 #include "prng.h"
 #include "quorum.h"
 
+#define RAFT__CHUNKS_MAX   64 /* what snapshot_inflight_max may be set to */
 #define RAFT__PERSISTS_MAX 64 /* writes on their way to the disk; more wait and are merged */
 #define RAFT__OUTBOX_MAX                                                                           \
     4096 /* messages that wait to be taken out; more are lost, as on a network */
@@ -328,5 +329,7 @@ void raft__compact(struct raft *r);
 /* restore.c */
 void raft__start_timer(struct raft *r);
 
-/* check.c: asserts what must hold between two calls; linear in the cached log. */
+/* check.c: asserts what must hold between two calls; linear in the cached log, or of constant
+ * time. */
 void raft__check(const struct raft *r);
+void raft__check_state(const struct raft *r);
