@@ -6,7 +6,7 @@ foreach(part configuration core log message oom quorum restore snapshot)
 endforeach()
 muster_test(test_raft_scenarios
   SOURCES test_scenarios.c script.c ${sim}/raft_host.c ${sim}/raft_disk.c ${sim}/raft_checks.c
-    ${sim}/raft_describe.c ${sim}/linear.c ${sim}/world.c
+    ${sim}/raft_describe.c ${sim}/linear.c ${sim}/linear_zones.c ${sim}/world.c
   LIBS muster-raft INCLUDES ${core} ${sim})
 # Sanitizers bring symbols of their own.
 if(NOT MUSTER_SANITIZE)
@@ -18,4 +18,4 @@ add_executable(raft_counter ${PROJECT_SOURCE_DIR}/libraft/example/counter.c)
 target_link_libraries(raft_counter PRIVATE muster-flags muster::raft)
 add_test(NAME raft_counter COMMAND raft_counter)
 set_tests_properties(raft_counter PROPERTIES LABELS unit)
-muster_test(test_raft_linear SOURCES test_linear.c ${sim}/linear.c INCLUDES ${sim})
+muster_test(test_raft_linear SOURCES test_linear.c ${sim}/linear.c ${sim}/linear_zones.c INCLUDES ${sim})

@@ -195,7 +195,7 @@ static bool matters(const struct linear_op *ops, size_t n, const struct linear_o
     return false;
 }
 
-enum linear_verdict linear_check(const struct linear_op *ops, size_t n, size_t steps_max)
+enum linear_verdict linear_search(const struct linear_op *ops, size_t n, size_t steps_max)
 {
     struct linear_op *kept = room(n, sizeof *kept);
     struct search s = {.ops = kept, .cap_seen = 1024};
@@ -215,6 +215,12 @@ enum linear_verdict linear_check(const struct linear_op *ops, size_t n, size_t s
     free(s.stack);
     free(s.seen);
     return verdict;
+}
+
+enum linear_verdict linear_check(const struct linear_op *ops, size_t n, size_t steps_max)
+{
+    enum linear_verdict verdict = linear_zones(ops, n);
+    return verdict == LINEAR_UNDECIDED ? linear_search(ops, n, steps_max) : verdict;
 }
 
 enum linear_verdict linear_check_keys(const struct linear_op *ops, size_t n, uint64_t n_keys,

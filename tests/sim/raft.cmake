@@ -8,7 +8,7 @@ set(raft_runs 2000)
 if(MUSTER_LONG_TESTS)
   set(raft_runs 50000)
 endif()
-set(raft_swarm raft_swarm.c raft_host.c raft_disk.c raft_checks.c raft_describe.c linear.c world.c)
+set(raft_swarm raft_swarm.c raft_host.c raft_disk.c raft_checks.c raft_describe.c linear.c linear_zones.c world.c)
 set(raft_core ${PROJECT_SOURCE_DIR}/libraft)
 
 add_executable(sim_raft sim_raft.c ${raft_swarm})

@@ -76,6 +76,7 @@ struct host {
     bool is_full;     /* disk: told the core that it is not electable */
     bool was_leader;
     raft_term leader_term;
+    uint64_t n_drains;
 
     /* Disk. The fields below the journal are what it says, as the page cache sees it. */
     struct world_disk journal;
