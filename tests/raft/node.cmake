@@ -9,5 +9,7 @@ muster_test(test_node_scan SOURCES test_node_scan.c LIBS muster-raft-node INCLUD
 muster_test(test_node_snapshot SOURCES test_node_snapshot.c LIBS muster-raft-node INCLUDES ${node_inside})
 muster_test(test_node_disk SOURCES test_node_disk.c LIBS muster-raft-node PkgConfig::EVENT Threads::Threads
   INCLUDES ${node_inside} LABELS unit threads)
-muster_test(test_node SOURCES test_node.c LIBS muster-raft-node PkgConfig::EVENT Threads::Threads
-  INCLUDES ${node_inside} LABELS unit threads)
+foreach(theme "" _cluster _faults _peers)
+  muster_test(test_node${theme} SOURCES test_node${theme}.c node_world.c
+    LIBS muster-raft-node PkgConfig::EVENT Threads::Threads INCLUDES ${node_inside} LABELS unit threads)
+endforeach()
