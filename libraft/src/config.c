@@ -20,6 +20,7 @@ void raft_config_init_sized(struct raft_config *cfg, size_t size)
         .snapshot_chunk_bytes = 256u << 10,
         .reads_max = 65536,
         .tail_entries = 10000,
+        .snapshot_inflight_max = 4,
     };
     memset(cfg, 0, size);
     memcpy(cfg, &defaults, mu__min(size, sizeof defaults));
@@ -67,6 +68,9 @@ static const char *config_check(const struct raft_config *c)
     }
     if (c->snapshot_chunk_bytes == 0 || c->snapshot_chunk_bytes > RAFT_CHUNK_BYTES_MAX) {
         return "raft config: snapshot_chunk_bytes must be 1 to 16 MiB";
+    }
+    if (c->snapshot_inflight_max == 0 || c->snapshot_inflight_max > RAFT__CHUNKS_MAX) {
+        return "raft config: snapshot_inflight_max must be 1 to 64";
     }
     if (c->backlog_bytes_max == 0) {
         return "raft config: backlog_bytes_max must not be 0";

@@ -20,6 +20,7 @@ static const struct error errors[] = {
     {RAFT_ENOBUFS, MU_CLASS_CALLER, "buffer too small"},
     {RAFT_ELOST, MU_CLASS_RETRY, "leadership was lost"},
     {RAFT_ECORRUPT, MU_CLASS_FATAL, "the restored state contradicts itself"},
+    {RAFT_EVERSION, MU_CLASS_PEER, "message of another version"},
 };
 
 static const struct error *find(int code)

@@ -1,135 +1,176 @@
-/* message.c - the wire form of messages, version 1. All numbers are big-endian.
+/* message.c - the wire form of messages, version 2. All numbers are big-endian.
  *
  *   u8 version, u8 type, u8 flags (1 reject, 2 transferring, 4 last),
  *   string from, string to, string from_address, u64 term, u64 stamp, then by type:
  *
  *   PREVOTE, VOTE      u64 log_index, u64 log_term, u64 transfer
  *   APPEND             u64 log_index, u64 log_term, u64 commit, u32 count,
- *                      count times: u64 index, u64 term, u8 type, u32 length, data
+ *                      count times: u64 term, u8 type, u32 length, data;
+ *                      the first entry is log_index + 1
  *   APPEND_REPLY       u64 log_index, u64 hint_index, u64 hint_term
  *   HEARTBEAT          u64 commit
  *   HEARTBEAT_REPLY    u64 log_index, u64 hint_index
  *   SNAPSHOT           u64 index, u64 term, u64 configuration index,
- *                      u32 length and configuration, u64 offset, u32 length and data
+ *                      u32 length and configuration, u64 offset, u64 prefix_hash, u64 hash,
+ *                      u32 length and data
  *   SNAPSHOT_REPLY     u64 index, u64 term, u64 offset
  *   PREVOTE_REPLY, VOTE_REPLY, TIMEOUT_NOW: nothing
  *
- * A string is u8 length, bytes and a zero that is not counted, so that decoding can lend it. */
+ * A string is u8 length, bytes and a zero that is not counted, so that decoding can lend it.
+ * Encoding measures first and then writes without looking back: an entry costs a copy and little
+ * else. */
 #include "configuration.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define VERSION           1
+#define VERSION           2
 #define FLAG_REJECT       1u
 #define FLAG_TRANSFERRING 2u
 #define FLAG_LAST         4u
-#define ENTRY_HEAD        21u /* bytes of an entry without its data */
+#define ENTRY_HEAD        13u /* bytes of an entry without its data */
+#define SNAPSHOT_FIXED    56u /* bytes of a snapshot chunk without configuration and data */
 
-/* Writes while there is room and counts in any case. */
-struct out {
-    struct mu__writer w;
-    size_t need;
-};
-
-static void put_bytes(struct out *o, const void *p, size_t len)
+static size_t string_bytes(const char *s)
 {
-    o->need += len;
-    mu__write_bytes(&o->w, p, len);
+    return 2 + (s ? strlen(s) : 0);
 }
 
-static void put_u8(struct out *o, unsigned v)
+static size_t entries_bytes(const struct raft_entry *e, size_t n)
 {
-    uint8_t byte = (uint8_t)v;
-    put_bytes(o, &byte, 1);
-}
-
-static void put_u32(struct out *o, size_t v)
-{
-    o->need += 4;
-    mu__write_u32be(&o->w, (uint32_t)v);
-}
-
-static void put_u64(struct out *o, uint64_t v)
-{
-    o->need += 8;
-    mu__write_u64be(&o->w, v);
-}
-
-static void put_string(struct out *o, const char *s)
-{
-    size_t len = s ? strlen(s) : 0;
-    put_u8(o, (unsigned)len);
-    put_bytes(o, len ? s : "", len + 1);
-}
-
-static void put_blob(struct out *o, const void *p, size_t len)
-{
-    put_u32(o, len);
-    put_bytes(o, p, len);
-}
-
-static void put_entries(struct out *o, const struct raft_entry *e, size_t n)
-{
-    put_u32(o, n);
+    size_t bytes = 4 + n * ENTRY_HEAD;
     for (size_t i = 0; i < n; i++) {
-        put_u64(o, e[i].index);
-        put_u64(o, e[i].term);
-        put_u8(o, e[i].type);
-        put_blob(o, e[i].data, e[i].len);
+        bytes += e[i].len;
     }
+    return bytes;
 }
 
-static void put_snapshot(struct out *o, const struct raft_message *m)
-{
-    put_u64(o, m->snapshot.index);
-    put_u64(o, m->snapshot.term);
-    put_u64(o, m->snapshot.configuration_index);
-    put_blob(o, m->snapshot.configuration, m->snapshot.configuration_len);
-    put_u64(o, m->offset);
-    put_blob(o, m->data, m->len);
-}
-
-static void put_body(struct out *o, const struct raft_message *m)
+static size_t body_bytes(const struct raft_message *m)
 {
     switch (m->type) {
     case RAFT_MSG_PREVOTE:
     case RAFT_MSG_VOTE:
-        put_u64(o, m->log_index);
-        put_u64(o, m->log_term);
-        put_u64(o, m->transfer);
-        break;
-    case RAFT_MSG_APPEND:
-        put_u64(o, m->log_index);
-        put_u64(o, m->log_term);
-        put_u64(o, m->commit);
-        put_entries(o, m->entries, m->n_entries);
-        break;
     case RAFT_MSG_APPEND_REPLY:
-        put_u64(o, m->log_index);
-        put_u64(o, m->hint_index);
-        put_u64(o, m->hint_term);
-        break;
-    case RAFT_MSG_HEARTBEAT:
-        put_u64(o, m->commit);
-        break;
-    case RAFT_MSG_HEARTBEAT_REPLY:
-        put_u64(o, m->log_index);
-        put_u64(o, m->hint_index);
-        break;
-    case RAFT_MSG_SNAPSHOT:
-        put_snapshot(o, m);
-        break;
     case RAFT_MSG_SNAPSHOT_REPLY:
-        put_u64(o, m->snapshot.index);
-        put_u64(o, m->snapshot.term);
-        put_u64(o, m->offset);
-        break;
+        return 24;
+    case RAFT_MSG_APPEND:
+        return 24 + entries_bytes(m->entries, m->n_entries);
+    case RAFT_MSG_HEARTBEAT:
+        return 8;
+    case RAFT_MSG_HEARTBEAT_REPLY:
+        return 16;
+    case RAFT_MSG_SNAPSHOT:
+        return SNAPSHOT_FIXED + m->snapshot.configuration_len + m->len;
     case RAFT_MSG_PREVOTE_REPLY:
     case RAFT_MSG_VOTE_REPLY:
     case RAFT_MSG_TIMEOUT_NOW:
         break;
     }
+    return 0;
+}
+
+static size_t message_bytes(const struct raft_message *m)
+{
+    return 3 + string_bytes(m->from) + string_bytes(m->to) + string_bytes(m->from_address) + 16 +
+           body_bytes(m);
+}
+
+/* The put functions write at p, where there is room, and give the place behind. */
+static uint8_t *put_u8(uint8_t *p, unsigned v)
+{
+    *p = (uint8_t)v;
+    return p + 1;
+}
+
+static uint8_t *put_u32(uint8_t *p, size_t v)
+{
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
+    return p + 4;
+}
+
+static uint8_t *put_u64(uint8_t *p, uint64_t v)
+{
+    put_u32(p, (size_t)(v >> 32));
+    put_u32(p + 4, (size_t)(v & 0xffffffff));
+    return p + 8;
+}
+
+static uint8_t *put_bytes(uint8_t *p, const void *data, size_t len)
+{
+    if (len > 0) {
+        memcpy(p, data, len);
+    }
+    return p + len;
+}
+
+static uint8_t *put_string(uint8_t *p, const char *s)
+{
+    size_t len = s ? strlen(s) : 0;
+    p = put_u8(p, (unsigned)len);
+    return put_bytes(p, len ? s : "", len + 1);
+}
+
+static uint8_t *put_blob(uint8_t *p, const void *data, size_t len)
+{
+    return put_bytes(put_u32(p, len), data, len);
+}
+
+static uint8_t *put_entries(uint8_t *p, const struct raft_entry *e, size_t n)
+{
+    p = put_u32(p, n);
+    for (size_t i = 0; i < n; i++) {
+        p = put_u64(p, e[i].term);
+        p = put_u8(p, e[i].type);
+        p = put_blob(p, e[i].data, e[i].len);
+    }
+    return p;
+}
+
+static uint8_t *put_snapshot(uint8_t *p, const struct raft_message *m)
+{
+    p = put_u64(p, m->snapshot.index);
+    p = put_u64(p, m->snapshot.term);
+    p = put_u64(p, m->snapshot.configuration_index);
+    p = put_blob(p, m->snapshot.configuration, m->snapshot.configuration_len);
+    p = put_u64(p, m->offset);
+    p = put_u64(p, m->prefix_hash);
+    p = put_u64(p, m->hash);
+    return put_blob(p, m->data, m->len);
+}
+
+static uint8_t *put_three(uint8_t *p, uint64_t a, uint64_t b, uint64_t c)
+{
+    return put_u64(put_u64(put_u64(p, a), b), c);
+}
+
+static uint8_t *put_body(uint8_t *p, const struct raft_message *m)
+{
+    switch (m->type) {
+    case RAFT_MSG_PREVOTE:
+    case RAFT_MSG_VOTE:
+        return put_three(p, m->log_index, m->log_term, m->transfer);
+    case RAFT_MSG_APPEND:
+        p = put_three(p, m->log_index, m->log_term, m->commit);
+        return put_entries(p, m->entries, m->n_entries);
+    case RAFT_MSG_APPEND_REPLY:
+        return put_three(p, m->log_index, m->hint_index, m->hint_term);
+    case RAFT_MSG_HEARTBEAT:
+        return put_u64(p, m->commit);
+    case RAFT_MSG_HEARTBEAT_REPLY:
+        return put_u64(put_u64(p, m->log_index), m->hint_index);
+    case RAFT_MSG_SNAPSHOT:
+        return put_snapshot(p, m);
+    case RAFT_MSG_SNAPSHOT_REPLY:
+        return put_three(p, m->snapshot.index, m->snapshot.term, m->offset);
+    case RAFT_MSG_PREVOTE_REPLY:
+    case RAFT_MSG_VOTE_REPLY:
+    case RAFT_MSG_TIMEOUT_NOW:
+        break;
+    }
+    return p;
 }
 
 static bool is_address(const char *s)
@@ -146,7 +187,8 @@ static bool is_encodable(const struct raft_message *m)
         return false;
     }
     for (size_t i = 0; i < m->n_entries; i++) {
-        if (m->entries[i].len > RAFT_ENTRY_BYTES_MAX) {
+        if (m->entries[i].len > RAFT_ENTRY_BYTES_MAX ||
+            m->entries[i].index != m->log_index + 1 + i) {
             return false;
         }
     }
@@ -158,19 +200,22 @@ int raft_message_encode(const struct raft_message *m, void *buf, size_t cap, siz
     if (!is_encodable(m)) {
         return RAFT_EINVAL;
     }
-    struct out o = {.w = mu__writer_fixed(buf, cap)};
-    put_u8(&o, VERSION);
-    put_u8(&o, m->type);
-    put_u8(&o, (m->reject ? FLAG_REJECT : 0) | (m->transferring ? FLAG_TRANSFERRING : 0) |
-                   (m->last ? FLAG_LAST : 0));
-    put_string(&o, m->from);
-    put_string(&o, m->to);
-    put_string(&o, m->from_address);
-    put_u64(&o, m->term);
-    put_u64(&o, m->stamp);
-    put_body(&o, m);
-    *len = o.need;
-    return o.w.failed ? RAFT_ENOBUFS : RAFT_OK;
+    *len = message_bytes(m);
+    if (cap < *len) {
+        return RAFT_ENOBUFS;
+    }
+    uint8_t *p = buf;
+    p = put_u8(p, VERSION);
+    p = put_u8(p, m->type);
+    p = put_u8(p, (m->reject ? FLAG_REJECT : 0) | (m->transferring ? FLAG_TRANSFERRING : 0) |
+                      (m->last ? FLAG_LAST : 0));
+    p = put_string(p, m->from);
+    p = put_string(p, m->to);
+    p = put_string(p, m->from_address);
+    p = put_u64(put_u64(p, m->term), m->stamp);
+    p = put_body(p, m);
+    assert(p == (uint8_t *)buf + *len);
+    return RAFT_OK;
 }
 
 static const char *get_string(struct mu__reader *r, size_t max)
@@ -195,16 +240,28 @@ static const void *get_blob(struct mu__reader *r, size_t max, size_t *len)
     return *len ? p : NULL;
 }
 
-static void get_entry(struct mu__reader *r, struct raft_entry *e)
+static uint32_t get_u32(const uint8_t *p)
 {
-    e->index = mu__read_u64be(r);
-    e->term = mu__read_u64be(r);
-    uint8_t type = mu__read_u8(r);
-    if (type > RAFT_ENTRY_NOOP) {
-        mu__reader_fail(r);
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Reads the head in one piece: there may be a thousand of them. */
+static void get_entry(struct mu__reader *r, raft_index index, struct raft_entry *e)
+{
+    const uint8_t *p = mu__read_bytes(r, ENTRY_HEAD);
+    if (!p) {
+        return;
     }
-    e->type = (enum raft_entry_type)type;
-    e->data = get_blob(r, RAFT_ENTRY_BYTES_MAX, &e->len);
+    *e = (struct raft_entry){.index = index,
+                             .term = (uint64_t)get_u32(p) << 32 | get_u32(p + 4),
+                             .type = (enum raft_entry_type)p[8],
+                             .len = get_u32(p + 9)};
+    const uint8_t *data = mu__read_bytes(r, e->len);
+    if (p[8] > RAFT_ENTRY_NOOP || e->len > RAFT_ENTRY_BYTES_MAX || !data) {
+        mu__reader_fail(r);
+        return;
+    }
+    e->data = e->len ? data : NULL;
 }
 
 static int get_entries(struct mu__reader *r, struct raft_entry *entries, size_t cap,
@@ -218,7 +275,7 @@ static int get_entries(struct mu__reader *r, struct raft_entry *entries, size_t 
         return RAFT_ENOBUFS;
     }
     for (size_t i = 0; i < n; i++) {
-        get_entry(r, &entries[i]);
+        get_entry(r, m->log_index + 1 + i, &entries[i]);
     }
     m->entries = n ? entries : NULL;
     m->n_entries = n;
@@ -233,6 +290,8 @@ static void get_snapshot(struct mu__reader *r, struct raft_message *m)
     m->snapshot.configuration =
         get_blob(r, RAFT__CONFIGURATION_BYTES_MAX, &m->snapshot.configuration_len);
     m->offset = mu__read_u64be(r);
+    m->prefix_hash = mu__read_u64be(r);
+    m->hash = mu__read_u64be(r);
     m->data = get_blob(r, RAFT_CHUNK_BYTES_MAX, &m->len);
 }
 
@@ -286,7 +345,7 @@ int raft_message_decode(const void *data, size_t len, struct raft_entry *entries
 {
     struct mu__reader r = mu__reader(data, len);
     if (mu__read_u8(&r) != VERSION) {
-        return RAFT_EPROTO;
+        return r.failed ? RAFT_EPROTO : RAFT_EVERSION;
     }
     struct raft_message m = {.to_address = ""};
     m.type = (enum raft_message_type)mu__read_u8(&r);

@@ -76,7 +76,8 @@ enum raft_err {
     RAFT_EPROTO = -2009,    /* PEER: a message that no correct peer sends */
     RAFT_ENOBUFS = -2010,   /* CALLER: the buffer is too small; the size needed was stored */
     RAFT_ELOST = -2011,     /* RETRY: leadership was lost before the read was confirmed */
-    RAFT_ECORRUPT = -2012   /* FATAL: restored state contradicts itself */
+    RAFT_ECORRUPT = -2012,  /* FATAL: restored state contradicts itself */
+    RAFT_EVERSION = -2013   /* PEER: a message of a version that this library does not speak */
 };
 MU_API const char *raft_strerror(int code);        /* a static sentence; never NULL */
 MU_API enum mu_err_class raft_err_class(int code); /* what to do about it */
@@ -180,17 +181,20 @@ struct raft_message {
     const void *data;                   /* snapshot: the chunk */
     size_t len;
     bool last; /* snapshot: the final chunk. reply: installed */
+    /* Snapshot: hashes of its meta and of all its bytes before this chunk, and up to its end. Two
+     * servers' snapshots of one index may differ, and no mixture of them is ever installed. */
+    uint64_t prefix_hash, hash;
 };
 
-/* Writes the wire form of m (version 1, at most a few hundred bytes beside entries and chunk) into
+/* Writes the wire form of m (version 2, at most a few hundred bytes beside entries and chunk) into
  * buf and its size into *len. Errors: RAFT_ENOBUFS (cap is too small: *len is what is needed; cap 0
  * asks for the size), RAFT_EINVAL (a field is out of range). */
 MU_API MU_MUST_USE int raft_message_encode(const struct raft_message *m, void *buf, size_t cap,
                                            size_t *len);
 /* Reads one message that fills data exactly. What *out points at is lent by data and by entries,
  * which has room for cap entries (RAFT_MESSAGE_ENTRIES_MAX is always enough). Nothing is allocated.
- * to_address is "". Errors: RAFT_EPROTO (malformed, unknown version or type), RAFT_ENOBUFS (more
- * than cap entries). */
+ * to_address is "". Errors: RAFT_EVERSION (another version than raft_message_encode writes),
+ * RAFT_EPROTO (malformed, unknown type), RAFT_ENOBUFS (more than cap entries). */
 MU_API MU_MUST_USE int raft_message_decode(const void *data, size_t len, struct raft_entry *entries,
                                            size_t cap, struct raft_message *out);
 /* Reads the data of a RAFT_ENTRY_CONFIG entry or of a snapshot's meta; sets out->index to index.
@@ -275,6 +279,12 @@ struct raft_config {
     void (*log)(void *user, enum mu_level level, const char *line);
     /* Default NULL. Must not call the object */
     void (*trace)(void *user, const struct raft_trace *ev);
+
+    /* 1 to 64; default 4. Chunks of a snapshot that are loaded or on the way to one peer at a time,
+     * and chunks that wait here for the disk. More: faster over long distances; memory of
+     * snapshot_inflight_max * snapshot_chunk_bytes for each peer that needs a snapshot. Should be
+     * the same on all servers. */
+    size_t snapshot_inflight_max;
 };
 #define raft_config_init(cfg) raft_config_init_sized((cfg), sizeof *(cfg))
 MU_API void raft_config_init_sized(struct raft_config *cfg, size_t size);
@@ -381,8 +391,9 @@ MU_API void raft_snapshot_done(struct raft *r, uint64_t now_ns, raft_index index
 MU_API MU_MUST_USE int raft_loaded_entries(struct raft *r, uint64_t now_ns, uint64_t id,
                                            const struct raft_entry *entries, size_t n);
 /* Answers a raft_load of kind RAFT_LOAD_SNAPSHOT: len (at most bytes_max) bytes at the offset;
- * last: the snapshot ends here. data NULL: that snapshot is gone or cannot be read. Copies. Errors:
- * RAFT_EINVAL (len), RAFT_ENOMEM. */
+ * last: the snapshot ends here. Chunks are asked for ahead of one another, so that an offset may
+ * lie beyond the end: len 0 and last, then. data NULL (with len 0, not last): that snapshot is gone
+ * or cannot be read. Copies. Errors: RAFT_EINVAL (len), RAFT_ENOMEM. */
 MU_API MU_MUST_USE int raft_loaded_snapshot(struct raft *r, uint64_t now_ns, uint64_t id,
                                             const void *data, size_t len, bool last);
 /* Answers u->snapshot: ok, the chunk is written (for the last chunk: the snapshot was checked, is
@@ -511,6 +522,9 @@ struct raft_stats {
     uint64_t messages_out, messages_in, messages_dropped; /* dropped: no memory or queue full */
     uint64_t appends_refused, appends_resent, snapshots_sent, snapshots_installed, loads;
     uint64_t cache_bytes, backlog_bytes; /* now */
+    /* Of snapshots: sent again; and refused here, because they were damaged on the way or belong to
+     * another file than the one begun */
+    uint64_t chunks_resent, chunks_refused;
 };
 MU_API void raft_get_stats(const struct raft *r, struct raft_stats *out);
 
