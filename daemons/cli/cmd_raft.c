@@ -52,6 +52,7 @@ static const struct {
     {CATALOG_ENTRY_DEREGISTER, CATALOG_DEREGISTER_REQUEST, "deregister"},
     {CATALOG_ENTRY_KVS, CATALOG_KVS_REQUEST, "kvs"},
     {CATALOG_ENTRY_TOMBSTONE, CATALOG_TOMBSTONE_REQUEST, "tombstone"},
+    {CATALOG_ENTRY_AUTOPILOT, CATALOG_AUTOPILOT_SET_REQUEST, "autopilot"},
 };
 #define REQUEST_COUNT (sizeof requests / sizeof *requests)
 

@@ -108,4 +108,5 @@ void catalog__check(const struct catalog *c)
     assert(keys_in(c, CATALOG__KEYS) == v->count[CATALOG__TABLE_KEYS]);
     assert(keys_in(c, CATALOG__TOMBSTONES) == v->count[CATALOG__TABLE_TOMBSTONES]);
     keys_in(c, CATALOG__SERVICE_INDEXES);
+    assert(keys_in(c, CATALOG__AUTOPILOT) == v->count[CATALOG__TABLE_AUTOPILOT]);
 }

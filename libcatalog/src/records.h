@@ -40,6 +40,8 @@ const struct catalog_dir_entry *catalog__get_key(const struct catalog__version *
 const struct catalog__mark *catalog__get_service_index(const struct catalog__version *v,
                                                        struct mu_str name);
 
+const struct catalog_autopilot_config *catalog__get_autopilot(const struct catalog__version *v);
+
 /* A walk over the records below joined names, in a tree whose keys begin with them. */
 void catalog__below(struct catalog__radix_iter *it, const struct mu_allocator *a,
                     const struct catalog__version *v, enum catalog__tree tree,

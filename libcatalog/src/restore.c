@@ -120,6 +120,9 @@ static bool load(struct catalog *c, enum catalog__snapshot_type type, const void
     case CATALOG__SNAPSHOT_TOMBSTONE:
         catalog__restore_mark(c, CATALOG__TOMBSTONES, obj);
         return true;
+    case CATALOG__SNAPSHOT_AUTOPILOT:
+        catalog__put_autopilot(c, obj);
+        return true;
     default:
         assert(type == CATALOG__SNAPSHOT_SERVICE_INDEX);
         catalog__restore_mark(c, CATALOG__SERVICE_INDEXES, obj);

@@ -17,8 +17,9 @@ static const struct mu__field totals_fields[] = {
     TABLE(CATALOG__TABLE_KEYS, "Keys"),
     TABLE(CATALOG__TABLE_TOMBSTONES, "Tombstones"),
     TABLE(CATALOG__TABLE_EXTINCTION, "Extinction"),
+    TABLE(CATALOG__TABLE_AUTOPILOT, "Autopilot"),
 };
-static const uint8_t totals_wire[] = {3, 6, 0, 4, 1, 2, 5};
+static const uint8_t totals_wire[] = {7, 3, 6, 0, 4, 1, 2, 5};
 const struct mu__schema catalog__totals_schema = {
     .name = "totals",
     .fields = totals_fields,
@@ -48,6 +49,7 @@ const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_
     {CATALOG__SNAPSHOT_KEY, CATALOG__KEYS, &catalog__dir_entry_schema},
     {CATALOG__SNAPSHOT_TOMBSTONE, CATALOG__TOMBSTONES, &catalog__mark_schema},
     {CATALOG__SNAPSHOT_SERVICE_INDEX, CATALOG__SERVICE_INDEXES, &catalog__mark_schema},
+    {CATALOG__SNAPSHOT_AUTOPILOT, CATALOG__AUTOPILOT, &catalog__autopilot_config_schema},
 };
 
 /* Gathers what is encoded and hands it on in pieces. */

@@ -12,6 +12,7 @@ bool catalog__tree_is_primary(enum catalog__tree t)
     case CATALOG__KEYS:
     case CATALOG__TOMBSTONES:
     case CATALOG__SERVICE_INDEXES:
+    case CATALOG__AUTOPILOT:
         return true;
     default:
         return false;

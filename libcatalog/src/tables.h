@@ -15,6 +15,8 @@ void catalog__put_instance(struct catalog *c, const struct catalog__instance *in
 void catalog__put_check(struct catalog *c, const struct catalog_check *check);
 void catalog__put_key(struct catalog *c, const struct catalog_dir_entry *entry);
 
+void catalog__put_autopilot(struct catalog *c, const struct catalog_autopilot_config *config);
+
 /* Each removes what it names with all that depends on it, and does nothing if it is not there: a
  * node with its services and checks, a service with its checks. */
 void catalog__remove_node(struct catalog *c, struct mu_str given);

@@ -1,5 +1,6 @@
 /* types.c - finds the table of a type. The tables stand in types_node.c (nodes, services, checks),
- * types_kv.c, types_definition.c (what an agent is given), types_request.c and types_reply.c. */
+ * types_kv.c, types_definition.c (what an agent is given), types_operator.c, types_request.c and
+ * types_reply.c. */
 #include <muster/catalog_types.h>
 
 #include "types.h"
@@ -53,6 +54,13 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_INDEXED_KEY_LIST] = &catalog__indexed_key_list_schema,
     [CATALOG_EVENT_FIRE_RESPONSE] = &catalog__event_fire_response_schema,
     [CATALOG_RAFT_STATS] = &catalog__raft_stats_schema,
+    [CATALOG_AUTOPILOT_CONFIG] = &catalog__autopilot_config_schema,
+    [CATALOG_AUTOPILOT_SET_REQUEST] = &catalog__autopilot_set_request_schema,
+    [CATALOG_RAFT_REMOVE_REQUEST] = &catalog__raft_remove_request_schema,
+    [CATALOG_RAFT_SERVER] = &catalog__raft_server_schema,
+    [CATALOG_RAFT_CONFIGURATION] = &catalog__raft_configuration_schema,
+    [CATALOG_SERVER_HEALTH] = &catalog__server_health_schema,
+    [CATALOG_OPERATOR_HEALTH] = &catalog__operator_health_schema,
 };
 
 const struct mu__schema *catalog_schema(enum catalog_type type)

@@ -68,5 +68,13 @@ static inline struct mu__writer random_entry(struct mu__prng *p, uint64_t index)
                                                  .reap_index = index > 10 ? index - 10 : 0};
         return entry(CATALOG_ENTRY_TOMBSTONE, CATALOG_TOMBSTONE_REQUEST, &reap);
     }
+    if (dice == 1) {
+        struct catalog_autopilot_set_request set = {
+            .cas = mu__prng_below(p, 2) == 0,
+            .config = {.max_trailing_logs = mu__prng_below(p, 3),
+                       .redundancy_zone_tag = mu__cstr(PICK(p, "", "zone")),
+                       .modify_index = mu__prng_below(p, index + 1)}};
+        return entry(CATALOG_ENTRY_AUTOPILOT, CATALOG_AUTOPILOT_SET_REQUEST, &set);
+    }
     return dice < 9 ? random_kvs(p) : dice < 17 ? random_register(p) : random_deregister(p);
 }

@@ -86,13 +86,15 @@ enum catalog_entry_type {
     CATALOG_ENTRY_DEREGISTER = 1, /* struct catalog_deregister_request */
     CATALOG_ENTRY_KVS = 2,        /* struct catalog_kvs_request */
     CATALOG_ENTRY_TOMBSTONE = 5,  /* struct catalog_tombstone_request */
+    CATALOG_ENTRY_AUTOPILOT = 9,  /* struct catalog_autopilot_set_request */
     CATALOG_IGNORABLE = 128
 };
 
 /* What an entry answers to whoever proposed it. */
 enum catalog_result_kind {
     CATALOG_RESULT_NONE, /* done; there is nothing to say */
-    CATALOG_RESULT_BOOL, /* done or not, as `value` says: KVS cas, delete-cas, lock, unlock */
+    /* done or not, as `value` says: KVS cas, delete-cas, lock, unlock; AUTOPILOT with cas */
+    CATALOG_RESULT_BOOL,
     CATALOG_RESULT_ERROR /* refused, nothing was changed; `error` says why, in Consul's words */
 };
 struct catalog_result {
@@ -244,7 +246,16 @@ MU_API MU_MUST_USE int catalog_query_key_names(struct catalog_reader *r,
                                                struct catalog_indexed_key_list *out,
                                                struct catalog_watch_keys *keys);
 
+/* Operator.AutopilotGetConfiguration: all zero as long as none has been set. Its reply has no index
+ * and nobody waits for it: keys (may be NULL) gets none. */
+MU_API MU_MUST_USE int catalog_query_autopilot(struct catalog_reader *r,
+                                               const struct catalog_dc_request *request,
+                                               struct catalog_autopilot_config *out,
+                                               struct catalog_watch_keys *keys);
+
 /* Single records: lent, NULL if there is none. */
+MU_API const struct catalog_autopilot_config *
+catalog_find_autopilot(const struct catalog_reader *r);
 MU_API const struct catalog_node *catalog_find_node(const struct catalog_reader *r,
                                                     struct mu_str name);
 MU_API const struct catalog_node *catalog_find_node_by_id(const struct catalog_reader *r,

@@ -190,6 +190,20 @@ struct catalog_coordinate {
     struct catalog_vivaldi *coord;
 };
 
+/* How the leader looks after the servers (Go: autopilot.Config). There is one. */
+struct catalog_autopilot_config {
+    bool cleanup_dead_servers;            /* failed servers are taken out of Raft */
+    int64_t last_contact_threshold_ns;    /* silent for longer: not healthy */
+    uint64_t max_trailing_logs;           /* further behind: not healthy */
+    uint64_t min_quorum;                  /* the clean-up leaves as many voters at least */
+    int64_t server_stabilization_time_ns; /* a new server votes when healthy for so long */
+    /* Kept and shown; they change nothing, as in the original without its enterprise features */
+    struct mu_str redundancy_zone_tag;
+    bool disable_upgrade_migration;
+    struct mu_str upgrade_version_tag;
+    uint64_t create_index, modify_index;
+};
+
 /* ---- Definitions that an agent is given ---- */
 
 struct catalog_check_type { /* Go: CheckType */
@@ -253,6 +267,19 @@ struct catalog_tombstone_request {
     struct mu_str datacenter;
     struct mu_str op; /* reap */
     uint64_t reap_index;
+    struct mu_str token;
+};
+
+struct catalog_autopilot_set_request { /* Go: AutopilotSetConfigRequest */
+    struct mu_str datacenter;
+    struct catalog_autopilot_config config;
+    bool cas; /* only if config.modify_index is that of the configuration in force */
+    struct mu_str token;
+};
+
+struct catalog_raft_remove_request { /* Go: RaftRemovePeerRequest */
+    struct mu_str datacenter;
+    struct mu_str address, id; /* one of them, as the endpoint says */
     struct mu_str token;
 };
 
@@ -385,6 +412,38 @@ struct catalog_raft_stats {
     uint64_t last_term, last_index;
 };
 
+struct catalog_raft_server { /* Go: RaftServer */
+    struct mu_str id, node, address;
+    bool leader;
+    struct mu_str protocol_version;
+    bool voter;
+};
+
+/* Go: RaftConfigurationResponse. */
+struct catalog_raft_configuration {
+    struct mu_list servers; /* of struct catalog_raft_server */
+    uint64_t index;
+};
+
+/* Go: autopilot.ServerHealth. */
+struct catalog_server_health {
+    struct mu_str id, name, address;
+    int64_t serf_status; /* as in Serf: 0 none, 1 alive, 2 leaving, 3 left, 4 failed */
+    struct mu_str version;
+    bool leader;
+    int64_t last_contact_ns; /* negative: never */
+    uint64_t last_term, last_index;
+    bool healthy, voter;
+    struct mu_time stable_since; /* since when it has been healthy, or has not */
+};
+
+/* Go: autopilot.OperatorHealthReply. */
+struct catalog_operator_health {
+    bool healthy;              /* all of them */
+    int64_t failure_tolerance; /* healthy voters that may fail without the quorum being lost */
+    struct mu_list servers;    /* of struct catalog_server_health */
+};
+
 /* ---- Schemas ---- */
 
 enum catalog_type {
@@ -434,6 +493,13 @@ enum catalog_type {
     CATALOG_INDEXED_KEY_LIST,
     CATALOG_EVENT_FIRE_RESPONSE,
     CATALOG_RAFT_STATS,
+    CATALOG_AUTOPILOT_CONFIG,
+    CATALOG_AUTOPILOT_SET_REQUEST,
+    CATALOG_RAFT_REMOVE_REQUEST,
+    CATALOG_RAFT_SERVER,
+    CATALOG_RAFT_CONFIGURATION,
+    CATALOG_SERVER_HEALTH,
+    CATALOG_OPERATOR_HEALTH,
     CATALOG_TYPE_COUNT
 };
 
