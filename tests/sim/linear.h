@@ -31,7 +31,7 @@ enum linear_verdict { LINEAR_YES, LINEAR_NO, LINEAR_UNDECIDED };
  * steps_max. */
 enum linear_verdict linear_check(const struct linear_op *ops, size_t n, size_t steps_max);
 /* The two ways to decide. By zones: NO or YES are for sure; UNDECIDED if a value is written twice,
- * or if a CAS that failed fits nowhere in the one order that was found. */
+ * or if a CAS that failed fits nowhere in the one order that was looked at. */
 enum linear_verdict linear_zones(const struct linear_op *ops, size_t n);
 enum linear_verdict linear_search(const struct linear_op *ops, size_t n, size_t steps_max);
 /* Each key by itself: NO if one is not, else UNDECIDED if one is that. */

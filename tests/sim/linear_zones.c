@@ -8,7 +8,8 @@
  * which holds for chains by the same argument. With f < s a chain occupies [f, s], its zone: two
  * zones may not meet, and no chain with s < f may have [s, f] inside a zone.
  *
- * Failed compare-and-sets do not change anything; they are put into the order that was found. */
+ * Failed compare-and-sets do not change anything; they are put into the order that was found, if
+ * need be together with a write of which nobody knows whether it happened. */
 #include "linear.h"
 
 #include <stdbool.h>
@@ -18,9 +19,11 @@
 
 struct block {
     uint64_t value;
-    uint64_t call, ret;            /* of its writer */
-    uint64_t expected;             /* by its writer */
-    bool is_cas, happened;         /* somebody knows of it */
+    uint64_t call, ret; /* of its writer */
+    uint64_t expected;  /* by its writer */
+    bool is_cas;
+    bool happened;                 /* somebody knows of it */
+    bool is_expected;              /* by a compare-and-set that failed */
     uint64_t first_ret, last_call; /* of its readers */
     size_t before, after;          /* in its chain */
 };
@@ -31,6 +34,13 @@ struct chain {
     uint64_t at; /* twice a moment, or one more: chains in this order are a witness */
 };
 
+/* A block in the witness. Others may come between it and the next from gap on, if that is a moment
+ * before the next one's begin. */
+struct turn {
+    uint64_t begin, gap;
+    uint64_t value;
+};
+
 struct zones {
     const struct linear_op *ops;
     size_t n;
@@ -38,8 +48,8 @@ struct zones {
     size_t n_blocks;
     struct chain *chains;
     size_t n_chains;
-    uint64_t *begins, *values; /* of the witness's blocks */
-    size_t n_witness;
+    struct turn *turns; /* the witness */
+    size_t n_turns;
 };
 
 static void *room(size_t n, size_t size)
@@ -269,28 +279,65 @@ static void make_witness(struct zones *z)
     for (size_t i = 0; i < z->n_chains; i++) {
         for (size_t k = z->chains[i].head; k != NOBODY; k = z->blocks[k].after) {
             const struct block *b = &z->blocks[k];
-            now = larger(now, b->call);
-            z->begins[z->n_witness] = now;
-            z->values[z->n_witness++] = b->value;
-            now = larger(now, b->last_call);
+            struct turn *t = &z->turns[z->n_turns++];
+            *t = (struct turn){.begin = larger(now, b->call), .value = b->value};
+            now = larger(t->begin, b->last_call);
+            t->gap = b->after == NOBODY ? now : LINEAR_UNKNOWN;
         }
     }
 }
 
-/* Did the register hold another value than the expected one at some moment of the operation? */
-static bool may_fail(const struct zones *z, const struct linear_op *op)
+static uint64_t end_of(const struct zones *z, size_t turn)
 {
-    size_t lo = 0, hi = z->n_witness;
-    while (hi - lo > 1) { /* the last that begins before the call, which is there still */
+    return turn + 1 < z->n_turns ? z->turns[turn + 1].begin : LINEAR_UNKNOWN;
+}
+
+/* The turn that is under way when moment comes. */
+static size_t turn_at(const struct zones *z, uint64_t moment)
+{
+    size_t lo = 0, hi = z->n_turns;
+    while (hi - lo > 1) {
         size_t mid = lo + (hi - lo) / 2;
-        if (z->begins[mid] < op->call) {
+        if (z->turns[mid].begin < moment) {
             lo = mid;
         } else {
             hi = mid;
         }
     }
-    for (; lo < z->n_witness && z->begins[lo] <= op->ret; lo++) {
-        if (z->values[lo] != op->expected) {
+    return lo;
+}
+
+/* Did the register hold another value than the expected one at some moment of the operation? */
+static bool may_fail(const struct zones *z, const struct linear_op *op)
+{
+    for (size_t i = turn_at(z, op->call); i < z->n_turns && z->turns[i].begin <= op->ret; i++) {
+        if (z->turns[i].value != op->expected) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A write that nobody knows of, called at the latest at that moment, can be put there, once, if no
+ * compare-and-set expects its value. */
+static bool take_unknown_write(struct zones *z, uint64_t moment)
+{
+    for (size_t i = 0; i < z->n_blocks; i++) {
+        struct block *b = &z->blocks[i];
+        if (!b->happened && !b->is_cas && !b->is_expected && b->call <= moment) {
+            b->happened = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool may_fail_by_unknown_write(struct zones *z, const struct linear_op *op)
+{
+    for (size_t i = turn_at(z, op->call); i < z->n_turns && z->turns[i].begin <= op->ret; i++) {
+        uint64_t from = larger(z->turns[i].gap, op->call), end = end_of(z, i);
+        uint64_t until = end < op->ret ? end : op->ret;
+        if (from <= until && take_unknown_write(z, until)) {
             return true;
         }
     }
@@ -301,8 +348,16 @@ static bool place_failures(struct zones *z)
 {
     make_witness(z);
     for (size_t i = 0; i < z->n; i++) {
+        size_t at =
+            z->ops[i].kind == LINEAR_CAS_FAILED ? find_block(z, z->ops[i].expected) : NOBODY;
+        if (at != NOBODY) {
+            z->blocks[at].is_expected = true;
+        }
+    }
+    for (size_t i = 0; i < z->n; i++) {
         const struct linear_op *op = &z->ops[i];
-        if (op->kind == LINEAR_CAS_FAILED && is_known(op) && !may_fail(z, op)) {
+        if (op->kind == LINEAR_CAS_FAILED && is_known(op) && !may_fail(z, op) &&
+            !may_fail_by_unknown_write(z, op)) {
             return false;
         }
     }
@@ -325,12 +380,10 @@ enum linear_verdict linear_zones(const struct linear_op *ops, size_t n)
     struct zones z = {.ops = ops, .n = n};
     z.blocks = room(n + 1, sizeof *z.blocks);
     z.chains = room(n + 1, sizeof *z.chains);
-    z.begins = room(n + 1, sizeof *z.begins);
-    z.values = room(n + 1, sizeof *z.values);
+    z.turns = room(n + 1, sizeof *z.turns);
     enum linear_verdict verdict = decide(&z);
     free(z.blocks);
     free(z.chains);
-    free(z.begins);
-    free(z.values);
+    free(z.turns);
     return verdict;
 }

@@ -16,7 +16,9 @@ target_include_directories(sim_raft PRIVATE ${raft_core}/src)
 target_link_libraries(sim_raft PRIVATE muster-flags muster-base-objects muster::raft)
 add_test(NAME sim_raft COMMAND sim_raft --seed 1 --runs 30)
 
-# The core and what it needs of base are compiled again, without sanitizers.
+# The core and what it needs of base are compiled again, without sanitizers, and as one where the tools can do that.
+include(CheckIPOSupported)
+check_ipo_supported(RESULT raft_ipo OUTPUT raft_ipo_reason LANGUAGES C)
 function(raft_optimised name)
   get_target_property(core muster-raft SOURCES)
   list(FILTER core INCLUDE REGEX "^src/")
@@ -28,6 +30,7 @@ function(raft_optimised name)
     ${PROJECT_SOURCE_DIR}/base/src ${PROJECT_SOURCE_DIR}/base/include)
   target_compile_definitions(${name} PRIVATE _POSIX_C_SOURCE=200809L)
   target_compile_options(${name} PRIVATE -O2)
+  set_target_properties(${name} PROPERTIES INTERPROCEDURAL_OPTIMIZATION ${raft_ipo})
   target_link_libraries(${name} PRIVATE m)
 endfunction()
 

@@ -138,7 +138,9 @@ void world_heal(struct world *w)
 void world_trace(struct world *w, const char *format, ...)
 {
     char *line = w->lines[w->n_lines++ % WORLD_TRACE_LINES];
-    int n = snprintf(line, WORLD_LINE_BYTES, "[%10.6f] ", (double)w->now / 1e9);
+    uint64_t us = (w->now + 500) / 1000;
+    int n = snprintf(line, WORLD_LINE_BYTES, "[%3" PRIu64 ".%06u] ", us / 1000000,
+                     (unsigned)(us % 1000000));
     va_list args;
     va_start(args, format);
     vsnprintf(line + n, WORLD_LINE_BYTES - (size_t)n, format, args);
