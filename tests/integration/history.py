@@ -1,120 +1,175 @@
 """history.py - clients that write down what they did and saw, and the check that it could have happened one by one.
 
-Every key has one writer, which writes 1, 2, 3, ... and leaves the key for a new one as soon as it does not know what became
-of a write. So of each key at most the last write is uncertain, and linearizability is simple to decide: a read gives
-at least what was acknowledged before it began, at most what was begun before it ended, and nothing older than what
-another read gave before it began.
+Several clients put, compare-and-set, delete and read the same few keys at the same time. A key is left for a new one after
+some operations, or once too many of its writes are uncertain, so that the search for an order (linear.py) stays small. Every
+value is written once, so a value tells which write it came from, and its ModifyIndex stands for it. Besides, each writer
+puts keys of its own that nobody touches again: of these, all that were acknowledged must be there at the end.
 """
 import base64
 import http.client
+import itertools
 import random
 import threading
 import time
 
-from kit import get, kv_path, put
+import linear
+from kit import get, kv_path, request, wait_until
+from linear import Operation
 
 TIMEOUT = 12  # beyond the 7 s for which a server waits for a leader
+SLOTS = 3  # keys in use at a time
+OPERATIONS_MAX = 120  # of one key
+UNCERTAIN_MAX = 6
 
 
 class Key:
     def __init__(self, name):
         self.name = name
-        self.writes = []  # (value, begun, acknowledged or None)
-        self.reads = []  # (value, begun, ended)
+        self.ops = []
+        self.uncertain = 0
+        self.indexes = {}  # value -> the ModifyIndexes that it was seen with
 
-    def begun_before(self, when):
-        return max((v for v, begun, _ in self.writes if begun < when), default=0)
+    @property
+    def is_worn(self):
+        return len(self.ops) >= OPERATIONS_MAX or self.uncertain >= UNCERTAIN_MAX
 
-    def acknowledged_before(self, when):
-        return max((v for v, _, end in self.writes if end is not None and end < when), default=0)
+    def saw(self, value, index):
+        self.indexes.setdefault(value, set()).add(index)
 
     def problems(self):
-        newest_read = []  # (ended, value), both ascending
-        for value, begun, ended in sorted(self.reads, key=lambda r: r[2]):
-            seen = max((v for e, v in newest_read if e < begun), default=0)
-            least = max(seen, self.acknowledged_before(begun))
-            if not least <= value <= self.begun_before(ended):
-                yield f"{self.name}: read {value} between {begun:.6f} and {ended:.6f}, at least {least} was due"
-            if not newest_read or value > newest_read[-1][1]:
-                newest_read.append((ended, value))
+        for value, indexes in self.indexes.items():
+            if len(indexes) > 1:
+                yield f"{self.name}: {value} was written twice, at {sorted(indexes)}"
+        found = linear.problem(self.ops)
+        if found:
+            yield f"{self.name}: there is no order for what was seen: {found}"
+
+
+def entry_of(reply):
+    """(value or None, ModifyIndex or 0)"""
+    if reply.status == 404:
+        return None, 0
+    if reply.status != 200:
+        raise ValueError(f"{reply.status} {reply.body!r}")
+    entry = reply.json()[0]
+    return value_of(entry), entry["ModifyIndex"]
+
+
+def value_of(entry):
+    return base64.b64decode(entry["Value"] or "").decode()
 
 
 class Client(threading.Thread):
-    def __init__(self, history):
+    def __init__(self, history, number):
         super().__init__(daemon=True)
-        self.history = history
+        self.history, self.number, self.host = history, number, number
         self.answers = 0
 
     def run(self):
         while not self.history.stopping:
             try:
-                self.step()
-                self.answers += 1
+                self.step(random.randrange(SLOTS))
             except (OSError, ValueError, http.client.HTTPException) as error:
-                self.history.errors.append(str(error))
-                self.give_up()
+                self.history.errors.append(f"{time.monotonic():.3f} {self.address}: {error!r}")
+                self.host += 1
                 time.sleep(0.05)
 
-    def give_up(self):
-        pass
+    @property
+    def address(self):
+        return self.history.hosts[self.host % len(self.history.hosts)]
+
+    def read(self, key, host, query):
+        begun = time.monotonic()
+        value, index = entry_of(get(host, kv_path(key.name) + query, timeout=TIMEOUT))
+        key.ops.append(Operation("read", begun, time.monotonic(), value, where=f"{host}{query} index {index}"))
+        if value is not None:
+            key.saw(value, index)
+        return value, index
 
 
 class Writer(Client):
     """Stays with a host until it is let down."""
 
-    def __init__(self, history, number):
-        super().__init__(history)
-        self.number, self.generation, self.host = number, 0, number
-        self.begin()
+    def step(self, slot):
+        kind = random.choices(["put", "cas", "delete", "own"], [4, 4, 1, 2])[0]
+        if kind == "own":
+            self.write_own()
+            return
+        key = self.history.key(slot)
+        value = None if kind == "delete" else f"{self.number}.{next(self.history.values)}"
+        op = Operation(kind, 0, None, value, where=self.address)
+        method, query = "DELETE" if kind == "delete" else "PUT", ""
+        if kind == "cas":
+            op.expected, index = self.read(key, self.address, "")
+            query = f"?cas={index}"
+        op.begun = time.monotonic()
+        key.ops.append(op)
+        try:
+            op.done = self.send(method, kv_path(key.name) + query, value, (b"true", b"false") if kind == "cas" else (b"true",))
+        except ConnectionRefusedError:
+            key.ops.remove(op)  # nobody heard of it
+            raise
+        except (OSError, ValueError, http.client.HTTPException):
+            key.uncertain += 1
+            raise
+        op.ended = time.monotonic()
 
-    def begin(self):
-        self.key = Key(f"h/{self.number}/{self.generation}")
-        self.value = 0
-        self.history.keys.append(self.key)
-
-    def give_up(self):
-        self.host += 1
-        if self.key.writes:
-            self.generation += 1
-            self.begin()
-
-    def step(self):
-        self.value += 1
-        self.key.writes.append((self.value, time.monotonic(), None))
-        host = self.history.hosts[self.host % len(self.history.hosts)]
-        reply = put(host, kv_path(self.key.name), str(self.value), timeout=TIMEOUT)
-        if reply.body != b"true":
+    def send(self, method, path, body, answers):
+        reply = request(self.address, method, path, body=body, timeout=TIMEOUT)
+        if reply.status != 200 or reply.body not in answers:
             raise ValueError(f"{reply.status} {reply.body!r}")
-        self.key.writes[-1] = (*self.key.writes[-1][:2], time.monotonic())
+        self.answers += 1
+        return reply.body == b"true"
+
+    def write_own(self):
+        name, value = f"h/own/{self.number}/{next(self.history.values)}", str(random.random())
+        self.history.own_begun[name] = value
+        self.send("PUT", kv_path(name), value, (b"true",))
+        self.history.own_acknowledged[name] = value
 
 
 class Reader(Client):
     """Asks all of them, also those who cannot know."""
 
-    def step(self):
-        key = random.choice(self.history.keys[-4:])
-        begun = time.monotonic()
-        reply = get(random.choice(self.history.hosts), kv_path(key.name) + random.choice(["", "?consistent"]), timeout=TIMEOUT)
-        if reply.status not in (200, 404):
-            raise ValueError(f"{reply.status} {reply.body!r}")
-        value = int(base64.b64decode(reply.json()[0]["Value"])) if reply.status == 200 else 0
-        key.reads.append((value, begun, time.monotonic()))
+    def step(self, slot):
+        self.host = random.randrange(len(self.history.hosts))
+        self.read(self.history.key(slot), self.address, random.choice(["", "?consistent"]))
+        self.answers += 1
 
 
 class History:
-    """Clients of all hosts, from the beginning on."""
+    """Clients of all hosts, from the beginning on; all their keys begin with h/."""
 
-    def __init__(self, hosts, writers=3, readers=2):
-        self.hosts, self.stopping = hosts, False
-        self.keys, self.errors = [], []
+    def __init__(self, hosts, writers=4, readers=2):
+        self.hosts, self.stopping = list(hosts), False
+        self.errors, self.keys = [], []
+        self.own_begun, self.own_acknowledged = {}, {}
+        self.values, self.names = itertools.count(1), itertools.count(1)
+        self.lock = threading.Lock()
+        self.slots = [self._new_key() for _ in range(SLOTS)]
         self.writers = [Writer(self, i) for i in range(writers)]
-        self.clients = self.writers + [Reader(self) for _ in range(readers)]
+        self.clients = self.writers + [Reader(self, i) for i in range(readers)]
         for c in self.clients:
             c.start()
+
+    def _new_key(self):
+        self.keys.append(Key(f"h/{next(self.names)}"))
+        return self.keys[-1]
+
+    def key(self, slot):
+        with self.lock:
+            if self.slots[slot].is_worn:
+                self.slots[slot] = self._new_key()
+            return self.slots[slot]
 
     @property
     def acknowledged(self):
         return sum(w.answers for w in self.writers)
+
+    def wait(self, what, count):
+        """Waits for that many more acknowledged writes."""
+        goal = self.acknowledged + count
+        wait_until(what, lambda: self.acknowledged >= goal)
 
     def finish(self):
         self.stopping = True
@@ -122,9 +177,21 @@ class History:
             c.join(60)
             assert not c.is_alive()
 
-    def problems(self, final):
-        """What could not have happened one by one; final is what every key holds at the end (0: nothing)."""
+    def problems(self, entries):
+        """What could not have happened one by one; entries are the KV entries under h/ after finish()."""
+        found = {e["Key"]: e for e in entries}
         end = time.monotonic()
         for key in self.keys:
-            key.reads.append((final(key.name), end, end + 1))
-        return [p for key in self.keys for p in key.problems()]
+            entry = found.pop(key.name, None)
+            key.ops.append(Operation("read", end, end, value_of(entry) if entry else None, where="at the end"))
+            if entry:
+                key.saw(value_of(entry), entry["ModifyIndex"])
+        own = {name: value_of(entry) for name, entry in found.items()}
+        lost = [f"{n} was acknowledged, and is {own.get(n)}" for n, v in self.own_acknowledged.items() if own.get(n) != v]
+        odd = [f"{n} holds {v}, which nobody wrote" for n, v in own.items() if self.own_begun.get(n) != v]
+        return lost + odd + [p for key in self.keys for p in key.problems()]
+
+    def summary(self):
+        ops = sum(len(k.ops) for k in self.keys)
+        return (f"{ops} operations on {len(self.keys)} shared keys, {sum(k.uncertain for k in self.keys)} of them uncertain; "
+                f"{len(self.own_acknowledged)} own keys; {len(self.errors)} errors seen by clients")

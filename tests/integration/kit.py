@@ -361,6 +361,14 @@ class Cluster:
                 return int(text.split(":")[0].split(".")[-1]) - 11
         return None
 
+    def find_leader(self, ask=None):
+        """The number of the leading server, once there is one."""
+        def leader():
+            number = self.leader(ask)
+            return None if number is None else (number,)
+
+        return wait_until("somebody leads", leader)[0]
+
     def wait_for_leader(self, ask=None):
         # A leader counts once it commits a write.
         def ready():
