@@ -7,8 +7,9 @@
  * - when the faults stop, all crashes and leaves are known within a bound, and all who live are
  *   alive to all
  *
- *   sim_swim [--seed X] [--runs N] [--nodes N] [--twice] [--verbose] */
-#include "swim_world.h"
+ *   sim_swim [--seed X] [--runs N] [--nodes N] [--twice] [--verbose]
+ *   sim_swim --story NAME|all [--seed X] [--verbose]     (swim_stories.h) */
+#include "swim_stories.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -327,10 +328,45 @@ static uint64_t number(const char *text)
     return v;
 }
 
+/* Tells one story, or all that are not large. True if all claims held. */
+static bool tell(const char *name, uint64_t seed, bool verbose)
+{
+    size_t broken = 0, told = 0;
+    bool all = strcmp(name, "all") == 0;
+    for (size_t i = 0; i < swim_stories_len; i++) {
+        const struct story *s = &swim_stories[i];
+        if (all ? !s->large : strcmp(name, s->name) == 0) {
+            const char *what = swim_story_tell(s, seed, verbose, stderr);
+            printf("%-24s %s: %s\n", s->name, s->about, what ? what : "holds");
+            broken += what != NULL;
+            told++;
+        }
+    }
+    return told > 0 && broken == 0;
+}
+
+static void run_seeds(uint64_t seed, uint64_t runs, size_t nodes, bool twice, bool verbose)
+{
+    for (uint64_t i = 0; i < runs; i++) {
+        bool ok, again_ok = true;
+        printf("seed 0x%llx\n", (unsigned long long)(seed + i));
+        (void)fflush(stdout);
+        uint64_t hash = run_seed(seed + i, nodes, verbose, &ok);
+        if (ok && twice && run_seed(seed + i, nodes, false, &again_ok) != hash) {
+            (void)fprintf(stderr, "BROKEN: one seed, two traces\n");
+            exit(1);
+        }
+        if (!ok || !again_ok) {
+            exit(1);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     uint64_t seed = 1, runs = 1;
     size_t nodes = 0;
+    const char *story = NULL;
     bool twice = false, verbose = false;
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
@@ -340,30 +376,22 @@ int main(int argc, char **argv)
             runs = number(argv[++i]);
         } else if (more && strcmp(argv[i], "--nodes") == 0) {
             nodes = (size_t)number(argv[++i]);
+        } else if (more && strcmp(argv[i], "--story") == 0) {
+            story = argv[++i];
         } else if (strcmp(argv[i], "--twice") == 0) {
             twice = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             verbose = true;
         } else {
-            (void)fprintf(
-                stderr,
-                "usage: sim_swim [--seed X] [--runs N] [--nodes N] [--twice] [--verbose]\n");
+            (void)fprintf(stderr, "usage: sim_swim [--seed X] [--runs N] [--nodes N] [--twice] "
+                                  "[--story NAME|all] [--verbose]\n");
             return 2;
         }
     }
     (void)signal(SIGABRT, on_abort);
-    for (uint64_t i = 0; i < runs; i++) {
-        bool ok, again_ok = true;
-        printf("seed 0x%llx\n", (unsigned long long)(seed + i));
-        (void)fflush(stdout);
-        uint64_t hash = run_seed(seed + i, nodes, verbose, &ok);
-        if (ok && twice && run_seed(seed + i, nodes, false, &again_ok) != hash) {
-            (void)fprintf(stderr, "BROKEN: one seed, two traces\n");
-            return 1;
-        }
-        if (!ok || !again_ok) {
-            return 1;
-        }
+    if (story) {
+        return tell(story, seed, verbose) ? 0 : 1;
     }
+    run_seeds(seed, runs, nodes, twice, verbose);
     return 0;
 }

@@ -26,6 +26,7 @@ struct node {
     struct swim *swim;
     uint64_t life;         /* grows with each start */
     uint64_t paused_until; /* 0: runs */
+    uint64_t blocked_until;
     struct event wake;
     struct mu__prng entropy;
     struct world_counts counts;
@@ -42,6 +43,7 @@ struct world {
     struct node *nodes;
     uint8_t *cuts; /* [from * nodes + to] */
     uint64_t hash;
+    struct world_traffic traffic;
     world_event_fn on_event;
     void *on_event_user;
     char trace[TRACE_LINES][TRACE_WIDTH];
@@ -151,10 +153,21 @@ static uint8_t cut_of(const struct world *w, size_t from, size_t to)
 
 /* ---- draining a node ---- */
 
+/* When what a node sends now is on its way. */
+static uint64_t departure(const struct world *w, size_t node)
+{
+    uint64_t blocked_until = w->nodes[node].blocked_until;
+    return blocked_until > w->now ? blocked_until : w->now;
+}
+
 static void send_packet(struct world *w, size_t from, const struct swim_packet *p)
 {
     size_t to = index_of(&p->to);
-    mix(w, p->data, p->len);
+    if (!w->o.lean) {
+        mix(w, p->data, p->len);
+    }
+    w->traffic.datagrams++;
+    w->traffic.datagram_bytes += p->len;
     if (to >= w->o.nodes || cut_of(w, from, to) != CUT_NONE || happens(w, w->o.loss_ppm)) {
         return;
     }
@@ -162,7 +175,7 @@ static void send_packet(struct world *w, size_t from, const struct swim_packet *
     for (size_t i = 0; i < copies; i++) {
         struct event *e = event_create(EV_PACKET, to, p->data, p->len);
         e->from = from;
-        schedule(w, e, w->now + delay(w));
+        schedule(w, e, departure(w, from) + delay(w));
     }
 }
 
@@ -188,7 +201,9 @@ static void open_stream(struct world *w, size_t from, const struct swim_stream *
     e->from = from;
     e->partner_stream = st->id;
     e->partner_life = w->nodes[from].life;
-    schedule(w, e, w->now + delay(w));
+    w->traffic.streams++;
+    w->traffic.stream_bytes += st->len;
+    schedule(w, e, departure(w, from) + delay(w));
     close_later(w, from, st->id, st->deadline_ns);
 }
 
@@ -256,7 +271,9 @@ static void drain(struct world *w, size_t i)
     }
     while (swim_next_event(n->swim, &ev)) {
         count_event(&n->counts, &ev);
-        trace_event(w, i, &ev);
+        if (!w->o.lean) {
+            trace_event(w, i, &ev);
+        }
         if (w->on_event) {
             w->on_event(w, w->on_event_user, i, &ev);
         }
@@ -327,7 +344,8 @@ static void handle_connect(struct world *w, const struct event *e)
         w->nodes[e->from].life == e->partner_life) {
         struct event *r = event_create(EV_REPLY, e->from, reply.data, reply.len);
         r->stream = e->partner_stream;
-        schedule(w, r, w->now + delay(w));
+        w->traffic.stream_bytes += reply.len;
+        schedule(w, r, departure(w, e->node) + delay(w));
     }
     swim_stream_end(n->swim, w->now, id);
 }
@@ -364,6 +382,20 @@ static void handle_event(struct world *w, struct event *e)
     after_step(w, e->node);
 }
 
+/* A node that sleeps finds what came meanwhile when it wakes up. */
+static uint64_t waits_until(const struct node *n, enum event_kind kind)
+{
+    switch (kind) {
+    case EV_RESUME:
+        return 0;
+    case EV_WAKE:
+    case EV_CLOSE:
+        return n->paused_until;
+    default:
+        return n->paused_until > n->blocked_until ? n->paused_until : n->blocked_until;
+    }
+}
+
 static void step(struct world *w)
 {
     struct event *e = (struct event *)mu__heap_min(&w->heap);
@@ -373,9 +405,9 @@ static void step(struct world *w)
     w->now = e->item.at;
     mix(w, stamp, sizeof stamp);
     bool stale = !n->swim || (e != &n->wake && e->life != n->life);
-    if (!stale && n->paused_until > w->now && e->kind != EV_RESUME) {
-        /* It sleeps; what comes meanwhile waits until it wakes up. */
-        bool ok = mu__heap_set(&w->heap, &e->item, n->paused_until);
+    uint64_t waits = waits_until(n, e->kind);
+    if (!stale && waits > w->now) {
+        bool ok = mu__heap_set(&w->heap, &e->item, waits);
         assert(ok);
         (void)ok;
         return;
@@ -438,9 +470,43 @@ void world_start(struct world *w, size_t node)
     (void)rc;
     n->life++;
     n->counts = (struct world_counts){0};
-    memset(n->incarnations, 0, w->o.nodes * sizeof *n->incarnations);
+    if (n->incarnations) {
+        memset(n->incarnations, 0, w->o.nodes * sizeof *n->incarnations);
+    }
     world_trace(w, "%s starts", world_name(node));
     after_step(w, node);
+}
+
+/* What `node` is told of all others, as a full sync would tell it. */
+static void introduce(struct world *w, size_t node)
+{
+    struct swim *s = w->nodes[node].swim;
+    struct swim_event ev;
+    struct swim__alive alive;
+    swim__enter(s, w->now);
+    for (size_t k = 0; k < w->o.nodes; k++) {
+        if (k != node) {
+            swim__alive_of(w->nodes[k].swim->self, &alive);
+            int rc = swim__alive(s, &alive, SWIM__FROM_SYNC);
+            assert(rc == SWIM_OK);
+            (void)rc;
+        }
+    }
+    while (swim_next_event(s, &ev)) {
+    }
+    swim__queue_fini(&s->updates); /* all know it already */
+    swim__queue_init(&s->updates, &s->allocator, mu__prng_next(&w->nodes[node].entropy));
+}
+
+void world_start_formed(struct world *w)
+{
+    for (size_t i = 0; i < w->o.nodes; i++) {
+        world_start(w, i);
+    }
+    for (size_t i = 0; i < w->o.nodes; i++) {
+        introduce(w, i);
+        after_step(w, i);
+    }
 }
 
 void world_crash(struct world *w, size_t node)
@@ -449,7 +515,7 @@ void world_crash(struct world *w, size_t node)
     world_trace(w, "%s crashes", world_name(node));
     swim_destroy(n->swim);
     n->swim = NULL;
-    n->paused_until = 0;
+    n->paused_until = n->blocked_until = 0;
     n->life++;
     mu__heap_remove(&w->heap, &n->wake.item);
 }
@@ -495,8 +561,33 @@ void world_heal(struct world *w)
     memset(w->cuts, CUT_NONE, w->o.nodes * w->o.nodes);
     w->o.loss_ppm = w->o.repeat_ppm = 0;
     for (size_t i = 0; i < w->o.nodes; i++) {
-        w->nodes[i].paused_until = 0;
+        w->nodes[i].paused_until = w->nodes[i].blocked_until = 0;
     }
+}
+
+void world_block(struct world *w, size_t node, uint64_t ns)
+{
+    world_trace(w, "%s is starved for %.3f s", world_name(node), (double)ns / 1e9);
+    w->nodes[node].blocked_until = w->now + ns;
+}
+
+void world_forge(struct world *w, size_t from, size_t to, const struct swim__msg *msg)
+{
+    const struct swim__envelope plain = {.verify_incoming = false};
+    const struct swim__packet_options options = {.with_crc = false};
+    struct mu__writer one = mu__writer_growing(&mu__malloc_allocator);
+    struct mu__writer packet = mu__writer_growing(&mu__malloc_allocator);
+    swim__msg_encode(&one, msg);
+    struct mu_str part = {(const char *)one.data, one.len};
+    bool ok = swim__packet_seal(&plain, &options, &part, 1, &mu__malloc_allocator, &packet) &&
+              !packet.failed;
+    assert(ok);
+    (void)ok;
+    struct event *e = event_create(EV_PACKET, to, packet.data, packet.len);
+    e->from = from;
+    schedule(w, e, w->now);
+    mu__writer_fini(&one);
+    mu__writer_fini(&packet);
 }
 
 void world_set_loss(struct world *w, uint32_t loss_ppm)
@@ -524,8 +615,10 @@ struct world *world_create(const struct world_options *o)
         struct node *n = &w->nodes[i];
         n->wake = (struct event){.item.slot = MU_HEAP_NONE, .kind = EV_WAKE, .node = i};
         mu__prng_seed(&n->entropy, o->seed * 31 + i + 1);
-        n->incarnations = calloc(o->nodes, sizeof *n->incarnations);
-        assert(n->incarnations);
+        if (o->check_each_step) {
+            n->incarnations = calloc(o->nodes, sizeof *n->incarnations);
+            assert(n->incarnations);
+        }
     }
     return w;
 }
@@ -563,6 +656,11 @@ struct mu__prng *world_prng(struct world *w)
 uint64_t world_hash(const struct world *w)
 {
     return w->hash;
+}
+
+const struct world_traffic *world_traffic(const struct world *w)
+{
+    return &w->traffic;
 }
 
 struct swim *world_swim(struct world *w, size_t node)

@@ -19,9 +19,10 @@ struct world_options {
     bool encrypt;
     bool verbose;         /* print the trace as it happens */
     bool check_each_step; /* swim__check after each step: slow in large pools */
+    bool lean;            /* large pools: no trace of events, and the hash leaves out packets */
     void (*tune)(struct swim_config *cfg, size_t node); /* last word on the config; may be NULL */
 };
-enum { WORLD_NODES_MAX = 4096 };
+enum { WORLD_NODES_MAX = 16384 };
 
 struct world;
 struct world *world_create(const struct world_options *o);
@@ -33,6 +34,10 @@ uint64_t world_hash(const struct world *w);            /* of all that happened s
 struct swim *world_swim(struct world *w, size_t node); /* NULL while it is down */
 void world_trace(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void world_dump(const struct world *w, FILE *out); /* the last lines of the trace */
+
+/* Starts all nodes, and each knows all the others already, with nothing left to say: the pool as it
+ * stands long after it formed, without the time that takes. */
+void world_start_formed(struct world *w);
 
 /* Runs all that happens up to that time. */
 void world_run(struct world *w, uint64_t until_ns);
@@ -47,6 +52,9 @@ void world_start(struct world *w, size_t node); /* all start down */
 void world_crash(struct world *w, size_t node);
 /* As SIGSTOP does: packets wait in its buffer. */
 void world_pause(struct world *w, size_t node, uint64_t ns);
+/* Its messages wait, those that come and those that go, while its timers run: what a starved
+ * process looks like (Lifeguard V-A). */
+void world_block(struct world *w, size_t node, uint64_t ns);
 void world_cut(struct world *w, size_t from, size_t to, bool cut); /* one way */
 /* Streams still pass. */
 void world_cut_datagrams(struct world *w, size_t from, size_t to, bool cut);
@@ -55,8 +63,15 @@ void world_split(struct world *w, size_t first);
 void world_heal(struct world *w); /* no cut, no loss, no repeats, nobody paused */
 void world_set_loss(struct world *w, uint32_t loss_ppm);
 bool world_is_up(const struct world *w, size_t node);
+/* A datagram that no node sent; from is what it seems to come from. Not in encrypted worlds. */
+void world_forge(struct world *w, size_t from, size_t to, const struct swim__msg *msg);
 
-/* ---- what nodes were told ---- */
+/* ---- what was sent, and what nodes were told ---- */
+struct world_traffic {
+    uint64_t datagrams, datagram_bytes; /* sent, whether they arrived or not */
+    uint64_t streams, stream_bytes;     /* both directions */
+};
+const struct world_traffic *world_traffic(const struct world *w);
 struct world_counts {
     size_t joins, updates, leaves, failures, reaps, users, conflicts, lefts, join_ok, join_failed;
 };
