@@ -120,6 +120,7 @@ int raft_create(const struct raft_config *cfg, struct raft **out)
         return RAFT_ENOMEM;
     }
     raft__log_init(&r->log, &allocator);
+    raft__log_keep_blocks(&r->log, c.cache_bytes_max);
     mu__prng_seed(&r->prng, c.seed);
     r->is_electable = true;
     r->next_persist_id = 1;
@@ -144,9 +145,7 @@ void raft_destroy(struct raft *r)
     mu__writer_fini(&r->meta_configuration);
     mu__free(&allocator, r->reads);
     mu__free(&allocator, r->loads);
-    mu__free(&allocator, r->outbox);
-    mu__free(&allocator, r->released);
-    mu__free(&allocator, r->messages);
+    raft__outbox_fini(r);
     mu__free(&allocator, r->results);
     mu__free(&allocator, r);
 }

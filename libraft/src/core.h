@@ -91,12 +91,17 @@ struct raft__persist_record { /* a write that is not confirmed */
     uint64_t given_ns;
 };
 
-/* A message in the outbox. */
-struct raft__out {
-    struct raft_message m; /* to and to_address are set when it is handed out */
-    uint64_t gate;         /* leaves when this persist is durable; 0: at once */
+/* Messages and, beside each, where it goes and when. */
+struct raft__envelope {
+    uint64_t gate; /* leaves when this persist is durable; 0: at once */
     char to[RAFT_ID_MAX + 1];
     char to_address[RAFT_ADDRESS_MAX + 1];
+};
+
+struct raft__outbox {
+    struct raft_message *messages; /* to and to_address are set when they are handed out */
+    struct raft__envelope *envelopes;
+    size_t n, cap, cap_envelopes;
 };
 
 struct raft__read {
@@ -192,12 +197,8 @@ struct raft {
     uint64_t next_load_id;
     struct raft_load *loads;
     size_t n_loads, cap_loads, given_loads;
-    struct raft__out *outbox;
-    size_t n_outbox, cap_outbox;
-    struct raft__out *released;
-    size_t cap_released;
-    struct raft_message *messages;
-    size_t cap_messages;
+    struct raft__outbox outbox;   /* they wait */
+    struct raft__outbox released; /* lent to the host */
     struct raft_read_result *results;
     size_t n_results, cap_results, given_results;
     raft_index log_first_told;
@@ -220,7 +221,8 @@ bool raft__send_peer(struct raft *r, struct raft_message *m, const struct raft__
 void raft__reply(struct raft *r, const struct raft_message *request, struct raft_message *reply,
                  uint64_t gate);
 void raft__outbox_drop_replies(struct raft *r); /* those that wait and belong to an older term */
-size_t raft__outbox_release(struct raft *r);    /* moves what may leave to r->messages */
+void raft__outbox_release(struct raft *r);      /* moves what may leave to r->released */
+void raft__outbox_fini(struct raft *r);
 
 /* storage.c: what the disk has. */
 void raft__set_hard(struct raft *r, raft_term term, const char *vote);

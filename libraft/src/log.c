@@ -14,7 +14,12 @@ struct raft__block {
 
 void raft__log_init(struct raft__log *l, const struct mu_allocator *allocator)
 {
-    *l = (struct raft__log){.allocator = *allocator, .first = 1, .cache_first = 1};
+    *l = (struct raft__log){.allocator = *allocator, .first = 1, .cache_first = 1, .blocks_max = 1};
+}
+
+void raft__log_keep_blocks(struct raft__log *l, size_t bytes)
+{
+    l->blocks_max = bytes / BLOCK_BYTES + 2; /* the first and the last are full in part */
 }
 
 static void free_blocks(struct raft__log *l, struct raft__block *b)
@@ -29,15 +34,36 @@ static void free_blocks(struct raft__log *l, struct raft__block *b)
 void raft__log_fini(struct raft__log *l)
 {
     free_blocks(l, l->oldest);
-    mu__free(&l->allocator, l->spare);
+    free_blocks(l, l->spare);
     mu__free(&l->allocator, l->runs);
     mu__free(&l->allocator, l->entries);
     *l = (struct raft__log){.allocator = l->allocator};
 }
 
+static void drop_block(struct raft__log *l, struct raft__block *b)
+{
+    bool usual = b->cap == BLOCK_BYTES;
+    if (usual && l->n_blocks <= l->blocks_max) {
+        b->next = l->spare;
+        l->spare = b;
+        return;
+    }
+    l->n_blocks -= usual;
+    mu__free(&l->allocator, b);
+}
+
+static void drop_blocks(struct raft__log *l, struct raft__block *b)
+{
+    while (b) {
+        struct raft__block *next = b->next;
+        drop_block(l, b);
+        b = next;
+    }
+}
+
 void raft__log_reset(struct raft__log *l, raft_index index, raft_term term)
 {
-    free_blocks(l, l->oldest);
+    drop_blocks(l, l->oldest);
     l->oldest = l->newest = NULL;
     l->snapshot_index = index;
     l->snapshot_term = term;
@@ -124,22 +150,31 @@ raft_index raft__log_find_conflict(const struct raft__log *l, raft_index index, 
     return l->first - 1;
 }
 
+static struct raft__block *new_block(struct raft__log *l, size_t need)
+{
+    struct raft__block *b = l->spare;
+    if (need <= BLOCK_BYTES && b) {
+        l->spare = b->next;
+        return b;
+    }
+    size_t cap = mu__max(need, BLOCK_BYTES);
+    b = mu__alloc(&l->allocator, sizeof *b + cap);
+    if (b) {
+        b->cap = cap;
+        l->n_blocks += cap == BLOCK_BYTES;
+    }
+    return b;
+}
+
 /* Room for len bytes in the newest block, for entry index. */
 static void *block_room(struct raft__log *l, raft_index index, size_t len)
 {
     size_t need = (len + 7) & ~(size_t)7;
     struct raft__block *b = l->newest;
     if (!b || need > b->cap - b->used) {
-        if (need <= BLOCK_BYTES && l->spare) {
-            b = l->spare;
-            l->spare = NULL;
-        } else {
-            size_t cap = mu__max(need, BLOCK_BYTES);
-            b = mu__alloc(&l->allocator, sizeof *b + cap);
-            if (!b) {
-                return NULL;
-            }
-            b->cap = cap;
+        b = new_block(l, need);
+        if (!b) {
+            return NULL;
         }
         b->next = NULL;
         b->used = 0;
@@ -155,15 +190,6 @@ static void *block_room(struct raft__log *l, raft_index index, size_t len)
     b->used += need;
     b->last = index;
     return p;
-}
-
-static void drop_block(struct raft__log *l, struct raft__block *b)
-{
-    if (!l->spare && b->cap == BLOCK_BYTES) {
-        l->spare = b;
-    } else {
-        mu__free(&l->allocator, b);
-    }
 }
 
 static void drop_blocks_before(struct raft__log *l, raft_index first)
@@ -193,11 +219,7 @@ static void drop_blocks_from(struct raft__log *l, raft_index from)
         l->oldest = NULL;
     }
     l->newest = keep;
-    while (b) {
-        struct raft__block *next = b->next;
-        drop_block(l, b);
-        b = next;
-    }
+    drop_blocks(l, b);
 }
 
 /* The cached entries are one contiguous piece of the array, so that slices can be lent; it slides
@@ -278,11 +300,10 @@ void raft__log_truncate(struct raft__log *l, raft_index from)
     drop_blocks_from(l, from);
 }
 
-static void forget_front(struct raft__log *l, size_t n)
+/* Drops the oldest n cached entries, which cost `bytes`. */
+static void forget_front(struct raft__log *l, size_t n, size_t bytes)
 {
-    for (size_t i = 0; i < n; i++) {
-        l->bytes -= raft__entry_cost(&l->entries[l->start + i]);
-    }
+    l->bytes -= bytes;
     l->start += n;
     l->n -= n;
     l->cache_first += n;
@@ -314,19 +335,23 @@ void raft__log_compact(struct raft__log *l, raft_index first)
     l->first = first;
     l->prev_term = prev;
     if (first > l->cache_first) {
-        forget_front(l, (size_t)(first - l->cache_first));
+        size_t n = (size_t)(first - l->cache_first), bytes = 0;
+        for (size_t i = 0; i < n; i++) {
+            bytes += raft__entry_cost(&l->entries[l->start + i]);
+        }
+        forget_front(l, n, bytes);
     }
 }
 
 void raft__log_evict(struct raft__log *l, raft_index upto, size_t bytes_max)
 {
-    size_t n = 0, bytes = l->bytes;
-    while (n < l->n && bytes > bytes_max && l->cache_first + n <= upto) {
-        bytes -= raft__entry_cost(&l->entries[l->start + n]);
+    size_t n = 0, bytes = 0;
+    while (n < l->n && l->bytes - bytes > bytes_max && l->cache_first + n <= upto) {
+        bytes += raft__entry_cost(&l->entries[l->start + n]);
         n++;
     }
     if (n > 0) {
-        forget_front(l, n);
+        forget_front(l, n, bytes);
     }
 }
 
@@ -344,6 +369,10 @@ const struct raft_entry *raft__log_slice(const struct raft__log *l, raft_index f
         return NULL;
     }
     const struct raft_entry *e = raft__log_at(l, first);
+    if (bytes_max == SIZE_MAX && n_max == SIZE_MAX) {
+        *n = (size_t)((last < l->last ? last : l->last) - first + 1);
+        return e;
+    }
     size_t bytes = 0;
     while (*n < n_max && first + *n <= last && first + *n <= l->last) {
         size_t len = e[*n].len;

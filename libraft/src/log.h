@@ -8,7 +8,8 @@
  *
  * Terms compress to one run per term, so that any question about the past is answered from memory
  * whatever the length of the log. Data stands in blocks that entries point into: an entry never
- * moves, and a steady stream of appends and evictions allocates nothing. */
+ * moves. Empty blocks are kept for reuse, as many as the cache may fill, so that a steady stream of
+ * appends, evictions and compactions allocates nothing (but for entries larger than a block). */
 #pragma once
 
 #include "alloc.h"
@@ -39,11 +40,15 @@ struct raft__log {
     size_t bytes; /* cost of the cached entries */
 
     struct raft__block *oldest, *newest; /* list of blocks, oldest first */
-    struct raft__block *spare;           /* one empty block kept for reuse, or NULL */
+    struct raft__block *spare;           /* list of empty blocks, kept for reuse */
+    size_t n_blocks;                     /* of the usual size, in use or spare */
+    size_t blocks_max; /* beyond it, a block that becomes empty is freed; 1 at first */
 };
 
 void raft__log_init(struct raft__log *l, const struct mu_allocator *allocator);
 void raft__log_fini(struct raft__log *l);
+/* Keeps as many blocks as it takes to hold `bytes` of data. */
+void raft__log_keep_blocks(struct raft__log *l, size_t bytes);
 
 /* Forgets everything; the log is empty and continues at index + 1, with a snapshot at index (0:
  * none). */

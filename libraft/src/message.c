@@ -218,10 +218,41 @@ int raft_message_encode(const struct raft_message *m, void *buf, size_t cap, siz
     return RAFT_OK;
 }
 
+static uint32_t get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static uint64_t get_u64(const uint8_t *p)
+{
+    return (uint64_t)get_u32(p) << 32 | get_u32(p + 4);
+}
+
+/* Numbers that stand in a row are read in one piece. */
+static void get_two(struct mu__reader *r, uint64_t *a, uint64_t *b)
+{
+    const uint8_t *p = mu__read_bytes(r, 16);
+    if (p) {
+        *a = get_u64(p);
+        *b = get_u64(p + 8);
+    }
+}
+
+static void get_three(struct mu__reader *r, uint64_t *a, uint64_t *b, uint64_t *c)
+{
+    const uint8_t *p = mu__read_bytes(r, 24);
+    if (p) {
+        *a = get_u64(p);
+        *b = get_u64(p + 8);
+        *c = get_u64(p + 16);
+    }
+}
+
 static const char *get_string(struct mu__reader *r, size_t max)
 {
-    size_t len = mu__read_u8(r);
-    const uint8_t *p = mu__read_bytes(r, len + 1);
+    size_t left = mu__reader_left(r), len = left > 0 ? r->data[r->pos] : 0;
+    const uint8_t *p = mu__read_bytes(r, len + 2);
+    p = p ? p + 1 : NULL;
     if (!p || len > max || memchr(p, 0, len + 1) != p + len) {
         mu__reader_fail(r);
         return "";
@@ -240,11 +271,6 @@ static const void *get_blob(struct mu__reader *r, size_t max, size_t *len)
     return *len ? p : NULL;
 }
 
-static uint32_t get_u32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 /* Reads the head in one piece: there may be a thousand of them. */
 static void get_entry(struct mu__reader *r, raft_index index, struct raft_entry *e)
 {
@@ -253,7 +279,7 @@ static void get_entry(struct mu__reader *r, raft_index index, struct raft_entry 
         return;
     }
     *e = (struct raft_entry){.index = index,
-                             .term = (uint64_t)get_u32(p) << 32 | get_u32(p + 4),
+                             .term = get_u64(p),
                              .type = (enum raft_entry_type)p[8],
                              .len = get_u32(p + 9)};
     const uint8_t *data = mu__read_bytes(r, e->len);
@@ -284,14 +310,10 @@ static int get_entries(struct mu__reader *r, struct raft_entry *entries, size_t 
 
 static void get_snapshot(struct mu__reader *r, struct raft_message *m)
 {
-    m->snapshot.index = mu__read_u64be(r);
-    m->snapshot.term = mu__read_u64be(r);
-    m->snapshot.configuration_index = mu__read_u64be(r);
+    get_three(r, &m->snapshot.index, &m->snapshot.term, &m->snapshot.configuration_index);
     m->snapshot.configuration =
         get_blob(r, RAFT__CONFIGURATION_BYTES_MAX, &m->snapshot.configuration_len);
-    m->offset = mu__read_u64be(r);
-    m->prefix_hash = mu__read_u64be(r);
-    m->hash = mu__read_u64be(r);
+    get_three(r, &m->offset, &m->prefix_hash, &m->hash);
     m->data = get_blob(r, RAFT_CHUNK_BYTES_MAX, &m->len);
 }
 
@@ -301,34 +323,25 @@ static int get_body(struct mu__reader *r, struct raft_entry *entries, size_t cap
     switch (m->type) {
     case RAFT_MSG_PREVOTE:
     case RAFT_MSG_VOTE:
-        m->log_index = mu__read_u64be(r);
-        m->log_term = mu__read_u64be(r);
-        m->transfer = mu__read_u64be(r);
+        get_three(r, &m->log_index, &m->log_term, &m->transfer);
         break;
     case RAFT_MSG_APPEND:
-        m->log_index = mu__read_u64be(r);
-        m->log_term = mu__read_u64be(r);
-        m->commit = mu__read_u64be(r);
+        get_three(r, &m->log_index, &m->log_term, &m->commit);
         return get_entries(r, entries, cap, m);
     case RAFT_MSG_APPEND_REPLY:
-        m->log_index = mu__read_u64be(r);
-        m->hint_index = mu__read_u64be(r);
-        m->hint_term = mu__read_u64be(r);
+        get_three(r, &m->log_index, &m->hint_index, &m->hint_term);
         break;
     case RAFT_MSG_HEARTBEAT:
         m->commit = mu__read_u64be(r);
         break;
     case RAFT_MSG_HEARTBEAT_REPLY:
-        m->log_index = mu__read_u64be(r);
-        m->hint_index = mu__read_u64be(r);
+        get_two(r, &m->log_index, &m->hint_index);
         break;
     case RAFT_MSG_SNAPSHOT:
         get_snapshot(r, m);
         break;
     case RAFT_MSG_SNAPSHOT_REPLY:
-        m->snapshot.index = mu__read_u64be(r);
-        m->snapshot.term = mu__read_u64be(r);
-        m->offset = mu__read_u64be(r);
+        get_three(r, &m->snapshot.index, &m->snapshot.term, &m->offset);
         break;
     case RAFT_MSG_PREVOTE_REPLY:
     case RAFT_MSG_VOTE_REPLY:
@@ -356,8 +369,7 @@ int raft_message_decode(const void *data, size_t len, struct raft_entry *entries
     m.from = get_string(&r, RAFT_ID_MAX);
     m.to = get_string(&r, RAFT_ID_MAX);
     m.from_address = get_string(&r, RAFT_ADDRESS_MAX);
-    m.term = mu__read_u64be(&r);
-    m.stamp = mu__read_u64be(&r);
+    get_two(&r, &m.term, &m.stamp);
     int rc = get_body(&r, entries, cap, &m);
     if (rc != RAFT_OK) {
         return rc;

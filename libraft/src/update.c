@@ -68,8 +68,9 @@ int raft_next_update(struct raft *r, const struct raft_update **out)
     }
     u->persist = raft__next_persist(r);
     give_apply(r, u);
-    u->n_messages = raft__outbox_release(r);
-    u->messages = u->n_messages ? r->messages : NULL;
+    raft__outbox_release(r);
+    u->n_messages = r->released.n;
+    u->messages = u->n_messages ? r->released.messages : NULL;
     u->n_reads = r->given_results = r->n_results;
     u->reads = u->n_reads ? r->results : NULL;
     u->n_loads = r->given_loads = r->n_loads;
