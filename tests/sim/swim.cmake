@@ -31,3 +31,13 @@ swim_optimised(planted_swim planted_swim.c swim_stories.c)
 target_compile_definitions(planted_swim PRIVATE SWIM_PLANTED_FAULTS)
 add_test(NAME sim_swim_planted COMMAND planted_swim)
 set_tests_properties(sim_swim_planted PROPERTIES LABELS sim TIMEOUT 300)
+
+# Large pools: swim_scale --help; docs/gossip-proof.md.
+swim_optimised(swim_scale swim_scale.c swim_measure.c)
+add_test(NAME sim_swim_scale COMMAND swim_scale --nodes 500 --kill 5 --loss 10)
+set_tests_properties(sim_swim_scale PROPERTIES LABELS sim TIMEOUT 120)
+if(MUSTER_LONG_TESTS)
+  add_test(NAME sim_swim_scale_long COMMAND swim_scale --nodes 2000 --kill 20 --loss 10)
+  add_test(NAME sim_swim_restart_long COMMAND swim_scale --nodes 1000 --restart 60)
+  set_tests_properties(sim_swim_scale_long sim_swim_restart_long PROPERTIES LABELS sim TIMEOUT 900)
+endif()
