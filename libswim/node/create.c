@@ -268,6 +268,7 @@ void swim_node_destroy(struct swim_node *n)
     assert(!n->in_callback);
     if (n->swim) {
         swim_node__join_abort_all(n);
+        swim_node__asked_abort_all(n);
         if (n->snapshot) {
             swim_node__snapshot_set_clocks(n->snapshot, swim_node__clocks(n));
         }

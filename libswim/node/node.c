@@ -158,7 +158,7 @@ static void take_event(struct swim_node *n, const struct swim_event *ev)
     if (type == SWIM_EVENT_KEYS) {
         swim_node__keyfile_save(n);
     }
-    if (n->on_event) {
+    if (!swim_node__asked_event(n, ev) && n->on_event) {
         n->on_event(n->user, ev);
     }
     if (type == SWIM_EVENT_JOIN_RESULT) {

@@ -4,7 +4,8 @@
  *     udp.c       datagrams in batches           address.c  swim_addr and sockaddr, text
  *     tcp.c       streams                        lookup.c   names to addresses, on a thread
  *     snapshot.c  who was there, for a restart   join.c     joins and what went wrong with them
- *     file.c      writing files whole            keyfile.c  the keyring on disk */
+ *     file.c      writing files whole            keyfile.c  the keyring on disk
+ *     ask.c       queries and whoever asked them */
 #pragma once
 
 #include "alloc.h"
@@ -36,6 +37,7 @@ struct node_tcp {
     uint8_t *buf;
 };
 
+struct asked;
 struct join;
 struct snapshot;
 
@@ -49,6 +51,7 @@ struct swim_node {
     struct node_udp udp;
     struct node_tcp tcp;
     struct join *joins;
+    struct asked *asked;
     struct snapshot *snapshot; /* NULL: none */
     struct event *snapshot_timer;
     char *keyring_path; /* NULL: none */
@@ -114,6 +117,11 @@ void swim_node__join_note(struct swim_node *n, uint32_t stream, const char *erro
 void swim_node__join_result(struct swim_node *n, uint32_t stream, int err);
 void swim_node__join_advance_all(struct swim_node *n);
 void swim_node__join_abort_all(struct swim_node *n);
+
+/* ---- ask.c ---- */
+/* An ACK, ANSWER, QUERY_DONE or KEY_RESULT finds whoever asked; false for everything else. */
+bool swim_node__asked_event(struct swim_node *n, const struct swim_event *ev);
+void swim_node__asked_abort_all(struct swim_node *n);
 
 /* ---- file.c ---- */
 enum { PATH_BYTES = 4096 };

@@ -53,12 +53,17 @@ void swim_config_init_sized(struct swim_config *cfg, size_t size)
         .broadcast_timeout_ns = 5 * MU_SEC,
         .leave_propagate_ns = 3 * MU_SEC,
         .members_max = 100000,
-        .state_bytes_max = 20u << 20,
+        .state_bytes_max = 40u << 20,
         .streams_max = 128,
         .sends_max = 4096,
         .events_max = 65536,
         .broadcasts_max = 4096,
         .log_level = MU_INFO,
+        .compress = true,
+        .resolve_conflicts = true,
+        .query_timeout_mult = 16,
+        .queries_max = 256,
+        .coordinates_max = 4096,
     };
     swim_config_profile(&full, SWIM_LAN);
     memset(cfg, 0, size);
@@ -143,11 +148,18 @@ static int check_fields(const struct swim_config *c, char *why, size_t cap)
         {"broadcast_timeout_ns", c->broadcast_timeout_ns, 0, hour},
         {"leave_propagate_ns", c->leave_propagate_ns, 0, hour},
         {"members_max", c->members_max, 1, 10000000},
-        {"state_bytes_max", c->state_bytes_max, 65536, 20u << 20},
+        {"state_bytes_max", c->state_bytes_max, 65536, 40u << 20},
         {"streams_max", c->streams_max, 1, 65536},
         {"sends_max", c->sends_max, 16, 1u << 20},
         {"events_max", c->events_max, 1, 1u << 24},
         {"broadcasts_max", c->broadcasts_max, 16, 1u << 24},
+        {"query_timeout_mult", c->query_timeout_mult, 1, 1000},
+        {"queries_max", c->queries_max, 1, 65536},
+        {"coordinates_max", c->coordinates_max, 0, 10000000},
+        {"member_coalesce_ns", c->member_coalesce_ns, 0, hour},
+        {"member_quiescent_ns", c->member_quiescent_ns, 0, hour},
+        {"user_coalesce_ns", c->user_coalesce_ns, 0, hour},
+        {"user_quiescent_ns", c->user_quiescent_ns, 0, hour},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         const struct range *r = &ranges[i];

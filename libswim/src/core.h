@@ -79,8 +79,10 @@ struct swim__stream {
 struct swim__event_body {
     uint64_t ltime, deadline_ns;
     uint32_t query, stream;
+    uint32_t answers, acks;
     int err;
     struct swim_addr addr;
+    struct swim__tally *tally; /* owned; may be NULL */
     uint32_t name_len, payload_len;
     char bytes[]; /* name, payload */
 };
@@ -88,12 +90,32 @@ struct swim__event {
     struct swim__member *member;   /* held; may be NULL */
     struct swim__event_body *body; /* owned; may be NULL */
     uint8_t type, status;
+    bool stale; /* while it is decided which of the held ones are told */
+};
+struct swim__held { /* events that wait for others of their kind: coalesce.c */
+    struct swim__timer timer;
+    struct swim__event *items;
+    size_t cap, len;
+    uint64_t first_ns; /* when the first of them came */
 };
 struct swim__events { /* a ring */
     struct swim__event *items;
     size_t cap, head, len;
     struct swim__event lent; /* the one given last */
     size_t droppable;        /* queued events that events_max counts */
+};
+
+/* What probing taught us about one member. */
+struct swim__peer {
+    struct swim__peer *older, *newer; /* by when it was probed last */
+    struct swim__member *member;
+    struct swim__latency latency;
+    struct swim_coordinate coordinate;
+    bool known; /* coordinate is one */
+};
+struct swim__peers {
+    struct swim__peer *oldest, *newest;
+    size_t count;
 };
 
 struct swim__datagram {
@@ -117,6 +139,22 @@ static inline void swim__clock_witness(struct swim__clock *c, uint64_t seen)
         c->time = seen + 1;
     }
 }
+
+/* A query of ours, until it is over. */
+enum swim__purpose { SWIM__ASK_HOST, SWIM__ASK_KEYS, SWIM__ASK_NAME };
+struct swim__tally;
+struct swim__asked {
+    struct swim__timer timer; /* its end */
+    uint64_t ltime;
+    uint32_t id; /* key of the map */
+    enum swim__purpose purpose;
+    uint32_t answers, acks;
+    uint32_t wanted;           /* over after that many answers; 0: not before its time */
+    struct mu__map seen;       /* who answered */
+    struct swim__tally *tally; /* ASK_KEYS */
+    uint32_t matching;         /* ASK_NAME: how many know us by our name */
+    struct swim_addr other;    /* and the other one */
+};
 
 enum swim__leave_stage {
     SWIM__STAYING,
@@ -163,6 +201,8 @@ struct swim {
     struct mu__map early_intents;                      /* about members that we do not know yet */
     struct mu__map open_queries;                       /* that the host may answer */
     uint32_t next_query;
+    struct mu__map asked;     /* queries of ours */
+    uint64_t contested_ns;    /* when we last asked whose our name is */
     size_t reconnect_at;      /* where in the table the turn of the failed stands */
     struct swim_addr lost[8]; /* where reaped members were that never said goodbye */
     uint32_t lost_len, lost_at;
@@ -174,7 +214,9 @@ struct swim {
 
     struct swim__events events;
     struct swim__outbox outbox;
+    struct swim__held held_members, held_users;
     struct swim__coords coords;
+    struct swim__peers peers;
     struct swim_stats stats; /* the counters; the rest is filled in when asked */
 };
 
@@ -194,7 +236,29 @@ void swim__event_push(struct swim *s, enum swim_event_type type, struct swim__me
                       struct swim__event_body *body);
 struct swim__event_body *swim__event_body(struct swim *s, struct mu_str name,
                                           struct mu_str payload);
+/* A user event whose sender allows to coalesce it. */
+void swim__event_push_user(struct swim *s, struct swim__event_body *body);
 void swim__events_fini(struct swim *s);
+/* For coalesce.c: what was held is given to the host after all, or is not. */
+void swim__event_give(struct swim *s, struct swim__event e);
+void swim__event_drop(struct swim *s, struct swim__event *e);
+
+/* ---- coalesce.c: events that wait for others ---- */
+bool swim__coalesces_members(const struct swim *s);
+bool swim__coalesces_users(const struct swim *s);
+bool swim__held_reserve(struct swim *s, struct swim__held *h, size_t n);
+void swim__hold_member(struct swim *s, struct swim__event e); /* takes; room is reserved */
+void swim__hold_user(struct swim *s, struct swim__event e);
+void swim__flush_members(struct swim *s, struct swim__timer *t);
+void swim__flush_users(struct swim *s, struct swim__timer *t);
+void swim__held_flush(struct swim *s); /* at once */
+
+/* ---- peers.c: coordinates of others ---- */
+/* An answer of m took rtt_ns and told its coordinate. */
+void swim__peer_measured(struct swim *s, struct swim__member *m,
+                         const struct swim_coordinate *theirs, uint64_t rtt_ns);
+void swim__peer_forget(struct swim *s, struct swim__member *m);
+void swim__peers_fini(struct swim *s);
 
 /* ---- send.c: datagrams out ---- */
 /* Queues a datagram of the given messages. m: the receiver's record if known. Losing it is counted,
@@ -325,6 +389,25 @@ enum swim__recent swim__recent_note(struct swim *s, struct swim__ring **ring, ui
                                     uint64_t ltime, uint32_t id, struct mu_str name,
                                     struct mu_str payload);
 void swim__recent_fini(struct swim *s, struct swim__ring **ring);
+
+/* ---- ask.c: our own queries ---- */
+/* tally (ASK_KEYS) is taken on success. *id may be over already when this returns. */
+int swim__ask(struct swim *s, const struct swim_question *q, enum swim__purpose purpose,
+              struct swim__tally *tally, uint32_t *id);
+int swim__answer_receive(struct swim *s, const struct swim__serf_response *r);
+void swim__asked_fini(struct swim *s);
+
+/* ---- conflict.c: two nodes of one name ---- */
+void swim__name_contested(struct swim *s, const struct swim_addr *other);
+void swim__name_count(const struct swim *s, struct swim__asked *a, struct mu_str payload);
+bool swim__name_decide(struct swim *s, const struct swim__asked *a);
+
+/* ---- tally.c: answers to key queries ---- */
+struct swim__tally *swim__tally_create(struct swim *s, enum swim_key_change change, size_t nodes);
+void swim__tally_destroy(struct swim *s, struct swim__tally *t);
+void swim__tally_add(struct swim__tally *t, struct mu_str from, struct mu_str payload);
+int swim__tally_result(const struct swim__tally *t); /* 0, SWIM_EREMOTE or SWIM_ETIMEOUT */
+const struct swim_key_result *swim__tally_view(struct swim__tally *t);
 
 /* ---- user_event.c, query.c, keys.c ---- */
 /* raw empty: no re-broadcast. */

@@ -24,6 +24,7 @@ struct swim__envelope {
     bool verify_incoming;          /* with keys: refuse what is not encrypted */
     bool verify_outgoing;          /* with keys: encrypt what is sent */
     bool compress;                 /* pack what is sent when it helps */
+    size_t compress_least;         /* datagrams shorter than this are not tried */
     struct mu_str label; /* borrowed; empty: none is sent and packets with one are refused */
 };
 

@@ -27,6 +27,8 @@ const char *swim_strerror(int code)
         return "the stream was closed too early";
     case SWIM_EREMOTE:
         return "the peer answered with an error";
+    case SWIM_ETIMEOUT:
+        return "not everybody answered in time";
     }
     return "unknown error";
 }
@@ -39,6 +41,7 @@ enum mu_err_class swim_err_class(int code)
     case SWIM_ENOMEM:
     case SWIM_EFULL:
     case SWIM_ECLOSED:
+    case SWIM_ETIMEOUT:
         return MU_CLASS_RETRY;
     case SWIM_EPROTO:
     case SWIM_ECRYPT:

@@ -5,9 +5,11 @@
 #include <assert.h>
 #include <string.h>
 
-bool swim__events_reserve(struct swim *s, size_t n)
+/* In the ring, also for those that are held until they are told. */
+static bool ring_reserve(struct swim *s, size_t n)
 {
     struct swim__events *e = &s->events;
+    n += s->held_members.len + s->held_users.len;
     if (e->cap - e->len >= n) {
         return true;
     }
@@ -29,22 +31,46 @@ bool swim__events_reserve(struct swim *s, size_t n)
     return true;
 }
 
+bool swim__events_reserve(struct swim *s, size_t n)
+{
+    return ring_reserve(s, n) &&
+           (!swim__coalesces_members(s) || swim__held_reserve(s, &s->held_members, n)) &&
+           (!swim__coalesces_users(s) || swim__held_reserve(s, &s->held_users, n));
+}
+
 static bool is_droppable(uint8_t type)
 {
-    return type == SWIM_EVENT_USER || type == SWIM_EVENT_QUERY || type == SWIM_EVENT_CONFLICT;
+    return type == SWIM_EVENT_USER || type == SWIM_EVENT_QUERY || type == SWIM_EVENT_CONFLICT ||
+           type == SWIM_EVENT_ANSWER || type == SWIM_EVENT_ACK;
+}
+
+void swim__event_give(struct swim *s, struct swim__event event)
+{
+    struct swim__events *e = &s->events;
+    assert(e->len < e->cap); /* reserved */
+    e->items[(e->head + e->len++) % e->cap] = event;
 }
 
 void swim__event_push(struct swim *s, enum swim_event_type type, struct swim__member *m,
                       struct swim__event_body *body)
 {
-    struct swim__events *e = &s->events;
-    assert(e->len < e->cap); /* reserved */
+    struct swim__event e = {
+        .member = m, .body = body, .type = (uint8_t)type, .status = m ? m->status : 0};
     if (m) {
         swim__member_hold(m);
     }
-    e->droppable += is_droppable((uint8_t)type) ? 1 : 0;
-    e->items[(e->head + e->len++) % e->cap] = (struct swim__event){
-        .member = m, .body = body, .type = (uint8_t)type, .status = m ? m->status : 0};
+    s->events.droppable += is_droppable(e.type) ? 1 : 0;
+    if (type <= SWIM_EVENT_REAP && swim__coalesces_members(s)) {
+        swim__hold_member(s, e);
+    } else {
+        swim__event_give(s, e);
+    }
+}
+
+void swim__event_push_user(struct swim *s, struct swim__event_body *body)
+{
+    s->events.droppable++;
+    swim__hold_user(s, (struct swim__event){.body = body, .type = SWIM_EVENT_USER});
 }
 
 struct swim__event_body *swim__event_body(struct swim *s, struct mu_str name, struct mu_str payload)
@@ -69,8 +95,17 @@ static void event_release(struct swim *s, struct swim__event *e)
     if (e->member) {
         swim__member_release(&s->members, e->member);
     }
+    if (e->body) {
+        swim__tally_destroy(s, e->body->tally);
+    }
     mu__free(&s->allocator, e->body);
     *e = (struct swim__event){0};
+}
+
+void swim__event_drop(struct swim *s, struct swim__event *e)
+{
+    s->events.droppable -= is_droppable(e->type) ? 1 : 0;
+    event_release(s, e);
 }
 
 static bool event_pop(struct swim *s, struct swim__event *out)
@@ -90,6 +125,14 @@ void swim__events_fini(struct swim *s)
 {
     struct swim__event e;
     event_release(s, &s->events.lent);
+    for (size_t i = 0; i < s->held_members.len; i++) {
+        swim__event_drop(s, &s->held_members.items[i]);
+    }
+    for (size_t i = 0; i < s->held_users.len; i++) {
+        swim__event_drop(s, &s->held_users.items[i]);
+    }
+    mu__free(&s->allocator, s->held_members.items);
+    mu__free(&s->allocator, s->held_users.items);
     while (event_pop(s, &e)) {
         event_release(s, &e);
     }
@@ -125,6 +168,9 @@ bool swim_next_event(struct swim *s, struct swim_event *out)
         out->stream = b->stream;
         out->err = b->err;
         out->other_addr = b->addr;
+        out->answers = b->answers;
+        out->acks = b->acks;
+        out->keys = b->tally ? swim__tally_view(b->tally) : NULL;
     }
     return true;
 }

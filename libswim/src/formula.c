@@ -50,7 +50,7 @@ uint64_t swim__suspicion_total_ns(uint32_t c, uint32_t k, uint64_t min_ns, uint6
     return floored < min_ns ? min_ns : floored;
 }
 
-uint64_t swim__query_timeout_ns(uint64_t gossip_interval_ns, size_t alive)
+uint64_t swim__query_timeout_ns(uint64_t gossip_interval_ns, uint32_t mult, size_t alive)
 {
-    return gossip_interval_ns * 16 * ceil_log10((uint64_t)alive + 1);
+    return gossip_interval_ns * mult * ceil_log10((uint64_t)alive + 1);
 }

@@ -27,5 +27,5 @@ uint32_t swim__suspicion_confirmations(uint32_t mult, size_t n);
  * from max to min). k > 0; in whole milliseconds, not below min. */
 uint64_t swim__suspicion_total_ns(uint32_t c, uint32_t k, uint64_t min_ns, uint64_t max_ns);
 
-/* How long a query waits for answers: gossip interval * 16 * ceil(log10(alive + 1)). */
-uint64_t swim__query_timeout_ns(uint64_t gossip_interval_ns, size_t alive);
+/* How long a query waits for answers: gossip interval * mult * ceil(log10(alive + 1)). */
+uint64_t swim__query_timeout_ns(uint64_t gossip_interval_ns, uint32_t mult, size_t alive);

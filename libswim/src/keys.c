@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { RELAY_FACTOR_MAX = 16 };
 #define LIST_BYTES_MAX 850 /* encoded keys in a response of 1024 bytes, with room for the rest */
 
 static int key_error(enum swim__keyring_result r)
@@ -108,6 +109,9 @@ static void list_keys(struct swim *s, struct mu__writer *keys, char *message, si
 
 static const char *change(struct swim *s, struct mu_str name, struct mu_str key)
 {
+    if (!swim__events_reserve(s, 1)) { /* whoever stores the keys must hear of it */
+        return "out of memory";
+    }
     enum swim__keyring_result r =
         mu__str_is(name, "_serf_install-key") ? swim__keyring_add(s->keyring, key)
         : mu__str_is(name, "_serf_use-key")   ? swim__keyring_use(s->keyring, key)
@@ -152,7 +156,7 @@ bool swim__key_query(struct swim *s, struct mu_str name, struct mu_str request,
     }
     if (fault) {
         (void)snprintf(message, sizeof message, "%s", fault);
-    } else if (!lists && swim__events_reserve(s, 1)) {
+    } else if (!lists) {
         swim__event_push(s, SWIM_EVENT_KEYS, NULL, NULL);
     }
     out.key_response =
@@ -163,4 +167,43 @@ bool swim__key_query(struct swim *s, struct mu_str name, struct mu_str request,
     swim__serf_encode(w, &out);
     mu__writer_fini(&keys);
     return true;
+}
+
+int swim_change_keys(struct swim *s, uint64_t now_ns, enum swim_key_change change,
+                     struct mu_str key, uint8_t relay_factor, uint32_t *query)
+{
+    static const char *const names[] = {
+        [SWIM_KEY_LIST] = "_serf_list-keys",
+        [SWIM_KEY_INSTALL] = "_serf_install-key",
+        [SWIM_KEY_USE] = "_serf_use-key",
+        [SWIM_KEY_REMOVE] = "_serf_remove-key",
+    };
+    swim__enter(s, now_ns);
+    bool lists = change == SWIM_KEY_LIST;
+    if ((unsigned)change >= sizeof names / sizeof *names || relay_factor > RELAY_FACTOR_MAX ||
+        (lists ? key.len != 0 : key.len != 16 && key.len != 24 && key.len != 32)) {
+        return SWIM_EINVAL; /* before anybody stores it */
+    }
+    if (s->leave_stage != SWIM__STAYING) {
+        return SWIM_ELEFT;
+    }
+    struct swim__serf_msg msg = {.type = SWIM__SERF_KEY_REQUEST,
+                                 .key_request = {lists ? (struct mu_str){"", 0} : key}};
+    struct mu__writer w = mu__writer_growing(&s->allocator);
+    struct swim__tally *tally = swim__tally_create(s, change, swim__table_up(&s->members));
+    swim__serf_encode(&w, &msg);
+    struct swim_question q;
+    swim_question_init(&q);
+    q.name = (struct mu_str){names[change], strlen(names[change])};
+    q.payload = (struct mu_str){(const char *)w.data, w.len};
+    q.relay_factor = relay_factor;
+    int rc = w.failed || !tally ? SWIM_ENOMEM : swim__ask(s, &q, SWIM__ASK_KEYS, tally, query);
+    if (rc != SWIM_OK) {
+        swim__tally_destroy(s, tally);
+    }
+    if (w.data) {
+        mu__wipe(w.data, w.len);
+    }
+    mu__writer_fini(&w);
+    return rc;
 }

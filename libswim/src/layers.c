@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { ALGO_LZW = 0 };
+enum { ALGO_LZW = 0, ONE_PASS_MAX = 2048 };
 
 const char *swim__open_text(enum swim__open_result result)
 {
@@ -84,26 +84,33 @@ static const struct swim__field packed_fields[] = {
 };
 static const struct swim__layout packed_layout = SWIM__LAYOUT(packed_fields);
 
-/* Unpacks msg into scratch, at most max bytes: sized first, so that what a peer claims is never
- * allocated. */
+/* Unpacks msg into scratch, at most max bytes. What a peer claims is never allocated: only a few
+ * times what it sent, or what was counted before. */
 enum swim__open_result swim__layer_unpack(struct mu__arena *scratch, size_t max, struct mu_str *msg)
 {
     struct mu__reader r = mu__reader(msg->p + 1, msg->len - 1);
     struct packed packed = {{NULL, 0}, 0};
     swim__fields_decode(&r, &packed_layout, &packed);
     const uint8_t *in = (const uint8_t *)packed.buf.p;
-    size_t size;
+    size_t size, len = packed.buf.len;
     if (r.failed || packed.algo != ALGO_LZW) {
         return SWIM__OPEN_MALFORMED;
     }
-    if (!swim__lzw_unpack(in, packed.buf.len, NULL, max, &size) || size == 0) {
+    /* A datagram seldom grows more than eightfold: then one pass is enough. */
+    size_t guess = len <= ONE_PASS_MAX ? mu__min(max, len * 8) : 0;
+    uint8_t *out = guess > 0 ? mu__arena_alloc(scratch, guess) : NULL;
+    if (out && swim__lzw_unpack(in, len, out, guess, &size) && size > 0) {
+        *msg = swim__str(out, size);
+        return SWIM__OPEN_OK;
+    }
+    if (!swim__lzw_unpack(in, len, NULL, max, &size) || size == 0) {
         return SWIM__OPEN_MALFORMED;
     }
-    uint8_t *out = mu__arena_alloc(scratch, size);
+    out = mu__arena_alloc(scratch, size);
     if (!out) {
         return SWIM__OPEN_NOMEM;
     }
-    bool again = swim__lzw_unpack(in, packed.buf.len, out, size, &size);
+    bool again = swim__lzw_unpack(in, len, out, size, &size);
     assert(again);
     *msg = swim__str(out, size);
     return SWIM__OPEN_OK;

@@ -21,8 +21,8 @@ bool swim__envelope_has_keys(const struct swim__envelope *e);
 enum swim__open_result swim__label_take(const struct swim__envelope *e, struct mu_str *msg);
 void swim__label_put(const struct swim__envelope *e, struct mu__writer *w);
 
-/* Unpacks msg into scratch, at most max bytes: sized first, so that what a peer claims is never
- * allocated. */
+/* Unpacks msg into scratch, at most max bytes. What a peer claims is never allocated: only a few
+ * times what it sent, or what was counted before. */
 enum swim__open_result swim__layer_unpack(struct mu__arena *scratch, size_t max,
                                           struct mu_str *msg);
 /* Appends the packed form of plain. */

@@ -37,6 +37,7 @@ static void enter_stage(struct swim *s, enum swim__leave_stage stage)
         break;
     case SWIM__HAS_LEFT:
         s->left_event = true;
+        swim__held_flush(s);
         return;
     default:
         break;

@@ -9,13 +9,13 @@ enum { SMALL_LIST = 64 }; /* up to this length a pick looks at everybody */
 
 void swim__table_init(struct swim__table *t, const struct mu_allocator *allocator, uint64_t seed)
 {
-    *t = (struct swim__table){.allocator = mu__allocator_or_default(allocator)};
-    mu__map_init(&t->by_name, allocator, seed);
+    *t = (struct swim__table){.allocator = mu__allocator_or_default(allocator),
+                              .seed = {seed, ~seed}};
 }
 
 static void member_free(struct swim__table *t, struct swim__member *m)
 {
-    assert(!m->suspicion && !m->update);
+    assert(!m->suspicion && !m->update && !m->peer);
     mu__free(&t->allocator, m->meta);
     mu__free(&t->allocator, m);
 }
@@ -23,36 +23,160 @@ static void member_free(struct swim__table *t, struct swim__member *m)
 void swim__table_fini(struct swim__table *t)
 {
     size_t at = 0;
-    for (struct swim__member *m; (m = mu__map_next(&t->by_name, &at)) != NULL;) {
+    for (struct swim__member *m; (m = swim__table_next(t, &at)) != NULL;) {
         member_free(t, m);
     }
-    mu__map_fini(&t->by_name);
+    mu__free(&t->allocator, t->all);
+    mu__free(&t->allocator, t->index);
     mu__free(&t->allocator, t->list);
-    t->list = NULL;
-    t->len = t->cap = 0;
+    *t = (struct swim__table){.allocator = t->allocator};
+}
+
+/* ---- finding by name ---- */
+
+static uint32_t hash_of(const struct swim__table *t, struct mu_str name)
+{
+    return (uint32_t)mu__siphash(t->seed, name.p, name.len);
+}
+
+static size_t next_of(const struct swim__table *t, size_t i)
+{
+    return (i + 1) & (t->nindex - 1);
 }
 
 struct swim__member *swim__table_find(const struct swim__table *t, struct mu_str name)
 {
-    return mu__map_get(&t->by_name, name.p, name.len);
+    if (t->nindex == 0) {
+        return NULL;
+    }
+    uint32_t hash = hash_of(t, name);
+    for (size_t i = hash & (t->nindex - 1); t->index[i] != 0; i = next_of(t, i)) {
+        struct swim__member *m = t->all[t->index[i] - 1];
+        if (m->hash == hash && m->name_len == name.len && memcmp(m->name, name.p, name.len) == 0) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+struct swim__member *swim__table_next(const struct swim__table *t, size_t *at)
+{
+    while (*at < t->used) {
+        struct swim__member *m = t->all[(*at)++];
+        if (m) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+static void index_put(struct swim__table *t, const struct swim__member *m)
+{
+    size_t i = m->hash & (t->nindex - 1);
+    while (t->index[i] != 0) {
+        i = next_of(t, i);
+    }
+    t->index[i] = m->place + 1;
+}
+
+/* Takes an entry out, and moves those behind it up that would not be found otherwise. */
+static void index_remove(struct swim__table *t, const struct swim__member *m)
+{
+    size_t hole = m->hash & (t->nindex - 1);
+    while (t->index[hole] != m->place + 1) {
+        hole = next_of(t, hole);
+    }
+    for (size_t i = next_of(t, hole); t->index[i] != 0; i = next_of(t, i)) {
+        size_t home = t->all[t->index[i] - 1]->hash & (t->nindex - 1);
+        if (((i - home) & (t->nindex - 1)) >= ((i - hole) & (t->nindex - 1))) {
+            t->index[hole] = t->index[i];
+            hole = i;
+        }
+    }
+    t->index[hole] = 0;
+}
+
+static void index_fill(struct swim__table *t)
+{
+    memset(t->index, 0, t->nindex * sizeof *t->index);
+    for (size_t i = 0; i < t->used; i++) {
+        index_put(t, t->all[i]);
+    }
+}
+
+/* Closes the gaps that erased records left. */
+static void compact(struct swim__table *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->used; i++) {
+        if (t->all[i]) {
+            t->all[n] = t->all[i];
+            t->all[n]->place = (uint32_t)n;
+            n++;
+        }
+    }
+    t->used = n;
+    index_fill(t);
+}
+
+/* Room for one more among all records: half as many again, since these arrays weigh in a large
+ * pool. */
+static bool reserve_place(struct swim__table *t)
+{
+    if (t->used < t->all_cap) {
+        return true;
+    }
+    if (t->count < t->used - t->used / 4) {
+        compact(t);
+        return true;
+    }
+    size_t cap = t->all_cap + t->all_cap / 2 + 8;
+    struct swim__member **all = mu__realloc(&t->allocator, t->all, cap, sizeof(*t->all));
+    if (!all) {
+        return false;
+    }
+    t->all = all;
+    t->all_cap = cap;
+    return true;
+}
+
+static bool reserve_index(struct swim__table *t)
+{
+    if (t->count + 1 <= t->nindex / 4 * 3) {
+        return true;
+    }
+    size_t n = t->nindex ? t->nindex * 2 : 16;
+    uint32_t *index = mu__calloc(&t->allocator, n, sizeof *index);
+    if (!index) {
+        return false;
+    }
+    mu__free(&t->allocator, t->index);
+    t->index = index;
+    t->nindex = n;
+    compact(t);
+    return true;
 }
 
 struct swim__member *swim__table_add(struct swim__table *t, struct mu_str name)
 {
     assert(name.len >= 1 && name.len <= SWIM_NAME_MAX);
-    struct swim__member *m = mu__calloc(&t->allocator, 1, sizeof *m + name.len + 1);
+    size_t size = offsetof(struct swim__member, name) + name.len + 1;
+    size = size > sizeof(struct swim__member) ? size : sizeof(struct swim__member);
+    struct swim__member *m =
+        reserve_place(t) && reserve_index(t) ? mu__calloc(&t->allocator, 1, size) : NULL;
     if (!m) {
         return NULL;
     }
     memcpy(m->name, name.p, name.len);
     m->name_len = (uint8_t)name.len;
+    m->hash = hash_of(t, name);
     m->slot = SWIM__NO_SLOT;
     m->state = SWIM_NONE;
     m->status = SWIM_STATUS_NONE;
-    if (!mu__map_set(&t->by_name, m->name, m->name_len, m, NULL)) {
-        mu__free(&t->allocator, m);
-        return NULL;
-    }
+    m->place = (uint32_t)t->used;
+    t->all[t->used++] = m;
+    t->count++;
+    index_put(t, m);
     t->states[m->state]++;
     t->statuses[m->status]++;
     return m;
@@ -138,7 +262,9 @@ bool swim__member_set_meta(struct swim__table *t, struct swim__member *m, struct
 void swim__table_erase(struct swim__table *t, struct swim__member *m)
 {
     assert(m->state == SWIM_NONE && m->status == SWIM_STATUS_NONE && !m->erased);
-    mu__map_remove(&t->by_name, m->name, m->name_len);
+    index_remove(t, m);
+    t->all[m->place] = NULL;
+    t->count--;
     t->states[m->state]--;
     t->statuses[m->status]--;
     m->erased = true;

@@ -4,36 +4,44 @@
  * time). A member is in the failure detector's list while its state is not SWIM_NONE, and on Serf's
  * record while its status is not SWIM_STATUS_NONE; it is erased when neither holds it. The list
  * stands in random order, which makes walking it the random yet fair choice of probe targets
- * (SWIM 4.3). About 150 bytes and the name and tags. */
+ * (SWIM 4.3).
+ *
+ * A member costs its record of 114 bytes and 20 to 40 of places in the table's arrays, and then its
+ * name and tags: the table is an index of its own, since a general map keeps key and length of each
+ * entry once more. */
 #pragma once
 
 #include "broadcast.h"
-#include "coord.h"
 #include "map.h"
 #include "prng.h"
 #include "wire.h"
 
 struct swim__suspicion;
+struct swim__peer;
 
 struct swim__member {
-    uint64_t state_ns;     /* when state changed */
-    uint64_t gone_ns;      /* when it last failed or left */
-    uint64_t status_ltime; /* of the last intent about it */
-    struct swim__latency latency;
+    uint64_t state_ns;                 /* when state changed */
+    uint64_t gone_ns;                  /* when it last failed or left */
+    uint64_t status_ltime;             /* of the last intent about it */
     struct swim__suspicion *suspicion; /* not NULL exactly while SWIM_SUSPECT */
     struct swim__broadcast *update;    /* our newest state broadcast about it, while queued */
+    struct swim__peer *peer;           /* NULL: not probed lately */
     uint8_t *meta;
     uint32_t incarnation;
-    uint32_t slot; /* index in the list; SWIM__NO_SLOT while state is SWIM_NONE */
-    uint32_t held; /* queued events that point here */
+    uint32_t slot;    /* index in the list; SWIM__NO_SLOT while state is SWIM_NONE */
+    uint32_t place;   /* index among all records */
+    uint32_t hash;    /* of the name */
+    uint32_t held;    /* queued events that point here */
+    uint32_t waiting; /* of those, events that are held to be coalesced */
+    struct swim_addr addr;
     uint16_t meta_len;
     uint8_t state;  /* enum swim_state */
     uint8_t status; /* enum swim_status */
+    uint8_t told;   /* the event that was told last, when events are coalesced; 0: none */
     uint8_t vsn[SWIM__VSN_LEN];
     bool erased; /* out of the table; freed when no longer held */
     bool prune;  /* erase it as soon as it is out of the list */
     uint8_t name_len;
-    struct swim_addr addr;
     char name[]; /* and a zero */
 };
 #define SWIM__NO_SLOT UINT32_MAX
@@ -53,8 +61,12 @@ static inline struct mu_str swim__member_meta(const struct swim__member *m)
 
 struct swim__table {
     struct mu_allocator allocator;
-    struct mu__map by_name;
-    struct swim__member **list; /* those in the failure detector, shuffled */
+    uint64_t seed[2];
+    struct swim__member **all;   /* every record, in order of arrival; NULL where one was erased */
+    size_t used, all_cap, count; /* entries of `all`, and how many are not NULL */
+    uint32_t *index;             /* by hash of the name: place + 1, or 0; linear probing */
+    size_t nindex;               /* a power of two, at least 4/3 of count */
+    struct swim__member **list;  /* those in the failure detector, shuffled */
     size_t len, cap;
     size_t states[SWIM_NONE + 1];            /* how many records of each state */
     size_t statuses[SWIM_STATUS_FAILED + 1]; /* and of each status */
@@ -64,6 +76,9 @@ void swim__table_init(struct swim__table *t, const struct mu_allocator *allocato
 void swim__table_fini(struct swim__table *t); /* frees all records; their suspicions must be gone */
 
 struct swim__member *swim__table_find(const struct swim__table *t, struct mu_str name);
+/* Walks all records: start with *at = 0; NULL at the end. Erasing during a walk is fine, adding is
+ * not. */
+struct swim__member *swim__table_next(const struct swim__table *t, size_t *at);
 /* A new record, in neither layer. NULL when out of memory. name: 1 to SWIM_NAME_MAX bytes,
  * absent. */
 struct swim__member *swim__table_add(struct swim__table *t, struct mu_str name);
@@ -91,7 +106,7 @@ static inline size_t swim__table_up(const struct swim__table *t)
 /* Members on Serf's record. */
 static inline size_t swim__table_known(const struct swim__table *t)
 {
-    return t->by_name.count - t->statuses[SWIM_STATUS_NONE];
+    return t->count - t->statuses[SWIM_STATUS_NONE];
 }
 
 /* Picks up to want different members of the list for which eligible holds. Small lists are searched

@@ -184,7 +184,7 @@ static void put_plain(const struct swim__envelope *e, bool with_crc, const struc
     }
     size_t start = w->len;
     put_messages(msgs, n, w);
-    if (e->compress) {
+    if (e->compress && w->len - start >= e->compress_least) {
         pack_since(start, allocator, w);
     }
     if (with_crc && !w->failed) {

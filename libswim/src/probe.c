@@ -255,8 +255,7 @@ bool swim__probe_ack(struct swim *s, const struct swim__ack *ack)
     }
     struct swim_coordinate other;
     if (ack->payload.len > 0 && swim__coord_payload_decode(ack->payload, &other)) {
-        (void)swim__coords_update(&s->coords, &p->target->latency, &other, s->now - p->sent_ns,
-                                  &s->prng);
+        swim__peer_measured(s, p->target, &other, s->now - p->sent_ns);
     }
     swim__health_add(s, -1);
     finish(s);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { RESPONSE_MAX = 1024, OPEN_MAX = 1024, RELAYS = 16 };
+#define TIMEOUT_MAX_NS (3600 * MU_SEC)
 
 struct open_query { /* given to the host, not answered yet */
     uint32_t handle;
@@ -124,6 +125,13 @@ static void relay_response(struct swim *s, const struct open_query *q, struct mu
     mu__writer_fini(&w);
 }
 
+/* Did we ask ourselves? Then no datagram is needed. */
+static bool is_own(const struct swim *s, const struct open_query *q)
+{
+    return swim_addr_equal(&q->from, &s->self->addr) &&
+           swim__is_self_name(s, (struct mu_str){q->source, q->source_len});
+}
+
 static int respond(struct swim *s, const struct open_query *q, uint32_t flags,
                    struct mu_str payload)
 {
@@ -136,7 +144,9 @@ static int respond(struct swim *s, const struct open_query *q, uint32_t flags,
     struct mu__writer w = mu__writer_growing(&s->allocator);
     swim__serf_encode(&w, &msg);
     int rc = w.failed ? SWIM_ENOMEM : w.len > RESPONSE_MAX ? SWIM_ESIZE : SWIM_OK;
-    if (rc == SWIM_OK) {
+    if (rc == SWIM_OK && is_own(s, q)) {
+        rc = swim__answer_receive(s, &msg.response);
+    } else if (rc == SWIM_OK) {
         struct mu_str encoded = {(const char *)w.data, w.len};
         swim__send_user(s, &q->from, encoded);
         relay_response(s, q, encoded);
@@ -229,11 +239,11 @@ static int deliver(struct swim *s, const struct open_query *open, const struct s
 
 static bool open_of(const struct swim *s, const struct swim__serf_query *q, struct open_query *out)
 {
-    uint64_t timeout = q->timeout_ns > 0 ? (uint64_t)q->timeout_ns : 0;
+    /* Nobody keeps a place among the open ones for ever. */
+    uint64_t timeout = q->timeout_ns > 0 ? mu__min((uint64_t)q->timeout_ns, TIMEOUT_MAX_NS) : 0;
     *out = (struct open_query){.id = q->id,
                                .ltime = q->ltime,
-                               .deadline_ns =
-                                   timeout < MU_NEVER - s->now ? s->now + timeout : MU_NEVER,
+                               .deadline_ns = s->now + timeout,
                                .relay_factor = q->relay_factor};
     out->from.len = (uint8_t)swim__wire_addr(q->addr, out->from.ip);
     out->from.port = q->port;

@@ -35,7 +35,7 @@ void swim__reap_fire(struct swim *s, struct swim__timer *t)
 {
     swim__timer_reset(s, t, s->now + s->cfg.reap_interval_ns);
     size_t at = 0;
-    for (struct swim__member *m; (m = mu__map_next(&s->members.by_name, &at)) != NULL;) {
+    for (struct swim__member *m; (m = swim__table_next(&s->members, &at)) != NULL;) {
         if (m == s->self || !is_due(s, m) || !swim__events_reserve(s, 1)) {
             continue;
         }
@@ -55,7 +55,7 @@ static const struct swim__member *next_failed(struct swim *s)
 {
     for (int pass = 0; pass < 2; pass++) {
         const struct swim__member *m;
-        while ((m = mu__map_next(&s->members.by_name, &s->reconnect_at)) != NULL) {
+        while ((m = swim__table_next(&s->members, &s->reconnect_at)) != NULL) {
             if (m->status == SWIM_STATUS_FAILED) {
                 return m;
             }

@@ -50,6 +50,9 @@ void swim__send_parts(struct swim *s, const struct swim_addr *to, const struct s
     bool encrypts = swim__envelope_encrypts(&s->envelope);
     struct swim__packet_options options = {.with_crc = m && swim__pmax(m) >= 5,
                                            .nonce = encrypts ? nonce : NULL};
+    if (s->leave_stage == SWIM__HAS_LEFT) {
+        return; /* silent */
+    }
     struct swim__datagram *d = outbox_slot(s);
     if (!d || s->outbox.len >= s->cfg.sends_max || (encrypts && !swim__nonce(s, nonce)) ||
         !swim__packet_seal(&s->envelope, &options, parts, n, &s->allocator, &d->bytes) ||

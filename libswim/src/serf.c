@@ -6,7 +6,9 @@ static int relay(struct swim *s, const struct swim__serf_relay *r)
 {
     struct swim_addr to = {.port = r->dest_port};
     to.len = (uint8_t)swim__wire_addr(r->dest_addr, to.ip);
-    if (to.len == 0 || to.port == 0 || r->inner.len == 0) {
+    /* Only answers travel so: nobody is to have us send just anything to just anybody. */
+    if (to.len == 0 || to.port == 0 || r->inner.len == 0 ||
+        r->inner.p[0] != SWIM__SERF_QUERY_RESPONSE) {
         return SWIM_EPROTO;
     }
     swim__send_user(s, &to, r->inner);
@@ -31,8 +33,7 @@ int swim__serf_receive(struct swim *s, const struct swim_addr *from, struct mu_s
     case SWIM__SERF_RELAY:
         return relay(s, &msg.relay);
     case SWIM__SERF_QUERY_RESPONSE:
-        /* We ask no queries: too late for somebody who had our address */
-        return SWIM_OK;
+        return swim__answer_receive(s, &msg.response);
     default:
         return SWIM_EPROTO;
     }
@@ -62,14 +63,14 @@ static void write_members(struct swim *s, struct mu__writer *w)
 {
     size_t left = s->members.statuses[SWIM_STATUS_LEFT], at = 0;
     swim__state_encode_left(w, s->member_clock.time, left);
-    for (const struct swim__member *m; (m = mu__map_next(&s->members.by_name, &at)) != NULL;) {
+    for (const struct swim__member *m; (m = swim__table_next(&s->members, &at)) != NULL;) {
         if (m->status == SWIM_STATUS_LEFT) {
             swim__state_encode_name(w, swim__member_name(m));
         }
     }
     swim__state_encode_status(w, s->query_clock.time, swim__table_known(&s->members));
     at = 0;
-    for (const struct swim__member *m; (m = mu__map_next(&s->members.by_name, &at)) != NULL;) {
+    for (const struct swim__member *m; (m = swim__table_next(&s->members, &at)) != NULL;) {
         if (m->status != SWIM_STATUS_NONE) {
             swim__state_encode_member(w, swim__member_name(m), m->status_ltime);
         }

@@ -119,6 +119,7 @@ static bool is_same_meta(const struct swim__member *m, struct mu_str meta)
 static void report_conflict(struct swim *s, struct swim__member *m, const struct swim_addr *other)
 {
     char ours[SWIM_ADDR_TEXT], theirs[SWIM_ADDR_TEXT];
+    s->stats.conflicts++;
     swim__log(s, MU_WARN, "conflicting addresses for %s: %s is known, %s announces itself", m->name,
               swim_addr_text(&m->addr, ours), swim_addr_text(other, theirs));
     if (s->events.droppable >= s->cfg.events_max || !swim__events_reserve(s, 1)) {
@@ -137,6 +138,7 @@ static int alive_self(struct swim *s, const struct announcement *a)
     struct swim__member *m = s->self;
     if (!swim_addr_equal(&m->addr, &a->addr)) {
         report_conflict(s, m, &a->addr);
+        swim__name_contested(s, &a->addr);
         return SWIM_OK;
     }
     if (a->raw->incarnation < s->incarnation) {
@@ -207,7 +209,7 @@ static struct swim__member *enlisted(struct swim *s, struct swim__member *m, str
 {
     bool fresh = !m;
     if (fresh) {
-        if (s->members.by_name.count >= s->cfg.members_max) {
+        if (s->members.count >= s->cfg.members_max) {
             s->stats.members_refused++;
             return NULL;
         }
@@ -233,6 +235,9 @@ static int take_over(struct swim *s, struct swim__member *m, const struct announ
         return SWIM_ENOMEM;
     }
     bool was_up = is_up(m);
+    if (!swim_addr_equal(&m->addr, &a->addr)) {
+        swim__peer_forget(s, m); /* what was measured was another place */
+    }
     bool changed = !is_same_meta(m, a->raw->meta);
     if (changed && !swim__member_set_meta(&s->members, m, a->raw->meta)) {
         return SWIM_ENOMEM; /* a new record stays behind as dead, and is dropped as those are */
@@ -366,5 +371,6 @@ void swim__forget(struct swim *s, struct swim__member *m)
         swim__queue_drop(&s->updates, m->update);
     }
     swim__probe_forget(s, m);
+    swim__peer_forget(s, m);
     swim__table_erase(&s->members, m);
 }

@@ -19,6 +19,7 @@ void swim_stats_sized(const struct swim *s, struct swim_stats *out, size_t size)
     st.intent_queue = s->intents.count;
     st.event_queue = s->user_events.count;
     st.query_queue = s->queries.count;
+    st.coordinates_reset = s->coords.resets;
     st.encrypted = swim__keyring_count(s->keyring) > 0;
     memset(out, 0, size);
     memcpy(out, &st, mu__min(size, sizeof st));

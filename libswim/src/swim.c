@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+enum { COMPRESS_LEAST = 256 }; /* shorter datagrams hardly ever become shorter still */
 static const uint8_t own_vsn[SWIM__VSN_LEN] = {1, 5, 2,
                                                2, 5, 4}; /* pmin pmax pcur dmin dmax dcur */
 
@@ -15,7 +16,7 @@ void swim__enter(struct swim *s, uint64_t now_ns)
     s->now = now_ns;
 }
 
-enum { OWN_TIMERS = 7 }; /* that live as long as the swim; some of them stand still at times */
+enum { OWN_TIMERS = 9 }; /* that live as long as the swim; some of them stand still at times */
 
 /* Keeps room for our own timers as well, so that setting one of those cannot fail. */
 bool swim__timer_set(struct swim *s, struct swim__timer *t, uint64_t at)
@@ -158,6 +159,7 @@ static void init_parts(struct swim *s, uint64_t seed)
     mu__map_init(&s->relays, a, s->hash_seed[0]);
     mu__map_init(&s->early_intents, a, s->hash_seed[0]);
     mu__map_init(&s->open_queries, a, s->hash_seed[0]);
+    mu__map_init(&s->asked, a, s->hash_seed[0]);
     mu__map_init(&s->streams, a, s->hash_seed[0]);
     swim__queue_init(&s->updates, a, mu__prng_next(&s->prng));
     swim__queue_init(&s->intents, a, mu__prng_next(&s->prng));
@@ -171,6 +173,10 @@ static void init_parts(struct swim *s, uint64_t seed)
     s->reap = (struct swim__timer){.item.slot = MU_HEAP_NONE, .fire = swim__reap_fire};
     s->reconnect = (struct swim__timer){.item.slot = MU_HEAP_NONE, .fire = swim__reconnect_fire};
     s->leave = (struct swim__timer){.item.slot = MU_HEAP_NONE, .fire = swim__leave_fire};
+    s->held_members.timer =
+        (struct swim__timer){.item.slot = MU_HEAP_NONE, .fire = swim__flush_members};
+    s->held_users.timer =
+        (struct swim__timer){.item.slot = MU_HEAP_NONE, .fire = swim__flush_users};
 }
 
 static void init_clocks(struct swim *s)
@@ -192,8 +198,15 @@ static uint64_t soon(struct swim *s, uint64_t interval)
 /* Room in the heap for the timers that live as long as we do: setting them can fail no more. */
 static bool start_timers(struct swim *s)
 {
-    struct swim__timer *const all[] = {&s->probe.tick, &s->probe.stage, &s->gossip, &s->push_pull,
-                                       &s->reap,       &s->reconnect,   &s->leave};
+    struct swim__timer *const all[] = {&s->probe.tick,
+                                       &s->probe.stage,
+                                       &s->gossip,
+                                       &s->push_pull,
+                                       &s->reap,
+                                       &s->reconnect,
+                                       &s->leave,
+                                       &s->held_members.timer,
+                                       &s->held_users.timer};
     _Static_assert(sizeof all / sizeof all[0] == OWN_TIMERS,
                    "each of our own timers has its place");
     for (size_t i = 0; i < OWN_TIMERS; i++) {
@@ -204,6 +217,8 @@ static bool start_timers(struct swim *s)
     swim__timer_stop(s, &s->probe.stage);
     swim__timer_stop(s, &s->gossip);
     swim__timer_stop(s, &s->leave);
+    swim__timer_stop(s, &s->held_members.timer);
+    swim__timer_stop(s, &s->held_users.timer);
     s->gossip_phase =
         s->now - mu__prng_below(&s->prng, mu__min(s->cfg.gossip_interval_ns, s->now + 1));
     swim__timer_reset(s, &s->probe.tick, soon(s, s->cfg.probe_interval_ns));
@@ -275,7 +290,9 @@ int swim_create(const struct swim_config *given, uint64_t now_ns, struct swim **
     s->cfg.keys = NULL;
     s->cfg.allocator = NULL;
     s->envelope = (struct swim__envelope){.verify_incoming = cfg.verify_incoming,
-                                          .verify_outgoing = cfg.verify_outgoing};
+                                          .verify_outgoing = cfg.verify_outgoing,
+                                          .compress = cfg.compress,
+                                          .compress_least = COMPRESS_LEAST};
     init_parts(s, seed);
     init_clocks(s);
     rc = start(s, &cfg);
@@ -306,8 +323,10 @@ void swim_destroy(struct swim *s)
     swim__relays_fini(s);
     swim__early_intents_fini(s);
     swim__queries_fini(s);
+    swim__asked_fini(s);
     swim__recent_fini(s, &s->recent_events);
     swim__recent_fini(s, &s->recent_queries);
+    swim__peers_fini(s);
     swim__table_fini(&s->members);
     mu__heap_fini(&s->timers);
     mu__arena_fini(&s->scratch);
@@ -327,7 +346,7 @@ static void view(const struct swim *s, const struct swim__member *m, struct swim
 
 bool swim_next_member(const struct swim *s, size_t *at, struct swim_member *out)
 {
-    for (const struct swim__member *m; (m = mu__map_next(&s->members.by_name, at)) != NULL;) {
+    for (const struct swim__member *m; (m = swim__table_next(&s->members, at)) != NULL;) {
         if (m->status != SWIM_STATUS_NONE) {
             view(s, m, out);
             return true;

@@ -15,7 +15,11 @@ static int deliver(struct swim *s, const struct swim__serf_event *e)
         return SWIM_ENOMEM;
     }
     body->ltime = e->ltime;
-    swim__event_push(s, SWIM_EVENT_USER, NULL, body);
+    if (e->cc && swim__coalesces_users(s)) {
+        swim__event_push_user(s, body);
+    } else {
+        swim__event_push(s, SWIM_EVENT_USER, NULL, body);
+    }
     return SWIM_OK;
 }
 

@@ -189,7 +189,7 @@ static void test_failed_and_left_members_are_reaped_in_time(void **state)
     lone_advance(&l, 30 * MU_SEC);
     assert_int_equal(status(&l, "b"), SWIM_STATUS_NONE);
     assert_int_equal(status(&l, "c"), SWIM_STATUS_NONE);
-    assert_int_equal(l.s->members.by_name.count, 1);
+    assert_int_equal(l.s->members.count, 1);
     lone_destroy(&l);
 }
 

@@ -131,7 +131,7 @@ struct swim_node_answer {
 };
 /* Called for each acknowledgement and answer, and once with SWIM_NODE_DONE, the last time. */
 typedef void (*swim_node_answer_fn)(void *user, const struct swim_node_answer *answer);
-/* Asks all members (see swim_ask). Answers go to fn as well as to on_event; *query may be NULL.
+/* Asks all members (see swim_ask). Answers go to fn, not to on_event; *query may be NULL.
  * swim_node_destroy ends it with SWIM_NODE_DONE. Errors: those of swim_ask. */
 MU_API MU_MUST_USE int swim_node_ask(struct swim_node *n, const struct swim_question *q,
                                      swim_node_answer_fn fn, void *user, uint32_t *query);
