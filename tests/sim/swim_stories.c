@@ -405,8 +405,7 @@ static void departed_are_reaped(struct telling *t)
     world_run_for(t->w, 1200 * MU_SEC);
     for (size_t i = 0; i < STAY; i++) {
         const struct swim *s = world_swim(t->w, i);
-        claim(t, s->members.count == STAY && s->members.len == STAY,
-              "nothing is left of them");
+        claim(t, s->members.count == STAY && s->members.len == STAY, "nothing is left of them");
         claim(t, s->early_intents.count == 0, "nor of what they said");
     }
     claim(t, failures(t, SIZE_MAX) == 0, "nobody failed");
