@@ -156,6 +156,11 @@ struct swim__asked {
     struct swim_addr other;    /* and the other one */
 };
 
+struct swim__stranger { /* whom we could not read */
+    uint8_t ip[16], len;
+    uint64_t told_ns; /* when the log last said so */
+};
+
 enum swim__leave_stage {
     SWIM__STAYING,
     SWIM__LEAVE_INTENT,
@@ -185,6 +190,8 @@ struct swim {
     struct swim_addr from; /* of the datagram being read; no address otherwise */
     uint64_t answered_ns;  /* when we last answered an accuser */
     uint64_t told_ns;      /* when we last told somebody of its own death */
+    struct swim__stranger strangers[32];
+    uint64_t stranger_ns; /* when the log last told of one */
 
     struct swim__probe probe;
     struct mu__map relays;
@@ -228,6 +235,10 @@ int swim__set_own_meta(struct swim *s, const struct swim_tag *tags, size_t n);
 /* ---- log.c ---- */
 void swim__log(struct swim *s, enum mu_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* ---- strangers.c: who cannot be understood ---- */
+void swim__note_unreadable(struct swim *s, const struct swim_addr *from,
+                           enum swim__open_result why);
 
 /* ---- event.c: what the host is told ---- */
 /* Room, so that the next n pushes cannot fail. */
@@ -380,6 +391,7 @@ struct swim__slot {
     struct swim__seen *first;
 };
 struct swim__ring {
+    size_t bytes; /* of all that is noted */
     struct swim__slot slots[SWIM__BUFFER_SLOTS];
 };
 enum swim__recent { SWIM__RECENT_NEW, SWIM__RECENT_OLD, SWIM__RECENT_NOMEM };

@@ -5,12 +5,18 @@
 
 #include <string.h>
 
-enum { PER_SLOT_MAX = 256 };
+enum { PER_SLOT_MAX = 256, RING_BYTES_MAX = 8 << 20 };
 
-static void slot_clear(struct swim *s, struct swim__slot *slot)
+static size_t size_of(const struct swim__seen *e)
+{
+    return sizeof *e + e->name_len + e->payload_len;
+}
+
+static void slot_clear(struct swim *s, struct swim__ring *ring, struct swim__slot *slot)
 {
     while (slot->first) {
         struct swim__seen *next = slot->first->next;
+        ring->bytes -= size_of(slot->first);
         mu__free(&s->allocator, slot->first);
         slot->first = next;
     }
@@ -70,23 +76,27 @@ enum swim__recent swim__recent_note(struct swim *s, struct swim__ring **ring, ui
             return SWIM__RECENT_OLD;
         }
     }
+    if (name.len + payload.len > RING_BYTES_MAX - mu__min((*ring)->bytes, RING_BYTES_MAX)) {
+        return SWIM__RECENT_OLD;
+    }
     struct swim__seen *e = seen_create(s, id, name, payload);
     if (!e) {
         return SWIM__RECENT_NOMEM;
     }
     if (slot->ltime != ltime) {
-        slot_clear(s, slot);
+        slot_clear(s, *ring, slot);
         slot->ltime = ltime;
         end = &slot->first;
     }
     *end = e;
+    (*ring)->bytes += size_of(e);
     return SWIM__RECENT_NEW;
 }
 
 void swim__recent_fini(struct swim *s, struct swim__ring **ring)
 {
     for (size_t i = 0; *ring && i < SWIM__BUFFER_SLOTS; i++) {
-        slot_clear(s, &(*ring)->slots[i]);
+        slot_clear(s, *ring, &(*ring)->slots[i]);
     }
     mu__free(&s->allocator, *ring);
     *ring = NULL;

@@ -118,17 +118,17 @@ void swim__status_up(struct swim *s, struct swim__member *m, bool was_up, bool c
 
 void swim__status_down(struct swim *s, struct swim__member *m)
 {
-    switch ((enum swim_status)m->status) {
-    case SWIM_STATUS_LEAVING:
-        set_status(s, m, SWIM_STATUS_LEFT);
-        swim__event_push(s, SWIM_EVENT_LEAVE, m, NULL);
-        break;
-    case SWIM_STATUS_ALIVE:
+    bool was_alive = m->status == SWIM_STATUS_ALIVE;
+    if (!was_alive && m->status != SWIM_STATUS_LEAVING) {
+        return;
+    }
+    /* Who said goodbye by itself has left, even where its intent has not come yet. */
+    if (was_alive && m->state != SWIM_GONE) {
         set_status(s, m, SWIM_STATUS_FAILED);
         swim__event_push(s, SWIM_EVENT_FAILED, m, NULL);
-        break;
-    default:
-        return;
+    } else {
+        set_status(s, m, SWIM_STATUS_LEFT);
+        swim__event_push(s, SWIM_EVENT_LEAVE, m, NULL);
     }
     m->gone_ns = s->now;
     swim__log(s, MU_DEBUG, "%s %s", m->name, m->status == SWIM_STATUS_LEFT ? "left" : "failed");

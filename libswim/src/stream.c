@@ -263,6 +263,9 @@ static int handle_whole(struct swim *s, struct swim__stream *st)
     int rc = open_error(opened);
     if (opened != SWIM__OPEN_OK) {
         answer_error(s, st, opened);
+        if (opened != SWIM__OPEN_NOMEM) {
+            swim__note_unreadable(s, &st->peer, opened);
+        }
     } else if (plain.len > s->cfg.state_bytes_max) {
         rc = SWIM_EPROTO;
     } else {

@@ -93,8 +93,11 @@ static int handle(struct swim *s, const struct swim_addr *from, struct mu_str ra
     }
 }
 
-static int open_failed(struct swim *s, enum swim__open_result r)
+static int open_failed(struct swim *s, const struct swim_addr *from, enum swim__open_result r)
 {
+    if (r != SWIM__OPEN_NOMEM) {
+        swim__note_unreadable(s, from, r);
+    }
     switch (r) {
     case SWIM__OPEN_NOMEM:
         s->stats.packets_dropped++;
@@ -126,7 +129,7 @@ int swim_receive(struct swim *s, uint64_t now_ns, const struct swim_addr *from, 
     struct swim__opener opener;
     enum swim__open_result opened =
         swim__packet_open(&opener, &s->envelope, &s->scratch, data, len);
-    int rc = opened == SWIM__OPEN_OK ? SWIM_OK : open_failed(s, opened);
+    int rc = opened == SWIM__OPEN_OK ? SWIM_OK : open_failed(s, from, opened);
     struct mu_str raw;
     size_t bad = 0;
     s->from = *from;
@@ -138,6 +141,7 @@ int swim_receive(struct swim *s, uint64_t now_ns, const struct swim_addr *from, 
     s->from.len = 0;
     if (opened == SWIM__OPEN_OK && (bad > 0 || opener.malformed > 0)) {
         s->stats.packets_malformed++;
+        swim__note_unreadable(s, from, SWIM__OPEN_MALFORMED);
         rc = rc == SWIM_OK ? SWIM_EPROTO : rc;
     }
     mu__arena_reset(&s->scratch);
