@@ -198,6 +198,11 @@ static void on_event(void *user, const struct swim_event *ev)
         log_warn(MODULE, "another node uses the name %.*s: %s", (int)ev->member.name.len,
                  ev->member.name.p, swim_addr_text(&ev->other_addr, address));
         break;
+    case SWIM_EVENT_NAME_LOST: /* Consul's agent goes on without gossip, too: it cannot be helped */
+        log_error(MODULE, "the pool knows %.*s at %s: this agent takes no more part in gossip",
+                  (int)ev->member.name.len, ev->member.name.p,
+                  swim_addr_text(&ev->other_addr, address));
+        break;
     default: /* queries are answered in the core; join results and keys go to whoever asked */
         break;
     }
@@ -252,6 +257,7 @@ static void fill_swim(struct gossip *g, const struct config *c, struct swim_conf
     swim->verify_incoming = c->encrypt_verify_incoming;
     swim->verify_outgoing = c->encrypt_verify_outgoing;
     swim->reconnect_timeout_ns = c->reconnect_timeout_ns;
+    swim->resolve_conflicts = !c->server; /* as Consul: a server does not fall silent */
     swim->log = on_log;
     swim->log_level = MU_DEBUG;
     swim->log_user = g;
