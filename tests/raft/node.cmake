@@ -13,3 +13,11 @@ foreach(theme "" _cluster _faults _peers)
   muster_test(test_node${theme} SOURCES test_node${theme}.c node_world.c
     LIBS muster-raft-node PkgConfig::EVENT Threads::Threads INCLUDES ${node_inside} LABELS unit threads)
 endforeach()
+# TLS by mbedTLS on the node's connections, as a host may put it there.
+find_library(MBEDTLS_LIBRARY mbedtls REQUIRED)
+find_library(MBEDX509_LIBRARY mbedx509 REQUIRED)
+find_library(MBEDCRYPTO_LIBRARY mbedcrypto REQUIRED)
+set(kit ${PROJECT_SOURCE_DIR}/tests/kit)
+muster_test(test_node_tls SOURCES test_node_tls.c node_world.c ${kit}/tls_stream.c ${kit}/certificates.c
+  LIBS muster-raft-node PkgConfig::EVENT Threads::Threads ${MBEDTLS_LIBRARY} ${MBEDX509_LIBRARY} ${MBEDCRYPTO_LIBRARY}
+  INCLUDES ${node_inside} LABELS unit threads)
