@@ -123,7 +123,7 @@ void swim__status_down(struct swim *s, struct swim__member *m)
         return;
     }
     /* Who said goodbye by itself has left, even where its intent has not come yet. */
-    if (was_alive && m->state != SWIM_GONE) {
+    if (was_alive && (m->state != SWIM_GONE || SWIM__PLANTED(FAREWELL_UNHEARD))) {
         set_status(s, m, SWIM_STATUS_FAILED);
         swim__event_push(s, SWIM_EVENT_FAILED, m, NULL);
     } else {

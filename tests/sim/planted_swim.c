@@ -39,6 +39,7 @@ static const struct planted planted[] = {
     {SWIM__DEATH_UNTOLD, "who is held dead is not told", "fleet-restart"},
     {SWIM__NEVER_RECONNECTS, "failed members not tried again", "long-partition"},
     {SWIM__NEVER_REAPED, "who left stays on record", "departed-reaped"},
+    {SWIM__FAREWELL_UNHEARD, "a farewell counts as a failure", "farewell"},
 };
 #define N_PLANTED (sizeof planted / sizeof *planted)
 _Static_assert(N_PLANTED == SWIM__N_PLANTED - 1, "each fault has its line");

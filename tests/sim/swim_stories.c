@@ -368,6 +368,18 @@ static void dead_stay_dead(struct telling *t)
           "the third party learned of the death");
 }
 
+/* The farewell of SWIM came, the intent of Serf is lost or late. (Seed 5 of departed-reaped.) */
+static void farewell_is_no_failure(struct telling *t)
+{
+    open_calm_pool(t, 6);
+    world_crash(t->w, 1);
+    struct swim__msg dead = accusation(SWIM__MSG_DEAD, "n1", "n1", 1);
+    world_forge(t->w, 1, 0, &dead);
+    world_run_for(t->w, 60 * MU_SEC);
+    claim(t, failures(t, SIZE_MAX) == 0, "who said goodbye has not failed");
+    claim(t, all_see(t, 1, SWIM_STATUS_LEFT), "it has left");
+}
+
 static void short_tombstones(struct swim_config *cfg, size_t node)
 {
     (void)node;
@@ -502,6 +514,7 @@ const struct story swim_stories[] = {
     {"patience", "for as long as configured (memberlist#222)", false, patience_is_as_configured},
     {"fleet-restart", "a restarted fleet converges (memberlist#311)", false, fleet_restarts},
     {"dead-stay-dead", "a third party raises no dead (memberlist#312)", false, dead_stay_dead},
+    {"farewell", "who says goodbye has not failed", false, farewell_is_no_failure},
     {"departed-reaped", "who left is reaped (memberlist#253)", false, departed_are_reaped},
     {"stopped-node", "who was stopped blames itself (consul#5567)", false, stopped_accuses_itself},
     {"starved-node", "who is starved blames itself (consul#5567)", false, starved_accuses_itself},
