@@ -145,11 +145,7 @@ static int read_snapshot_bytes(struct load_job *l, int fd)
         return raft_node__fail_io(&l->job.diag, errno, "read", l->path);
     }
     uint64_t size = (uint64_t)st.st_size;
-    if (l->load.offset > size) {
-        return raft_node__fail(&l->job.diag, RAFT_NODE_EIO, "%.300s is shorter than it was",
-                               l->path);
-    }
-    uint64_t left = size - l->load.offset;
+    uint64_t left = l->load.offset < size ? size - l->load.offset : 0; /* it is asked ahead */
     l->len = left < l->load.bytes_max ? (size_t)left : l->load.bytes_max;
     l->is_last = l->len == left;
     l->bytes = mu__alloc(&l->node->allocator, l->len ? l->len : 1);

@@ -85,6 +85,28 @@ static void check_role(const struct raft *r)
     }
 }
 
+static void check_transfers(const struct raft *r)
+{
+    const struct raft__receiving *in = &r->receiving;
+    uint64_t queued = 0;
+    assert(in->n <= r->cfg.snapshot_inflight_max && (in->write_id == 0 || in->n > 0));
+    for (size_t i = 0; i < in->n; i++) {
+        queued += in->chunks[(in->head + i) % r->cfg.snapshot_inflight_max].len;
+    }
+    assert(queued == in->bytes && in->received + queued == in->accepted);
+    for (size_t k = 0; k < r->n_peers; k++) {
+        const struct raft__sending *s = &r->peers[k].sending;
+        assert(s->n <= r->cfg.snapshot_inflight_max && (s->chunks || s->meta.index == 0));
+        for (size_t i = 0; i + 1 < s->n; i++) {
+            const struct raft__chunk
+                *c = &s->chunks[(s->head + i) % r->cfg.snapshot_inflight_max],
+                *next = &s->chunks[(s->head + i + 1) % r->cfg.snapshot_inflight_max];
+            assert(c->offset + c->len == next->offset && !c->last);
+            assert(c->is_hashed || !next->is_hashed);
+        }
+    }
+}
+
 void raft__check_state(const struct raft *r)
 {
     check_log(&r->log);
@@ -92,6 +114,7 @@ void raft__check_state(const struct raft *r)
     check_indexes(r);
     check_peers(r);
     check_role(r);
+    check_transfers(r);
 }
 
 void raft__check(const struct raft *r)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "configuration.h"
+#include "hash.h"
 #include "log.h"
 #include "planted.h"
 #include "prng.h"
@@ -38,23 +39,40 @@ struct raft__window {
 };
 
 enum raft__chunk_state {
-    RAFT__CHUNK_WANTED = 0,
-    RAFT__CHUNK_LOADING,
+    RAFT__CHUNK_LOADING = 0,
+    RAFT__CHUNK_GONE, /* the host could not load it */
     RAFT__CHUNK_READY,
     RAFT__CHUNK_SENT
 };
 
-/* A snapshot on its way to a peer. */
+struct raft__chunk { /* of a snapshot on its way to a peer */
+    enum raft__chunk_state state;
+    uint64_t offset;
+    size_t len; /* while it is loading: what was asked for */
+    bool last;
+    uint64_t load_id;
+    bool is_hashed;
+    uint64_t prefix_hash, hash;
+    bool was_sent;  /* perhaps it is to be sent again */
+    uint64_t stamp; /* of the last time */
+    uint64_t sent_ns;
+    void *data; /* room for snapshot_chunk_bytes; kept for the chunks after it */
+};
+
+/* A snapshot on its way to a peer (snapshot_send.c). */
 struct raft__sending {
     struct raft_snapshot_meta meta; /* owns its configuration */
-    enum raft__chunk_state chunk;
-    uint64_t offset; /* of the chunk */
-    uint64_t load_id;
-    uint64_t sent_ns;
-    void *data; /* the chunk; room for snapshot_chunk_bytes, allocated at the first use */
-    size_t len;
-    bool last;
-    bool gone; /* the host could not load it: start again after a while */
+    struct raft__chunk *chunks;     /* ring of snapshot_inflight_max, the oldest first */
+    size_t head, n;
+    uint64_t next;          /* where the next chunk begins */
+    bool at_end;            /* there is none */
+    struct raft__hash hash; /* of the first `hashed` bytes */
+    uint64_t hashed;
+    uint64_t skip_to;  /* bytes before it are read for the hash only: the peer has them */
+    bool is_open;      /* the peer has answered: more than one chunk may be on the way */
+    uint64_t answered; /* newest stamp that an answer has echoed */
+    bool is_gone;      /* the host could not load it: start again after a while */
+    uint64_t gone_ns;
 };
 
 struct raft__loaded { /* entries that came back from the disk; they own one block of data */
@@ -110,16 +128,21 @@ struct raft__read {
     uint64_t stamp;   /* a quorum must answer this one or a later one */
 };
 
-struct raft__receiving { /* a snapshot on its way to us */
-    char leader[RAFT_ID_MAX + 1];
-    struct raft_snapshot_meta meta; /* index 0: none. Owns its configuration */
-    struct raft_configuration configuration;
-    uint64_t received; /* bytes written by the host */
-    uint64_t write_id; /* chunk with the host; 0: none */
-    bool is_given;     /* the chunk went out in an update */
-    uint8_t *data;     /* the chunk */
+struct raft__arrived { /* a chunk that waits for the disk */
+    uint8_t *data;
     size_t len, cap;
     bool last;
+};
+
+struct raft__receiving {            /* a snapshot on its way to us (snapshot_receive.c) */
+    struct raft_snapshot_meta meta; /* index 0: none. Owns its configuration */
+    struct raft_configuration configuration;
+    uint64_t received;            /* bytes written by the host */
+    uint64_t accepted;            /* with those in the queue */
+    struct raft__hash hash;       /* of the accepted ones */
+    uint64_t write_id;            /* the oldest chunk is with the host; 0: it is not */
+    struct raft__arrived *chunks; /* ring of snapshot_inflight_max, the oldest first */
+    size_t head, n, bytes;
 };
 
 struct raft {

@@ -23,6 +23,7 @@ enum raft__planted {
     RAFT__TWO_CHANGES,            /* of the configuration at once (4.1) */
     RAFT__CHANGE_TOO_EARLY,       /* before an entry of the own term is committed (2015) */
     RAFT__SNAPSHOT_DROPS_CONFIG,  /* a snapshot carries an older configuration */
+    RAFT__CHUNK_HASH_UNCHECKED,   /* a snapshot may be put together from two files */
     RAFT__SNAPSHOT_KEEPS_LOG,     /* that differs from the snapshot (figure 13, 7) */
     RAFT__N_PLANTED
 };

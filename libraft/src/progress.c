@@ -17,7 +17,6 @@ struct raft__peer *raft__find_peer(struct raft *r, const char *id)
 void raft__peer_fini(struct raft *r, struct raft__peer *p)
 {
     raft__snapshot_end(r, p);
-    mu__free(&r->allocator, p->sending.data);
     mu__free(&r->allocator, p->window.items);
     raft__loaded_fini(r, &p->loaded);
 }

@@ -1,15 +1,28 @@
-/* snapshot_receive.c - a snapshot on its way to this follower. Chunks go to the host one by one;
- * the answer names the offset that is wanted next, so a transfer goes on where it was, after losses
- * or a change of terms, as long as it is the same leader's file. While the last chunk is being
- * installed the log rests. */
+/* snapshot_receive.c - a snapshot on its way to this follower.
+ *
+ *      0 ......... received ......... accepted
+ *        written             in the queue, the first of it with the host
+ *
+ * A chunk is accepted when it begins where the last one ended, when what precedes it has the hash
+ * of what was accepted here, and when it has itself the hash that its leader gave it. So damage on
+ * the way does not pass, nor does the continuation of another file: servers' snapshots of one index
+ * may differ in their bytes. Any leader of the same snapshot may go on where another was cut off;
+ * if its file differs, the transfer begins again. Once the last chunk is accepted the log rests
+ * until it is installed. */
 #include "core.h"
 
 #include <assert.h>
 #include <string.h>
 
+static struct raft__arrived *chunk_at(const struct raft *r, size_t i)
+{
+    const struct raft__receiving *in = &r->receiving;
+    return &in->chunks[(in->head + i) % r->cfg.snapshot_inflight_max];
+}
+
 bool raft__is_installing(const struct raft *r)
 {
-    return r->receiving.write_id != 0 && r->receiving.last;
+    return r->receiving.n > 0 && chunk_at(r, r->receiving.n - 1)->last;
 }
 
 static void forget(struct raft *r)
@@ -21,20 +34,31 @@ static void forget(struct raft *r)
     } configuration = {
         .in = in->meta.configuration}; /* owned here, though the public struct lends it */
     mu__free(&r->allocator, configuration.out);
-    *in = (struct raft__receiving){.data = in->data, .cap = in->cap};
+    for (size_t i = 0; in->chunks && i < r->cfg.snapshot_inflight_max; i++) {
+        mu__free(&r->allocator, in->chunks[i].data);
+    }
+    mu__free(&r->allocator, in->chunks);
+    *in = (struct raft__receiving){.n = 0};
 }
 
 void raft__receiving_fini(struct raft *r)
 {
     forget(r);
-    mu__free(&r->allocator, r->receiving.data);
-    r->receiving.data = NULL;
 }
 
 static bool is_current(const struct raft__receiving *in, const struct raft_message *m)
 {
-    return in->meta.index == m->snapshot.index && in->meta.term == m->snapshot.term &&
-           strcmp(in->leader, m->from) == 0;
+    return in->meta.index == m->snapshot.index && in->meta.term == m->snapshot.term;
+}
+
+/* Before its first byte. */
+static void start_over(struct raft *r)
+{
+    struct raft__receiving *in = &r->receiving;
+    assert(in->write_id == 0);
+    in->received = in->accepted = 0;
+    in->head = in->n = in->bytes = 0;
+    raft__hash_begin(&in->hash, &in->meta);
 }
 
 static int begin(struct raft *r, const struct raft_message *m, const struct raft_configuration *c)
@@ -42,14 +66,19 @@ static int begin(struct raft *r, const struct raft_message *m, const struct raft
     struct raft__receiving *in = &r->receiving;
     void *copy =
         mu__memdup(&r->allocator, m->snapshot.configuration, m->snapshot.configuration_len);
-    if (!copy) {
+    void *chunks =
+        mu__calloc(&r->allocator, r->cfg.snapshot_inflight_max, sizeof(struct raft__arrived));
+    if (!copy || !chunks) {
+        mu__free(&r->allocator, copy);
+        mu__free(&r->allocator, chunks);
         return RAFT_ENOMEM;
     }
     forget(r);
+    in->chunks = chunks;
     in->meta = m->snapshot;
     in->meta.configuration = copy;
     in->configuration = *c;
-    raft__copy_id(in->leader, m->from);
+    start_over(r);
     return RAFT_OK;
 }
 
@@ -68,22 +97,94 @@ static void reply_to(struct raft *r, const char *to, const char *address, uint64
     raft__send(r, &reply, to, address, raft__gate_hard(r));
 }
 
-static int take_chunk(struct raft *r, const struct raft_message *m)
+/* Says what is wanted instead. */
+static void answer(struct raft *r, const struct raft_message *m, bool reject)
+{
+    const struct raft__receiving *in = &r->receiving;
+    reply_to(r, m->from, m->from_address, m->stamp, &in->meta, in->accepted, reject, false);
+}
+
+static bool has_room(const struct raft *r, size_t len)
+{
+    const struct raft__receiving *in = &r->receiving;
+    size_t max = r->cfg.snapshot_inflight_max; /* the product is 1 GiB at the most */
+    return in->n == 0 || (in->n < max && in->bytes + len <= max * r->cfg.snapshot_chunk_bytes);
+}
+
+static int accept_chunk(struct raft *r, const struct raft_message *m, const struct raft__hash *hash)
 {
     struct raft__receiving *in = &r->receiving;
-    void *data = in->data;
-    bool ok = mu__reserve(&r->allocator, &data, &in->cap, mu__max(m->len, 1), 1);
-    in->data = data;
+    struct raft__arrived *c = &in->chunks[(in->head + in->n) % r->cfg.snapshot_inflight_max];
+    void *data = c->data;
+    bool ok = mu__reserve(&r->allocator, &data, &c->cap, mu__max(m->len, 1), 1);
+    c->data = data;
     if (!ok) {
         return RAFT_ENOMEM;
     }
     if (m->len > 0) {
-        memcpy(in->data, m->data, m->len);
+        memcpy(c->data, m->data, m->len);
     }
-    in->len = m->len;
-    in->last = m->last;
-    in->is_given = false;
-    in->write_id = ++r->next_load_id;
+    c->len = m->len;
+    c->last = m->last;
+    in->n++;
+    in->bytes += m->len;
+    in->accepted += m->len;
+    in->hash = *hash;
+    return RAFT_OK;
+}
+
+static void note_refusal(struct raft *r, const struct raft_message *m, const char *why,
+                         const char *line)
+{
+    r->stats.chunks_refused++;
+    raft__trace(r, RAFT_TRACE_SNAPSHOT_REFUSE, m->from, why, m->snapshot.index, m->offset);
+    raft__log_line(r, MU_WARN, line);
+}
+
+static void refuse_other_file(struct raft *r, const struct raft_message *m)
+{
+    if (r->receiving.write_id != 0) {
+        return; /* the disk is busy with the other file; the leader repeats itself */
+    }
+    note_refusal(r, m, "another file than the one begun",
+                 "the leader's snapshot is another file than the one begun: it starts again");
+    start_over(r);
+    answer(r, m, true);
+}
+
+/* A chunk that begins where the last one ended. */
+static int next_chunk(struct raft *r, const struct raft_message *m)
+{
+    struct raft__hash hash = r->receiving.hash;
+    bool checked = !RAFT__PLANTED(CHUNK_HASH_UNCHECKED);
+    if (m->prefix_hash != raft__hash_value(&hash) && checked) {
+        refuse_other_file(r, m);
+        return RAFT_OK;
+    }
+    if (!has_room(r, m->len)) {
+        return RAFT_OK; /* as if it were lost */
+    }
+    raft__hash_add(&hash, m->data, m->len);
+    if (m->hash != raft__hash_value(&hash) && checked) {
+        note_refusal(r, m, "damaged",
+                     "a chunk of the leader's snapshot was damaged on the way: it is sent again");
+        answer(r, m, true);
+        return RAFT_OK;
+    }
+    return accept_chunk(r, m, &hash);
+}
+
+static int take_chunk(struct raft *r, const struct raft_message *m)
+{
+    uint64_t accepted = r->receiving.accepted;
+    if (m->offset == accepted) {
+        return next_chunk(r, m);
+    }
+    if (m->offset < accepted && m->last && m->len <= accepted - m->offset) {
+        refuse_other_file(r, m); /* it ends before what is here */
+    } else {
+        answer(r, m, m->offset > accepted); /* a gap; or it begins, or repeats itself */
+    }
     return RAFT_OK;
 }
 
@@ -92,7 +193,7 @@ static int check(const struct raft_message *m, struct raft_configuration *c)
     const struct raft_snapshot_meta *s = &m->snapshot;
     if (s->index == 0 || s->index > INT64_MAX || s->term == 0 || s->term > m->term ||
         s->configuration_index > s->index || m->len > RAFT_CHUNK_BYTES_MAX ||
-        (m->len > 0 && !m->data) || (m->len == 0 && !m->last)) {
+        (m->len > 0 && !m->data) || (m->len == 0 && !m->last) || m->offset > INT64_MAX) {
         return RAFT_EPROTO;
     }
     return raft_configuration_decode(s->configuration, s->configuration_len, s->configuration_index,
@@ -116,17 +217,16 @@ int raft__recv_snapshot(struct raft *r, const struct raft_message *m)
         if (durable) {
             reply_to(r, m->from, m->from_address, m->stamp, &m->snapshot, 0, false, true);
         }
+        if (in->write_id == 0 && in->meta.index <= r->commit) {
+            forget(r); /* the log has overtaken it */
+        }
         return RAFT_OK;
-    }
-    if (in->write_id != 0) {
-        return RAFT_OK; /* the disk is busy; the leader repeats itself */
     }
     if (!is_current(in, m)) {
+        if (in->write_id != 0) {
+            return RAFT_OK; /* the disk is busy with another; the leader repeats itself */
+        }
         rc = begin(r, m, &c);
-    }
-    if (rc == RAFT_OK && m->offset != in->received) {
-        reply_to(r, m->from, m->from_address, m->stamp, &in->meta, in->received, true, false);
-        return RAFT_OK;
     }
     return rc == RAFT_OK ? take_chunk(r, m) : rc;
 }
@@ -134,16 +234,17 @@ int raft__recv_snapshot(struct raft *r, const struct raft_message *m)
 bool raft__snapshot_write_next(struct raft *r)
 {
     struct raft__receiving *in = &r->receiving;
-    if (in->write_id == 0 || in->is_given) {
+    if (in->write_id != 0 || in->n == 0) {
         return false;
     }
-    in->is_given = true;
+    const struct raft__arrived *c = chunk_at(r, 0);
+    in->write_id = ++r->next_load_id;
     r->snapshot_write = (struct raft_snapshot_write){.id = in->write_id,
                                                      .meta = in->meta,
                                                      .offset = in->received,
-                                                     .data = in->data,
-                                                     .len = in->len,
-                                                     .last = in->last};
+                                                     .data = c->data,
+                                                     .len = c->len,
+                                                     .last = c->last};
     return true;
 }
 
@@ -171,6 +272,21 @@ static void install(struct raft *r)
     raft__compact(r);
 }
 
+/* The oldest chunk is on the disk. Gives whether it was the snapshot's last. */
+static bool written(struct raft *r)
+{
+    struct raft__receiving *in = &r->receiving;
+    const struct raft__arrived c = *chunk_at(r, 0);
+    in->received += c.len;
+    if (c.last) {
+        install(r);
+    }
+    in->bytes -= c.len;
+    in->head = (in->head + 1) % r->cfg.snapshot_inflight_max;
+    in->n--;
+    return c.last;
+}
+
 void raft_snapshot_written(struct raft *r, uint64_t now_ns, uint64_t id, bool ok)
 {
     struct raft__receiving *in = &r->receiving;
@@ -178,20 +294,16 @@ void raft_snapshot_written(struct raft *r, uint64_t now_ns, uint64_t id, bool ok
     if (id == 0 || id != in->write_id) {
         return;
     }
-    bool installed = ok && in->last;
-    if (ok) {
-        in->received += in->len;
-    } else {
-        in->received = 0;
-    }
-    if (installed) {
-        install(r);
-    }
     in->write_id = 0;
-    if (r->role == RAFT_FOLLOWER && strcmp(r->leader, in->leader) == 0) {
+    bool installed = false;
+    if (ok) {
+        installed = written(r);
+    } else {
+        start_over(r);
+    }
+    if (r->role == RAFT_FOLLOWER && r->leader[0]) {
         reply_to(r, r->leader, r->leader_address, 0, &in->meta, in->received, !ok, installed);
     }
-    in->last = false;
     if (installed) {
         forget(r);
     }

@@ -99,6 +99,11 @@ static void scenario(struct raft *r)
     m.data = data;
     m.len = 300;
     m.last = true;
+    struct raft__hash hash;
+    raft__hash_begin(&hash, &m.snapshot);
+    m.prefix_hash = raft__hash_value(&hash);
+    raft__hash_add(&hash, data, m.len);
+    m.hash = raft__hash_value(&hash);
     while (deliver(r, now, m, &applied) == RAFT_ENOMEM) {
     }
     assert_int_equal(raft_applied_index(r), 10);
@@ -141,6 +146,12 @@ static void scenario(struct raft *r)
     m.log_index = 10;
     m.reject = true;
     deliver(r, now, m, &applied);
+    drain(r, now + MU_SEC, &applied);
+    const struct raft__sending *s = &r->peers[2].sending;
+    while (s->n > 0 && raft_loaded_snapshot(r, now + MU_SEC, s->chunks[0].load_id, data, 300,
+                                            true) == RAFT_ENOMEM) {
+        raft__check(r);
+    }
     drain(r, now + MU_SEC, &applied);
 }
 

@@ -12,14 +12,21 @@ static struct raft_snapshot_meta meta(raft_index index)
     return (struct raft_snapshot_meta){index, 2, 1, configuration, w.len};
 }
 
-static struct raft_message chunk(raft_index index, uint64_t offset, const char *data, bool last)
+/* len bytes of a file, from offset on, as its leader sends them. */
+static struct raft_message chunk(raft_index index, const char *file, size_t offset, size_t len)
 {
     struct raft_message m = one_message(RAFT_MSG_SNAPSHOT, "b", 2);
+    struct raft__hash hash;
     m.snapshot = meta(index);
     m.offset = offset;
-    m.data = data;
-    m.len = strlen(data);
-    m.last = last;
+    m.data = file + offset;
+    m.len = len;
+    m.last = offset + len == strlen(file);
+    raft__hash_begin(&hash, &m.snapshot);
+    raft__hash_add(&hash, file, offset);
+    m.prefix_hash = raft__hash_value(&hash);
+    raft__hash_add(&hash, m.data, len);
+    m.hash = raft__hash_value(&hash);
     return m;
 }
 
@@ -55,10 +62,10 @@ static void test_chunks_are_written_in_order_and_the_last_installs(void **state)
 {
     (void)state;
     struct one o = follower();
-    struct raft_message m = chunk(20, 0, "first ", false);
+    struct raft_message m = chunk(20, "first second", 0, 6);
     raft_snapshot_written(o.r, o.now, given(&o, &m), true);
     assert_int_equal(reply(&o)->offset, 6);
-    m = chunk(20, 6, "second", true);
+    m = chunk(20, "first second", 6, 6);
     uint64_t id = given(&o, &m);
     struct raft_message append = one_message(RAFT_MSG_APPEND, "b", 2);
     append.log_index = append.log_term = 1;
@@ -75,23 +82,174 @@ static void test_chunks_are_written_in_order_and_the_last_installs(void **state)
     raft_destroy(o.r);
 }
 
+static void test_chunks_that_arrive_while_the_disk_is_busy_wait_for_it(void **state)
+{
+    (void)state;
+    struct one o = follower();
+    const char *file = "aabbccdd";
+    struct raft_message m = chunk(20, file, 0, 2);
+    uint64_t id = given(&o, &m);
+    for (size_t at = 2; at < 8; at += 2) {
+        m = chunk(20, file, at, 2);
+        assert_int_equal(one_step(&o, &m), RAFT_OK);
+        assert_false(one_next(&o)); /* one at a time */
+    }
+    for (size_t at = 2; at <= 8; at += 2) {
+        raft_snapshot_written(o.r, o.now, id, true);
+        assert_int_equal(reply(&o)->offset, at);
+        assert_int_equal(o.u->snapshot != NULL, at < 8);
+        if (at < 8) {
+            assert_memory_equal(o.u->snapshot->data, file + at, 2);
+            assert_int_equal(o.u->snapshot->offset, at);
+            id = o.u->snapshot->id;
+        }
+    }
+    assert_int_equal(raft_applied_index(o.r), 20);
+    raft_destroy(o.r);
+}
+
+static void test_what_waits_for_the_disk_is_bounded(void **state)
+{
+    (void)state;
+    struct raft_config cfg = one_config();
+    cfg.snapshot_inflight_max = 3;
+    cfg.snapshot_chunk_bytes = 2;
+    struct one o = one_create(&cfg, 3);
+    char file[101];
+    memset(file, 'x', 100);
+    file[100] = 0;
+    for (size_t at = 0; at < 60; at += 2) {
+        struct raft_message m = chunk(20, file, at, 2);
+        assert_int_equal(one_step(&o, &m), RAFT_OK);
+        while (one_next(&o)) {
+        }
+    }
+    assert_int_equal(o.r->receiving.n, 3);
+    assert_int_equal(o.r->receiving.accepted, 6);
+    raft_destroy(o.r);
+}
+
 static void test_a_transfer_goes_on_where_it_was(void **state)
 {
     (void)state;
     struct one o = follower();
-    struct raft_message m = chunk(20, 0, "first ", false);
+    struct raft_message m = chunk(20, "first second", 0, 6);
     raft_snapshot_written(o.r, o.now, given(&o, &m), true);
     assert_int_equal(reply(&o)->offset, 6);
     assert_int_equal(one_step(&o, &m), RAFT_OK); /* the leader starts again */
     const struct raft_message *answer = reply(&o);
+    assert_false(answer->reject);
+    assert_int_equal(answer->offset, 6);
+    m = chunk(20, "first second", 8, 2); /* a chunk was lost */
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    answer = reply(&o);
     assert_true(answer->reject);
     assert_int_equal(answer->offset, 6);
-    m = chunk(20, 60, "gap", false);
-    assert_int_equal(one_step(&o, &m), RAFT_OK);
-    assert_int_equal(reply(&o)->offset, 6);
-    m = chunk(30, 0, "newer", false); /* another snapshot starts from its beginning */
+    m = chunk(30, "newer one", 0, 5); /* another snapshot starts from its beginning */
     raft_snapshot_written(o.r, o.now, given(&o, &m), true);
     assert_int_equal(reply(&o)->offset, 5);
+    raft_destroy(o.r);
+}
+
+static uint64_t refused_chunks(const struct one *o)
+{
+    struct raft_stats stats = {.size = sizeof stats};
+    raft_get_stats(o->r, &stats);
+    return stats.chunks_refused;
+}
+
+static void test_a_damaged_chunk_is_asked_for_again(void **state)
+{
+    (void)state;
+    struct one o = follower();
+    char damaged[] = "first second";
+    struct raft_message m = chunk(20, "first second", 0, 6);
+    raft_snapshot_written(o.r, o.now, given(&o, &m), true);
+    assert_int_equal(reply(&o)->offset, 6);
+    for (unsigned bit = 0; bit < 8 * 6; bit++) {
+        damaged[6 + bit / 8] ^= (char)(1 << bit % 8);
+        m = chunk(20, "first second", 6, 6);
+        m.data = damaged + 6;
+        assert_int_equal(one_step(&o, &m), RAFT_OK);
+        const struct raft_message *answer = reply(&o);
+        assert_true(answer->reject);
+        assert_int_equal(answer->offset, 6);
+        assert_null(o.u->snapshot);
+        assert_int_equal(refused_chunks(&o), bit + 1);
+        damaged[6 + bit / 8] ^= (char)(1 << bit % 8);
+    }
+    m = chunk(20, "first second", 6, 6);
+    raft_snapshot_written(o.r, o.now, given(&o, &m), true);
+    assert_int_equal(raft_applied_index(o.r), 20);
+    raft_destroy(o.r);
+}
+
+/* A new leader, c of term 3, in the middle of the transfer. */
+static struct raft_message from_c(struct raft_message m)
+{
+    m.from = m.from_address = "c";
+    m.term = 3;
+    return m;
+}
+
+static struct one half_way(void)
+{
+    struct one o = follower();
+    struct raft_message m = chunk(20, "first second", 0, 6);
+    raft_snapshot_written(o.r, o.now, given(&o, &m), true);
+    assert_int_equal(reply(&o)->offset, 6);
+    m = from_c(chunk(20, "first second", 0, 6));
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    one_settle(&o);
+    return o;
+}
+
+static void test_a_new_leader_with_the_same_file_goes_on(void **state)
+{
+    (void)state;
+    struct one o = half_way();
+    struct raft_message m = from_c(chunk(20, "first second", 6, 6));
+    raft_snapshot_written(o.r, o.now, given(&o, &m), true);
+    assert_true(one_next(&o));
+    assert_true(one_sent(&o, RAFT_MSG_SNAPSHOT_REPLY, "c")->last);
+    assert_int_equal(raft_applied_index(o.r), 20);
+    assert_int_equal(refused_chunks(&o), 0);
+    raft_destroy(o.r);
+}
+
+static void test_two_files_of_one_index_are_never_mixed(void **state)
+{
+    (void)state;
+    struct one o = half_way();
+    const char *other = "FIRST second";
+    struct raft_message m = from_c(chunk(20, other, 6, 6));
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    assert_true(one_next(&o));
+    assert_null(o.u->snapshot);
+    const struct raft_message *answer = one_sent(&o, RAFT_MSG_SNAPSHOT_REPLY, "c");
+    assert_true(answer->reject);
+    assert_int_equal(answer->offset, 0); /* from the start */
+    assert_int_equal(refused_chunks(&o), 1);
+    m = from_c(chunk(20, other, 0, 6));
+    raft_snapshot_written(o.r, o.now, given(&o, &m), true);
+    m = from_c(chunk(20, other, 6, 6));
+    raft_snapshot_written(o.r, o.now, given(&o, &m), true);
+    assert_int_equal(raft_applied_index(o.r), 20);
+    raft_destroy(o.r);
+}
+
+static void test_a_file_that_ends_before_what_is_here_is_another(void **state)
+{
+    (void)state;
+    struct one o = half_way();
+    struct raft_message m = from_c(chunk(20, "brief", 0, 5));
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    assert_true(one_next(&o));
+    const struct raft_message *answer = one_sent(&o, RAFT_MSG_SNAPSHOT_REPLY, "c");
+    assert_true(answer->reject);
+    assert_int_equal(answer->offset, 0);
+    raft_snapshot_written(o.r, o.now, given(&o, &m), true);
+    assert_int_equal(raft_applied_index(o.r), 20);
     raft_destroy(o.r);
 }
 
@@ -99,16 +257,16 @@ static void test_a_failed_write_starts_the_transfer_again(void **state)
 {
     (void)state;
     struct one o = follower();
-    struct raft_message m = chunk(20, 0, "first ", false);
+    struct raft_message m = chunk(20, "first second", 0, 6);
     raft_snapshot_written(o.r, o.now, given(&o, &m), true);
     assert_int_equal(reply(&o)->offset, 6);
-    m = chunk(20, 6, "damaged", true);
+    m = chunk(20, "first second", 6, 6);
     raft_snapshot_written(o.r, o.now, given(&o, &m), false);
     const struct raft_message *answer = reply(&o);
     assert_true(answer->reject);
     assert_int_equal(answer->offset, 0);
     assert_int_equal(raft_commit_index(o.r), 0);
-    m = chunk(20, 0, "first ", false);
+    m = chunk(20, "first second", 0, 6);
     raft_snapshot_written(o.r, o.now, given(&o, &m), true);
     raft_destroy(o.r);
 }
@@ -121,7 +279,7 @@ static void test_a_snapshot_of_what_is_there_is_answered_at_once(void **state)
     m.log_index = m.log_term = m.commit = 1;
     assert_int_equal(one_step(&o, &m), RAFT_OK);
     one_settle(&o);
-    m = chunk(1, 0, "old", false);
+    m = chunk(1, "old one", 0, 3);
     m.snapshot.term = 1;
     assert_int_equal(one_step(&o, &m), RAFT_OK);
     assert_true(reply(&o)->last);
@@ -235,22 +393,249 @@ static void test_a_lost_chunk_is_sent_again(void **state)
     raft_destroy(o.r);
 }
 
+static void give(struct one *o, uint64_t id, const char *data, size_t len, bool last)
+{
+    assert_int_equal(raft_loaded_snapshot(o->r, o->now, id, data, len, last), RAFT_OK);
+}
+
+/* The offsets of the chunks that leave in the next update, each followed by a space. */
+static const char *sends(struct one *o)
+{
+    static char text[200];
+    size_t n = 0;
+    text[0] = 0;
+    while (one_next(o)) {
+        for (size_t i = 0; i < o->u->n_messages; i++) {
+            const struct raft_message *m = &o->u->messages[i];
+            if (m->type == RAFT_MSG_SNAPSHOT) {
+                n += (size_t)snprintf(text + n, sizeof text - n, "%d ", (int)m->offset);
+            }
+        }
+    }
+    return text;
+}
+
 static void test_a_follower_that_lost_its_part_gets_it_from_the_start(void **state)
 {
     (void)state;
     struct one o = leader();
-    assert_int_equal(raft_loaded_snapshot(o.r, o.now, asked(&o, 0), "0123456789", 10, false),
-                     RAFT_OK);
+    give(&o, asked(&o, 0), "0123456789", 10, false);
     one_settle(&o);
     wanted(&o, 10, false, false);
-    uint64_t id = asked(&o, 10);
+    uint64_t id = asked(&o, 10), late = o.u->loads[1].id;
+    give(&o, id, "0123456789", 10, false);
+    assert_string_equal(sends(&o), "10 ");
     wanted(&o, 0, true, false); /* it was restarted */
     (void)asked(&o, 0);
-    assert_int_equal(raft_loaded_snapshot(o.r, o.now, id, "late", 4, true), RAFT_OK); /* ignored */
-    while (one_next(&o)) {
-        assert_null(one_sent(&o, RAFT_MSG_SNAPSHOT, "c"));
-    }
+    give(&o, late, "late", 4, true); /* ignored */
+    assert_string_equal(sends(&o), "");
     raft_destroy(o.r);
+}
+
+/* A leader whose follower has answered the first chunk; loads[i] asks for the bytes from 10 * i
+ * on. */
+static struct one open_leader(uint64_t loads[5])
+{
+    struct one o = leader();
+    loads[0] = asked(&o, 0);
+    assert_int_equal(o.u->n_loads, 1); /* until it has answered, one at a time */
+    give(&o, loads[0], "0123456789", 10, false);
+    assert_string_equal(sends(&o), "0 ");
+    wanted(&o, 10, false, false);
+    loads[1] = asked(&o, 10);
+    assert_int_equal(o.u->n_loads, 4);
+    for (size_t i = 1; i < 4; i++) {
+        assert_int_equal(o.u->loads[i].offset, 10 + 10 * i);
+        loads[1 + i] = o.u->loads[i].id;
+    }
+    return o;
+}
+
+static void test_chunks_travel_ahead_of_their_answers_and_in_order(void **state)
+{
+    (void)state;
+    uint64_t loads[5];
+    struct one o = open_leader(loads);
+    give(&o, loads[2], "0123456789", 10, false); /* disks may answer as they like */
+    assert_string_equal(sends(&o), "");
+    give(&o, loads[1], "0123456789", 10, false);
+    assert_string_equal(sends(&o), "10 20 ");
+    give(&o, loads[4], "0123456789", 10, false);
+    give(&o, loads[3], "0123456789", 10, false);
+    assert_string_equal(sends(&o), "30 40 ");
+    assert_string_equal(sends(&o), ""); /* the window is full */
+    wanted(&o, 30, false, false);       /* two at once */
+    uint64_t id = asked(&o, 50);
+    assert_int_equal(o.u->n_loads, 2);
+    give(&o, id, "end", 3, true);
+    assert_string_equal(sends(&o), "50 ");
+    wanted(&o, 53, false, true);
+    struct raft_peer_status p;
+    assert_int_equal(raft_peer(o.r, "c", &p), RAFT_OK);
+    assert_int_equal(p.match, 5);
+    raft_destroy(o.r);
+}
+
+static void test_what_was_asked_for_beyond_the_end_is_forgotten(void **state)
+{
+    (void)state;
+    uint64_t loads[5];
+    struct one o = open_leader(loads);
+    assert_int_equal(raft_loaded_snapshot(o.r, o.now, loads[4], NULL, 0, false), RAFT_OK);
+    give(&o, loads[3], "", 0, true);
+    give(&o, loads[1], "0123456789", 10, false);
+    give(&o, loads[2], "end", 3, true);
+    assert_string_equal(sends(&o), "10 20 ");
+    wanted(&o, 23, false, true);
+    assert_int_equal(o.r->peers[2].match, 5);
+    raft_destroy(o.r);
+}
+
+static void test_a_short_chunk_moves_those_after_it(void **state)
+{
+    (void)state;
+    uint64_t loads[5];
+    struct one o = open_leader(loads);
+    give(&o, loads[1], "0123", 4, false);
+    assert_string_equal(sends(&o), "10 ");
+    give(&o, loads[2], "0123456789", 10, false); /* of no use any more */
+    assert_string_equal(sends(&o), "");
+    assert_int_equal(o.r->peers[2].sending.n, 4);
+    assert_int_equal(o.r->peers[2].sending.next, 44);
+    raft__check(o.r);
+    raft_destroy(o.r);
+}
+
+static void refuse_at(struct one *o, uint64_t offset, uint64_t stamp)
+{
+    struct raft_message m = one_message(RAFT_MSG_SNAPSHOT_REPLY, "c", 2);
+    m.snapshot.index = 5;
+    m.snapshot.term = 2;
+    m.offset = offset;
+    m.reject = true;
+    m.stamp = stamp;
+    assert_int_equal(one_step(o, &m), RAFT_OK);
+}
+
+static void test_a_gap_sends_again_from_there_and_once(void **state)
+{
+    (void)state;
+    uint64_t loads[5];
+    struct one o = open_leader(loads);
+    for (size_t i = 1; i < 5; i++) {
+        give(&o, loads[i], "0123456789", 10, false);
+    }
+    assert_string_equal(sends(&o), "10 20 30 40 ");
+    uint64_t stamp = o.r->stamp;
+    refuse_at(&o, 20, stamp); /* 30 arrived without 20 */
+    assert_string_equal(sends(&o), "20 30 40 ");
+    refuse_at(&o, 20, stamp); /* so did 40, before */
+    assert_string_equal(sends(&o), "");
+    refuse_at(&o, 20, o.r->stamp); /* and once more */
+    assert_string_equal(sends(&o), "20 30 40 ");
+    struct raft_stats stats = {.size = sizeof stats};
+    raft_get_stats(o.r, &stats);
+    assert_int_equal(stats.chunks_resent, 6);
+    raft_destroy(o.r);
+}
+
+static void test_silence_closes_the_window(void **state)
+{
+    (void)state;
+    uint64_t loads[5];
+    struct one o = open_leader(loads);
+    for (size_t i = 1; i < 5; i++) {
+        give(&o, loads[i], "0123456789", 10, false);
+    }
+    assert_string_equal(sends(&o), "10 20 30 40 ");
+    o.now += o.r->cfg.election_timeout_ns;
+    assert_string_equal(sends(&o), ""); /* time passes in calls only */
+    acknowledge(&o, "b", 5);
+    assert_string_equal(sends(&o), "10 "); /* a knock */
+    wanted(&o, 20, false, false);
+    assert_string_equal(sends(&o), "20 30 40 ");
+    raft_destroy(o.r);
+}
+
+static void test_a_part_that_is_there_is_read_for_its_hash_alone(void **state)
+{
+    (void)state;
+    struct one o = leader();
+    const char *file = "0123456789abcdefghijABCDEFGHIJend";
+    give(&o, asked(&o, 0), file, 10, false);
+    assert_string_equal(sends(&o), "0 ");
+    wanted(&o, 24, false, false); /* from another leader, with other chunks */
+    uint64_t id = asked(&o, 10);
+    assert_int_equal(o.u->n_loads, 4);
+    assert_int_equal(o.u->loads[1].offset, 20);
+    assert_int_equal(o.u->loads[1].bytes_max, 4);
+    assert_int_equal(o.u->loads[2].offset, 24);
+    uint64_t next = o.u->loads[1].id, wanted_id = o.u->loads[2].id;
+    give(&o, id, file + 10, 10, false);
+    give(&o, next, file + 20, 4, false);
+    assert_string_equal(sends(&o), "");
+    give(&o, wanted_id, file + 24, 9, true);
+    assert_true(one_next(&o));
+    const struct raft_message *m = one_sent(&o, RAFT_MSG_SNAPSHOT, "c");
+    assert_int_equal(m->offset, 24);
+    struct raft__hash hash;
+    raft__hash_begin(&hash, &m->snapshot);
+    raft__hash_add(&hash, file, 24);
+    assert_true(m->prefix_hash == raft__hash_value(&hash));
+    raft__hash_add(&hash, file + 24, 9);
+    assert_true(m->hash == raft__hash_value(&hash));
+    refuse_at(&o, 0, o.r->stamp); /* it had begun with another file */
+    (void)asked(&o, 0);
+    raft__check(o.r);
+    raft_destroy(o.r);
+}
+
+static void test_a_snapshot_that_is_gone_is_asked_about_again_later(void **state)
+{
+    (void)state;
+    uint64_t loads[5];
+    struct one o = open_leader(loads);
+    for (size_t i = 1; i < 5; i++) {
+        assert_int_equal(raft_loaded_snapshot(o.r, o.now, loads[i], NULL, 0, false), RAFT_OK);
+    }
+    assert_string_equal(sends(&o), "");
+    o.now += o.r->cfg.election_timeout_ns;
+    acknowledge(&o, "b", 5);
+    while (one_next(&o)) {
+    }
+    assert_false(o.r->peers[2].sending.is_gone); /* begun again */
+    raft_destroy(o.r);
+}
+
+static void test_the_hash_does_not_depend_on_the_pieces(void **state)
+{
+    (void)state;
+    uint8_t data[300];
+    struct raft_snapshot_meta m = meta(9);
+    struct raft__hash whole, pieces;
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = (uint8_t)(i * 31 + i / 7);
+    }
+    raft__hash_begin(&whole, &m);
+    raft__hash_add(&whole, data, sizeof data);
+    for (size_t step = 1; step < 40; step++) {
+        raft__hash_begin(&pieces, &m);
+        for (size_t at = 0; at < sizeof data; at += step) {
+            raft__hash_add(&pieces, data + at, mu__min(step, sizeof data - at));
+        }
+        assert_true(raft__hash_value(&pieces) == raft__hash_value(&whole));
+    }
+    raft__hash_begin(&pieces, &m);
+    raft__hash_add(&pieces, data, sizeof data - 1);
+    assert_true(raft__hash_value(&pieces) != raft__hash_value(&whole));
+    const uint8_t zero = 0;
+    uint64_t before = raft__hash_value(&whole);
+    raft__hash_add(&whole, &zero, 1); /* a zero counts */
+    assert_true(raft__hash_value(&whole) != before);
+    m.term++;
+    raft__hash_begin(&pieces, &m);
+    raft__hash_add(&pieces, data, sizeof data);
+    assert_true(raft__hash_value(&pieces) != before);
 }
 
 static void test_meta_is_given_for_what_is_applied(void **state)
@@ -275,12 +660,26 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunks_are_written_in_order_and_the_last_installs),
+        cmocka_unit_test(test_chunks_that_arrive_while_the_disk_is_busy_wait_for_it),
+        cmocka_unit_test(test_what_waits_for_the_disk_is_bounded),
         cmocka_unit_test(test_a_transfer_goes_on_where_it_was),
+        cmocka_unit_test(test_a_damaged_chunk_is_asked_for_again),
+        cmocka_unit_test(test_a_new_leader_with_the_same_file_goes_on),
+        cmocka_unit_test(test_two_files_of_one_index_are_never_mixed),
+        cmocka_unit_test(test_a_file_that_ends_before_what_is_here_is_another),
         cmocka_unit_test(test_a_failed_write_starts_the_transfer_again),
         cmocka_unit_test(test_a_snapshot_of_what_is_there_is_answered_at_once),
         cmocka_unit_test(test_the_leader_sends_what_is_wanted_and_goes_on_with_the_log),
         cmocka_unit_test(test_a_lost_chunk_is_sent_again),
         cmocka_unit_test(test_a_follower_that_lost_its_part_gets_it_from_the_start),
+        cmocka_unit_test(test_chunks_travel_ahead_of_their_answers_and_in_order),
+        cmocka_unit_test(test_what_was_asked_for_beyond_the_end_is_forgotten),
+        cmocka_unit_test(test_a_short_chunk_moves_those_after_it),
+        cmocka_unit_test(test_a_gap_sends_again_from_there_and_once),
+        cmocka_unit_test(test_silence_closes_the_window),
+        cmocka_unit_test(test_a_part_that_is_there_is_read_for_its_hash_alone),
+        cmocka_unit_test(test_a_snapshot_that_is_gone_is_asked_about_again_later),
+        cmocka_unit_test(test_the_hash_does_not_depend_on_the_pieces),
         cmocka_unit_test(test_meta_is_given_for_what_is_applied),
     };
     return cmocka_run_group_tests_name("raft snapshot", tests, NULL, NULL);

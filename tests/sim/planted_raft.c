@@ -40,6 +40,7 @@ static const struct planted planted[] = {
     {RAFT__TWO_CHANGES, "two configuration changes at once", 1000, 350},
     {RAFT__CHANGE_TOO_EARLY, "change before own entry commits (2015)", 3000, 900},
     {RAFT__SNAPSHOT_DROPS_CONFIG, "snapshot drops the configuration", 1000, 1},
+    {RAFT__CHUNK_HASH_UNCHECKED, "snapshot mixed from two files", 1000, 1},
     {RAFT__SNAPSHOT_KEEPS_LOG, "snapshot keeps a log that differs", 1000, 400},
 };
 #define N_PLANTED (sizeof planted / sizeof *planted)

@@ -59,6 +59,10 @@ static void describe_log(const struct raft_trace *ev, char *buf, size_t size)
         snprintf(buf, size, "sends snapshot %" PRIu64 " at %" PRIu64 " to %s", ev->a, ev->b,
                  ev->peer);
         break;
+    case RAFT_TRACE_SNAPSHOT_REFUSE:
+        snprintf(buf, size, "refuses %s's snapshot %" PRIu64 " at %" PRIu64 ": %s", ev->peer, ev->a,
+                 ev->b, ev->text);
+        break;
     case RAFT_TRACE_SNAPSHOT_INSTALL:
         snprintf(buf, size, "installs snapshot %" PRIu64, ev->a);
         break;

@@ -219,7 +219,9 @@ enum raft_trace_type {
     RAFT_TRACE_SNAPSHOT_SEND, /* peer, a: snapshot index, b: offset */
     RAFT_TRACE_SNAPSHOT_INSTALL, /* a: snapshot index */
     RAFT_TRACE_TRANSFER,         /* peer: target, a: 1 started, 2 asked, 0 given up */
-    RAFT_TRACE_PEER              /* peer, a: 0 probe, 1 replicate, 2 snapshot; b: next index */
+    RAFT_TRACE_PEER,             /* peer, a: 0 probe, 1 replicate, 2 snapshot; b: next index */
+    /* A chunk was not taken. peer: leader, a: snapshot index, b: its offset, text: why */
+    RAFT_TRACE_SNAPSHOT_REFUSE
 };
 
 struct raft_trace {
@@ -392,8 +394,8 @@ MU_API MU_MUST_USE int raft_loaded_entries(struct raft *r, uint64_t now_ns, uint
                                            const struct raft_entry *entries, size_t n);
 /* Answers a raft_load of kind RAFT_LOAD_SNAPSHOT: len (at most bytes_max) bytes at the offset;
  * last: the snapshot ends here. Chunks are asked for ahead of one another, so that an offset may
- * lie beyond the end: len 0 and last, then. data NULL (with len 0, not last): that snapshot is gone
- * or cannot be read. Copies. Errors: RAFT_EINVAL (len), RAFT_ENOMEM. */
+ * lie beyond the end: len 0 and last. data NULL: that snapshot is gone or cannot be read. Copies.
+ * Errors: RAFT_EINVAL (len), RAFT_ENOMEM. */
 MU_API MU_MUST_USE int raft_loaded_snapshot(struct raft *r, uint64_t now_ns, uint64_t id,
                                             const void *data, size_t len, bool last);
 /* Answers u->snapshot: ok, the chunk is written (for the last chunk: the snapshot was checked, is
@@ -434,7 +436,8 @@ struct raft_load { /* something from the disk is needed; answer when it is there
     uint64_t offset;     /* ... and from where */
 };
 
-/* A chunk of a snapshot that the leader sends; answer with raft_snapshot_written. */
+/* A chunk of a snapshot that the leader sends, complete and in its place; answer with
+ * raft_snapshot_written. The next one comes after that. */
 struct raft_snapshot_write {
     uint64_t id;
     struct raft_snapshot_meta meta;
