@@ -22,6 +22,14 @@ static void on_event(void *user, const struct swim_event *ev)
     peer->joins += ev->type == SWIM_EVENT_JOIN;
     peer->failures += ev->type == SWIM_EVENT_FAILED;
     peer->leaves += ev->type == SWIM_EVENT_LEAVE;
+    if (ev->type == SWIM_EVENT_QUERY) { /* each says who it is */
+        char text[64];
+        int n = snprintf(text, sizeof text, "I am %s", peer->name);
+        assert_int_equal(swim_respond(swim_node_core(peer->node), swim_node_now(peer->node),
+                                      ev->query, (struct mu_str){text, (size_t)n}),
+                         SWIM_OK);
+        return;
+    }
     if (ev->type == SWIM_EVENT_USER) {
         peer->user_events++;
         snprintf(peer->last_event, sizeof peer->last_event, "%.*s=%.*s", (int)ev->name.len,
@@ -40,6 +48,7 @@ void pool_config(struct pool *p, struct swim_node_config *cfg, const char *name)
     cfg->swim.probe_timeout_ns = 50 * MU_MSEC;
     cfg->swim.gossip_interval_ns = 20 * MU_MSEC;
     cfg->swim.leave_propagate_ns = 100 * MU_MSEC;
+    cfg->swim.query_timeout_mult = 1000; /* nobody is late on a busy machine */
 }
 
 struct peer *pool_add(struct pool *p, const struct swim_node_config *config)

@@ -182,6 +182,143 @@ static bool is_closed(void *arg)
     return n == 0 || (n < 0 && errno == ECONNRESET);
 }
 
+/* ---- asking ---- */
+
+struct heard {
+    unsigned answers, acks, done;
+    char text[64];
+};
+
+static void on_answer(void *user, const struct swim_node_answer *a)
+{
+    struct heard *h = user;
+    h->acks += a->kind == SWIM_NODE_ACK;
+    h->answers += a->kind == SWIM_NODE_ANSWER;
+    if (a->kind == SWIM_NODE_ANSWER) {
+        snprintf(h->text, sizeof h->text, "%.*s=%.*s", (int)a->from.len, a->from.p,
+                 (int)a->payload.len, a->payload.p);
+    } else if (a->kind == SWIM_NODE_DONE) {
+        h->done++;
+        assert_int_equal(a->answers, h->answers);
+        assert_int_equal(a->acks, h->acks);
+    }
+}
+
+static bool is_over(void *heard)
+{
+    return ((struct heard *)heard)->done > 0;
+}
+
+static bool is_answered(void *heard)
+{
+    const struct heard *h = heard;
+    return h->answers > 0 && h->acks > 0;
+}
+
+static uint32_t ask_b(struct peer *a, struct heard *h)
+{
+    static const struct mu_str b = {"b", 1};
+    struct swim_question q;
+    uint32_t id = 0;
+    swim_question_init(&q);
+    q.name = (struct mu_str){"name?", 5};
+    q.nodes = &b;
+    q.nnodes = 1;
+    q.want_acks = true;
+    assert_int_equal(swim_node_ask(a->node, &q, on_answer, h, &id), SWIM_OK);
+    return id;
+}
+
+static void test_a_question_is_answered_by_whom_it_is_for(void **state)
+{
+    (void)state;
+    struct pool p;
+    struct heard h = {0};
+    pool_open(&p);
+    struct peer *a = pool_add_plain(&p, "a"), *b = pool_add_plain(&p, "b"),
+                *c = pool_add_plain(&p, "c");
+    pool_join(&p, a, b);
+    pool_join(&p, c, b);
+    pool_wait_for_status(&p, a, "c", SWIM_STATUS_ALIVE);
+    uint32_t id = ask_b(a, &h);
+    assert_int_not_equal(id, 0);
+    pool_run_until(&p, is_answered, &h);
+    swim_ask_end(swim_node_core(a->node), swim_node_now(a->node), id);
+    swim_node_flush(a->node);
+    pool_run_until(&p, is_over, &h);
+    assert_int_equal(h.acks, 1);
+    assert_int_equal(h.answers, 1);
+    assert_string_equal(h.text, "b=I am b");
+    pool_close(&p);
+}
+
+static void test_destroy_ends_questions_that_are_under_way(void **state)
+{
+    (void)state;
+    struct pool p;
+    struct heard h = {0};
+    pool_open(&p);
+    struct peer *a = pool_add_plain(&p, "a");
+    (void)ask_b(a, &h);
+    pool_close(&p);
+    assert_int_equal(h.done, 1);
+}
+
+struct key_outcome {
+    bool done;
+    int err;
+    size_t nodes, answers, nkeys;
+};
+
+static void on_keys(void *user, int err, const struct swim_key_result *r)
+{
+    struct key_outcome *o = user;
+    *o = (struct key_outcome){.done = true, .err = err};
+    if (r) {
+        o->nodes = r->nodes;
+        o->answers = r->answers;
+        o->nkeys = r->nkeys;
+    }
+}
+
+static bool is_changed(void *outcome)
+{
+    return ((struct key_outcome *)outcome)->done;
+}
+
+static struct key_outcome change_keys(struct pool *p, struct peer *a, enum swim_key_change change,
+                                      const char *key)
+{
+    struct key_outcome o = {0};
+    assert_int_equal(swim_node_change_keys(a->node, change, key, 0, on_keys, &o), SWIM_OK);
+    pool_run_until(p, is_changed, &o);
+    assert_int_equal(o.err, SWIM_OK);
+    assert_int_equal(o.answers, o.nodes);
+    return o;
+}
+
+static void test_the_keys_of_all_are_changed_from_one(void **state)
+{
+    (void)state;
+    struct pool p;
+    pool_open(&p);
+    struct peer *a = add_with_key(&p, "a", KEY_1), *b = add_with_key(&p, "b", KEY_1);
+    pool_join(&p, a, b);
+    pool_wait_for_status(&p, b, "a", SWIM_STATUS_ALIVE);
+    assert_int_equal(swim_node_change_keys(a->node, SWIM_KEY_INSTALL, "AAEC", 0, on_keys, NULL),
+                     SWIM_EINVAL);
+    assert_int_equal(
+        swim_node_change_keys(a->node, SWIM_KEY_INSTALL, "no base64", 0, on_keys, NULL),
+        SWIM_EINVAL);
+    (void)change_keys(&p, a, SWIM_KEY_INSTALL, KEY_2);
+    (void)change_keys(&p, a, SWIM_KEY_USE, KEY_2);
+    (void)change_keys(&p, a, SWIM_KEY_REMOVE, KEY_1);
+    struct key_outcome o = change_keys(&p, b, SWIM_KEY_LIST, NULL);
+    assert_int_equal(o.nodes, 2);
+    assert_int_equal(o.nkeys, 1);
+    pool_close(&p);
+}
+
 static void test_rubbish_on_a_stream_is_answered_and_closed(void **state)
 {
     (void)state;
@@ -356,6 +493,9 @@ int main(void)
         cmocka_unit_test(test_a_user_event_reaches_everyone_once),
         cmocka_unit_test(test_nodes_with_one_key_find_each_other),
         cmocka_unit_test(test_another_key_or_none_keeps_a_node_out),
+        cmocka_unit_test(test_a_question_is_answered_by_whom_it_is_for),
+        cmocka_unit_test(test_destroy_ends_questions_that_are_under_way),
+        cmocka_unit_test(test_the_keys_of_all_are_changed_from_one),
         cmocka_unit_test(test_rubbish_on_a_stream_is_answered_and_closed),
         cmocka_unit_test(test_silent_streams_are_closed_at_their_deadline),
         cmocka_unit_test(test_more_streams_than_the_limit_are_closed_at_once),
