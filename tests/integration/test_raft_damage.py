@@ -159,12 +159,12 @@ class Damage(unittest.TestCase):
         for _ in range(4 if LONG else 1):
             i, folder = self.kill()
             path = folder.snapshots()[0]
-            at = random.randrange(0, os.path.getsize(path) - 8)
-            flip(path, at, random.randrange(1, 9))
+            size = os.path.getsize(path)
+            flip(path, random.randrange(size - 8), random.randrange(1, 9))
             before = len(self.c.server(i).log())
             said = self.start(i)
             log = self.c.server(i).log()[before:]
-            self.assertEqual(self.refused(log, path, 0, os.path.getsize(path)).strip(), "delete this file")
+            self.assertEqual(self.refused(log, path, 0, size).strip(), "delete this file")
             if said:
                 self.back_without(i, folder, path)
         self.finish()
