@@ -5,8 +5,8 @@ foreach(part configuration core log message oom quorum restore snapshot steady)
   muster_test(test_raft_${part} SOURCES test_${part}.c LIBS muster-raft INCLUDES ${core})
 endforeach()
 muster_test(test_raft_scenarios
-  SOURCES test_scenarios.c script.c ${sim}/raft_host.c ${sim}/raft_disk.c ${sim}/raft_checks.c
-    ${sim}/raft_describe.c ${sim}/linear.c ${sim}/linear_zones.c ${sim}/world.c
+  SOURCES test_scenarios.c script.c ${sim}/raft_host.c ${sim}/raft_machine.c ${sim}/raft_files.c ${sim}/raft_disk.c
+    ${sim}/raft_checks.c ${sim}/raft_cover.c ${sim}/raft_describe.c ${sim}/linear.c ${sim}/linear_zones.c ${sim}/world.c
   LIBS muster-raft INCLUDES ${core} ${sim})
 # Sanitizers bring symbols of their own.
 if(NOT MUSTER_SANITIZE)

@@ -39,6 +39,7 @@ void checks_applied(struct world *w, struct checks *c, const struct host *h,
                                                   .known_in = raft_current_term(h->r),
                                                   .hash = hash,
                                                   .state = h->state_hash};
+        c->cover.seen[SEEN_CHANGE_COMMITTED] += e->type == RAFT_ENTRY_CONFIG;
         return;
     }
     struct check_entry *known = &c->entries[e->index - 1];

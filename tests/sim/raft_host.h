@@ -8,6 +8,7 @@
 #pragma once
 
 #include "linear.h"
+#include "raft_cover.h"
 #include "world.h"
 
 #include <core.h>
@@ -59,6 +60,8 @@ struct host_options {
     uint64_t stall_ns;
     raft_index snapshot_every; /* entries */
     int32_t drift_ppm;         /* clocks run within +- this */
+    uint32_t rot;              /* chance per million that a chunk of a snapshot is read wrongly */
+    bool is_lease_void;        /* clocks are worse than a lease can bear */
 };
 
 struct host {
@@ -66,14 +69,19 @@ struct host {
     struct checks *checks;
     const struct host_options *options;
     unsigned i;
-    char id[8];
-    struct raft *r; /* NULL: down */
+    char id[16];
+    unsigned id_number; /* how often it came back as another */
+    struct raft *r;     /* NULL: down */
     uint64_t generation;
     uint64_t paused_until;
     uint64_t clock_base;
     int32_t drift_ppm;
-    uint64_t tick_at; /* world time of the newest timer; MU_NEVER: none */
-    bool is_full;     /* disk: told the core that it is not electable */
+    uint64_t tick_at;               /* world time of the newest timer; MU_NEVER: none */
+    bool is_full;                   /* the disk: what is written does not become durable */
+    bool told_full;                 /* the core: it is not electable */
+    uint64_t hopeless_since;        /* by its clock: it leads and cannot write. 0: no */
+    raft_index configuration_index; /* newest seen */
+    raft_term asked_term;           /* it campaigned in it since it was asked to */
     bool was_leader;
     raft_term leader_term;
     uint64_t n_drains;
@@ -81,6 +89,7 @@ struct host {
     /* Disk. The fields below the journal are what it says, as the page cache sees it. */
     struct world_disk journal;
     bool is_syncing;
+    unsigned damage;     /* so many of the next chunks that it sends are damaged on the way */
     bool is_held;        /* syncs do not end until it is released */
     uint64_t written_id; /* newest persist in the journal */
     struct raft_hard_state hard;
@@ -126,6 +135,7 @@ struct checks {
     unsigned n_hosts;
     uint64_t writes, reads, lease_reads, lost_reads;
     struct raft_stats stats; /* of all lives of all servers that are over */
+    struct cover cover;
 };
 
 _Noreturn void sim_fail(struct world *w, const char *what); /* sim_raft.c */
@@ -140,6 +150,10 @@ void host_fini(struct host *h);
 void host_start(struct host *h); /* from what is on the disk */
 void host_crash(struct host *h);
 void host_hold_disk(struct host *h, bool hold);
+void host_fill_disk(struct host *h, bool full);
+void host_lose_folder(struct host *h); /* crashes, and starts as another server */
+void host_set_drift(struct host *h, int32_t drift_ppm);
+void host_saw(const struct host *h, enum seen what);
 void host_bootstrap(struct host *h, unsigned n_servers);
 void host_drain(struct host *h); /* does what the core wants done, and checks */
 uint64_t host_now(const struct host *h);
@@ -148,6 +162,24 @@ void host_propose(struct host *h, unsigned n, size_t bytes);
 void host_read(struct host *h, uint64_t id);
 void host_check_lease(struct host *h);
 struct host *host_of(struct world *w, unsigned i);
+
+/* For the files of a host. Events after its end are dropped, and late while it is paused. */
+struct host *host_awake(struct world *w, struct world_event *e, bool needs_generation);
+struct world_event *host_after(struct host *h, uint64_t delay, world_fn fn, const void *data,
+                               size_t len);
+uint64_t host_disk_delay(const struct host *h);
+void host_start_sync(struct host *h);
+
+/* raft_machine.c: also host_propose, host_read, host_check_lease */
+void machine_write(const struct host *h, struct mu__writer *w);
+bool machine_read(struct host *h, const uint8_t *data, size_t len); /* false: damaged */
+void machine_apply(struct host *h, const struct raft_entry *e);
+void machine_answer(struct host *h, const struct raft_read_result *result);
+
+/* raft_files.c */
+void host_take_snapshot(struct host *h);
+void host_receive_chunk(struct host *h, const struct raft_snapshot_write *c);
+void host_load(struct host *h, const struct raft_load *l);
 
 /* raft_disk.c */
 void *sim_room(void *items, size_t *cap, size_t need, size_t size); /* grows an array, or aborts */

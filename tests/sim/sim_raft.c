@@ -1,6 +1,6 @@
 /* sim_raft.c - whole clusters of raft cores under seeded faults.
  *
- *   sim_raft [--seed S] [--nodes N] [--runs R] [--verbose]
+ *   sim_raft [--seed S] [--nodes N] [--runs R] [--verbose] [--coverage]
  *
  * A failing run prints its last trace lines and the line that repeats it. */
 #include "raft_swarm.h"
@@ -20,10 +20,12 @@ int main(int argc, char **argv)
 {
     uint64_t seed = 1, runs = 1;
     unsigned nodes = 0;
-    bool verbose = false;
+    bool verbose = false, coverage = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--verbose") == 0) {
             verbose = true;
+        } else if (strcmp(argv[i], "--coverage") == 0) {
+            coverage = true;
         } else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0) {
             seed = strtoull(argv[++i], NULL, 0);
         } else if (i + 1 < argc && strcmp(argv[i], "--nodes") == 0) {
@@ -31,7 +33,8 @@ int main(int argc, char **argv)
         } else if (i + 1 < argc && strcmp(argv[i], "--runs") == 0) {
             runs = strtoull(argv[++i], NULL, 0);
         } else {
-            fprintf(stderr, "usage: sim_raft [--seed S] [--nodes N] [--runs R] [--verbose]\n");
+            fprintf(stderr, "usage: sim_raft [--seed S] [--nodes N] [--runs R] [--verbose] "
+                            "[--coverage]\n");
             return 2;
         }
     }
@@ -51,6 +54,9 @@ int main(int argc, char **argv)
             return 1;
         }
         hash = sim_fnv(hash, &h, sizeof h);
+    }
+    if (coverage) {
+        cover_print(&sum.cover);
     }
     const struct raft_stats *st = &sum.stats;
     printf("%" PRIu64 " elections, %" PRIu64 " step-downs, %" PRIu64 " entries truncated, %" PRIu64

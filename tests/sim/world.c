@@ -99,17 +99,19 @@ static void send_once(struct world *w, unsigned from, unsigned to, world_fn deli
                       const void *data, size_t len)
 {
     struct world_net *n = &w->net;
-    uint64_t delay = mu__prng_between(&w->net_prng, n->delay_min_ns, n->delay_max_ns);
+    uint64_t at = w->now + mu__prng_between(&w->net_prng, n->delay_min_ns, n->delay_max_ns);
+    uint64_t clogged = n->clogged_until[from][to];
     if (world_chance(&w->net_prng, n->reorder)) {
-        delay += mu__prng_below(&w->net_prng, n->reorder_ns + 1);
+        at += mu__prng_below(&w->net_prng, n->reorder_ns + 1);
+        at = at > clogged ? at : clogged;
     } else { /* in order, as on a connection */
-        uint64_t at = w->now + delay;
         at = at > n->last[from][to] ? at : n->last[from][to];
+        at = at > clogged ? at : clogged;
         n->last[from][to] = at;
-        delay = at - w->now;
     }
-    struct world_event *e = world_after_data(w, delay, deliver, to, data, len);
+    struct world_event *e = world_after_data(w, at - w->now, deliver, to, data, len);
     e->from = from;
+    e->b = n->flip && world_chance(&w->net_prng, n->flip);
 }
 
 void world_send(struct world *w, unsigned from, unsigned to, world_fn deliver, const void *data,
@@ -129,10 +131,16 @@ void world_send(struct world *w, unsigned from, unsigned to, world_fn deliver, c
 void world_heal(struct world *w)
 {
     struct world_net *n = &w->net;
-    n->loss = n->duplicate = n->reorder = 0;
+    n->loss = n->duplicate = n->reorder = n->flip = 0;
     n->delay_min_ns = 200 * MU_USEC;
     n->delay_max_ns = 2 * MU_MSEC;
-    memset(n->cut, 0, sizeof n->cut);
+    world_join(w);
+}
+
+void world_join(struct world *w)
+{
+    memset(w->net.cut, 0, sizeof w->net.cut);
+    memset(w->net.clogged_until, 0, sizeof w->net.clogged_until);
 }
 
 void world_trace(struct world *w, const char *format, ...)
@@ -181,7 +189,10 @@ void world_disk_crash(struct world *w, struct world_disk *d)
     size_t kept = (size_t)mu__prng_below(&w->disk_prng, unsynced + 1);
     if (kept > 0 && world_chance(&w->disk_prng, 300000)) { /* a sector of it was never written */
         size_t at = (size_t)mu__prng_below(&w->disk_prng, kept);
-        memset(d->bytes + d->synced + at, 0, kept - at);
+        size_t lost = world_chance(&w->disk_prng, 500000)
+                          ? kept - at
+                          : (size_t)mu__prng_below(&w->disk_prng, kept - at) + 1;
+        memset(d->bytes + d->synced + at, 0, lost);
     }
     d->len = d->synced + kept;
     d->synced = d->len;

@@ -33,9 +33,12 @@ struct world_event {
 struct world_net { /* chances are in parts per million */
     uint64_t delay_min_ns, delay_max_ns;
     uint32_t loss, duplicate, reorder;
+    uint32_t flip;                                   /* packets damaged on the way: e->b is set */
     uint64_t reorder_ns;                             /* what a reordered packet is late at most */
     bool cut[WORLD_NODES_MAX][WORLD_NODES_MAX];      /* [from][to]: nothing passes */
     uint64_t last[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* when the newest packet in order arrives */
+    /* What is sent before this time piles up, and arrives then */
+    uint64_t clogged_until[WORLD_NODES_MAX][WORLD_NODES_MAX];
 };
 
 struct world {
@@ -69,6 +72,7 @@ bool world_step(struct world *w, uint64_t until);
 void world_send(struct world *w, unsigned from, unsigned to, world_fn deliver, const void *data,
                 size_t len);
 void world_heal(struct world *w); /* no cuts, no losses, ordinary delays */
+void world_join(struct world *w); /* no cuts, and nothing is clogged */
 
 void world_trace(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void world_dump(const struct world *w, FILE *to); /* the last trace lines */
