@@ -13,8 +13,8 @@ void raft__reset_election_timer(struct raft *r)
 
 bool raft__can_campaign(const struct raft *r)
 {
-    return r->role != RAFT_LEADER && r->is_electable && raft__may_lead(r) && !raft__is_stalled(r) &&
-           !raft__is_installing(r);
+    return r->role != RAFT_LEADER && (r->is_electable || RAFT__PLANTED(FULL_DISK_CAMPAIGNS)) &&
+           raft__may_lead(r) && !raft__is_stalled(r) && !raft__is_installing(r);
 }
 
 static void clear_ballots(struct raft *r)
@@ -138,7 +138,8 @@ static bool is_up_to_date(const struct raft *r, const struct raft_message *m)
  * request is not honoured. */
 static bool is_transfer(const struct raft *r, const struct raft_message *m)
 {
-    if (m->type != RAFT_MSG_VOTE || m->transfer == 0 || m->term != r->hard.term + 1) {
+    if (m->type != RAFT_MSG_VOTE || m->transfer == 0 || m->term != r->hard.term + 1 ||
+        RAFT__PLANTED(TRANSFER_REFUSED)) {
         return false;
     }
     return r->role == RAFT_LEADER ? r->transfer_stamp != 0 && m->transfer >= r->transfer_stamp

@@ -25,6 +25,9 @@ enum raft__planted {
     RAFT__SNAPSHOT_DROPS_CONFIG,  /* a snapshot carries an older configuration */
     RAFT__CHUNK_HASH_UNCHECKED,   /* a snapshot may be put together from two files */
     RAFT__SNAPSHOT_KEEPS_LOG,     /* that differs from the snapshot (figure 13, 7) */
+    RAFT__STALL_IGNORED,          /* a leader whose disk hangs goes on leading */
+    RAFT__FULL_DISK_CAMPAIGNS,    /* and who cannot write campaigns */
+    RAFT__TRANSFER_REFUSED,       /* voters that hear a leader refuse whom it hands over to */
     RAFT__N_PLANTED
 };
 

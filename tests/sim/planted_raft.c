@@ -41,6 +41,9 @@ static const struct planted planted[] = {
     {RAFT__SNAPSHOT_DROPS_CONFIG, "snapshot drops the configuration", 1000},
     {RAFT__CHUNK_HASH_UNCHECKED, "snapshot mixed from two files", 1000},
     {RAFT__SNAPSHOT_KEEPS_LOG, "snapshot keeps a log that differs", 1000},
+    {RAFT__STALL_IGNORED, "leader with a hung disk stays (raft 503)", 1000},
+    {RAFT__FULL_DISK_CAMPAIGNS, "full disk, and campaigns (raft 614)", 1000},
+    {RAFT__TRANSFER_REFUSED, "transfer cancelled (canonical 203)", 1000},
 };
 #define N_PLANTED (sizeof planted / sizeof *planted)
 _Static_assert(N_PLANTED == RAFT__N_PLANTED - 1, "each fault has its line");
