@@ -198,6 +198,7 @@ static bool do_option(struct script *s, char *const *arg)
         s->options.raft.tail_entries = strtoull(arg[2], NULL, 10);
     } else if (strcmp(arg[0], "chunk") == 0) {
         s->options.raft.snapshot_chunk_bytes = value;
+        s->options.raft.snapshot_inflight_max = arg[2] ? strtoull(arg[2], NULL, 10) : 4;
     } else if (strcmp(arg[0], "cache") == 0) {
         s->options.raft.cache_bytes_max = value;
     } else if (strcmp(arg[0], "batch") == 0) {
@@ -239,6 +240,8 @@ static bool do_host(struct script *s, char *const *arg)
     } else if (strcmp(arg[0], "transfer") == 0) {
         result(s, raft_transfer(h->r, host_now(h), arg[2] ? host(s, arg[2])->id : NULL));
         host_drain(h);
+    } else if (strcmp(arg[0], "damage") == 0) {
+        h->damage = (unsigned)atoi(arg[2]);
     } else if (strcmp(arg[0], "full") == 0) {
         raft_set_electable(h->r, host_now(h), false);
         host_drain(h);

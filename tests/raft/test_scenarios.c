@@ -2,41 +2,43 @@
 #include "mu_test.h"
 #include "script.h"
 
+#define SCENARIOS(X)                                                                               \
+    X(election)                                                                                    \
+    X(prevote)                                                                                     \
+    X(check_quorum)                                                                                \
+    X(conflict)                                                                                    \
+    X(figure8)                                                                                     \
+    X(async_disk)                                                                                  \
+    X(disk_stall)                                                                                  \
+    X(reads)                                                                                       \
+    X(transfer)                                                                                    \
+    X(membership)                                                                                  \
+    X(snapshot)                                                                                    \
+    X(snapshot_resume)                                                                             \
+    X(snapshot_damaged)                                                                            \
+    X(snapshot_other_file)                                                                         \
+    X(slow_follower)                                                                               \
+    X(single)                                                                                      \
+    X(removed_leader)                                                                              \
+    X(transfer_contested)                                                                          \
+    X(term_ahead)                                                                                  \
+    X(rollback)                                                                                    \
+    X(cannot_persist)                                                                              \
+    X(change_2015)                                                                                 \
+    X(rejoining)                                                                                   \
+    X(growing)
+
 #define SCENARIO(name)                                                                             \
     static void test_##name(void **state)                                                          \
     {                                                                                              \
         (void)state;                                                                               \
         script_run(MUSTER_TEST_DATA "/" #name ".txt");                                             \
     }
-
-SCENARIO(election)
-SCENARIO(prevote)
-SCENARIO(check_quorum)
-SCENARIO(conflict)
-SCENARIO(figure8)
-SCENARIO(async_disk)
-SCENARIO(disk_stall)
-SCENARIO(reads)
-SCENARIO(transfer)
-SCENARIO(membership)
-SCENARIO(snapshot)
-SCENARIO(slow_follower)
-SCENARIO(single)
-SCENARIO(removed_leader)
-SCENARIO(rejoining)
-SCENARIO(growing)
+SCENARIOS(SCENARIO)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_election),     cmocka_unit_test(test_prevote),
-        cmocka_unit_test(test_check_quorum), cmocka_unit_test(test_conflict),
-        cmocka_unit_test(test_figure8),      cmocka_unit_test(test_async_disk),
-        cmocka_unit_test(test_disk_stall),   cmocka_unit_test(test_reads),
-        cmocka_unit_test(test_transfer),     cmocka_unit_test(test_membership),
-        cmocka_unit_test(test_snapshot),     cmocka_unit_test(test_slow_follower),
-        cmocka_unit_test(test_single),       cmocka_unit_test(test_removed_leader),
-        cmocka_unit_test(test_rejoining),    cmocka_unit_test(test_growing),
-    };
+#define ENTRY(name) cmocka_unit_test(test_##name),
+    const struct CMUnitTest tests[] = {SCENARIOS(ENTRY)};
     return cmocka_run_group_tests_name("scenarios", tests, NULL, NULL);
 }

@@ -147,6 +147,17 @@ static void on_packet(struct world *w, struct world_event *e)
     host_drain(h);
 }
 
+/* Is this chunk, below all checksums of the transport? */
+static bool is_damaged(struct host *h)
+{
+    uint32_t chance = h->options->chunk_damage;
+    if (h->damage > 0) {
+        h->damage--;
+        return true;
+    }
+    return chance && world_chance(&h->w->disk_prng, chance);
+}
+
 static void send_message(struct host *h, const struct raft_message *m)
 {
     uint8_t buf[65536];
@@ -154,8 +165,7 @@ static void send_message(struct host *h, const struct raft_message *m)
     int rc = raft_message_encode(m, buf, sizeof buf, &len);
     CHECK(h->w, rc == RAFT_OK);
     CHECK(h->w, strcmp(m->to_address, m->to) == 0); /* addresses are ids here */
-    if (m->type == RAFT_MSG_SNAPSHOT && m->len > 0 && h->damage > 0) {
-        h->damage--;
+    if (m->type == RAFT_MSG_SNAPSHOT && m->len > 0 && is_damaged(h)) {
         buf[len - 1] ^= 0x40; /* the chunk comes last */
     }
     world_send(h->w, h->i, (unsigned)atoi(m->to + 1), on_packet, buf, len);
@@ -330,6 +340,9 @@ static void cover(struct host *h, const struct raft_trace *ev)
             host_saw(h, SEEN_CHANGE_IN_SNAPSHOT);
         }
         h->configuration_index = ev->a;
+        break;
+    case RAFT_TRACE_SNAPSHOT_REFUSE:
+        host_saw(h, SEEN_SNAPSHOT_REFUSED);
         break;
     case RAFT_TRACE_SNAPSHOT_INSTALL:
         host_saw(h, SEEN_SNAPSHOT_INSTALLED);
