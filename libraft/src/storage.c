@@ -190,7 +190,8 @@ void raft_persisted(struct raft *r, uint64_t now_ns, uint64_t id)
 bool raft__is_stalled(const struct raft *r)
 {
     return r->records_len > 0 && r->cfg.persist_stall_ns != MU_NEVER &&
-           !RAFT__PLANTED(STALL_IGNORED) && r->now - record(r, 0)->given_ns >= r->cfg.persist_stall_ns;
+           !RAFT__PLANTED(STALL_IGNORED) &&
+           r->now - record(r, 0)->given_ns >= r->cfg.persist_stall_ns;
 }
 
 void raft__trim(struct raft *r)
