@@ -116,7 +116,7 @@ class Subject:
 
     def __init__(self, name, program, last):
         self.name, self.program, self.last = name, program, last
-        self.dir = tempfile.mkdtemp(prefix="muster-bench-", dir=os.environ.get("MUSTER_BENCH_DIR"))
+        self.dir = tempfile.mkdtemp(prefix="muster-bench-")
         self.servers = []  # addresses
         self.commands, self.children = [], []
         self.values = 0
