@@ -1,5 +1,6 @@
 /* json.c - JSON output, streamed, byte for byte as Go's encoding/json prints it. */
 #include "schema.h"
+#include "utf8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -95,37 +96,6 @@ void mu__json_ckey(struct mu__json *j, const char *key)
     put(j, j->pretty ? ": " : ":");
 }
 
-/* Length of the UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF),
- * or 0. */
-static size_t utf8_len(const unsigned char *p, size_t left)
-{
-    unsigned char lo = 0x80;
-    unsigned char hi = 0xbf;
-    size_t len;
-    if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-        len = 2;
-    } else if ((p[0] & 0xf0u) == 0xe0) {
-        len = 3;
-        lo = p[0] == 0xe0 ? 0xa0 : 0x80;
-        hi = p[0] == 0xed ? 0x9f : 0xbf;
-    } else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-        len = 4;
-        lo = p[0] == 0xf0 ? 0x90 : 0x80;
-        hi = p[0] == 0xf4 ? 0x8f : 0xbf;
-    } else {
-        return 0;
-    }
-    if (len > left || p[1] < lo || p[1] > hi) {
-        return 0;
-    }
-    for (size_t i = 2; i < len; i++) {
-        if (p[i] < 0x80 || p[i] > 0xbf) {
-            return 0;
-        }
-    }
-    return len;
-}
-
 static void put_escape(struct mu__json *j, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
@@ -177,7 +147,7 @@ void mu__json_str(struct mu__json *j, struct mu_str s)
             i++;
             continue;
         }
-        size_t len = p[i] < 0x80 ? 1 : utf8_len(p + i, s.len - i);
+        size_t len = p[i] < 0x80 ? 1 : mu__utf8_length(p + i, s.len - i);
         bool is_separator =
             len == 3 && memcmp(p + i, "\xe2\x80", 2) == 0 && (p[i + 2] & 0xfeu) == 0xa8;
         if (len > 1 && !is_separator) {

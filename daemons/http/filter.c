@@ -317,7 +317,7 @@ static bool coerce(struct parser *p, struct filter_test *t, enum mu__kind kind,
 static bool compile_regex(struct parser *p, struct filter_test *t)
 {
     char why[256];
-    t->regex = regex_compile(t->text, p->arena, why, sizeof why);
+    t->regex = mu__regexp_compile(t->text, p->arena, why, sizeof why);
     if (!t->regex) {
         snprintf(p->err, p->errlen,
                  "Failed to compile regular expression \"%.*s\": error parsing regexp: %s",

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "filter.h"
-#include "regex.h"
+#include "regexp.h"
 
 #define FILTER_STEPS_MAX 8u
 
@@ -24,7 +24,7 @@ struct filter_test {
     struct mu_str text;
     int64_t number; /* the value, as the field's kind wants it */
     bool boolean;
-    struct regex *regex;
+    struct mu__regexp *regex;
 };
 
 struct http_filter {

@@ -17,7 +17,7 @@ static bool text_passes(const struct filter_test *t, struct mu_str text)
     case FILTER_IN:
         return contains(text, t->text);
     case FILTER_MATCHES:
-        return regex_matches(t->regex, text);
+        return mu__regexp_matches(t->regex, text);
     case FILTER_EMPTY:
         break;
     }

@@ -1,10 +1,12 @@
 /* query.c - questions to many members: passed on, filtered, acknowledged and answered. The answers
  * go straight to who asked, and through a few others as well when it wants redundancy. */
 #include "core.h"
+#include "regexp.h"
 
 #include <string.h>
 
 enum { RESPONSE_MAX = 1024, OPEN_MAX = 1024, RELAYS = 16 };
+enum { FILTERS_MAX = 64, EXPRESSION_MAX = 1024, EXPRESSION_BYTES_MAX = 1 << 20 };
 #define TIMEOUT_MAX_NS (3600 * MU_SEC)
 
 struct open_query { /* given to the host, not answered yet */
@@ -30,66 +32,48 @@ static bool names_us(const struct swim *s, struct mu_str nodes)
     return false;
 }
 
-static bool contains(struct mu_str text, struct mu_str part)
+/* RE2's syntax, anywhere in the text. Of an expression that we cannot read we cannot say that it
+ * matches, so it does not. */
+static bool expression_matches(struct swim *s, struct mu_str expr, struct mu_str text)
 {
-    for (size_t i = 0; i + part.len <= text.len; i++) {
-        if (part.len == 0 || memcmp(text.p + i, part.p, part.len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Expressions are matched when they are plain text, with or without ^ and $. Of any other we cannot
- * say that it matches, so it does not. */
-static bool expression_matches(struct mu_str expr, struct mu_str text)
-{
-    bool starts = expr.len > 0 && expr.p[0] == '^';
-    expr.p += starts ? 1 : 0;
-    expr.len -= starts ? 1 : 0;
-    bool ends = expr.len > 0 && expr.p[expr.len - 1] == '$';
-    expr.len -= ends ? 1 : 0;
-    for (size_t i = 0; i < expr.len; i++) {
-        if (expr.p[i] == '\0' || strchr("\\.+*?()|[]{}^$", expr.p[i])) {
-            return false;
-        }
-    }
-    if (!starts && !ends) {
-        return contains(text, expr);
-    }
-    if (text.len < expr.len || (starts && ends && text.len != expr.len)) {
+    struct mu__arena arena;
+    char why[96];
+    if (expr.len > EXPRESSION_MAX) {
         return false;
     }
-    return expr.len == 0 ||
-           memcmp(starts ? text.p : text.p + text.len - expr.len, expr.p, expr.len) == 0;
+    mu__arena_init(&arena, &s->allocator, EXPRESSION_BYTES_MAX);
+    struct mu__regexp *re = mu__regexp_compile(expr, &arena, why, sizeof why);
+    bool matches = re && mu__regexp_matches(re, text);
+    mu__arena_fini(&arena);
+    return matches;
 }
 
-static bool filters_match(const struct swim *s, struct mu_str filters)
+static bool tag_matches(struct swim *s, const struct swim__serf_filter *f)
+{
+    struct mu_str value = {"", 0}; /* of a tag that is missing */
+    struct swim__wire_tags tags;
+    struct swim_tag tag;
+    if (swim__wire_tags_begin(&tags, swim__member_meta(s->self))) {
+        while (swim__wire_tags_next(&tags, &tag)) {
+            if (tag.key.len == f->tag.len &&
+                (f->tag.len == 0 || memcmp(tag.key.p, f->tag.p, f->tag.len) == 0)) {
+                value = tag.value;
+            }
+        }
+    }
+    return expression_matches(s, f->expr, value);
+}
+
+static bool filters_match(struct swim *s, struct mu_str filters)
 {
     struct mu_str raw;
-    for (size_t at = 0; swim__span_next(filters, &at, &raw);) {
+    size_t n = 0;
+    for (size_t at = 0; swim__span_next(filters, &at, &raw); n++) {
         struct swim__serf_filter f;
-        if (!swim__serf_filter_decode(raw, &f)) {
+        if (n == FILTERS_MAX || !swim__serf_filter_decode(raw, &f)) {
             return false;
         }
-        if (f.type == SWIM__FILTER_NODES) {
-            if (!names_us(s, f.nodes)) {
-                return false;
-            }
-            continue;
-        }
-        struct mu_str value = {0};
-        struct swim__wire_tags tags;
-        struct swim_tag tag;
-        if (swim__wire_tags_begin(&tags, swim__member_meta(s->self))) {
-            while (swim__wire_tags_next(&tags, &tag)) {
-                if (tag.key.len == f.tag.len &&
-                    (f.tag.len == 0 || memcmp(tag.key.p, f.tag.p, f.tag.len) == 0)) {
-                    value = tag.value;
-                }
-            }
-        }
-        if (!expression_matches(f.expr, value)) {
+        if (!(f.type == SWIM__FILTER_NODES ? names_us(s, f.nodes) : tag_matches(s, &f))) {
             return false;
         }
     }

@@ -2,7 +2,7 @@
 #include "mu_test.h"
 
 #include "http/filter.h"
-#include "http/regex.h"
+#include "regexp.h"
 #include <muster/catalog_types.h>
 
 static struct mu__arena arena;
@@ -182,11 +182,11 @@ static void test_hostile_expressions_are_bounded(void **state)
 static bool found(const char *pattern, const char *text)
 {
     char err[256];
-    struct regex *re = regex_compile(mu__cstr(pattern), &arena, err, sizeof err);
+    struct mu__regexp *re = mu__regexp_compile(mu__cstr(pattern), &arena, err, sizeof err);
     if (!re) {
         fail_msg("%s: %s", pattern, err);
     }
-    return regex_matches(re, mu__cstr(text));
+    return mu__regexp_matches(re, mu__cstr(text));
 }
 
 static void test_regular_expressions_find_what_re2_finds(void **state)
@@ -290,7 +290,7 @@ static void test_bad_regular_expressions_are_named_as_by_go(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char err[256] = "accepted";
-        regex_compile(mu__cstr(cases[i][0]), &arena, err, sizeof err);
+        mu__regexp_compile(mu__cstr(cases[i][0]), &arena, err, sizeof err);
         assert_string_equal(err, cases[i][1]);
     }
 }

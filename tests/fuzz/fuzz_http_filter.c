@@ -1,7 +1,7 @@
 /* Filter expressions: the first line is one, the rest a text that its regular expression, if it is
  * one, looks at. */
 #include "http/filter.h"
-#include "http/regex.h"
+#include "regexp.h"
 
 #include <assert.h>
 #include <muster/catalog_types.h>
@@ -27,10 +27,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         assert(err[0] && memchr(err, 0, sizeof err));
     }
-    struct regex *re = size < 200 ? regex_compile(expression, &a, err, sizeof err) : NULL;
+    struct mu__regexp *re = size < 200 ? mu__regexp_compile(expression, &a, err, sizeof err) : NULL;
     if (re) {
-        bool once = regex_matches(re, subject);
-        assert(regex_matches(re, subject) == once);
+        bool once = mu__regexp_matches(re, subject);
+        assert(mu__regexp_matches(re, subject) == once);
     }
     mu__arena_fini(&a);
     return 0;

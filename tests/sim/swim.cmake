@@ -14,7 +14,7 @@ function(swim_optimised name)
   get_target_property(core muster-swim SOURCES)
   list(FILTER core INCLUDE REGEX "^src/")
   list(TRANSFORM core PREPEND ${swim_core}/)
-  set(base alloc arena cursor heap map msgpack prng)
+  set(base alloc arena cursor heap map msgpack prng regexp regexp_parse utf8)
   list(TRANSFORM base REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/base/src/\\1.c")
   add_executable(${name} ${ARGN} ${core} ${base})
   target_include_directories(${name} PRIVATE ${swim_core}/src ${swim_core}/include

@@ -493,8 +493,10 @@ static void test_filters_decide_who_answers(void **state)
         {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"^node$", 6}}, 1},
         {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"^od", 3}}, 0},
         {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"no$", 3}}, 0},
-        {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"n.*e", 4}},
-         0}, /* beyond us: we stay silent */
+        {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"n.*e", 4}}, 1},
+        {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"^(web|n[aeo]+de)$", 17}}, 1},
+        {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"\\d", 2}}, 0},
+        {{.type = SWIM__FILTER_TAG, .tag = {"role", 4}, .expr = {"(", 1}}, 0}, /* none at all */
         {{.type = SWIM__FILTER_TAG, .tag = {"rack", 4}, .expr = {"^$", 2}},
          1}, /* a missing tag is empty */
         {{.type = SWIM__FILTER_TAG, .tag = {"rack", 4}, .expr = {"7", 1}}, 0},

@@ -1,6 +1,6 @@
-/* regex_parse.c - RE2 syntax to a program. Targets are relative, so a piece of program may be moved
- * as it is. */
-#include "regex_internal.h"
+/* regexp_parse.c - RE2 syntax to a program. Targets are relative, so a piece of program may be
+ * moved as it is. */
+#include "regexp_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ struct parser {
     unsigned flags, depth;
     unsigned atoms; /* read so far, copies included */
     struct mu__arena *arena;
-    struct regex *re;
+    struct mu__regexp *re;
     char *err;
     size_t errlen;
 };
@@ -50,8 +50,8 @@ static bool looking_at(const struct parser *p, const char *text)
 /* Room for one instruction at `at`; what stands from there on moves up. */
 static struct regex_inst *insert(struct parser *p, size_t at)
 {
-    struct regex *re = p->re;
-    if (re->len >= REGEX_PROGRAM_MAX) {
+    struct mu__regexp *re = p->re;
+    if (re->len >= MU_REGEXP_PROGRAM_MAX) {
         snprintf(p->err, p->errlen, "expression too large");
         return NULL;
     }
@@ -185,7 +185,7 @@ static bool character(struct parser *p, uint32_t *r)
 {
     size_t used, start = p->pos;
     if (peek(p) != '\\') {
-        *r = regex__rune(p->s.p + p->pos, p->s.len - p->pos, &used);
+        *r = mu__regexp_rune(p->s.p + p->pos, p->s.len - p->pos, &used);
         p->pos += used;
         return true;
     }
@@ -559,12 +559,12 @@ static bool alternatives(struct parser *p)
     return true;
 }
 
-bool regex__parse(struct mu_str pattern, struct mu__arena *a, struct regex *re, char *err,
-                  size_t errlen)
+bool mu__regexp_parse(struct mu_str pattern, struct mu__arena *a, struct mu__regexp *re, char *err,
+                      size_t errlen)
 {
     struct parser p = {.s = pattern, .arena = a, .re = re, .err = err, .errlen = errlen};
     snprintf(err, errlen, "out of memory");
-    re->prog = mu__arena_calloc(a, REGEX_PROGRAM_MAX, sizeof *re->prog);
+    re->prog = mu__arena_calloc(a, MU_REGEXP_PROGRAM_MAX, sizeof *re->prog);
     if (!re->prog || !alternatives(&p)) {
         return false;
     }

@@ -1,13 +1,14 @@
-#include "regex.h"
+#include "regexp.h"
 
-#include "base/json_text.h"
-#include "regex_internal.h"
+#include "regexp_internal.h"
+#include "utf8.h"
+
 #include <string.h>
 
-uint32_t regex__rune(const char *p, size_t len, size_t *used)
+uint32_t mu__regexp_rune(const char *p, size_t len, size_t *used)
 {
     static const unsigned char mask[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    size_t n = json_utf8_length(p, len);
+    size_t n = mu__utf8_length((const unsigned char *)p, len);
     *used = n ? n : 1;
     if (n == 0) {
         return 0xfffd;
@@ -71,8 +72,8 @@ static bool holds(enum regex_op op, struct mu_str text, size_t at)
 }
 
 /* Adds a state and all that it leads to without taking a rune. True when a match is among them. */
-static bool add(struct regex *re, uint16_t *list, size_t *len, uint16_t first, struct mu_str text,
-                size_t at)
+static bool add(struct mu__regexp *re, uint16_t *list, size_t *len, uint16_t first,
+                struct mu_str text, size_t at)
 {
     size_t depth = 0;
     re->stack[depth++] = first;
@@ -106,7 +107,7 @@ static bool add(struct regex *re, uint16_t *list, size_t *len, uint16_t first, s
     return false;
 }
 
-bool regex_matches(struct regex *re, struct mu_str text)
+bool mu__regexp_matches(struct mu__regexp *re, struct mu_str text)
 {
     uint16_t *now = re->now, *next = re->next;
     size_t n = 0, used = 1;
@@ -121,7 +122,7 @@ bool regex_matches(struct regex *re, struct mu_str text)
         if (at >= text.len) {
             return false;
         }
-        uint32_t r = regex__rune(text.p + at, text.len - at, &used);
+        uint32_t r = mu__regexp_rune(text.p + at, text.len - at, &used);
         size_t m = 0;
         for (size_t i = 0; i < n; i++) {
             if (takes(&re->prog[now[i]], r) &&
@@ -136,10 +137,11 @@ bool regex_matches(struct regex *re, struct mu_str text)
     }
 }
 
-struct regex *regex_compile(struct mu_str pattern, struct mu__arena *a, char *err, size_t errlen)
+struct mu__regexp *mu__regexp_compile(struct mu_str pattern, struct mu__arena *a, char *err,
+                                      size_t errlen)
 {
-    struct regex *re = mu__arena_calloc(a, 1, sizeof *re);
-    if (!re || !regex__parse(pattern, a, re, err, errlen)) {
+    struct mu__regexp *re = mu__arena_calloc(a, 1, sizeof *re);
+    if (!re || !mu__regexp_parse(pattern, a, re, err, errlen)) {
         return NULL;
     }
     re->now = mu__arena_calloc(a, re->len, sizeof *re->now);

@@ -1,7 +1,7 @@
-/* regex_internal.h - the program that regex_parse.c makes and regex.c runs. */
+/* regexp_internal.h - the program that regexp_parse.c makes and regexp.c runs. */
 #pragma once
 
-#include "regex.h"
+#include "regexp.h"
 
 #define RUNE_MAX 0x10ffffu
 
@@ -36,7 +36,7 @@ struct regex_inst {
     const struct regex_class *class;
 };
 
-struct regex {
+struct mu__regexp {
     struct regex_inst *prog;
     size_t len;
     /* Scratch of a match: the states at this place and the next, and those still to be followed. */
@@ -44,7 +44,7 @@ struct regex {
     uint32_t *seen; /* by instruction: the place at which it was added last, plus one */
 };
 
-bool regex__parse(struct mu_str pattern, struct mu__arena *a, struct regex *re, char *err,
-                  size_t errlen);
+bool mu__regexp_parse(struct mu_str pattern, struct mu__arena *a, struct mu__regexp *re, char *err,
+                      size_t errlen);
 /* The rune at p (len > 0) and its length; bad UTF-8 is U+FFFD of one byte. */
-uint32_t regex__rune(const char *p, size_t len, size_t *used);
+uint32_t mu__regexp_rune(const char *p, size_t len, size_t *used);

@@ -1,5 +1,5 @@
-/* regex.h - regular expressions in RE2's syntax, for `matches` in filters: does a text contain a
- * match?
+/* regexp.h - regular expressions in RE2's syntax, for filters of queries and of lists: does a text
+ * contain a match?
  *
  * A Thompson automaton run over all its states at once (Cox 2007, "Regular Expression Matching Can
  * Be Simple And Fast"): time is at most text times program, whatever the expression. libc's regcomp
@@ -10,11 +10,12 @@
 
 #include "arena.h"
 
-#define REGEX_PROGRAM_MAX 1000u /* instructions */
+#define MU_REGEXP_PROGRAM_MAX 1000u /* instructions */
 
-struct regex;
+struct mu__regexp;
 
 /* Compiles into the arena. NULL: err says why, in the words of Go's regexp/syntax. */
-struct regex *regex_compile(struct mu_str pattern, struct mu__arena *a, char *err, size_t errlen);
+struct mu__regexp *mu__regexp_compile(struct mu_str pattern, struct mu__arena *a, char *err,
+                                      size_t errlen);
 /* Uses scratch memory of re: one thread at a time. */
-bool regex_matches(struct regex *re, struct mu_str text);
+bool mu__regexp_matches(struct mu__regexp *re, struct mu_str text);
