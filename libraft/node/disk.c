@@ -214,8 +214,8 @@ void raft_node__disk_queue(struct disk *d, struct disk_job *job)
     pthread_mutex_lock(&d->lock);
     *d->last = job;
     d->last = &job->next;
-    pthread_cond_signal(&d->wake);
     pthread_mutex_unlock(&d->lock);
+    pthread_cond_signal(&d->wake); /* the thread does not wake up to a lock that is held */
 }
 
 void raft_node__disk_stop(struct disk *d)

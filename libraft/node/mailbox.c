@@ -1,7 +1,7 @@
 #include "mailbox.h"
 
 #include <assert.h>
-#include <sys/socket.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 static struct letter *take_all(struct mailbox *m)
@@ -27,27 +27,26 @@ void raft_node__mailbox_open_all(struct mailbox *m)
 static void on_bell(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
-    char bytes[64];
-    while (recv(fd, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes) {
+    struct mailbox *m = arg;
+    uint64_t rings;
+    (void)!read(fd, &rings, sizeof rings);
+    raft_node__mailbox_open_all(m);
+    if (m->opened) {
+        m->opened(m->user);
     }
-    raft_node__mailbox_open_all(arg);
 }
 
-bool raft_node__mailbox_init(struct mailbox *m, struct event_base *base)
+bool raft_node__mailbox_init(struct mailbox *m, struct event_base *base, void (*opened)(void *user),
+                             void *user)
 {
-    *m = (struct mailbox){.bell = {-1, -1}};
+    *m = (struct mailbox){.opened = opened, .user = user};
     m->last = &m->first;
-    if (evutil_socketpair(AF_UNIX, SOCK_STREAM, 0, m->bell) != 0) {
+    m->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (m->bell < 0) {
         return false;
     }
     pthread_mutex_init(&m->lock, NULL);
-    m->event = NULL;
-    if (evutil_make_socket_nonblocking(m->bell[0]) == 0 &&
-        evutil_make_socket_nonblocking(m->bell[1]) == 0 &&
-        evutil_make_socket_closeonexec(m->bell[0]) == 0 &&
-        evutil_make_socket_closeonexec(m->bell[1]) == 0) {
-        m->event = event_new(base, m->bell[0], EV_READ | EV_PERSIST, on_bell, m);
-    }
+    m->event = event_new(base, m->bell, EV_READ | EV_PERSIST, on_bell, m);
     if (!m->event || event_add(m->event, NULL) != 0) {
         raft_node__mailbox_fini(m);
         return false;
@@ -61,8 +60,7 @@ void raft_node__mailbox_fini(struct mailbox *m)
     if (m->event) {
         event_free(m->event);
     }
-    evutil_closesocket(m->bell[0]);
-    evutil_closesocket(m->bell[1]);
+    close(m->bell);
     pthread_mutex_destroy(&m->lock);
 }
 
@@ -74,11 +72,9 @@ void raft_node__mailbox_post(struct mailbox *m, struct letter *letter)
     m->last = &letter->next;
     bool must_ring = !m->is_rung;
     m->is_rung = true;
-    if (must_ring) {
-        /* Under the lock: after it, the loop may open the letter and take the mailbox down */
-        char byte = 0;
-        ssize_t sent = send(m->bell[1], &byte, 1, MSG_NOSIGNAL);
-        (void)sent; /* full: the loop has been told often enough */
-    }
     pthread_mutex_unlock(&m->lock);
+    if (must_ring) { /* outside, so that the loop does not wake up to a lock that is held */
+        uint64_t one = 1;
+        (void)!write(m->bell, &one, sizeof one);
+    }
 }

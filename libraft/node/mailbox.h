@@ -14,14 +14,19 @@ struct letter {
 struct mailbox {
     pthread_mutex_t lock;
     struct letter *first, **last; /* under the lock */
-    bool is_rung;                 /* under the lock: a byte is on its way */
-    evutil_socket_t bell[2];      /* read end, write end */
+    bool is_rung;                 /* under the lock: the loop is, or is about to be, told */
+    int bell;                     /* an eventfd */
     struct event *event;
+    void (*opened)(void *user); /* runs after each round of letters */
+    void *user;
 };
 
-bool raft_node__mailbox_init(struct mailbox *m, struct event_base *base);
+/* opened may be NULL. */
+bool raft_node__mailbox_init(struct mailbox *m, struct event_base *base, void (*opened)(void *user),
+                             void *user);
 void raft_node__mailbox_fini(struct mailbox *m); /* the mailbox must be empty */
-/* Any thread. The letter belongs to the mailbox until it is opened. */
+/* Any thread, all of which have ended before raft_node__mailbox_fini. The letter belongs to the
+ * mailbox until it is opened. */
 void raft_node__mailbox_post(struct mailbox *m, struct letter *letter);
 /* Core loop: opens all letters that are there. */
 void raft_node__mailbox_open_all(struct mailbox *m);

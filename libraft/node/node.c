@@ -14,11 +14,10 @@ uint64_t raft_node__now(void)
 
 void raft_node__kick(struct raft_node *n)
 {
-    static const struct timeval at_once = {0};
-    if (!n->is_kicked) {
-        /* A timer, so that callbacks that ask for more do not keep the loop from its sockets */
-        n->is_kicked = event_add(n->kick, &at_once) == 0;
+    if (!n->is_kicked && !n->is_turning) {
+        event_active(n->kick, EV_TIMEOUT, 0); /* behind the sockets that are ready now */
     }
+    n->is_kicked = true;
 }
 
 void raft_node__fail_node(struct raft_node *n, int code, const char *fmt, ...)
@@ -62,17 +61,34 @@ static void die(struct raft_node *n)
     }
 }
 
+/* From the loop, and nobody in between. Whoever got an answer often asks for the next thing at
+ * once: that goes out in the same turn. What is asked then waits for the next turn, so that the
+ * loop gets to its sockets. */
+static void take_turn(void *user)
+{
+    static const struct timeval at_once = {0};
+    struct raft_node *n = user;
+    n->is_turning = true;
+    event_del(n->kick);
+    for (int i = 0; i < 2 && n->is_kicked; i++) {
+        n->is_kicked = false;
+        raft_node__drive(n);
+        raft_node__run_answers(n);
+    }
+    n->is_turning = false;
+    if (n->is_kicked) {
+        event_add(n->kick, &at_once);
+    }
+    if (n->failure != 0 && !n->is_failed) {
+        die(n);
+    }
+}
+
 static void on_kick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    struct raft_node *n = arg;
-    n->is_kicked = false;
-    raft_node__drive(n);
-    raft_node__run_answers(n);
-    if (n->failure != 0 && !n->is_failed) {
-        die(n);
-    }
+    take_turn(arg);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -94,8 +110,13 @@ static bool receive(void *user, const uint8_t *body, size_t len)
     if (n->failure != 0) {
         return true;
     }
-    if (raft_message_decode(body, len, n->decode_room, RAFT_MESSAGE_ENTRIES_MAX, &m) != RAFT_OK ||
-        raft_step(n->core, raft_node__now(), &m) == RAFT_EPROTO) {
+    int rc = raft_message_decode(body, len, n->decode_room, RAFT_MESSAGE_ENTRIES_MAX, &m);
+    if (rc == RAFT_OK) {
+        rc = raft_step(n->core, raft_node__now(), &m);
+    }
+    if (raft_err_class(rc) == MU_CLASS_PEER) { /* its version, for one, is told apart */
+        raft_node__logf(&n->log, MU_WARN, "raft: a peer's message is refused: %s",
+                        raft_strerror(rc));
         return false;
     }
     raft_node__kick(n);
@@ -151,7 +172,7 @@ static int start_transport(struct raft_node *n)
 
 static int start_disk(struct raft_node *n, struct raft_node_diag *diag)
 {
-    if (!raft_node__mailbox_init(&n->mailbox, n->cfg.base)) {
+    if (!raft_node__mailbox_init(&n->mailbox, n->cfg.base, take_turn, n)) {
         return raft_node__fail(diag, RAFT_NODE_EIO,
                                "cannot make a socket pair for the disk thread");
     }

@@ -52,8 +52,9 @@ struct raft_node {
     struct log *disk_log; /* the disk thread's while there is one */
     struct disk *disk;
 
-    bool is_driving, is_kicked;
-    int failure; /* not 0: the node is dead, or about to be at the next kick */
+    bool is_driving;
+    bool is_kicked, is_turning; /* to be driven soon; is being driven, by the loop */
+    int failure;                /* not 0: the node is dead, or about to be at the next kick */
     bool is_failed;
     struct raft_node_diag failure_text;
     bool is_disk_full;

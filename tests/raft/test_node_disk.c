@@ -180,7 +180,7 @@ static int setup(void **state)
                             .allocator = mu__malloc_allocator};
     assert_int_equal(raft_node__log_open(&lc, NULL, &f->log, NULL), 0);
     f->base = event_base_new();
-    assert_true(raft_node__mailbox_init(&f->mailbox, f->base));
+    assert_true(raft_node__mailbox_init(&f->mailbox, f->base, NULL, NULL));
     struct disk_config dc = {.mailbox = &f->mailbox,
                              .log = f->log,
                              .retry_ns = MU_MSEC,
