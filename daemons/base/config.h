@@ -111,6 +111,11 @@ struct config {
     int64_t protocol, raft_protocol;
     int64_t raft_snapshot_threshold, raft_trailing_logs;
     uint64_t raft_snapshot_interval_ns;
+    struct { /* of a new cluster; after that, what operators set holds */
+        bool cleanup_dead_servers;
+        uint64_t last_contact_threshold_ns, server_stabilization_time_ns;
+        int64_t max_trailing_logs, min_quorum;
+    } autopilot;
     struct mu_str encrypt; /* base64 of 16, 24 or 32 bytes, or "" */
     uint8_t encrypt_key[32];
     size_t encrypt_key_len; /* 0: gossip is in the clear */

@@ -91,6 +91,14 @@ const struct config__key config__keys[] = {
     KEY("raft_snapshot_interval", DURATION, AT(raft_snapshot_interval_ns), "30s", NULL, 1,
         INT64_MAX),
     INT("raft_trailing_logs", raft_trailing_logs, "10240"),
+    BOOL("autopilot.cleanup_dead_servers", autopilot.cleanup_dead_servers, "true"),
+    DURATION("autopilot.last_contact_threshold", autopilot.last_contact_threshold_ns, "200ms"),
+    INT("autopilot.max_trailing_logs", autopilot.max_trailing_logs, "250"),
+    INT("autopilot.min_quorum", autopilot.min_quorum, "0"),
+    DURATION("autopilot.server_stabilization_time", autopilot.server_stabilization_time_ns, "10s"),
+    IGNORED("autopilot.disable_upgrade_migration"),
+    IGNORED("autopilot.redundancy_zone_tag"),
+    IGNORED("autopilot.upgrade_version_tag"),
     STR("encrypt", encrypt, ""),
     BOOL("encrypt_verify_incoming", encrypt_verify_incoming, "true"),
     BOOL("encrypt_verify_outgoing", encrypt_verify_outgoing, "true"),
@@ -210,11 +218,6 @@ const struct config__key config__keys[] = {
     QUIET("disable_update_check"),
     QUIET("disable_anonymous_signature"),
     QUIET("disable_remote_exec"),
-    IGNORED("autopilot.cleanup_dead_servers"),
-    IGNORED("autopilot.last_contact_threshold"),
-    IGNORED("autopilot.max_trailing_logs"),
-    IGNORED("autopilot.min_quorum"),
-    IGNORED("autopilot.server_stabilization_time"),
 
     /* What protects, and is not there: better no agent than one that is open where its owner
        believes it closed. */

@@ -34,6 +34,7 @@ int cmd_info(int argc, char **argv);
 int cmd_join(int argc, char **argv);
 int cmd_leave(int argc, char **argv);
 int cmd_force_leave(int argc, char **argv);
+int cmd_operator(int argc, char **argv);
 int cmd_raft(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_catalog(int argc, char **argv);

@@ -19,6 +19,7 @@ static const struct {
     {"kv", cmd_kv, "Interact with the key-value store"},
     {"leave", cmd_leave, "Gracefully leaves the cluster and shuts the agent down"},
     {"members", cmd_members, "Lists the members of the cluster"},
+    {"operator", cmd_operator, "Provides cluster-level tools for operators"},
     {"raft", cmd_raft, "Reads a server's log and snapshots from its folder"},
     {"reload", cmd_reload, "Triggers the agent to reload configuration files"},
     {"version", cmd_version, "Prints the version"},

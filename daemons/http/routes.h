@@ -49,6 +49,12 @@ void route_health_connect(struct http_request *r);
 /* routes_kv.c */
 void route_kv(struct http_request *r);
 
+/* routes_operator.c */
+void route_operator_raft_configuration(struct http_request *r);
+void route_operator_raft_peer(struct http_request *r);
+void route_operator_autopilot_configuration(struct http_request *r);
+void route_operator_autopilot_health(struct http_request *r);
+
 /* routes_status.c */
 void route_status_leader(struct http_request *r);
 void route_status_peers(struct http_request *r);

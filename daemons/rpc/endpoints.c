@@ -22,6 +22,17 @@
         .datacenter_at = AT(of, datacenter),                                                       \
         .token_at = AT(of, options.token),                                                         \
     }
+/* Reads of what has no index: nobody can wait for them. */
+#define OPERATOR_READ(id, text, reply_of)                                                          \
+    [id] = {                                                                                       \
+        .method = (text),                                                                          \
+        .kind = ENDPOINT_READ,                                                                     \
+        .permission = PERMIT_OPERATOR_READ,                                                        \
+        .reply_kind = REPLY_STRUCT,                                                                \
+        .reply = NAME(reply_of),                                                                   \
+        .meta_at = NO_OFFSET,                                                                      \
+        DC_REQUEST,                                                                                \
+    }
 /* Writes: the request has a token of its own. */
 #define WRITE(id, text, permit, of, kind_)                                                         \
     [id] = {                                                                                       \
@@ -84,6 +95,17 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
     READ(ENDPOINT_KVS_LIST, "KVS.List", PERMIT_KEY_READ, key_request, indexed_dir_entries),
     READ(ENDPOINT_KVS_LIST_KEYS, "KVS.ListKeys", PERMIT_KEY_READ, key_list_request,
          indexed_key_list),
+    OPERATOR_READ(ENDPOINT_OPERATOR_AUTOPILOT_GET_CONFIGURATION,
+                  "Operator.AutopilotGetConfiguration", autopilot_config),
+    WRITE(ENDPOINT_OPERATOR_AUTOPILOT_SET_CONFIGURATION, "Operator.AutopilotSetConfiguration",
+          PERMIT_OPERATOR_WRITE, autopilot_set_request, REPLY_BOOL),
+    OPERATOR_READ(ENDPOINT_OPERATOR_RAFT_GET_CONFIGURATION, "Operator.RaftGetConfiguration",
+                  raft_configuration),
+    WRITE(ENDPOINT_OPERATOR_RAFT_REMOVE_PEER_BY_ADDRESS, "Operator.RaftRemovePeerByAddress",
+          PERMIT_OPERATOR_WRITE, raft_remove_request, REPLY_EMPTY),
+    WRITE(ENDPOINT_OPERATOR_RAFT_REMOVE_PEER_BY_ID, "Operator.RaftRemovePeerByID",
+          PERMIT_OPERATOR_WRITE, raft_remove_request, REPLY_EMPTY),
+    OPERATOR_READ(ENDPOINT_OPERATOR_SERVER_HEALTH, "Operator.ServerHealth", operator_health),
     LOCAL(ENDPOINT_STATUS_LEADER, "Status.Leader", REPLY_STR, DC_REQUEST),
     LOCAL(ENDPOINT_STATUS_PEERS, "Status.Peers", REPLY_STRS, DC_REQUEST),
     LOCAL(ENDPOINT_STATUS_PING, "Status.Ping", REPLY_EMPTY, EMPTY_REQUEST),

@@ -27,6 +27,21 @@ static bool may_be_stale(const struct route *r)
            (o->max_stale_duration_ns <= 0 || age <= (uint64_t)o->max_stale_duration_ns);
 }
 
+/* What the leader's core knows; Raft's servers any other knows as well, and must say so when there
+ * is no leader. */
+static void dispatch_core(struct route *r)
+{
+    const struct endpoint *e = r->call->endpoint;
+    const struct catalog_query_options *o = route__options(r);
+    bool anywhere = e->kind == ENDPOINT_LOCAL ||
+                    (e == &endpoints[ENDPOINT_OPERATOR_RAFT_GET_CONFIGURATION] && o->allow_stale);
+    if (anywhere || raft_node_is_leader(r->front->server->raft)) {
+        route__ask_core(r);
+    } else {
+        route__forward(r);
+    }
+}
+
 static void dispatch_read(struct route *r)
 {
     const struct catalog_query_options *o = route__options(r);
@@ -49,6 +64,10 @@ void route__dispatch(struct route *r)
     if (r->call->endpoint == &endpoints[ENDPOINT_COORDINATE_UPDATE]) {
         /* Accepted, so that Consul agents are content, and not kept: docs/differences.md */
         route__local(r);
+        return;
+    }
+    if (route__is_for_core(r->call->endpoint)) {
+        dispatch_core(r);
         return;
     }
     switch (r->call->endpoint->kind) {

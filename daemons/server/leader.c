@@ -65,14 +65,8 @@ static void server_service(const struct agent_member *m, const struct member_ser
         {mu__cstr("serf_protocol_current"), number(out, 0, m->protocol_cur)},
         {mu__cstr("serf_protocol_max"), number(out, 1, m->protocol_max)},
         {mu__cstr("serf_protocol_min"), number(out, 2, m->protocol_min)},
-        {mu__cstr("version"), member_tag(m, "build")},
+        {mu__cstr("version"), server__version_of(m)},
     };
-    struct mu_str *version = &pairs[5].value;
-    for (size_t i = 0; i < version->len; i++) { /* "1.8.7:revision": the part in front */
-        if (version->p[i] == ':') {
-            version->len = i;
-        }
-    }
     static struct mu_str no_tags[1];
     memcpy(out->meta, pairs, sizeof pairs);
     out->weights = (struct catalog_weights){1, 1};
@@ -259,7 +253,6 @@ static void reconcile_all(struct server *s)
     }
     if (loop_now_ns() - s->leader_since_ns >= FORGET_AFTER_NS) {
         forget_unknown(s);
-        server__part_unknown(s);
     }
     catalog_read_end(s->reader);
     mu__arena_fini(&arena);
@@ -301,7 +294,8 @@ void server__reconcile_start(struct server *s)
 
 void server__configuration_changed(struct server *s)
 {
-    if (raft_node_is_leader(s->raft)) {
+    if (raft_node_is_leader(s->raft) && s->change_waits) {
+        s->change_waits = false;
         reconcile_all(s); /* changes are made one at a time: there may be another to make */
     }
 }
@@ -311,6 +305,7 @@ void server__leadership(struct server *s, bool is_leader)
     s->leader_since_ns = is_leader ? loop_now_ns() : 0;
     log_info("agent.server", is_leader ? "cluster leadership acquired" : "cluster leadership lost");
     if (is_leader) {
+        server__upkeep_begin(s);
         reconcile_all(s);
     }
 }

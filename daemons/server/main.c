@@ -55,6 +55,23 @@ static void on_leader(void *user)
     }
 }
 
+static void on_left(void *arg, size_t joined, const char *error)
+{
+    (void)arg;
+    (void)joined;
+    if (error) {
+        log_warn("agent.server", "a dead server could not be made to leave: %s", error);
+    }
+}
+
+static void on_dead_server(void *user, struct mu_str name)
+{
+    struct process *p = user;
+    if (p->gossip) {
+        gossip_force_leave(p->gossip, name, false, on_left, NULL);
+    }
+}
+
 static bool rpc_address(struct process *p, struct server_state *s)
 {
     int len = (int)sizeof s->rpc_address.addr;
@@ -94,6 +111,7 @@ static bool create(struct process *p, char *err, size_t errlen)
                                 .raft_dir = raft_dir,
                                 .on_fatal = on_fatal,
                                 .on_leader = on_leader,
+                                .on_dead_server = on_dead_server,
                                 .user = p};
     s->server = server_create(&cfg, err, errlen);
     return s->server && server_add_fronts(s->server, p->nfronts);

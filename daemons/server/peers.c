@@ -1,6 +1,6 @@
-/* peers.c - Raft membership on the leader: each alive server of ours is a voter, one that left is
- * not. Changes are made one at a time, and each change of the configuration starts the next round
- * (leader.c). */
+/* peers.c - Raft membership on the leader: each alive server of ours gets the log, one that left
+ * does not. Who gets it also votes once it has proved itself (upkeep.c). Changes are made one at a
+ * time; what has to wait is tried again after each change of the configuration (leader.c). */
 #include "server.h"
 
 #include "base/log.h"
@@ -24,8 +24,18 @@ static const struct raft_server *find_peer(const struct raft_configuration *c, s
 static void changed_raft(struct server *s, int rc)
 {
     if (rc == RAFT_EBUSY) {
+        s->change_waits = true;
         server__reconcile_soon(s);
     }
+}
+
+/* Who is heard of under the old ID is no predecessor, but another server with a wrong address. */
+static bool is_silent(const struct server *s, const char *id)
+{
+    struct raft_node_peer_status peer;
+    uint64_t patience =
+        (uint64_t)s->config->autopilot.last_contact_threshold_ns + server__heartbeat_ns(s->config);
+    return raft_node_peer(s->raft, id, &peer) != RAFT_OK || peer.silent_ns > patience;
 }
 
 /* A server that lost its folder comes back with another ID at the same address: the old one will
@@ -42,7 +52,12 @@ static bool evict_predecessor(struct server *s, const struct raft_configuration 
                           new->address);
                 return true;
             }
+            if (!is_silent(s, c->servers[i].id)) {
+                changed_raft(s, RAFT_EBUSY);
+                return true;
+            }
             int rc = raft_node_remove_server(s->raft, c->servers[i].id, NULL, NULL);
+            s->change_waits = true; /* the new one is to be added after it */
             log_info(MODULE, "removing the former server at %s from Raft%s%s", new->address,
                      rc ? ": " : "", rc ? raft_node_strerror(rc) : "");
             changed_raft(s, rc);
@@ -81,9 +96,10 @@ void server__join_raft(struct server *s, const struct member_server *server)
     }
     raft_node_status(s->raft, &st);
     const struct raft_server *peer = find_peer(st.configuration, server->id);
-    if (peer && peer->kind == RAFT_VOTER && strcmp(peer->address, add.address) == 0) {
+    if (peer && strcmp(peer->address, add.address) == 0) {
         return;
     }
+    add.kind = peer ? peer->kind : RAFT_NONVOTER; /* who moves keeps its vote */
     if (is_second_bootstrap(s, server) || evict_predecessor(s, st.configuration, &add)) {
         return;
     }
@@ -105,38 +121,4 @@ void server__part_raft(struct server *s, const struct agent_member *m)
     log_info(MODULE, "removing a server from Raft: server=%.*s%s%s", (int)m->name.len, m->name.p,
              rc ? " error=" : "", rc ? raft_node_strerror(rc) : "");
     changed_raft(s, rc);
-}
-
-static bool is_member(const struct server *s, const char *id)
-{
-    size_t at = 0;
-    for (const struct agent_member *m; (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
-        if (mu__str_eq(member_tag(m, "id"), mu__cstr(id))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Fewer than half of them at most, as the error may be ours: then the rest still outvotes us. */
-void server__part_unknown(struct server *s)
-{
-    struct raft_node_status st;
-    const struct raft_server *unknown = NULL;
-    size_t n = 0;
-    raft_node_status(s->raft, &st);
-    for (size_t i = 0; i < st.configuration->n; i++) {
-        const char *id = st.configuration->servers[i].id;
-        if (strcmp(id, s->node_id.p) != 0 && !is_member(s, id)) {
-            unknown = &st.configuration->servers[i];
-            n++;
-        }
-    }
-    if (n == 0 || 2 * n >= st.configuration->n) {
-        return;
-    }
-    /* Then comes the next round, and the next peer */
-    int rc = raft_node_remove_server(s->raft, unknown->id, NULL, NULL);
-    log_info(MODULE, "removing a server from Raft that gossip does not know: id=%s%s%s",
-             unknown->id, rc ? " error=" : "", rc ? raft_node_strerror(rc) : "");
 }

@@ -34,7 +34,7 @@ static void on_done(void *arg, int status, raft_index index, void *result)
     free(r);
 }
 
-void server__propose(struct server *s, enum catalog_entry_type type, enum catalog_type schema,
+bool server__propose(struct server *s, enum catalog_entry_type type, enum catalog_type schema,
                      const void *request)
 {
     size_t len;
@@ -48,4 +48,5 @@ void server__propose(struct server *s, enum catalog_entry_type type, enum catalo
                   raft_node_strerror(rc));
     }
     free(entry);
+    return rc == RAFT_OK;
 }

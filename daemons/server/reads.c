@@ -34,6 +34,7 @@ QUERY(check_service_nodes, catalog_service_request, catalog_indexed_check_servic
 QUERY(key, catalog_key_request, catalog_indexed_dir_entries)
 QUERY(keys, catalog_key_request, catalog_indexed_dir_entries)
 QUERY(key_names, catalog_key_list_request, catalog_indexed_key_list)
+QUERY(autopilot, catalog_dc_request, catalog_autopilot_config)
 
 static query_fn query_of(const struct endpoint *e)
 {
@@ -53,6 +54,7 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_KVS_GET, key},
         {ENDPOINT_KVS_LIST, keys},
         {ENDPOINT_KVS_LIST_KEYS, key_names},
+        {ENDPOINT_OPERATOR_AUTOPILOT_GET_CONFIGURATION, autopilot},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (&endpoints[table[i].id] == e) {
@@ -223,12 +225,14 @@ void route__read(struct route *r)
     struct catalog_watch_keys keys;
     catalog_read_begin(reader);
     int rc = query(reader, c->request, r->reply, &keys);
-    struct catalog_query_meta *meta = (void *)((char *)r->reply + c->endpoint->meta_at);
-    if (rc == CATALOG_OK && o && o->min_query_index > 0 && meta->index <= o->min_query_index &&
-        block(r, reader, &keys)) {
+    struct catalog_query_meta *meta = endpoint_meta(c->endpoint, r->reply); /* or it cannot wait */
+    if (rc == CATALOG_OK && meta && o && o->min_query_index > 0 &&
+        meta->index <= o->min_query_index && block(r, reader, &keys)) {
         return;
     }
-    fill_meta(r, meta);
+    if (meta) {
+        fill_meta(r, meta);
+    }
     if (rc == CATALOG_OK) {
         route__filter(r);
     }

@@ -10,6 +10,7 @@ void route__free(struct route *r)
 {
     free(r->entry);
     free(r->result);
+    route__job_free(r->job);
     free(r);
 }
 

@@ -7,12 +7,13 @@
 #include <event2/event_struct.h>
 #include <muster/catalog.h>
 
-struct http_filter; /* http/filter.h */
+struct http_filter;  /* http/filter.h */
+struct operator_job; /* operator.c */
 
 enum route_state {
     ROUTE_HELD,     /* waits for a leader */
     ROUTE_BLOCKED,  /* a read that waits for a newer index */
-    ROUTE_ON_CORE,  /* proposed, or being confirmed by a majority */
+    ROUTE_ON_CORE,  /* proposed, being confirmed by a majority, or asked there */
     ROUTE_FORWARDED /* the leader has it */
 };
 
@@ -37,6 +38,7 @@ struct route {
     size_t entry_len;
     int status;
     struct write_result *result;
+    struct operator_job *job; /* while the core has it */
 };
 
 /* route.c */
@@ -77,3 +79,7 @@ void route__filter(const struct route *r); /* leaves in the reply what matches *
 void route__write(struct route *r);
 /* local.c: answers that need neither store nor leader. */
 void route__local(struct route *r);
+/* operator.c: what only the core can answer: Raft's servers, their health, and who is removed. */
+bool route__is_for_core(const struct endpoint *e);
+void route__ask_core(struct route *r);
+void route__job_free(struct operator_job *job); /* NULL is allowed */

@@ -53,11 +53,22 @@ static void on_log(void *user, enum mu_level level, const char *line)
 /* Consul's raft_multiplier scales timeouts of a second; ours start from a fifth of that, which is
  * still far above what an fsync or a pause costs, and halves the time without a leader
  * (docs/differences.md). */
+static uint64_t election_timeout(const struct config *c)
+{
+    uint64_t election = c->raft_election_ns / 5;
+    return election < ELECTION_MIN_NS ? ELECTION_MIN_NS : election;
+}
+
+uint64_t server__heartbeat_ns(const struct config *c)
+{
+    return election_timeout(c) / 10;
+}
+
 static void set_timers(const struct config *c, struct raft_node_config *cfg)
 {
     uint64_t election = c->raft_election_ns / 5;
-    cfg->election_timeout_ns = election < ELECTION_MIN_NS ? ELECTION_MIN_NS : election;
-    cfg->heartbeat_ns = cfg->election_timeout_ns / 10;
+    cfg->election_timeout_ns = election_timeout(c);
+    cfg->heartbeat_ns = server__heartbeat_ns(c);
     cfg->lease_ns = cfg->election_timeout_ns / 10 * 8;
     /* A write may take this long before the leader takes its disk for hung: with short timers
      * (-dev) an election timeout is no more than a busy disk needs now and then. */
@@ -108,6 +119,7 @@ struct server *server_create(const struct server_config *c, char *err, size_t er
     s->node_id = c->node_id;
     s->on_fatal = c->on_fatal;
     s->on_leader = c->on_leader;
+    s->on_dead_server = c->on_dead_server;
     s->user = c->user;
     if (catalog_create(NULL, &s->catalog) != CATALOG_OK ||
         catalog_reader_create(s->catalog, &s->reader) != CATALOG_OK) {
@@ -119,6 +131,7 @@ struct server *server_create(const struct server_config *c, char *err, size_t er
     }
     server__watch_contact(s);
     server__reconcile_start(s);
+    server__upkeep_start(s);
     return s;
 }
 
@@ -131,7 +144,8 @@ bool server_add_fronts(struct server *s, size_t n)
 
 void server_stop(struct server *s)
 {
-    struct event **timers[] = {&s->reconcile_timer, &s->contact_timer, &s->bootstrap_timer};
+    struct event **timers[] = {&s->reconcile_timer, &s->contact_timer, &s->bootstrap_timer,
+                               &s->upkeep_timer};
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
         if (*timers[i]) {
             event_free(*timers[i]);

@@ -6,6 +6,7 @@
  * versions through touched sets. */
 #pragma once
 
+#include "autopilot.h"
 #include "base/config.h"
 #include "base/loop.h"
 #include "node/members.h"
@@ -61,15 +62,22 @@ struct server {
     struct server_front *fronts;
     size_t nfronts;
     struct mu_str node_id; /* UUID of this node, which is its name in Raft; ends with a zero */
-    struct event *reconcile_timer, *contact_timer, *bootstrap_timer;
+    struct event *reconcile_timer, *contact_timer, *bootstrap_timer, *upkeep_timer;
     uint64_t leader_since_ns; /* 0: not the leader */
-    bool bootstrap_asked;     /* peers are being asked whether they have a cluster already */
+    raft_index leader_from;   /* an entry of this leader's term; entries behind it are of it, too */
+    struct autopilot autopilot;   /* the last look at Raft's servers; of leaders only */
+    bool autopilot_is_set;        /* there is a configuration for it, or one is on its way */
+    enum autopilot_denial denial; /* as it was logged last */
+    bool change_waits;            /* of Raft's configuration, for another one that is under way */
+    bool bootstrap_asked;         /* peers are being asked whether they have a cluster already */
     bool broken; /* an entry could not be applied: the catalog stays as it was before */
     /* Published for the fronts. */
     _Atomic uint64_t last_contact_at_ns; /* when the leader was last heard of; 0: never */
     _Atomic bool known_leader;
     void (*on_fatal)(void *user, const char *sentence); /* the process must end */
     void (*on_leader)(void *user);                      /* this server has become the leader */
+    /* Gossip is to be told that a failed server has left for good */
+    void (*on_dead_server)(void *user, struct mu_str name);
     void *user;
 };
 
@@ -82,6 +90,7 @@ struct server_config {
     const char *raft_dir;
     void (*on_fatal)(void *user, const char *sentence);
     void (*on_leader)(void *user);
+    void (*on_dead_server)(void *user, struct mu_str name);
     void *user;
 };
 /* Opens the store: reads snapshot and log. Before the loops run. NULL with a sentence in err on
@@ -130,12 +139,20 @@ void server__reconcile_start(struct server *s);
 void server__reconcile_soon(struct server *s); /* something could not be done now */
 void server__configuration_changed(struct server *s);
 
-/* peers.c (core, on the leader): who votes */
+/* peers.c (core, on the leader): who gets the log */
 void server__join_raft(struct server *s, const struct member_server *server); /* is alive */
 /* Has left, or is forgotten. */
 void server__part_raft(struct server *s, const struct agent_member *m);
-void server__part_unknown(struct server *s); /* removes one peer that gossip does not know */
 
+/* upkeep.c (core, on the leader): who votes, and who is gone for good (autopilot.h) */
+void server__upkeep_start(struct server *s);
+void server__upkeep_begin(struct server *s); /* a leadership begins */
+void server__upkeep(struct server *s);       /* looks, and makes one change at most */
+/* The member that is the server with this Raft id; of several the one that lives. NULL: unknown. */
+const struct agent_member *server__member_of(const struct server *s, const char *id);
+struct mu_str server__version_of(const struct agent_member *m); /* "1.8.7" */
+
+uint64_t server__heartbeat_ns(const struct config *c); /* of Raft */
 /* What Raft calls that server: its node ID and "ip:port". False if it has none that Raft could
  * use. */
 bool server__as_raft_server(const struct member_server *m, struct raft_server *out);
@@ -148,6 +165,6 @@ void server__bootstrap_check(struct server *s);
 uint8_t *server__encode_entry(enum catalog_entry_type type, const struct mu__schema *schema,
                               const void *request, size_t *len);
 /* Proposes without anybody waiting; failures are logged at debug level: a later reconcile repeats
- * what matters. */
-void server__propose(struct server *s, enum catalog_entry_type type, enum catalog_type schema,
+ * what matters. False: it was not even taken. */
+bool server__propose(struct server *s, enum catalog_entry_type type, enum catalog_type schema,
                      const void *request);

@@ -22,6 +22,10 @@ static const char *prepare(struct call *c, enum catalog_entry_type *type, char r
         *type = CATALOG_ENTRY_DEREGISTER;
         return catalog_deregister_check(c->request);
     }
+    if (c->endpoint == &endpoints[ENDPOINT_OPERATOR_AUTOPILOT_SET_CONFIGURATION]) {
+        *type = CATALOG_ENTRY_AUTOPILOT;
+        return NULL;
+    }
     if (c->endpoint == &endpoints[ENDPOINT_CATALOG_REGISTER]) {
         struct catalog_register_request *request = c->request;
         void **checks = mu__arena_alloc(&c->arena, (request->checks.len + 1) * sizeof *checks);

@@ -69,12 +69,23 @@ void kit_open(struct server_kit *k, const char *settings)
     k->front = &k->server->fronts[0];
 }
 
+/* What a new leader proposes by itself has been applied. */
+static bool is_settled(struct server_kit *k)
+{
+    struct raft_node_status st;
+    raft_node_status(k->server->raft, &st);
+    catalog_read_begin(k->server->reader);
+    bool is_set = catalog_find_autopilot(k->server->reader) != NULL;
+    catalog_read_end(k->server->reader);
+    return is_set && st.applied_index == st.last_log_index;
+}
+
 void kit_elect(struct server_kit *k)
 {
     struct raft_server self = {.kind = RAFT_VOTER, .id = KIT_ID, .address = "127.0.0.1:8300"};
     assert_int_equal(raft_node_bootstrap(k->server->raft, &self, 1), RAFT_OK);
-    KIT_UNTIL(k,
-              k->front->view->is_leader && raft_node_lease_until(k->server->raft) > loop_now_ns());
+    KIT_UNTIL(k, k->front->view->is_leader &&
+                     raft_node_lease_until(k->server->raft) > loop_now_ns() && is_settled(k));
 }
 
 void kit_close_front(struct server_kit *k)

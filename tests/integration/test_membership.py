@@ -17,6 +17,10 @@ def health(host, node):
     return [c["Status"] for c in get(host, f"/v1/health/node/{node}").json() if c["CheckID"] == "serfHealth"]
 
 
+def voters(host):
+    return sorted(s["Node"] for s in get(host, "/v1/operator/raft/configuration").json()["Servers"] if s["Voter"])
+
+
 class Membership(unittest.TestCase):
     def wait_for_peers(self, c, numbers):
         want = sorted(f"{c.server_address(i)}:8300" for i in numbers)
@@ -31,7 +35,8 @@ class Membership(unittest.TestCase):
             self.wait_for_peers(c, range(4))
             wait_until("it has the past", lambda: kv_get(c.server_address(3), "before", "?stale") == "it joined")
             wait_until("it is in the catalog", lambda: health(c.agent_address(0), "server-3") == ["passing"])
-            # A voter: with one of four dead, three are a majority only together with it.
+            # With one of four dead, three are a majority only together with it, once it votes.
+            wait_until("it votes", lambda: "server-3" in voters(c.server_address(0)))
             c.server(0).kill()
             c.wait_for_leader(c.server_address(3))
             c.server(0).start()
@@ -78,7 +83,8 @@ class Membership(unittest.TestCase):
             wait_until("it is healthy", lambda: health(host, "server-2") == ["passing"])
             services = get(host, "/v1/catalog/service/consul").json()
             self.assertEqual(sorted(s["Node"] for s in services), ["server-0", "server-1", "server-2"])
-            # It votes: it and one of the others are enough.
+            # Once it votes, it and one of the others are enough.
+            wait_until("it votes", lambda: "server-2" in voters(host))
             c.server(0).kill()
             c.wait_for_leader(c.server_address(2))
 
