@@ -52,6 +52,12 @@ static void drain(struct swim *s, uint64_t now)
         struct swim_tag tag;
         while (swim_next_tag(&ev.member, &at, &tag)) {
         }
+        for (size_t i = 0; ev.keys && i < ev.keys->nkeys; i++) {
+            assert(ev.keys->keys[i].nodes <= ev.keys->answers && ev.keys->keys[i].key.len > 0);
+        }
+        for (size_t i = 0; ev.keys && i < ev.keys->nmessages; i++) {
+            assert(ev.keys->messages[i].node.len > 0);
+        }
     }
 }
 
@@ -75,11 +81,52 @@ static void stream(struct swim *s, uint64_t now, const struct swim_addr *from, b
     swim_stream_end(s, now, id);
 }
 
+/* The host asks: a query, or a change of keys. */
+static void ask(struct swim *s, uint64_t now, const uint8_t *data, size_t len)
+{
+    struct swim_question q;
+    uint32_t id;
+    struct mu_str text = {(const char *)data, len};
+    swim_question_init(&q);
+    q.name = text;
+    q.nodes = len > 8 ? &text : NULL;
+    q.nnodes = len > 8 ? 1 : 0;
+    q.want_acks = len % 2;
+    int rc = len % 3 == 0 ? swim_change_keys(s, now, (enum swim_key_change)(len % 4), text, 0, &id)
+                          : swim_ask(s, now, &q, &id);
+    assert(rc <= 0);
+}
+
+/* Somebody answers the oldest query of ours: a letter for the name, flags, and the payload. */
+static void answer(struct swim *s, uint64_t now, const struct swim_addr *from, const uint8_t *data,
+                   size_t len)
+{
+    size_t at = 0;
+    const struct swim__asked *a = mu__map_next(&s->asked, &at);
+    if (!a || len < 2) {
+        return;
+    }
+    struct swim__serf_msg msg = {.type = SWIM__SERF_QUERY_RESPONSE,
+                                 .response = {.ltime = a->ltime,
+                                              .id = a->id,
+                                              .flags = data[1],
+                                              .from = {(const char *)data, 1},
+                                              .payload = {(const char *)data + 2, len - 2}}};
+    struct mu__writer serf = mu__writer_growing(&mu__malloc_allocator), w = serf;
+    swim__serf_encode(&serf, &msg);
+    struct swim__msg user = {.type = SWIM__MSG_USER, .user = {(const char *)serf.data, serf.len}};
+    swim__msg_encode(&w, &user);
+    int rc = swim_receive(s, now, from, w.data, w.len);
+    assert(rc <= 0);
+    mu__writer_fini(&serf);
+    mu__writer_fini(&w);
+}
+
 static void step(struct swim *s, uint64_t *now, uint8_t kind, const uint8_t *data, size_t len)
 {
     const struct swim_addr from = {.ip = {10, 0, 0, 2}, .len = 4, .port = 8301};
     int rc;
-    switch (kind % 4) {
+    switch (kind % 8) {
     case 0:
         rc = swim_receive(s, *now, &from, data, len);
         assert(rc <= 0);
@@ -89,6 +136,12 @@ static void step(struct swim *s, uint64_t *now, uint8_t kind, const uint8_t *dat
         break;
     case 2:
         stream(s, *now, &from, true, data, len);
+        break;
+    case 4:
+        ask(s, *now, data, len);
+        break;
+    case 5:
+        answer(s, *now, &from, data, len);
         break;
     default:
         *now += (uint64_t)len * 20 * MU_MSEC;
