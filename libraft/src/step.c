@@ -37,10 +37,10 @@ static int from_leader(struct raft *r, const struct raft_message *m)
     }
 }
 
-/* Nobody can match more than this leader has. */
+/* Nobody can match, or refuse, more than this leader has. */
 static bool is_within_log(const struct raft *r, const struct raft_message *m)
 {
-    return m->reject || m->type == RAFT_MSG_SNAPSHOT_REPLY ||
+    return m->type == RAFT_MSG_SNAPSHOT_REPLY ||
            (m->log_index <= r->log.last && m->hint_index <= r->log.last);
 }
 

@@ -265,6 +265,33 @@ static void test_an_append_from_0_does_not_bring_back_what_was_compacted(void **
     raft_destroy(r);
 }
 
+/* Of an append that begins before the snapshot, what is compacted counts as matching, and the rest
+ * is appended: nobody waits for the next snapshot (willemt/raft 118, RedisLabs/raft 49). */
+static void test_an_append_that_begins_before_the_snapshot_brings_what_comes_after(void **state)
+{
+    (void)state;
+    for (raft_index prev = 0; prev <= 5; prev++) {
+        struct disk d;
+        write_log(&d, TERMS, 10);
+        struct raft *r = create("a", 1 << 20);
+        const struct raft_snapshot_meta meta = meta_of(&d, 5, 4);
+        assert_int_equal(raft_restore_snapshot(r, &meta), RAFT_OK);
+        raft_start(r, MU_SEC);
+        struct raft_message m = one_message(RAFT_MSG_APPEND, "b", 6);
+        m.log_index = prev;
+        m.log_term = prev ? d.entries[prev - 1].term : 0;
+        m.entries = d.entries + prev;
+        m.n_entries = 10 - prev;
+        m.commit = 8;
+        assert_int_equal(raft_step(r, MU_SEC, &m), RAFT_OK);
+        raft__check(r);
+        assert_int_equal(raft_first_index(r), 6);
+        assert_int_equal(raft_last_index(r), 10);
+        assert_int_equal(raft_commit_index(r), 8);
+        raft_destroy(r);
+    }
+}
+
 /* The hard state of a bootstrap was durable before the crash, its entry was not: it may be tried
  * again. Nobody campaigns or votes in term 1. */
 static void test_a_bootstrap_that_a_crash_undid_can_be_repeated(void **state)
@@ -293,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_append_from_0_does_not_bring_back_what_was_compacted),
+        cmocka_unit_test(test_an_append_that_begins_before_the_snapshot_brings_what_comes_after),
         cmocka_unit_test(test_a_bootstrap_that_a_crash_undid_can_be_repeated),
         cmocka_unit_test(test_a_log_with_a_gap_or_falling_terms_is_corrupt),
         cmocka_unit_test(test_a_snapshot_without_a_configuration_is_refused),

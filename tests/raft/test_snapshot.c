@@ -82,6 +82,46 @@ static void test_chunks_are_written_in_order_and_the_last_installs(void **state)
     raft_destroy(o.r);
 }
 
+/* Figure 13, 6 and 7: a log that holds the snapshot's last entry keeps what follows it; any other
+ * goes, however long it is (willemt/raft 118, RedisLabs/raft 49). */
+static void install_over_a_log_of(raft_term term, raft_index last)
+{
+    struct one o = follower();
+    static const char payload[] = "x";
+    struct raft_entry e[30];
+    for (size_t i = 0; i < 30; i++) {
+        e[i] = (struct raft_entry){.index = i + 2, .term = term, .data = payload, .len = 1};
+    }
+    struct raft_message m = one_message(RAFT_MSG_APPEND, "b", 2);
+    m.log_index = m.log_term = 1;
+    m.entries = e;
+    m.n_entries = 30;
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    one_settle(&o);
+    assert_int_equal(raft_last_index(o.r), 31);
+    m = chunk(20, "all of it", 0, 9);
+    raft_snapshot_written(o.r, o.now, given(&o, &m), true);
+    assert_int_equal(raft_last_index(o.r), last);
+    assert_int_equal(raft_applied_index(o.r), 20);
+    o.applied = 20;
+    assert_true(one_next(&o));
+    assert_int_equal(o.u->persist ? o.u->persist->reset_to : 0, last == 20 ? 20 : 0);
+    raft__check(o.r);
+    raft_destroy(o.r);
+}
+
+static void test_an_installed_snapshot_keeps_a_log_that_holds_its_last_entry(void **state)
+{
+    (void)state;
+    install_over_a_log_of(2, 31);
+}
+
+static void test_an_installed_snapshot_resets_a_log_that_differs(void **state)
+{
+    (void)state;
+    install_over_a_log_of(1, 20);
+}
+
 static void test_chunks_that_arrive_while_the_disk_is_busy_wait_for_it(void **state)
 {
     (void)state;
@@ -398,6 +438,29 @@ static void give(struct one *o, uint64_t id, const char *data, size_t len, bool 
     assert_int_equal(raft_loaded_snapshot(o->r, o->now, id, data, len, last), RAFT_OK);
 }
 
+/* A follower that waits for its snapshot, or for nothing at all, holds up no other (willemt/raft
+ * 118, RedisLabs/raft 49). */
+static void test_a_follower_that_needs_a_snapshot_does_not_hold_up_the_others(void **state)
+{
+    (void)state;
+    struct one o = leader();
+    const struct mu_str item = {"x", 1};
+    raft_index first;
+    (void)asked(&o, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(raft_propose(o.r, o.now, &item, 1, &first), RAFT_OK);
+        assert_true(one_next(&o));
+        assert_int_equal(one_sent(&o, RAFT_MSG_APPEND, "b")->n_entries, 1);
+        assert_null(one_sent(&o, RAFT_MSG_APPEND, "c"));
+        uint64_t id = o.u->persist->id;
+        raft_persisted(o.r, o.now, id);
+        acknowledge(&o, "b", first);
+        assert_int_equal(raft_commit_index(o.r), first);
+        one_settle(&o);
+    }
+    raft_destroy(o.r);
+}
+
 /* The offsets of the chunks that leave in the next update, each followed by a space. */
 static const char *sends(struct one *o)
 {
@@ -660,6 +723,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunks_are_written_in_order_and_the_last_installs),
+        cmocka_unit_test(test_an_installed_snapshot_keeps_a_log_that_holds_its_last_entry),
+        cmocka_unit_test(test_an_installed_snapshot_resets_a_log_that_differs),
         cmocka_unit_test(test_chunks_that_arrive_while_the_disk_is_busy_wait_for_it),
         cmocka_unit_test(test_what_waits_for_the_disk_is_bounded),
         cmocka_unit_test(test_a_transfer_goes_on_where_it_was),
@@ -672,6 +737,7 @@ int main(void)
         cmocka_unit_test(test_the_leader_sends_what_is_wanted_and_goes_on_with_the_log),
         cmocka_unit_test(test_a_lost_chunk_is_sent_again),
         cmocka_unit_test(test_a_follower_that_lost_its_part_gets_it_from_the_start),
+        cmocka_unit_test(test_a_follower_that_needs_a_snapshot_does_not_hold_up_the_others),
         cmocka_unit_test(test_chunks_travel_ahead_of_their_answers_and_in_order),
         cmocka_unit_test(test_what_was_asked_for_beyond_the_end_is_forgotten),
         cmocka_unit_test(test_a_short_chunk_moves_those_after_it),
