@@ -7,6 +7,7 @@ enum slowness { SLOW_BLOCKED /* messages wait, timers run */, SLOW_STOPPED /* as
 
 struct measure_options {
     struct world_options world;
+    bool fast;         /* tuned for detection within two seconds: docs/gossip-proof.md */
     bool plain;        /* SWIM without Lifeguard: by configuration */
     uint64_t calm_ns;  /* before anything happens */
     uint64_t watch_ns; /* after it, at most */
