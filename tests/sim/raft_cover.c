@@ -21,6 +21,7 @@ static const char *const names[N_SEEN] = {
     [SEEN_SNAPSHOT_TAKEN] = "snapshots taken",
     [SEEN_SNAPSHOT_INSTALLED] = "snapshots installed",
     [SEEN_SNAPSHOT_RESUMED] = "chunks that the disk refused",
+    [SEEN_SNAPSHOT_REFUSED] = "chunks refused for their hash",
     [SEEN_SNAPSHOT_ROTTEN] = "snapshots found rotten when they were whole",
     [SEEN_LOAD] = "loads from the disk",
     [SEEN_LEASE_READ] = "moments at which a lease was checked",
@@ -45,6 +46,12 @@ static const char *const names[N_SEEN] = {
     [SEEN_FLIP] = "messages damaged, and dropped",
 };
 
+static void add_time(uint64_t *sum, uint64_t *max, uint64_t ns)
+{
+    *sum += ns;
+    *max = ns > *max ? ns : *max;
+}
+
 void cover_add(struct cover *sum, const struct cover *run)
 {
     for (unsigned i = 0; i < N_SEEN; i++) {
@@ -52,10 +59,15 @@ void cover_add(struct cover *sum, const struct cover *run)
         sum->runs[i] += run->seen[i] > 0;
     }
     sum->n_runs++;
-    sum->healed_ns += run->healed_ns;
-    sum->led_ns += run->led_ns;
-    sum->healed_max = run->healed_ns > sum->healed_max ? run->healed_ns : sum->healed_max;
-    sum->led_max = run->led_ns > sum->led_max ? run->led_ns : sum->led_max;
+    add_time(&sum->led_ns, &sum->led_max, run->led_ns);
+    add_time(&sum->written_ns, &sum->written_max, run->written_ns);
+    add_time(&sum->healed_ns, &sum->healed_max, run->healed_ns);
+}
+
+static void print_time(const struct cover *sum, const char *what, uint64_t ns, uint64_t max)
+{
+    printf("%9.2f s, at most %6.2f s after the faults %s\n", (double)ns / 1e9 / (double)sum->n_runs,
+           (double)max / 1e9, what);
 }
 
 void cover_print(const struct cover *sum)
@@ -65,8 +77,7 @@ void cover_print(const struct cover *sum)
         printf("%10" PRIu64 " %7.1f %%  %s\n", sum->seen[i],
                100.0 * (double)sum->runs[i] / (double)sum->n_runs, names[i]);
     }
-    printf("after the faults: writes end after %.2f s (at most %.2f s), all agree after %.2f s (at "
-           "most %.2f s)\n",
-           (double)sum->led_ns / 1e9 / (double)sum->n_runs, (double)sum->led_max / 1e9,
-           (double)sum->healed_ns / 1e9 / (double)sum->n_runs, (double)sum->healed_max / 1e9);
+    print_time(sum, "a quorum followed a leader", sum->led_ns, sum->led_max);
+    print_time(sum, "new writes ended", sum->written_ns, sum->written_max);
+    print_time(sum, "all agreed", sum->healed_ns, sum->healed_max);
 }

@@ -22,6 +22,7 @@ enum seen {
     SEEN_SNAPSHOT_TAKEN,
     SEEN_SNAPSHOT_INSTALLED,
     SEEN_SNAPSHOT_RESUMED,
+    SEEN_SNAPSHOT_REFUSED,
     SEEN_SNAPSHOT_ROTTEN,
     SEEN_LOAD,
     SEEN_LEASE_READ,
@@ -51,8 +52,10 @@ struct cover {
     uint64_t seen[N_SEEN];
     uint64_t runs[N_SEEN]; /* in which it was seen; of a sum */
     uint64_t n_runs;
-    uint64_t healed_ns, healed_max; /* until all agreed after the faults; sum and worst */
-    uint64_t led_ns, led_max;       /* until the first write after the faults */
+    /* After the faults: until a quorum followed a leader, until new writes ended, and until all
+     * agreed. Of a sum there are the worst, too. */
+    uint64_t led_ns, written_ns, healed_ns;
+    uint64_t led_max, written_max, healed_max;
 };
 
 void cover_add(struct cover *sum, const struct cover *run);

@@ -199,7 +199,8 @@ static void on_eager_change(struct world *w, struct world_event *e)
     }
     int rc = change_to(h, apart && sim_pick(s, 0, 1) ? RAFT_CHANGE_REMOVE : RAFT_CHANGE_SET,
                        target->id, RAFT_VOTER);
-    if (rc != RAFT_OK && ++e->a < 30) {
+    bool more = rc != RAFT_OK || sim_pick(s, 0, 2) > 0; /* two at once, if it lets that pass */
+    if (more && ++e->a < 30) {
         world_again(w, e, sim_pick(s, 100, 5000) * MU_USEC);
     }
 }
@@ -436,7 +437,7 @@ void faults_end(struct sim *s)
 {
     s->faults_over = true;
     world_heal(&s->w);
-    s->options.stall = s->options.rot = 0;
+    s->options.stall = s->options.rot = s->options.chunk_damage = 0;
     s->options.sync_max_ns = 2 * MU_MSEC;
     world_trace(&s->w, "faults end");
     for (unsigned i = 0; i < s->n_hosts; i++) {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two servers' snapshots of the same state differ, so that a mixture of both is found out. */
+/* Two servers' snapshots of the same state may differ, and a mixture of both is found out. */
 void machine_write(const struct host *h, struct mu__writer *w)
 {
     mu__write_u64be(w, h->applied);
@@ -13,10 +13,11 @@ void machine_write(const struct host *h, struct mu__writer *w)
     for (size_t i = 0; i < HOST_KEYS; i++) {
         mu__write_u64be(w, h->keys[i]);
     }
-    size_t pad = (size_t)((h->applied * 7919 + h->i * 977) % 3000);
+    unsigned own = h->options->same_snapshots ? 0 : h->i;
+    size_t pad = (size_t)((h->applied * 7919 + own * 977) % 3000);
     uint8_t *p = mu__write_room(w, pad);
     CHECK(h->w, p);
-    memset(p, (int)(h->applied + h->i), pad);
+    memset(p, (int)(h->applied + own), pad);
     mu__write_u64be(w, sim_fnv(1, w->data, w->len));
 }
 

@@ -4,7 +4,7 @@
 
 #define FAULT(name) (1u << FAULT_##name)
 
-/* Half of the runs may have any fault. The others dwell on what one part of the protocol is about,
+/* Some runs may have any fault. The others dwell on what one part of the protocol is about,
  * for a fault in it shows only where several things go wrong at once, and little else does. */
 struct theme {
     unsigned share; /* of 16 */
@@ -16,7 +16,7 @@ struct theme {
 };
 
 static const struct theme themes[] = {
-    {.share = 7, .faults = UINT32_MAX, .snapshot_every = 500},
+    {.share = 6, .faults = UINT32_MAX, .snapshot_every = 500},
     {.share = 3, /* members */
      .faults = FAULT(CHANGE) | FAULT(CUT_LINK) | FAULT(ISOLATE_LEADER) | FAULT(PARTITION),
      .turmoil = true,
@@ -33,7 +33,7 @@ static const struct theme themes[] = {
      .faults = FAULT(PAUSE) | FAULT(ISOLATE_LEADER) | FAULT(ONE_WAY) | FAULT(CLOG) | FAULT(CLOCK) |
                FAULT(TRANSFER),
      .snapshot_every = 500},
-    {.share = 1, /* logs and snapshots */
+    {.share = 2, /* logs and snapshots */
      .faults = FAULT(CRASH) | FAULT(ISOLATE_LEADER) | FAULT(CUT_LINK) | FAULT(LOSE_FOLDER) |
                FAULT(PARTITION) | FAULT(CHANGE),
      .cut_after_election = 400000,
@@ -76,6 +76,8 @@ static void pick_options(struct sim *s, const struct theme *t)
     o->stall_ns = sim_pick(s, 100, 3000) * MU_MSEC;
     o->drift_ppm = sim_pick(s, 0, 1) ? 0 : 100000;
     o->rot = sim_pick(s, 0, 3) ? 0 : (uint32_t)sim_pick(s, 1000, 100000);
+    o->chunk_damage = sim_pick(s, 0, 3) ? 0 : (uint32_t)sim_pick(s, 1000, 100000);
+    o->same_snapshots = sim_pick(s, 0, 1);
     if (sim_pick(s, 0, 7) == 0) { /* all but reads by lease is safe without clocks */
         o->is_lease_void = true;
         o->drift_ppm = 400000;

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Virtual time after the faults. A load may bring one entry, so that who lags by thousands of them
- * takes its time to agree. */
-#define LED_BY    (20 * MU_SEC)
-#define HEALED_BY (90 * MU_SEC)
+/* Virtual time after the faults, for a quorum to follow one leader; and until all have written what
+ * was written meanwhile, which may be tens of thousands of entries that travel one by one. */
+#define LED_BY    (15 * MU_SEC)
+#define HEALED_BY (120 * MU_SEC)
 
 /* For the line that repeats a failure, also when an assertion of the core ends the program. */
 static struct world *sim_world;
@@ -171,20 +171,42 @@ static struct host *other_voter(struct sim *s, const struct host *leader)
     return NULL;
 }
 
-/* Progress after the faults: new writes end soon, and then all agree. */
-static void check_progress(struct sim *s)
+static bool is_led(struct sim *s)
 {
-    uint64_t begin = s->w.now, writes = s->checks.writes + 20;
-    while (s->checks.writes < writes) {
-        CHECK(&s->w, s->w.now < begin + LED_BY);
+    const struct host *leader = sim_leader(s);
+    size_t n = 0;
+    for (size_t i = 0; leader && i < leader->r->n_peers; i++) {
+        const struct raft_server *server = &leader->r->peers[i].server;
+        const struct host *h = host_of(&s->w, (unsigned)atoi(server->id + 1));
+        n += server->kind == RAFT_VOTER && strcmp(h->id, server->id) == 0 &&
+             strcmp(raft_leader(h->r), leader->id) == 0;
+    }
+    return leader && n > raft__voters(leader->r) / 2;
+}
+
+static bool is_writing(struct sim *s)
+{
+    return s->checks.writes >= s->writes_wanted;
+}
+
+static uint64_t wait_for(struct sim *s, bool (*condition)(struct sim *s), uint64_t at_most)
+{
+    uint64_t begin = s->w.now;
+    while (!condition(s)) {
+        CHECK(&s->w, s->w.now < begin + at_most);
         run_until(s, s->w.now + 20 * MU_MSEC);
     }
-    s->checks.cover.led_ns = s->w.now - begin;
-    while (!is_healed(s)) {
-        CHECK(&s->w, s->w.now < begin + HEALED_BY);
-        run_until(s, s->w.now + 100 * MU_MSEC);
-    }
-    s->checks.cover.healed_ns = s->w.now - begin;
+    return s->w.now - begin;
+}
+
+/* Progress after the faults: a quorum follows a leader, new writes end, and then all agree. */
+static void check_progress(struct sim *s)
+{
+    struct cover *c = &s->checks.cover;
+    s->writes_wanted = s->checks.writes + 20;
+    c->led_ns = wait_for(s, is_led, LED_BY);
+    c->written_ns = c->led_ns + wait_for(s, is_writing, HEALED_BY);
+    c->healed_ns = c->written_ns + wait_for(s, is_healed, HEALED_BY);
 }
 
 /* Pre-votes are there so that a server which alone cannot hear the leader does not disturb it when
@@ -192,11 +214,7 @@ static void check_progress(struct sim *s)
 static void check_stability(struct sim *s)
 {
     s->clients_rest = true;
-    uint64_t end = s->w.now + HEALED_BY;
-    while (!is_at_rest(s)) {
-        CHECK(&s->w, s->w.now < end);
-        run_until(s, s->w.now + 100 * MU_MSEC);
-    }
+    wait_for(s, is_at_rest, HEALED_BY);
     run_until(s, s->w.now + 4 * MU_SEC); /* the last stall of a disk is over, too */
     const struct host *leader = sim_leader(s);
     CHECK(&s->w, leader);

@@ -45,6 +45,7 @@ struct sim { /* a run */
     bool turmoil;                 /* everything is fast, and leaders do not last */
     uint64_t fault_ns, client_ns; /* mean distances */
     uint64_t next_read;
+    uint64_t writes_wanted;
     unsigned replaced; /* 1 + a server that was removed for a lost folder, and is to be added */
     bool faults_over, clients_rest;
 };
