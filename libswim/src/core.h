@@ -73,6 +73,7 @@ struct swim__stream {
     struct swim__event_body *result; /* of a swim_join; kept here so that it can not fail later */
     struct swim__framer framer;
     struct mu__writer in, out;
+    size_t counted; /* bytes of both, as they are in stream_bytes */
 };
 
 /* What a queued event carries besides a member. */
@@ -218,6 +219,7 @@ struct swim {
     struct swim__stream *out_first, **out_last;
     uint32_t next_stream;
     size_t streams_in;
+    size_t stream_bytes; /* held by all streams */
 
     struct swim__events events;
     struct swim__outbox outbox;

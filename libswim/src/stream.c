@@ -36,12 +36,35 @@ static struct swim__stream *stream_create(struct swim *s, enum swim__stream_kind
     return st;
 }
 
+/* ---- what all of them hold: others decide how many streams there are, and how much is in each */
+
+static bool has_room(const struct swim *s, size_t more)
+{
+    size_t most = 4 * s->cfg.state_bytes_max;
+    return more <= most - mu__min(most, s->stream_bytes);
+}
+
+/* Counts anew what this one holds. */
+static void recount(struct swim *s, struct swim__stream *st)
+{
+    size_t holds = st->in.len + st->out.len;
+    s->stream_bytes += holds - st->counted;
+    st->counted = holds;
+}
+
+static void drop_input(struct swim *s, struct swim__stream *st)
+{
+    mu__writer_fini(&st->in);
+    recount(s, st);
+}
+
 static void stream_free(struct swim *s, struct swim__stream *st)
 {
     mu__map_remove(&s->streams, &st->id, sizeof st->id);
     s->streams_in -= st->kind == SWIM__STREAM_IN ? 1 : 0;
     mu__writer_fini(&st->in);
     mu__writer_fini(&st->out);
+    s->stream_bytes -= st->counted;
     mu__free(&s->allocator, st->result);
     mu__free(&s->allocator, st);
 }
@@ -168,6 +191,9 @@ static int answer_sync(struct swim *s, struct swim__stream *st, struct mu_str pl
     struct swim__pushpull p;
     if (!swim__pushpull_begin(&p, plain.p, plain.len)) {
         return SWIM_EPROTO;
+    }
+    if (!has_room(s, 1)) {
+        return SWIM_EFULL;
     }
     /* Our state goes out as it was before the merge; the other side learns of refusals by
      * itself. */
@@ -307,10 +333,14 @@ static int gather(struct swim *s, struct swim__stream *st, const void *data, siz
     if (len > most - mu__min(most, st->in.len)) {
         return SWIM_EPROTO;
     }
+    if (!has_room(s, len)) {
+        return SWIM_EFULL;
+    }
     mu__write_bytes(&st->in, data, len);
     if (st->in.failed) {
         return SWIM_ENOMEM;
     }
+    recount(s, st);
     switch (swim__framer_feed(&st->framer, st->in.data, st->in.len)) {
     case SWIM__FRAME_BAD:
         return SWIM_EPROTO;
@@ -347,7 +377,7 @@ int swim_stream_receive(struct swim *s, uint64_t now_ns, uint32_t id, const void
         s->stats.streams_failed++;
     }
     if (st->done) {
-        mu__writer_fini(&st->in);
+        drop_input(s, st);
         if (theirs && st->out.len > 0) {
             out->data = st->out.data;
             out->len = st->out.len;

@@ -334,6 +334,37 @@ static void test_streams_beyond_the_limit_are_turned_away(void **state)
     lone_destroy(&l); /* with streams open */
 }
 
+static void small_states(struct swim_config *cfg)
+{
+    cfg->state_bytes_max = 65536;
+}
+
+static void test_all_streams_together_hold_a_few_messages_at_most(void **state)
+{
+    (void)state;
+    struct lone l;
+    struct swim_addr from = lone_addr(4);
+    struct swim_reply reply;
+    uint64_t deadline;
+    uint32_t ids[16];
+    size_t taken = 0;
+    static uint8_t data[60000] = {SWIM__MSG_ENCRYPT, 0, 1, 0, 0}; /* of a frame of 64 KiB */
+    lone_create(&l, small_states);
+    for (size_t i = 0; i < 16; i++) {
+        assert_int_equal(swim_stream_accept(l.s, l.now, &from, &ids[i], &deadline), SWIM_OK);
+        int rc = swim_stream_receive(l.s, l.now, ids[i], data, sizeof data, &reply);
+        assert_true(rc == SWIM_OK || rc == SWIM_EFULL);
+        assert_true(rc == SWIM_OK || reply.done);
+        taken += rc == SWIM_OK ? 1 : 0;
+    }
+    assert_int_equal(taken, 4);
+    for (size_t i = 0; i < 16; i++) {
+        swim_stream_end(l.s, l.now, ids[i]);
+    }
+    assert_int_equal(l.s->stream_bytes, 0);
+    lone_destroy(&l);
+}
+
 static void test_endless_stream_is_cut_off(void **state)
 {
     (void)state;
@@ -423,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_plain_stream_at_an_encrypted_node_gets_an_error_message),
         cmocka_unit_test(test_plain_datagram_at_an_encrypted_node_is_dropped),
         cmocka_unit_test(test_streams_beyond_the_limit_are_turned_away),
+        cmocka_unit_test(test_all_streams_together_hold_a_few_messages_at_most),
         cmocka_unit_test(test_endless_stream_is_cut_off),
         cmocka_unit_test(test_unknown_and_ended_streams_are_refused),
         cmocka_unit_test(test_random_bytes_do_no_harm),

@@ -164,7 +164,7 @@ struct swim_config {
     uint32_t retransmit_mult;
     /* Full state exchange (30 s / 60 s / 15 s), longer above 32 nodes. 0: never */
     uint64_t push_pull_interval_ns;
-    uint32_t packet_bytes_max; /* 512 to 65000 (1400) */
+    uint32_t packet_bytes_max; /* 1200 to 65000 (1400) */
     /* A dead name may come back at another address after this (30 s). 0: never */
     uint64_t dead_reclaim_ns;
     uint64_t stream_timeout_ns; /* > 0 (10 s / 30 s / 1 s). Time for a whole stream exchange */
@@ -182,11 +182,12 @@ struct swim_config {
         query_clock; /* Lamport times of an earlier life; default 0 */
 
     /* Limits: each bounds memory that strangers could make us use. */
-    size_t members_max;     /* 100000. Announcements beyond it are dropped */
-    size_t state_bytes_max; /* 40 MiB. A stream message, also when unpacked */
-    size_t streams_max;     /* 128. Exchanges that others opened, at a time */
-    size_t sends_max;       /* 4096. Packets waiting for swim_next_send; beyond it they are lost */
-    size_t events_max; /* 65536. Queued user events and queries; member events are never dropped */
+    size_t members_max; /* 100000. Announcements beyond it are dropped */
+    /* 40 MiB. A stream message, also when unpacked; all streams together hold up to 4 times it */
+    size_t state_bytes_max;
+    size_t streams_max; /* 128. Exchanges that others opened, at a time */
+    size_t sends_max;   /* 4096. Packets waiting for swim_next_send; beyond it they are lost */
+    size_t events_max;  /* 65536. Queued user events and queries; member events are never dropped */
     /* 4096. Queued intents, events and queries each, oldest dropped; at least 2 * members */
     size_t broadcasts_max;
 
@@ -293,8 +294,8 @@ MU_API MU_MUST_USE int swim_stream_accept(struct swim *s, uint64_t now_ns,
 /* Takes in bytes of a stream, of either kind, in pieces as they come (borrowed). On success *out
  * says what to write and whether the exchange is complete. On failure *out is filled too (an error
  * message for the other side, perhaps) with done set. Bytes after done are ignored. Errors:
- * SWIM_EPROTO, SWIM_ECRYPT, SWIM_EREFUSED, SWIM_EREMOTE, SWIM_ENOMEM, SWIM_ENOENT (no such
- * stream). */
+ * SWIM_EPROTO, SWIM_ECRYPT, SWIM_EREFUSED, SWIM_EREMOTE, SWIM_EFULL (all streams together hold too
+ * much), SWIM_ENOMEM, SWIM_ENOENT (no such stream). */
 MU_API MU_MUST_USE int swim_stream_receive(struct swim *s, uint64_t now_ns, uint32_t id,
                                            const void *data, size_t len, struct swim_reply *out);
 /* The stream is closed, for whatever reason: complete, refused, broken, timed out. Its id is free
