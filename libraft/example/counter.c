@@ -1,93 +1,98 @@
-/* counter.c - three servers in one process count together, on the core alone: the network is a
- * queue, and the disk a promise. raft_node.h does the same with real ones. */
-#include <muster/raft.h>
-
+/* counter.c - a replicated counter; each server of the cluster is a process like this:
+ *
+ *     counter DIR 127.0.0.1:7001 127.0.0.1:7002 127.0.0.1:7003
+ *
+ * The first address is its own, which is its id as well, the others are its peers. Whoever leads
+ * counts on, twenty times a second; all print what they have, and keep it in DIR. */
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <event2/util.h>
+#include <muster/raft_node.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-static const struct raft_server cluster[3] = {{.id = "one"}, {.id = "two"}, {.id = "three"}};
-static struct raft *servers[3];
-static unsigned counters[3]; /* the state machines */
-static struct {
-    unsigned char bytes[1000];
-    size_t len;
-} network[1000];
-static size_t head, tail;
-static uint64_t now;
+static uint64_t count, view; /* the state machine, and how it was when a snapshot began */
+static struct raft_node *node;
 
-static void must(int rc)
+static void apply(void *user, raft_index index, raft_term term, const void *data, size_t len,
+                  void **result)
 {
-    if (rc != RAFT_OK) {
-        fprintf(stderr, "counter: %s\n", raft_strerror(rc));
-        exit(1);
+    (void)user, (void)index, (void)term, (void)data, (void)len, (void)result;
+    printf("%llu\n", (unsigned long long)++count);
+}
+
+static void *snapshot_begin(void *user)
+{
+    (void)user;
+    view = count; /* one snapshot at a time */
+    return &view;
+}
+
+static int snapshot_save(void *user, void *saved, struct raft_node_writer *w)
+{
+    (void)user;
+    return raft_node_snapshot_write(w, saved, sizeof view);
+}
+
+static void snapshot_end(void *user, void *saved)
+{
+    (void)user, (void)saved;
+}
+
+static int restore(void *user, struct raft_node_reader *r)
+{
+    (void)user;
+    size_t len = sizeof count;
+    return raft_node_snapshot_read(r, &count, &len) == 0 && len == sizeof count ? 0 : -1;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg;
+    (void)!raft_node_propose(node, "+", 1, NULL, NULL); /* refused, unless this server leads */
+}
+
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from, int len,
+                      void *arg)
+{
+    (void)l, (void)from, (void)len, (void)arg;
+    if (raft_node_adopt(node, fd) != 0) {
+        evutil_closesocket(fd);
     }
 }
 
-/* Does what server i wants done. A real host writes in the background and says raft_persisted when
- * it is durable. */
-static void drain(int i)
+int main(int argc, char **argv)
 {
-    const struct raft_update *u;
-    for (must(raft_next_update(servers[i], &u)); u; must(raft_next_update(servers[i], &u))) {
-        uint64_t written = u->persist ? u->persist->id : 0;
-        raft_index applied = u->n_apply ? u->apply[u->n_apply - 1].index : 0;
-        for (size_t k = 0; k < u->n_messages; k++, tail = (tail + 1) % 1000) {
-            must(raft_message_encode(&u->messages[k], network[tail].bytes, 1000,
-                                     &network[tail].len));
-        }
-        for (size_t k = 0; k < u->n_apply; k++) {
-            counters[i] += u->apply[k].type == RAFT_ENTRY_NORMAL;
-        }
-        if (written) { /* from here on *u is gone: it was lent until the next call */
-            raft_persisted(servers[i], now, written);
-        }
-        raft_applied(servers[i], now, applied);
+    struct raft_server cluster[RAFT_SERVERS_MAX] = {{.kind = RAFT_VOTER}};
+    struct raft_node_config cfg;
+    struct raft_node_diag why = {"usage: counter DIR ADDRESS PEER..."};
+    struct sockaddr_storage own;
+    int len = sizeof own;
+    unsigned servers = argc < 3 ? 0 : (unsigned)argc - 2;
+    for (unsigned i = 0; i < servers && servers <= RAFT_SERVERS_MAX; i++) {
+        snprintf(cluster[i].id, sizeof cluster[i].id, "%s", argv[2 + i]);
+        snprintf(cluster[i].address, sizeof cluster[i].address, "%s", argv[2 + i]);
     }
-}
-
-static void run(uint64_t ns)
-{
-    for (uint64_t end = now + ns; now < end; now += MU_MSEC) {
-        for (int i = 0; i < 3; i++) {
-            raft_advance(servers[i], now);
-            drain(i);
-        }
-        for (; head != tail; head = (head + 1) % 1000) {
-            struct raft_entry entries[100];
-            struct raft_message m;
-            must(raft_message_decode(network[head].bytes, network[head].len, entries, 100, &m));
-            for (int i = 0; i < 3; i++) { /* a server ignores what is not for it */
-                must(raft_step(servers[i], now, &m));
-                drain(i);
-            }
-        }
+    signal(SIGPIPE, SIG_IGN);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    raft_node_config_init(&cfg);
+    cfg.base = event_base_new();
+    cfg.dir = argv[1];
+    cfg.id = cfg.address = cluster[0].id;
+    cfg.machine = (struct raft_node_machine){.apply = apply,
+                                             .snapshot_begin = snapshot_begin,
+                                             .snapshot_save = snapshot_save,
+                                             .snapshot_end = snapshot_end,
+                                             .restore = restore};
+    if (servers == 0 || servers > RAFT_SERVERS_MAX || raft_node_create(&cfg, &node, &why) != 0 ||
+        (!raft_node_is_bootstrapped(node) && raft_node_bootstrap(node, cluster, servers) != 0) ||
+        evutil_parse_sockaddr_port(argv[2], (struct sockaddr *)&own, &len) != 0 ||
+        !evconnlistener_new_bind(cfg.base, on_accept, NULL, LEV_OPT_REUSEABLE, 16,
+                                 (struct sockaddr *)&own, len)) {
+        fprintf(stderr, "counter: %s\n", why.text);
+        return 1;
     }
-}
-
-int main(void)
-{
-    for (int i = 0; i < 3; i++) {
-        struct raft_config cfg;
-        raft_config_init(&cfg);
-        cfg.id = cluster[i].id;
-        cfg.seed = (uint64_t)i;
-        must(raft_create(&cfg, &servers[i]));
-        raft_start(servers[i], now);
-        must(raft_bootstrap(servers[i], now, cluster, 3));
-    }
-    run(2 * MU_SEC);
-    for (int i = 0; i < 3; i++) {
-        const struct mu_str increments[2] = {{"+", 1}, {"+", 1}};
-        raft_index first;
-        if (raft_role(servers[i]) == RAFT_LEADER) {
-            must(raft_propose(servers[i], now, increments, 2, &first));
-        }
-    }
-    run(MU_SEC);
-    printf("leader %s, counters %u %u %u\n", raft_leader(servers[0]), counters[0], counters[1],
-           counters[2]);
-    for (int i = 0; i < 3; i++) {
-        raft_destroy(servers[i]);
-    }
-    return counters[0] == 2 && counters[1] == 2 && counters[2] == 2 ? 0 : 1;
+    event_add(event_new(cfg.base, -1, EV_PERSIST, on_tick, NULL), &(struct timeval){0, 50000});
+    return event_base_dispatch(cfg.base); /* until somebody kills it: that is what the log is for */
 }

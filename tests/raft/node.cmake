@@ -13,6 +13,11 @@ foreach(theme "" _cluster _faults _peers)
   muster_test(test_node${theme} SOURCES test_node${theme}.c node_world.c
     LIBS muster-raft-node PkgConfig::EVENT Threads::Threads INCLUDES ${node_inside} LABELS unit threads)
 endforeach()
+add_executable(raft_counter ${PROJECT_SOURCE_DIR}/libraft/example/counter.c)
+target_link_libraries(raft_counter PRIVATE muster-flags muster::raft-node PkgConfig::EVENT)
+add_test(NAME raft_counter COMMAND ${PROJECT_SOURCE_DIR}/tests/consumer/count $<TARGET_FILE:raft_counter>
+  ${CMAKE_CURRENT_BINARY_DIR}/count)
+set_tests_properties(raft_counter PROPERTIES LABELS unit)
 # TLS by mbedTLS on the node's connections, as a host may put it there.
 find_library(MBEDTLS_LIBRARY mbedtls REQUIRED)
 find_library(MBEDX509_LIBRARY mbedx509 REQUIRED)
