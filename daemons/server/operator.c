@@ -224,11 +224,12 @@ static bool remove_server(struct server *s, struct operator_job *job)
                  job->wanted);
         return true;
     }
-    log_warn(MODULE, "removing a server from Raft, as an operator asked: id=%s", id);
     job->status = raft_node_remove_server(s->raft, id, on_removed, job);
-    if (job->status == RAFT_EINVAL) {
+    if (job->status == RAFT_OK) {
+        log_warn(MODULE, "removing a server from Raft, as an operator asked: %s", job->wanted);
+    } else if (job->status == RAFT_EINVAL) {
         snprintf(job->error, sizeof job->error, "Need at least one voter in configuration: {[]}");
-    } else if (job->status != RAFT_OK) {
+    } else {
         snprintf(job->error, sizeof job->error, "%s", raft_node_strerror(job->status));
     }
     return job->status != RAFT_OK;

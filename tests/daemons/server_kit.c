@@ -30,6 +30,12 @@ static void on_leader(void *user)
     ((struct server_kit *)user)->led++;
 }
 
+static void on_dead_server(void *user, struct mu_str name)
+{
+    struct server_kit *k = user;
+    snprintf(k->dead, sizeof k->dead, "%.*s", (int)name.len, name.p);
+}
+
 void kit_open(struct server_kit *k, const char *settings)
 {
     char text[1024], err[CONFIG_ERROR_MAX], raft[80];
@@ -55,6 +61,7 @@ void kit_open(struct server_kit *k, const char *settings)
                                 .raft_dir = raft,
                                 .on_fatal = on_fatal,
                                 .on_leader = on_leader,
+                                .on_dead_server = on_dead_server,
                                 .user = k};
     k->server = server_create(&cfg, err, sizeof err);
     if (!k->server) {

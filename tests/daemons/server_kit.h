@@ -19,7 +19,8 @@ struct server_kit {
     struct call_backend *backend;
     struct call_backend agent; /* answers Agent.* */
     int agent_calls, fatal, led;
-    bool closed; /* the front */
+    char dead[64]; /* the server that gossip was told to forget last */
+    bool closed;   /* the front */
 };
 
 /* settings: further members of the configuration's JSON object, "" or `, "key": ...` */

@@ -344,6 +344,87 @@ static void a_key_of_gossip_has_32_bytes(void **state)
     assert_int_equal(output[43], '=');
 }
 
+/* ---- muster operator ---- */
+
+static void raft_servers_are_a_table(void **state)
+{
+    (void)state;
+    will_answer(200, "{\"Servers\":[{\"ID\":\"i1\",\"Node\":\"s1\",\"Address\":\"a:1\","
+                     "\"Leader\":true,\"ProtocolVersion\":\"3\",\"Voter\":true},{\"ID\":\"i2\","
+                     "\"Node\":\"s2\",\"Address\":\"b:1\",\"Leader\":false,"
+                     "\"ProtocolVersion\":\"3\",\"Voter\":false}],\"Index\":0}");
+    assert_int_equal(RUN(cmd_operator, "raft", "list-peers", address, "-stale"), 0);
+    assert_string_equal(script.request, "GET /v1/operator/raft/configuration?stale");
+    assert_string_equal(output, "Node  ID  Address  State     Voter  RaftProtocol\n"
+                                "s1    i1  a:1      leader    true   3\n"
+                                "s2    i2  b:1      follower  false  3\n");
+    will_answer(200, "[]");
+    assert_int_equal(RUN(cmd_operator, "raft", "list-peers", address), 1);
+    will_answer(200, "{}");
+    assert_int_equal(RUN(cmd_operator, "raft", "list-peers", address), 0);
+}
+
+static void a_raft_server_is_removed_by_one_of_its_names(void **state)
+{
+    (void)state;
+    will_answer(200, "");
+    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", address, "-id=a b"), 0);
+    assert_string_equal(script.request, "DELETE /v1/operator/raft/peer?id=a%20b");
+    assert_string_equal(output, "Removed peer with id \"a b\"\n");
+    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", address, "-address=1:2"), 0);
+    assert_string_equal(output, "Removed peer with address \"1:2\"\n");
+    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", address), 1);
+    assert_string_equal(complaint, "Error removing peer: an address or id is required for the "
+                                   "peer to remove\n");
+    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", "-id=a", "-address=b"), 1);
+    assert_string_equal(complaint, "Error removing peer: cannot give both an address and id\n");
+    will_answer(500, "no such");
+    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", address, "-id=a"), 1);
+    assert_non_null(strstr(complaint, "Unexpected response code: 500 (no such)"));
+}
+
+static void autopilot_is_shown_and_changed_on_the_condition_of_what_was_shown(void **state)
+{
+    (void)state;
+    will_answer(200, "{\"CleanupDeadServers\":true,\"LastContactThreshold\":\"200ms\","
+                     "\"MaxTrailingLogs\":250,\"MinQuorum\":0,\"ServerStabilizationTime\":\"10s\","
+                     "\"RedundancyZoneTag\":\"z\",\"DisableUpgradeMigration\":false,"
+                     "\"UpgradeVersionTag\":\"\",\"CreateIndex\":4,\"ModifyIndex\":7}");
+    assert_int_equal(RUN(cmd_operator, "autopilot", "get-config", address), 0);
+    assert_string_equal(output,
+                        "CleanupDeadServers = true\nLastContactThreshold = 200ms\n"
+                        "MaxTrailingLogs = 250\nMinQuorum = 0\nServerStabilizationTime = 10s\n"
+                        "RedundancyZoneTag = \"z\"\nDisableUpgradeMigration = false\n"
+                        "UpgradeVersionTag = \"\"\n");
+    /* The script answers the change with the same text, which is not `true`. */
+    assert_int_equal(RUN(cmd_operator, "autopilot", "set-config", address, "-max-trailing-logs=5",
+                         "-cleanup-dead-servers=false", "-server-stabilization-time", "3s"),
+                     1);
+    assert_string_equal(script.request, "PUT /v1/operator/autopilot/configuration?cas=7");
+    assert_non_null(strstr(script.sent, "\"CleanupDeadServers\":false"));
+    assert_non_null(strstr(script.sent, "\"LastContactThreshold\":\"200ms\""));
+    assert_non_null(strstr(script.sent, "\"MaxTrailingLogs\":5"));
+    assert_string_equal(output,
+                        "Configuration could not be atomically updated, please try again\n");
+    static const char *const wrong[] = {"-max-trailing-logs=-1", "-max-trailing-logs=x",
+                                        "-min-quorum=", "-cleanup-dead-servers=maybe"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        script.request[0] = '\0';
+        assert_int_equal(RUN(cmd_operator, "autopilot", "set-config", address, wrong[i]), 1);
+        assert_string_equal(script.request, "");
+    }
+}
+
+static void an_operator_who_says_nothing_is_shown_the_usage(void **state)
+{
+    (void)state;
+    assert_int_equal(RUN(cmd_operator, "raft"), 1);
+    assert_non_null(strstr(complaint, "Usage: muster operator"));
+    assert_int_equal(RUN(cmd_operator, "raft", "nonsense"), 1);
+    assert_int_equal(RUN(cmd_operator, "-h"), 0);
+    assert_non_null(strstr(output, "list-peers"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +441,10 @@ int main(void)
         cmocka_unit_test(the_cluster_is_told),
         cmocka_unit_test(info_is_sorted),
         cmocka_unit_test(a_key_of_gossip_has_32_bytes),
+        cmocka_unit_test(raft_servers_are_a_table),
+        cmocka_unit_test(a_raft_server_is_removed_by_one_of_its_names),
+        cmocka_unit_test(autopilot_is_shown_and_changed_on_the_condition_of_what_was_shown),
+        cmocka_unit_test(an_operator_who_says_nothing_is_shown_the_usage),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
