@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool swim_node__write_all(int fd, const void *data, size_t len)
@@ -22,6 +24,21 @@ bool swim_node__write_all(int fd, const void *data, size_t len)
     return true;
 }
 
+/* A rename is safe from a power failure only once the folder is on the disk as well. A folder that
+ * cannot be opened or synced is no reason to keep the old file: the new one is in its place. */
+static void sync_folder(const char *path)
+{
+    char folder[PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    int len = slash ? (int)(slash - path) : 0;
+    (void)snprintf(folder, sizeof folder, "%.*s%s", len, path, slash ? "/" : ".");
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+}
+
 bool swim_node__replace_file(const char *path, const char *suffix, const void *data, size_t len,
                              unsigned mode)
 {
@@ -35,9 +52,11 @@ bool swim_node__replace_file(const char *path, const char *suffix, const void *d
     if (fd < 0) {
         return false;
     }
-    bool ok = swim_node__write_all(fd, data, len) && fsync(fd) == 0;
+    /* A file that a crash left there may have had any mode. */
+    bool ok = fchmod(fd, mode) == 0 && swim_node__write_all(fd, data, len) && fsync(fd) == 0;
     ok = close(fd) == 0 && ok;
     if (ok && rename(temp, path) == 0) {
+        sync_folder(path);
         return true;
     }
     int e = errno;

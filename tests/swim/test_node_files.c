@@ -279,6 +279,45 @@ static void test_the_keyring_file_is_made_from_the_config_and_wins_over_it_later
     pool_close(&p);
 }
 
+static void on_changed(void *user, int err, const struct swim_key_result *result)
+{
+    assert_int_equal(err, SWIM_OK);
+    assert_int_equal(result->answers, 1);
+    *(bool *)user = true;
+}
+
+static bool is_true(void *arg)
+{
+    return *(bool *)arg;
+}
+
+static void test_changed_keys_are_in_the_file_and_invalid_ones_never(void **state)
+{
+    (void)state; /* consul#719 */
+    struct pool p;
+    struct swim_node *n;
+    struct stat st;
+    char path[128], temp[136], text[256], why[256];
+    bool changed = false;
+    snprintf(path, sizeof path, "%s", path_of("changed"));
+    snprintf(temp, sizeof temp, "%s.new", path);
+    pool_open(&p);
+    assert_int_equal(create_with_keyfile(&p, path, KEY_1, why, sizeof why, &n), SWIM_OK);
+    write_text(temp, "left behind by a crash, for all to read");
+    assert_int_equal(chmod(temp, 0644), 0);
+    assert_int_equal(swim_node_change_keys(n, SWIM_KEY_INSTALL, "dG9vIHNob3J0", 0, NULL, NULL),
+                     SWIM_EINVAL);
+    assert_int_equal(swim_node_change_keys(n, SWIM_KEY_INSTALL, KEY_2, 0, on_changed, &changed),
+                     SWIM_OK);
+    pool_run_until(&p, is_true, &changed);
+    read_text(path, text, sizeof text);
+    assert_string_equal(text, "[\n  \"" KEY_1 "\",\n  \"" KEY_2 "\"\n]");
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    swim_node_destroy(n);
+    pool_close(&p);
+}
+
 static void test_a_keyring_file_keeps_its_order(void **state)
 {
     (void)state;
@@ -339,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_a_snapshot_that_cannot_be_opened_is_refused_with_a_reason),
         cmocka_unit_test(test_a_restarted_node_finds_back_to_its_pool),
         cmocka_unit_test(test_the_keyring_file_is_made_from_the_config_and_wins_over_it_later),
+        cmocka_unit_test(test_changed_keys_are_in_the_file_and_invalid_ones_never),
         cmocka_unit_test(test_a_keyring_file_keeps_its_order),
         cmocka_unit_test(test_a_broken_keyring_file_is_refused_with_a_reason),
     };
