@@ -82,6 +82,8 @@ static void ask_votes(struct raft *r, enum raft_message_type type, raft_term ter
     }
 }
 
+/* Raft 5.2, but with a question first (Raft dissertation, 9.6), so that the term rises only if the
+ * election can be won. */
 void raft__election_timeout(struct raft *r)
 {
     raft__reset_election_timer(r);
@@ -146,8 +148,9 @@ static bool is_transfer(const struct raft *r, const struct raft_message *m)
                                   : m->transfer > r->settled_stamp;
 }
 
-/* Does this server follow a live leader, other than the candidate? A leader that lost its
- * leadership, or was restarted, may campaign although others still follow it. */
+/* Raft dissertation, 4.2.3: does this server follow a live leader, other than the candidate? A
+ * leader that lost its leadership, or was restarted, may campaign although others still follow it.
+ */
 static bool has_live_leader(const struct raft *r, const struct raft_message *m)
 {
     if (r->role == RAFT_LEADER) {
@@ -168,6 +171,8 @@ static void send_ballot(struct raft *r, const struct raft_message *m, bool grant
     raft__reply(r, m, &reply, RAFT__PLANTED(VOTE_BEFORE_DURABLE) ? 0 : raft__gate_hard(r));
 }
 
+/* Raft dissertation, 9.6: grants what it would grant in that term, and changes nothing. A refusal
+ * brings the term that the other lacks. */
 void raft__recv_prevote(struct raft *r, const struct raft_message *m)
 {
     if (m->term > r->hard.term && has_live_leader(r, m) && !RAFT__PLANTED(PREVOTE_IGNORES_LEADER)) {
@@ -176,6 +181,7 @@ void raft__recv_prevote(struct raft *r, const struct raft_message *m)
     send_ballot(r, m, m->term > r->hard.term && is_up_to_date(r, m));
 }
 
+/* Raft figure 2, RequestVote: one vote a term, and a candidate no less up to date. */
 void raft__recv_vote(struct raft *r, const struct raft_message *m)
 {
     if (m->term > r->hard.term) {

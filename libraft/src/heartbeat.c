@@ -65,6 +65,7 @@ void raft__leader_tick(struct raft *r)
 {
     uint64_t contact = raft__quorum_stamp(r);
     contact = contact > r->leader_since ? contact : r->leader_since;
+    /* CheckQuorum: Raft dissertation, 6.2. */
     if (contact < r->now && r->now - contact >= r->cfg.election_timeout_ns) {
         raft__become_follower(r, r->hard.term, "no quorum answers");
         return;
@@ -110,6 +111,8 @@ void raft__recv_heartbeat_reply(struct raft *r, const struct raft_message *m)
     raft__peer_matches(r, p, m->hint_index);
 }
 
+/* Raft dissertation, 6.4.1: from the sending of what a quorum answered; not before an entry of the
+ * term is applied (6.4, step 1), and not while a successor may have been elected already (3.10). */
 uint64_t raft_lease_until(const struct raft *r)
 {
     if (r->role != RAFT_LEADER || r->applied < r->term_start || r->transfer_stamp != 0) {

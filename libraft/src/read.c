@@ -44,6 +44,8 @@ static void answer(struct raft *r, size_t n, int rc)
     r->n_reads -= n;
 }
 
+/* Raft dissertation, 6.4, steps 3 and 4: a quorum has followed this leader since the read began,
+ * and the state machine has got as far as the log had then. */
 void raft__confirm_reads(struct raft *r)
 {
     if (r->n_reads == 0) {

@@ -167,6 +167,7 @@ void raft__peer_matches(struct raft *r, struct raft__peer *p, raft_index match)
     raft__maybe_commit(r);
 }
 
+/* Raft 5.3: back to where the logs may meet, a term at a time. */
 static void refused(struct raft *r, struct raft__peer *p, const struct raft_message *m)
 {
     bool stale = p->state == RAFT__SNAPSHOT || m->log_index <= p->match ||

@@ -62,6 +62,8 @@ static raft_index needed_by_receivers(const struct raft *r)
     return first;
 }
 
+/* Raft 7: the log up to the snapshot can go, but for a tail, from which followers that lag a little
+ * are served without a snapshot. */
 void raft__compact(struct raft *r)
 {
     raft__trim(r);

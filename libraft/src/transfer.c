@@ -66,6 +66,7 @@ int raft_transfer(struct raft *r, uint64_t now_ns, const char *target)
     return RAFT_OK;
 }
 
+/* Raft dissertation, 3.10, steps 2 and 3: once the target holds the whole log. */
 void raft__transfer_progress(struct raft *r, const struct raft__peer *p)
 {
     if (r->transfer_target[0] && r->transfer_stamp == 0 && p->match == r->log.last &&
@@ -120,6 +121,8 @@ void raft__leave(struct raft *r)
     raft__become_follower(r, r->hard.term, "was removed");
 }
 
+/* Raft dissertation, 3.10: without waiting, and without a pre-vote, which the others would refuse
+ * as long as they hear their leader (4.2.3). */
 void raft__recv_timeout_now(struct raft *r, const struct raft_message *m)
 {
     if (m->term == r->hard.term && r->role == RAFT_FOLLOWER && strcmp(r->leader, m->from) == 0 &&
