@@ -64,6 +64,8 @@ static void check_peers(const struct raft *r)
         assert(strcmp(p->server.id, c->servers[i].id) == 0);
         assert(p->window.len <= r->cfg.inflight_max);
         if (r->role == RAFT_LEADER && !p->is_self) {
+            assert(p->state != RAFT__REPLICATE || p->window.len == 0 ||
+                   p->window.items[p->window.head].last > p->match); /* or nothing acks it */
             assert(p->match < p->next && p->match <= r->log.last && p->next <= r->log.last + 1);
             assert((p->state == RAFT__SNAPSHOT) == (p->sending.meta.index != 0));
             assert(p->stamp <= r->stamp);

@@ -66,6 +66,7 @@ void raft__peer_replicate(struct raft *r, struct raft__peer *p, raft_index next)
     assert(p->state == RAFT__PROBE && next > p->match);
     p->state = RAFT__REPLICATE;
     p->next = next;
+    raft__window_ack(r, &p->window, p->match); /* a probe without entries is answered by this */
     trace_peer(r, p);
 }
 

@@ -1,7 +1,7 @@
 # The core: a binary a source file, scenarios as text on the simulator's servers, and what the library links to.
 set(core ${PROJECT_SOURCE_DIR}/libraft/src)
 set(sim ${PROJECT_SOURCE_DIR}/tests/sim)
-foreach(part configuration core log message oom quorum restore snapshot steady)
+foreach(part configuration core log message oom progress quorum restore snapshot steady)
   muster_test(test_raft_${part} SOURCES test_${part}.c LIBS muster-raft INCLUDES ${core})
 endforeach()
 muster_test(test_raft_scenarios
