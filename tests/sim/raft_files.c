@@ -90,7 +90,7 @@ static bool is_rotten(struct host *h)
 {
     struct host copy = *h;
     bool ok = machine_read(&copy, h->incoming, h->incoming_len);
-    CHECK(h->w, ok || h->options->rot);
+    CHECK(h->w, ok || h->options->has_rot);
     return !ok;
 }
 

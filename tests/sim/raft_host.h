@@ -61,6 +61,7 @@ struct host_options {
     raft_index snapshot_every; /* entries */
     int32_t drift_ppm;         /* clocks run within +- this */
     uint32_t rot;              /* chance per million that a chunk of a snapshot is read wrongly */
+    bool has_rot;              /* or was so, until the faults ended */
     uint32_t chunk_damage;     /* and that it is damaged where no transport notices */
     bool same_snapshots;       /* of one state are equal on all servers */
     bool is_lease_void;        /* clocks are worse than a lease can bear */

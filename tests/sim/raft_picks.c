@@ -76,6 +76,7 @@ static void pick_options(struct sim *s, const struct theme *t)
     o->stall_ns = sim_pick(s, 100, 3000) * MU_MSEC;
     o->drift_ppm = sim_pick(s, 0, 1) ? 0 : 100000;
     o->rot = sim_pick(s, 0, 3) ? 0 : (uint32_t)sim_pick(s, 1000, 100000);
+    o->has_rot = o->rot > 0;
     o->chunk_damage = sim_pick(s, 0, 3) ? 0 : (uint32_t)sim_pick(s, 1000, 100000);
     o->same_snapshots = sim_pick(s, 0, 1);
     if (sim_pick(s, 0, 7) == 0) { /* all but reads by lease is safe without clocks */
