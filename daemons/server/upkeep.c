@@ -14,9 +14,9 @@
 /* ---- What gossip knows ---- */
 
 /* Of two members with one ID, a server and what it was called before, the one that lives counts. */
-static int liveness(const struct agent_member *m)
+static int liveness(uint64_t status)
 {
-    switch ((enum agent_member_status)m->status) {
+    switch ((enum agent_member_status)status) {
     case MEMBER_ALIVE:
         return 4;
     case MEMBER_LEAVING:
@@ -36,7 +36,7 @@ const struct agent_member *server__member_of(const struct server *s, const char 
     size_t at = 0;
     for (const struct agent_member *m; (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
         if (mu__str_eq(member_tag(m, "id"), mu__cstr(id)) &&
-            (!best || liveness(m) > liveness(best))) {
+            (!best || liveness(m->status) > liveness(best->status))) {
             best = m;
         }
     }
@@ -56,20 +56,18 @@ struct mu_str server__version_of(const struct agent_member *m)
 
 /* ---- What Raft knows ---- */
 
-static void add_fact(const struct server *s, const struct raft_node_status *st,
-                     const struct raft_server *server, struct autopilot_facts *out)
+static void add_server(const struct server *s, const struct raft_node_status *st,
+                       const struct raft_server *server, struct autopilot_facts *out)
 {
     struct autopilot_fact *f = &out->servers[out->n++];
     struct raft_node_peer_status peer = {.silent_ns = MU_NEVER};
-    const struct agent_member *m = server__member_of(s, server->id);
     int rc = raft_node_peer(s->raft, server->id, &peer); /* on failure it was never heard of */
-    *f =
-        (struct autopilot_fact){.is_voter = server->kind == RAFT_VOTER,
-                                .is_leader = strcmp(server->id, s->node_id.p) == 0,
-                                .may_vote = !m || !member_tag(m, "nonvoter").p,
-                                .match = rc == RAFT_OK ? peer.match : 0,
-                                .silent_ns = peer.silent_ns,
-                                .gossip = m ? (enum autopilot_gossip)m->status : AUTOPILOT_UNKNOWN};
+    *f = (struct autopilot_fact){.is_voter = server->kind == RAFT_VOTER,
+                                 .is_leader = strcmp(server->id, s->node_id.p) == 0,
+                                 .may_vote = true,
+                                 .match = rc == RAFT_OK ? peer.match : 0,
+                                 .silent_ns = peer.silent_ns,
+                                 .gossip = AUTOPILOT_UNKNOWN};
     memcpy(f->id, server->id, sizeof f->id);
     if (f->is_leader) {
         f->match = st->last_log_index;
@@ -77,6 +75,19 @@ static void add_fact(const struct server *s, const struct raft_node_status *st,
     f->term = f->match >= s->leader_from ? st->last_log_term : 0;
 }
 
+static void add_member(struct autopilot_facts *out, const struct agent_member *m)
+{
+    struct mu_str id = member_tag(m, "id");
+    for (size_t i = 0; i < out->n; i++) {
+        struct autopilot_fact *f = &out->servers[i];
+        if (mu__str_eq(id, mu__cstr(f->id)) && liveness(m->status) > liveness(f->gossip)) {
+            f->gossip = (enum autopilot_gossip)m->status;
+            f->may_vote = member_tag(m, "nonvoter").p == NULL;
+        }
+    }
+}
+
+/* Once through the members, of whom there may be many more than servers. */
 static void gather(const struct server *s, struct autopilot_facts *out)
 {
     struct raft_node_status st;
@@ -86,7 +97,13 @@ static void gather(const struct server *s, struct autopilot_facts *out)
                                     .last_index = st.last_log_index,
                                     .term = st.last_log_term};
     for (size_t i = 0; i < st.configuration->n; i++) {
-        add_fact(s, &st, &st.configuration->servers[i], out);
+        add_server(s, &st, &st.configuration->servers[i], out);
+    }
+    size_t at = 0;
+    for (const struct agent_member *m; (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
+        if (mu__str_eq(member_tag(m, "role"), mu__cstr("consul"))) {
+            add_member(out, m);
+        }
     }
 }
 
