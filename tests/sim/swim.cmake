@@ -35,6 +35,7 @@ set_tests_properties(sim_swim_planted PROPERTIES LABELS sim TIMEOUT 300)
 # Large pools: docs/gossip-proof.md.
 swim_optimised(swim_scale swim_scale.c swim_measure.c swim_world.c)
 swim_optimised(swim_crowd swim_crowd.c swim_lights.c)
+target_compile_definitions(swim_scale PRIVATE SWIM_PLANTED_FAULTS) # for plain SWIM
 add_test(NAME sim_swim_scale COMMAND swim_scale --nodes 500 --kill 5 --loss 10)
 add_test(NAME sim_swim_crowd COMMAND swim_crowd --members 5000)
 set_tests_properties(sim_swim_scale sim_swim_crowd PROPERTIES LABELS sim TIMEOUT 120)

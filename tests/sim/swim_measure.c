@@ -17,11 +17,34 @@ struct run {
     struct fate *fates;
     uint64_t fault_ns;
     size_t alive, known; /* known: deaths that all were told of */
+    uint64_t event_ns;
+    size_t heard; /* how many were given the event */
 };
+
+static void hear_event(struct run *r)
+{
+    double after_s = (double)(world_now(r->w) - r->event_ns) / 1e9;
+    r->heard++;
+    r->out->event_s[0] = r->heard <= (r->o->world.nodes + 1) / 2 ? after_s : r->out->event_s[0];
+    r->out->event_s[1] = r->heard == r->o->world.nodes ? after_s : 0;
+}
+
+static void send_event(struct run *r)
+{
+    r->event_ns = world_now(r->w);
+    int rc = swim_user_event(world_swim(r->w, 0), r->event_ns, (struct mu_str){"deploy", 6},
+                             (struct mu_str){NULL, 0}, false);
+    assert(rc == SWIM_OK);
+    (void)rc;
+    world_drain(r->w, 0);
+}
 
 static void on_event(struct world *w, void *user, size_t node, const struct swim_event *ev)
 {
     struct run *r = user;
+    if (ev->type == SWIM_EVENT_USER) {
+        hear_event(r);
+    }
     if (ev->type != SWIM_EVENT_FAILED) {
         return;
     }
@@ -218,8 +241,10 @@ void swim_measure(const struct measure_options *o, struct measured *out)
     uint64_t start = world_now(r.w), bytes = world_traffic(r.w)->datagram_bytes;
     uint64_t streams = world_traffic(r.w)->stream_bytes;
     world_on_event(r.w, on_event, &r);
-    world_run_for(r.w, o->calm_ns);
+    world_run_for(r.w, o->calm_ns / 2);
     out->idle_bytes = rate(&r, world_traffic(r.w)->datagram_bytes - bytes, start);
+    send_event(&r);
+    world_run_for(r.w, o->calm_ns / 2);
     bytes = world_traffic(r.w)->datagram_bytes;
     fall_ill(&r);
     kill_some(&r);

@@ -30,6 +30,7 @@ struct measured {
     size_t false_any;     /* healthy members said to have failed, to anybody (Lifeguard: FP) */
     size_t false_healthy; /* and to healthy members (Lifeguard: FP-) */
     size_t false_slow;    /* slow, deaf or paused members said to have failed */
+    double event_s[2];    /* a user event in the calm: half of all had it, all had it; 0: not all */
     double settled_s;     /* after a restart: all see all */
 };
 

@@ -457,7 +457,7 @@ void world_start(struct world *w, size_t node)
     cfg.name = world_name(node);
     cfg.advertise = address(node);
     cfg.tags = tags;
-    cfg.ntags = 2;
+    cfg.ntags = w->o.lean ? 0 : 2;
     cfg.keys = &key;
     cfg.nkeys = w->o.encrypt ? 1 : 0;
     cfg.entropy = node_entropy;
@@ -477,11 +477,21 @@ void world_start(struct world *w, size_t node)
     after_step(w, node);
 }
 
-/* What `node` is told of all others, as a full sync would tell it. */
-static void introduce(struct world *w, size_t node)
+/* Nobody hears what it would say and be told of the members it was just introduced to. */
+static void hush(struct world *w, size_t node)
 {
     struct swim *s = w->nodes[node].swim;
     struct swim_event ev;
+    while (swim_next_event(s, &ev)) {
+    }
+    swim__queue_fini(&s->updates);
+    swim__queue_init(&s->updates, &s->allocator, mu__prng_next(&w->nodes[node].entropy));
+}
+
+/* It is told of all others, as by a full sync; in small portions, so that its queues stay small. */
+static void introduce(struct world *w, size_t node)
+{
+    struct swim *s = w->nodes[node].swim;
     struct swim__alive alive;
     swim__enter(s, w->now);
     for (size_t k = 0; k < w->o.nodes; k++) {
@@ -491,11 +501,10 @@ static void introduce(struct world *w, size_t node)
             assert(rc == SWIM_OK);
             (void)rc;
         }
+        if (k % 64 == 0 || k + 1 == w->o.nodes) {
+            hush(w, node);
+        }
     }
-    while (swim_next_event(s, &ev)) {
-    }
-    swim__queue_fini(&s->updates); /* all know it already */
-    swim__queue_init(&s->updates, &s->allocator, mu__prng_next(&w->nodes[node].entropy));
 }
 
 void world_start_formed(struct world *w)

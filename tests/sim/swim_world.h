@@ -19,7 +19,7 @@ struct world_options {
     bool encrypt;
     bool verbose;         /* print the trace as it happens */
     bool check_each_step; /* swim__check after each step: slow in large pools */
-    bool lean;            /* large pools: no trace of events, and the hash leaves out packets */
+    bool lean;            /* large pools: no tags, no trace of events, a hash without packets */
     void (*tune)(struct swim_config *cfg, size_t node); /* last word on the config; may be NULL */
 };
 enum { WORLD_NODES_MAX = 16384 };
