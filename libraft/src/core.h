@@ -343,6 +343,7 @@ void raft__apply_ask(struct raft *r); /* asks for committed entries that left me
 void raft__snapshot_begin(struct raft *r, struct raft__peer *p);
 void raft__snapshot_end(struct raft *r, struct raft__peer *p);
 void raft__snapshot_flush(struct raft *r, struct raft__peer *p);
+void raft__snapshot_heard(const struct raft *r, struct raft__peer *p, uint64_t stamp);
 void raft__recv_snapshot_reply(struct raft *r, const struct raft_message *m);
 int raft__recv_snapshot(struct raft *r, const struct raft_message *m);
 bool raft__is_installing(const struct raft *r);

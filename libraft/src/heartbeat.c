@@ -94,7 +94,9 @@ void raft__recv_heartbeat_reply(struct raft *r, const struct raft_message *m)
     }
     raft__peer_heard(r, p, m);
     raft_index accepted = m->log_index;
-    if (p->state != RAFT__SNAPSHOT) {
+    if (p->state == RAFT__SNAPSHOT) {
+        raft__snapshot_heard(r, p, m->stamp);
+    } else {
         const struct raft__sent *lost = raft__window_first_beyond(r, &p->window, accepted);
         if (lost && lost->stamp + r->cfg.heartbeat_ns <= m->stamp) {
             r->stats.appends_resent++;

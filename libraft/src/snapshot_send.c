@@ -252,6 +252,17 @@ static void send_again_from(const struct raft *r, struct raft__sending *s, size_
     }
 }
 
+/* The peer answers heartbeats again that left well after the chunk did: that is lost. */
+void raft__snapshot_heard(const struct raft *r, struct raft__peer *p, uint64_t stamp)
+{
+    struct raft__sending *s = &p->sending;
+    const struct raft__chunk *first = s->n > 0 ? chunk_at(r, s, 0) : NULL;
+    if (first && !s->is_open && first->state == RAFT__CHUNK_SENT &&
+        first->stamp + r->cfg.heartbeat_ns <= stamp) {
+        send_again_from(r, s, 0);
+    }
+}
+
 void raft__snapshot_flush(struct raft *r, struct raft__peer *p)
 {
     struct raft__sending *s = &p->sending;

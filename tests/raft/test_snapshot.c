@@ -620,6 +620,27 @@ static void test_silence_closes_the_window(void **state)
     raft_destroy(o.r);
 }
 
+static void test_who_is_heard_again_gets_the_chunk_at_once(void **state)
+{
+    (void)state;
+    struct one o = leader();
+    give(&o, asked(&o, 0), "0123456789", 10, false);
+    assert_string_equal(sends(&o), "0 ");
+    struct raft_message m = one_message(RAFT_MSG_HEARTBEAT_REPLY, "c", 2);
+    m.stamp = o.r->stamp; /* sent with the chunk */
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    assert_string_equal(sends(&o), "");
+    o.now += o.r->cfg.heartbeat_ns;
+    raft_advance(o.r, o.now);
+    assert_string_equal(sends(&o), "");
+    m.stamp = o.r->stamp;
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    assert_string_equal(sends(&o), "0 ");
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    assert_string_equal(sends(&o), "");
+    raft_destroy(o.r);
+}
+
 static void test_a_part_that_is_there_is_read_for_its_hash_alone(void **state)
 {
     (void)state;
@@ -743,6 +764,7 @@ int main(void)
         cmocka_unit_test(test_a_short_chunk_moves_those_after_it),
         cmocka_unit_test(test_a_gap_sends_again_from_there_and_once),
         cmocka_unit_test(test_silence_closes_the_window),
+        cmocka_unit_test(test_who_is_heard_again_gets_the_chunk_at_once),
         cmocka_unit_test(test_a_part_that_is_there_is_read_for_its_hash_alone),
         cmocka_unit_test(test_a_snapshot_that_is_gone_is_asked_about_again_later),
         cmocka_unit_test(test_the_hash_does_not_depend_on_the_pieces),
