@@ -45,11 +45,24 @@ static int posix_sync(void *user, int fd)
     return fdatasync(fd) == 0 ? 0 : -errno;
 }
 
+static int posix_sync_dir(void *user, const char *dir)
+{
+    (void)user;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    int rc = fsync(fd) == 0 ? 0 : -errno;
+    close(fd);
+    return rc;
+}
+
 const struct file_ops raft_node__posix_ops = {
     .create = posix_create,
     .allocate = posix_allocate,
     .write = posix_write,
     .sync = posix_sync,
+    .sync_dir = posix_sync_dir,
 };
 
 void raft_node__logf(const struct node_log *l, enum mu_level level, const char *fmt, ...)
@@ -92,17 +105,6 @@ bool raft_node__path(char out[PATH_BYTES], const char *dir, const char *name)
 {
     int n = snprintf(out, PATH_BYTES, "%s/%s", dir, name);
     return n > 0 && n < PATH_BYTES;
-}
-
-int raft_node__sync_dir(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return -errno;
-    }
-    int rc = fsync(fd) == 0 ? 0 : -errno;
-    close(fd);
-    return rc;
 }
 
 int raft_node__pread(int fd, void *buf, size_t len, uint64_t offset)

@@ -19,6 +19,8 @@ struct file_ops {
     /* All or an error */
     int (*write)(void *user, int fd, const void *data, size_t len, uint64_t offset);
     int (*sync)(void *user, int fd);
+    /* Names that were made, moved or removed in dir are durable only after this. */
+    int (*sync_dir)(void *user, const char *dir);
 };
 extern const struct file_ops raft_node__posix_ops;
 
@@ -38,7 +40,6 @@ int raft_node__fail(struct raft_node_diag *diag, int code, const char *fmt, ...)
 int raft_node__fail_io(struct raft_node_diag *diag, int err, const char *what, const char *path);
 
 bool raft_node__path(char out[PATH_BYTES], const char *dir, const char *name); /* false: too long */
-int raft_node__sync_dir(const char *dir); /* 0 or a negative errno */
 /* The whole file, freed with mu__free. Errors: _EIO, _ENOMEM, _ECORRUPT (longer than max). */
 int raft_node__read_file(const struct mu_allocator *a, const char *path, uint64_t max,
                          uint8_t **data, size_t *len, struct raft_node_diag *diag);

@@ -183,7 +183,7 @@ static int create_segment(const struct log *l, const struct segment_header *h, u
     }
     if (err == 0) {
         what = "sync the folder of";
-        err = raft_node__sync_dir(l->cfg.dir);
+        err = ops->sync_dir(ops->user, l->cfg.dir);
     }
     if (err != 0) {
         close(fd);
@@ -353,7 +353,8 @@ int raft_node__log_compact(struct log *l, raft_index first, struct raft_node_dia
         int err = unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
         if (err == 0) {
             done++;
-            err = raft_node__sync_dir(l->cfg.dir); /* one by one: a crash must not leave a gap */
+            /* One by one: a crash must not leave a gap */
+            err = l->cfg.ops->sync_dir(l->cfg.ops->user, l->cfg.dir);
         }
         rc = err == 0 ? 0 : raft_node__fail_io(diag, err, "delete", path);
     }

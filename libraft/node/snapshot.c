@@ -97,7 +97,7 @@ static int install_publish(struct install *in, const char *dir, const char *temp
     if (!raft_node__snapshot_path(path, dir, meta->index)) {
         return raft_node__fail(diag, RAFT_EINVAL, "the path of the folder is too long");
     }
-    err = rename(temporary, path) == 0 ? raft_node__sync_dir(dir) : -errno;
+    err = rename(temporary, path) == 0 ? ops->sync_dir(ops->user, dir) : -errno;
     if (err != 0) {
         return raft_node__fail_io(diag, err, "rename", temporary);
     }

@@ -149,7 +149,7 @@ static int publish(struct raft_node_writer *w)
     if (!raft_node__snapshot_path(path, w->dir, w->index)) {
         return raft_node__fail(&w->diag, RAFT_EINVAL, "the path of the folder is too long");
     }
-    err = rename(w->path, path) == 0 ? raft_node__sync_dir(w->dir) : -errno;
+    err = rename(w->path, path) == 0 ? w->ops->sync_dir(w->ops->user, w->dir) : -errno;
     return err == 0 ? 0 : raft_node__fail_io(&w->diag, err, "rename", w->path);
 }
 

@@ -10,10 +10,25 @@
 #define SNAPSHOTS_TRIED   16u
 #define RESTORE_BYTES_MAX ((size_t)4 << 20) /* of entries read back at once */
 
+/* What is durable in a folder is gone with the folder's own name, which stands in its parent. */
+static int make_folder(const struct raft_node *n, struct raft_node_diag *diag)
+{
+    bool is_new = mkdir(n->dir, 0700) == 0;
+    if (!is_new && errno != EEXIST) {
+        return raft_node__fail_io(diag, errno, "make the folder", n->dir);
+    }
+    char parent[PATH_BYTES];
+    evutil_snprintf(parent, sizeof parent, "%s/..", n->dir);
+    int err = n->ops->sync_dir(n->ops->user, parent); /* perhaps none of ours, if it is old */
+    return err == 0 || !is_new ? 0
+                               : raft_node__fail_io(diag, err, "sync the folder around", n->dir);
+}
+
 static int lock_folder(struct raft_node *n, struct raft_node_diag *diag)
 {
-    if (mkdir(n->dir, 0700) != 0 && errno != EEXIST) {
-        return raft_node__fail_io(diag, errno, "make the folder", n->dir);
+    int rc = make_folder(n, diag);
+    if (rc != 0) {
+        return rc;
     }
     char path[PATH_BYTES];
     if (!raft_node__path(path, n->dir, "lock")) {

@@ -43,7 +43,15 @@ static int plain_write(void *user, int fd, const void *data, size_t len, uint64_
     return raft_node__posix_ops.write(NULL, fd, data, len, offset);
 }
 
-static const struct file_ops ops = {NULL, create, small_allocate, plain_write, no_sync};
+static int no_sync_dir(void *user, const char *dir)
+{
+    (void)user;
+    (void)dir;
+    return 0;
+}
+
+static const struct file_ops ops = {NULL,        create,  small_allocate,
+                                    plain_write, no_sync, no_sync_dir};
 
 static uint64_t fixed_salt(void)
 {

@@ -80,7 +80,7 @@ struct kit_fault {
     atomic_bool sticky;
 };
 struct kit_disk {
-    struct kit_fault create, allocate, write, sync;
+    struct kit_fault create, allocate, write, sync, sync_dir;
     atomic_uint syncs;
     pthread_mutex_t *gate; /* NULL: none. A sync hangs while somebody holds it */
 };
@@ -139,6 +139,12 @@ static int kit_sync(void *user, int fd)
     return err ? err : raft_node__posix_ops.sync(NULL, fd);
 }
 
+static int kit_sync_dir(void *user, const char *dir)
+{
+    int err = kit_fault(&((struct kit_disk *)user)->sync_dir);
+    return err ? err : raft_node__posix_ops.sync_dir(NULL, dir);
+}
+
 static inline struct file_ops kit_ops(struct kit_disk *d)
 {
     return (struct file_ops){
@@ -147,5 +153,6 @@ static inline struct file_ops kit_ops(struct kit_disk *d)
         .allocate = kit_allocate,
         .write = kit_disk_write,
         .sync = kit_sync,
+        .sync_dir = kit_sync_dir,
     };
 }
