@@ -4,7 +4,11 @@ if(BUILD_SHARED_LIBS)
 endif()
 pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent)
 set(node_inside ${PROJECT_SOURCE_DIR}/libraft/node)
-muster_test(test_node_log SOURCES test_node_log.c LIBS muster-raft-node INCLUDES ${node_inside})
+muster_test(test_node_crc32c SOURCES test_node_crc32c.c LIBS muster-raft-node INCLUDES ${node_inside})
+foreach(theme "" _damage _faults)
+  muster_test(test_node_log${theme} SOURCES test_node_log${theme}.c node_log_kit.c LIBS muster-raft-node
+    INCLUDES ${node_inside})
+endforeach()
 muster_test(test_node_scan SOURCES test_node_scan.c LIBS muster-raft-node INCLUDES ${node_inside})
 muster_test(test_node_snapshot SOURCES test_node_snapshot.c LIBS muster-raft-node INCLUDES ${node_inside})
 muster_test(test_node_disk SOURCES test_node_disk.c LIBS muster-raft-node PkgConfig::EVENT Threads::Threads
