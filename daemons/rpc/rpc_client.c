@@ -222,6 +222,11 @@ void rpc_exchange_cancel(struct rpc_exchange *e)
     mu__free(&mu__malloc_allocator, e);
 }
 
+bool rpc_exchange_is_unsent(const struct rpc_exchange *e)
+{
+    return e->stream == NULL;
+}
+
 static void finish(struct call *c, enum rpc_outcome outcome, void *arg)
 {
     (void)outcome;

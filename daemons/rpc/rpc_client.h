@@ -54,6 +54,8 @@ struct rpc_exchange *rpc_client_start(struct rpc_client *x, const struct rpc_tar
                                       struct call *c, rpc_done_fn done, void *arg);
 /* done is not called any more, and the call is let go */
 void rpc_exchange_cancel(struct rpc_exchange *e);
+/* Has nothing of it been sent? Then the server cannot know of it. */
+bool rpc_exchange_is_unsent(const struct rpc_exchange *e);
 
 /* Sends the call and finishes it with whatever comes back, for backends that only forward. Takes
  * the call. Uses c->state: to cancel, the backend calls rpc_client_cancel_call, which frees it. */

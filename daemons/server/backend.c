@@ -125,8 +125,7 @@ static void cancel(struct call_backend *b, struct call *c)
         route__unblock(r);
         break;
     case ROUTE_FORWARDED:
-        route__list_remove(r);
-        rpc_exchange_cancel(r->exchange);
+        route__recall(r);
         break;
     case ROUTE_ON_CORE:
         r->call = NULL; /* the core gives the route back, and then it is freed */

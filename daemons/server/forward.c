@@ -19,11 +19,21 @@ static bool may_retry(const struct call *c, enum rpc_outcome outcome)
     return strstr(c->error, "No cluster leader") != NULL;
 }
 
+/* The exchange is over: it stands in no list, and nothing is waited for. */
+static void take_back(struct route *r)
+{
+    r->exchange = NULL;
+    route__list_remove(r);
+    if (r->has_timer) {
+        event_del(&r->timer);
+        r->has_timer = false;
+    }
+}
+
 static void on_forwarded(struct call *c, enum rpc_outcome outcome, void *arg)
 {
     struct route *r = arg;
-    r->exchange = NULL;
-    route__list_remove(r);
+    take_back(r);
     if (outcome == RPC_REFUSED && r->hold_until_ns == 0) { /* it has waited in our place */
         r->hold_until_ns =
             r->sent_at_ns + r->front->server->config->performance.rpc_hold_timeout_ns;
@@ -58,8 +68,36 @@ void route__forward(struct route *r)
     route__list_add(&f->forwarded, r);
 }
 
-/* Reads are taken back from a former leader when there is another: it may never answer, or only
- * after minutes. Of writes nobody knows how far they came. */
+void route__recall(struct route *r)
+{
+    rpc_exchange_cancel(r->exchange);
+    take_back(r);
+}
+
+static void on_given_up(evutil_socket_t fd, short what, void *arg)
+{
+    struct route *r = arg;
+    (void)fd;
+    (void)what;
+    route__recall(r);
+    route__fail(r, "leadership lost while committing log");
+}
+
+static void give_up_later(struct route *r)
+{
+    uint64_t ns = r->front->server->config->performance.rpc_hold_timeout_ns;
+    struct timeval patience = {.tv_sec = (time_t)(ns / MU_SEC),
+                               .tv_usec = (suseconds_t)(ns % MU_SEC / MU_USEC)};
+    if (!r->has_timer) {
+        evtimer_assign(&r->timer, loop_base(r->front->loop), on_given_up, r);
+        event_add(&r->timer, &patience);
+        r->has_timer = true;
+    }
+}
+
+/* When there is another leader, reads are taken back from the former one, and writes that it cannot
+ * have seen: it may never answer, or only after minutes. Of other writes nobody knows how far they
+ * came, so they are not repeated; that they may be lost is told once it has had time to answer. */
 void route__follow_leader(struct server_front *f)
 {
     if (!f->view->leader_id[0] || strcmp(f->view->leader_id, f->forwarded_to) == 0) {
@@ -69,13 +107,13 @@ void route__follow_leader(struct server_front *f)
     route__list_take(f, &f->forwarded);
     while (f->taken) {
         struct route *r = f->taken;
-        route__list_remove(r);
-        if (r->call->endpoint->kind == ENDPOINT_READ) {
-            rpc_exchange_cancel(r->exchange);
-            r->exchange = NULL;
+        if (r->call->endpoint->kind == ENDPOINT_READ || rpc_exchange_is_unsent(r->exchange)) {
+            route__recall(r);
             route__dispatch(r);
         } else {
+            route__list_remove(r);
             route__list_add(&f->forwarded, r);
+            give_up_later(r);
         }
     }
 }

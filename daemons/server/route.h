@@ -28,7 +28,7 @@ struct route {
     uint64_t sent_at_ns;           /* likewise: since when */
     /* Reads. */
     struct catalog_waiter *waiter;
-    struct event timer; /* end of a blocking read */
+    struct event timer; /* end of a blocking read, or of the patience with a former leader */
     bool has_timer, confirmed;
     uint64_t deadline_ns;             /* of the blocking; 0: has not blocked yet */
     const struct http_filter *filter; /* what records must match; NULL: nothing */
@@ -65,8 +65,9 @@ void route__dispatch(struct route *r);
 
 /* forward.c: to the leader, if one is known; else it waits for one. */
 void route__forward(struct route *r);
-/* There is a view: reads are taken back from a former leader. */
+/* There is a view: what can be is taken back from a former leader. */
 void route__follow_leader(struct server_front *f);
+void route__recall(struct route *r); /* takes a forwarded call back, and off its list */
 
 /* reads.c: answers from the store, or blocks. */
 void route__read(struct route *r);

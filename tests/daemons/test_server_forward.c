@@ -5,6 +5,10 @@
 #include "rpc_kit.h"
 #include "server_kit.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 static struct server_kit k;
 static struct rpc_kit leader, next;
 
@@ -183,6 +187,91 @@ static void a_blocked_read_has_all_its_patience_when_its_leader_is_lost(void **s
     call_cancel(o.call);
 }
 
+/* A port on which connections may be made, and nothing is ever answered; with `deaf` not even the
+ * handshake is, once some connections wait. */
+struct silence {
+    int fd, waiting[4];
+    uint16_t port;
+};
+
+static struct silence silence(bool deaf)
+{
+    struct silence s = {.fd = socket(AF_INET, SOCK_STREAM, 0), .waiting = {-1, -1, -1, -1}};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+    assert_int_equal(bind(s.fd, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(listen(s.fd, deaf ? 0 : 8), 0);
+    assert_int_equal(getsockname(s.fd, (struct sockaddr *)&in, &len), 0);
+    s.port = ntohs(in.sin_port);
+    for (int i = 0; deaf && i < 4; i++) {
+        s.waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)!connect(s.waiting[i], (struct sockaddr *)&in, sizeof in);
+    }
+    return s;
+}
+
+static void silence_end(struct silence *s)
+{
+    close(s->fd);
+    for (int i = 0; i < 4; i++) {
+        if (s->waiting[i] >= 0) {
+            close(s->waiting[i]);
+        }
+    }
+}
+
+static void a_write_that_a_silent_leader_may_have_is_given_up_after_there_is_another(void **state)
+{
+    (void)state;
+    struct outcome o;
+    struct silence s = silence(false);
+    k.config->performance.rpc_hold_timeout_ns = 50 * MU_MSEC;
+    follow("l", s.port);
+    kit_put(&k, "a", "1", &o);
+    KIT_UNTIL(&k, !rpc_exchange_is_unsent(k.front->forwarded->exchange));
+    follow("l", s.port);
+    assert_false(k.front->forwarded->has_timer); /* the same leader has all the time it wants */
+    follow("n", next.port);
+    assert_false(o.done);
+    KIT_UNTIL(&k, o.done);
+    assert_string_equal(o.error, "leadership lost while committing log");
+    assert_int_equal(next.calls, 0); /* it may have taken effect: it is not repeated */
+    silence_end(&s);
+}
+
+static void a_write_that_was_never_sent_goes_to_the_next_leader(void **state)
+{
+    (void)state;
+    struct outcome o;
+    struct silence s = silence(true);
+    follow("l", s.port);
+    kit_put(&k, "a", "1", &o);
+    for (int i = 0; i < 50; i++) {
+        kit_turn_front(&k);
+    }
+    assert_true(rpc_exchange_is_unsent(k.front->forwarded->exchange));
+    follow("n", next.port);
+    KIT_UNTIL(&k, o.done);
+    assert_string_equal(o.error, "");
+    assert_int_equal(next.calls, 1);
+    silence_end(&s);
+}
+
+static void a_write_without_hope_can_be_cancelled(void **state)
+{
+    (void)state;
+    struct outcome o;
+    struct silence s = silence(false);
+    follow("l", s.port);
+    kit_put(&k, "a", "1", &o);
+    KIT_UNTIL(&k, !rpc_exchange_is_unsent(k.front->forwarded->exchange));
+    follow("n", next.port);
+    assert_true(k.front->forwarded->has_timer);
+    call_cancel(o.call);
+    assert_null(k.front->forwarded);
+    silence_end(&s);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -197,6 +286,9 @@ int main(void)
         T(forwarded_calls_are_told_at_the_end),
         T(ourselves_without_a_lease_are_waited_for),
         T(a_blocked_read_has_all_its_patience_when_its_leader_is_lost),
+        T(a_write_that_a_silent_leader_may_have_is_given_up_after_there_is_another),
+        T(a_write_that_was_never_sent_goes_to_the_next_leader),
+        T(a_write_without_hope_can_be_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
