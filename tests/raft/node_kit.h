@@ -82,6 +82,7 @@ struct kit_fault {
 struct kit_disk {
     struct kit_fault create, allocate, write, sync, sync_dir;
     atomic_uint syncs;
+    atomic_bool lies;      /* what is written comes out with a flipped bit */
     pthread_mutex_t *gate; /* NULL: none. A sync hangs while somebody holds it */
 };
 
@@ -122,8 +123,13 @@ static int kit_allocate(void *user, int fd, uint64_t bytes)
 /* Half of what a failing write was given reaches the file. */
 static int kit_disk_write(void *user, int fd, const void *data, size_t len, uint64_t offset)
 {
-    int err = kit_fault(&((struct kit_disk *)user)->write);
+    struct kit_disk *d = user;
+    int err = kit_fault(&d->write);
     int rc = raft_node__posix_ops.write(NULL, fd, data, err ? len / 2 : len, offset);
+    if (atomic_load(&d->lies) && len > 0) {
+        uint8_t byte = ((const uint8_t *)data)[len / 2] ^ 8;
+        rc = raft_node__posix_ops.write(NULL, fd, &byte, 1, offset + len / 2);
+    }
     return err ? err : rc;
 }
 

@@ -25,6 +25,7 @@ static void machine_apply(void *user, raft_index index, raft_term term, const vo
     (void)term;
     struct machine *m = user;
     assert_true(m->in_batch && index > m->last && len > 0);
+    m->first_applied = m->first_applied ? m->first_applied : index;
     m->last = index;
     m->count++;
     for (size_t i = 0; i < len; i++) {
@@ -55,8 +56,12 @@ static void *machine_snapshot_begin(void *user)
 
 static int machine_snapshot_save(void *user, void *view, struct raft_node_writer *w)
 {
-    (void)user;
+    const struct machine *m = user;
     const struct view *v = view;
+    if (m->saving) {
+        pthread_mutex_lock(m->saving);
+        pthread_mutex_unlock(m->saving);
+    }
     char line[64];
     int n = snprintf(line, sizeof line, "%020llu %020llu\n", (unsigned long long)v->count,
                      (unsigned long long)v->sum);
@@ -217,8 +222,7 @@ void configure(const struct server *s, struct raft_node_config *cfg)
 int try_start(struct server *s, struct raft_node_diag *diag)
 {
     struct raft_node_config cfg;
-    size_t padding = s->machine.padding;
-    s->machine = (struct machine){.padding = padding};
+    s->machine = (struct machine){.padding = s->machine.padding, .saving = s->machine.saving};
     s->is_told_leader = false;
     s->fatal_code = 0;
     configure(s, &cfg);

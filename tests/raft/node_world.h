@@ -21,6 +21,8 @@ struct machine {
     unsigned restores, saves, batches;
     bool in_batch;
     size_t padding;
+    raft_index first_applied; /* of this life */
+    pthread_mutex_t *saving;  /* NULL: none. A snapshot is not saved while somebody holds it */
 };
 
 struct world;

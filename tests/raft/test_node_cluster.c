@@ -183,6 +183,39 @@ static void test_servers_are_added_and_removed(void **state)
     assert_int_equal(raft_node_add_server(leader_of(w)->node, &bad, NULL, NULL), RAFT_EINVAL);
 }
 
+/* Consul issue 3768: after servers had been added, a restart ended with "log not found". */
+static void test_servers_that_were_added_restart_with_a_shortened_log(void **state)
+{
+    struct world *w = *state;
+    w->threshold = 300;
+    w->trailing = 10;
+    bootstrap(w, 1);
+    struct server *first = &w->servers[0];
+    struct raft_node_status st;
+    RUN_UNTIL(w, (replicate(w, 100), raft_node_status(first->node, &st), st.first_log_index > 100));
+    for (int i = 1; i < NODES; i++) {
+        struct raft_server s = {.kind = RAFT_VOTER};
+        struct read_seen seen = {0};
+        start(&w->servers[i]);
+        snprintf(s.id, sizeof s.id, "%s", w->servers[i].id);
+        snprintf(s.address, sizeof s.address, "%s", w->servers[i].address);
+        assert_int_equal(raft_node_add_server(leader_of(w)->node, &s, on_read_done, &seen), 0);
+        RUN_UNTIL(w, seen.calls == 1);
+        assert_int_equal(seen.status, RAFT_OK);
+        RUN_UNTIL(w, agree(w));
+    }
+    for (int round = 0; round < 2; round++) {
+        replicate(w, 200);
+        for (int i = 0; i < NODES; i++) {
+            stop(&w->servers[i]);
+        }
+        for (int i = 0; i < NODES; i++) {
+            start(&w->servers[i]);
+        }
+        RUN_UNTIL(w, leader_of(w) && agree(w) && has_all(w, first));
+    }
+}
+
 static void test_leadership_is_handed_over(void **state)
 {
     struct world *w = *state;
@@ -222,6 +255,7 @@ int main(void)
         T(test_read_index_answers_with_what_was_committed),
         T(test_cut_off_leader_loses_its_reads_and_proposals),
         T(test_servers_are_added_and_removed),
+        T(test_servers_that_were_added_restart_with_a_shortened_log),
         T(test_leadership_is_handed_over),
         T(test_bootstrap_twice_is_refused),
     };

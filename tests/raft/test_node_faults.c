@@ -23,6 +23,48 @@ static void test_failed_sync_stops_the_node_for_good(void **state)
     assert_int_equal(st.state, RAFT_NODE_SHUTDOWN);
 }
 
+/* canonical/raft issues 314, 454 and 470: assertions failed after a write to the disk had. Here the
+ * node says so once and stops; the others go on, and a restart has all that was acknowledged. */
+static void test_failed_write_stops_one_node_and_costs_nothing(void **state)
+{
+    struct world *w = *state;
+    bootstrap(w, 3);
+    for (int round = 0; round < 3; round++) {
+        replicate(w, 50);
+        struct server *s = leader_of(w);
+        struct kit_fault *faults[] = {&s->disk.write, &s->disk.sync, &s->disk.write};
+        kit_break(faults[round], round + 1, EIO, true);
+        RUN_UNTIL(w, (leader_of(w) == s ? propose(w, s, 0) : 0, s->fatal_code != 0));
+        assert_int_equal(s->fatal_code, RAFT_NODE_EIO);
+        assert_non_null(strstr(s->fatal, s->dir));
+        RUN_UNTIL(w, leader_of(w) && leader_of(w) != s);
+        replicate(w, 50);
+        kit_mend(faults[round]);
+        stop(s);
+        start(s);
+        RUN_UNTIL(w, w->in_flight == 0 && leader_of(w) && agree(w) && has_all(w, s));
+    }
+}
+
+/* dqlite issue 522: writes back to back gave an I/O error and cost the leadership; dqlite issue
+ * 292: so did a database that grew. Here thousands queue up, over many files of the log. */
+static void test_writes_back_to_back_all_come_back(void **state)
+{
+    struct world *w = *state;
+    struct server *s = &w->servers[0];
+    bootstrap(w, 1);
+    unsigned before = atomic_load(&s->disk.syncs);
+    for (uint64_t i = 0; i < 5000; i++) {
+        assert_int_equal(propose(w, s, i), 0);
+    }
+    RUN_UNTIL(w, w->in_flight == 0);
+    assert_int_equal(w->acknowledged, 5000);
+    assert_int_equal(s->leaderships, 1);
+    assert_true(kit_count_files(s->dir, ".seg") > 5);
+    assert_true(atomic_load(&s->disk.syncs) - before < 100);
+}
+
+/* dqlite issue 589: a full disk ended the process. */
 static void test_full_disk_moves_leadership_and_heals_by_itself(void **state)
 {
     struct world *w = *state;
@@ -98,6 +140,8 @@ int main(void)
     cmocka_set_test_filter(getenv("MUSTER_TEST_ONLY"));
     const struct CMUnitTest tests[] = {
         T(test_failed_sync_stops_the_node_for_good),
+        T(test_failed_write_stops_one_node_and_costs_nothing),
+        T(test_writes_back_to_back_all_come_back),
         T(test_full_disk_moves_leadership_and_heals_by_itself),
         T(test_leader_whose_disk_hangs_hands_over_and_comes_back),
         T(test_single_leader_waits_for_its_hung_disk),

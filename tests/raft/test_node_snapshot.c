@@ -237,6 +237,26 @@ static void test_failing_disk_leaves_no_file_and_the_old_snapshot(void **state)
     expect(f, 1, 100);
 }
 
+/* A snapshot is read back and checked before it counts, and before an older one goes. */
+static void test_disk_that_lies_gets_no_snapshot_and_keeps_the_old_one(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(save(f, 1, 100), 0);
+    atomic_store(&f->disk.lies, true);
+    assert_int_equal(save(f, 2, 100), RAFT_NODE_ECORRUPT);
+    atomic_store(&f->disk.lies, false);
+    assert_int_equal(kit_count_files(f->dir, ".snap"), 1);
+    assert_int_equal(kit_count_files(f->dir, ".tmp"), 0);
+    expect(f, 1, 100);
+}
+
+static void test_name_of_a_snapshot_is_durable(void **state)
+{
+    struct fixture *f = *state;
+    kit_break(&f->disk.sync_dir, 1, EIO, false);
+    assert_int_equal(save(f, 1, 100), RAFT_NODE_EIO);
+}
+
 static void test_cancelled_writer_fails_and_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -366,6 +386,8 @@ int main(void)
         T(test_swapped_chunks_are_found),
         T(test_reading_a_damaged_snapshot_gives_no_bad_byte),
         T(test_failing_disk_leaves_no_file_and_the_old_snapshot),
+        T(test_disk_that_lies_gets_no_snapshot_and_keeps_the_old_one),
+        T(test_name_of_a_snapshot_is_durable),
         T(test_cancelled_writer_fails_and_leaves_nothing),
         T(test_received_snapshot_is_the_one_that_was_sent),
         T(test_chunk_out_of_place_ends_the_install),
