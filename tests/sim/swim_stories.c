@@ -285,7 +285,7 @@ static void halves_find_each_other(struct telling *t)
 {
     open_calm_pool(t, 6);
     world_split(t->w, 2);
-    world_run_for(t->w, 3 * 3600 * MU_SEC);
+    world_run_for(t->w, 10800 * MU_SEC);
     claim(t, world_status(t->w, 0, 5) == SWIM_STATUS_FAILED, "the other side failed");
     world_heal(t->w);
     claim(t, settles_within(t, 180 * MU_SEC), "after any split the halves find each other");
