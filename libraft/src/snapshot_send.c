@@ -315,6 +315,10 @@ static void accepted(const struct raft *r, struct raft__sending *s, uint64_t wan
 
 static void refused(const struct raft *r, struct raft__sending *s, const struct raft_message *m)
 {
+    if (m->stamp == 0) { /* its host could not use what it was given: it is read again here, too */
+        go_to(r, s, m->offset);
+        return;
+    }
     size_t i = find_sent(r, s, m->offset), sent = 0;
     while (sent < s->n && chunk_at(r, s, sent)->was_sent) {
         sent++;
@@ -322,7 +326,7 @@ static void refused(const struct raft *r, struct raft__sending *s, const struct 
     const struct raft__chunk *last = chunk_at(r, s, sent - 1);
     if (i == s->n && m->offset != last->offset + last->len) {
         go_to(r, s, m->offset);
-    } else if (i < s->n && (m->stamp == 0 || m->stamp >= chunk_at(r, s, i)->stamp)) {
+    } else if (i < s->n && m->stamp >= chunk_at(r, s, i)->stamp) {
         send_again_from(r, s, i); /* it does not answer an earlier copy */
     }
 }
