@@ -169,8 +169,8 @@ class Autopilot(unittest.TestCase):
                              f"Removed peer with address \"{found['Address']}\"\n")
             self.assertEqual(len(servers(host)), 2)
             reply = delete(host, f"/v1/operator/raft/peer?id={found['ID']}")
-            self.assertEqual((reply.status, reply.body),
-                             (500, f"id \"{found['ID']}\" was not found in the Raft configuration".encode()))
+            self.assertEqual(reply.status, 500)
+            self.assertIn(f"id \"{found['ID']}\" was not found in the Raft configuration", reply.body.decode())
 
     def test_raft_servers_are_told_without_a_leader(self):
         with Cluster(servers=3) as c:
