@@ -172,7 +172,8 @@ static int setup(void **state)
     kit_make_dir(f->dir);
     pthread_mutex_init(&f->gate.lock, NULL);
     pthread_cond_init(&f->gate.change, NULL);
-    f->ops = (struct file_ops){&f->gate, plain_create, gated_allocate, plain_write, gated_sync};
+    f->ops = (struct file_ops){&f->gate,    plain_create, gated_allocate,
+                               plain_write, gated_sync,   raft_node__posix_ops.sync_dir};
     struct log_config lc = {.dir = f->dir,
                             .segment_bytes = 64 * 1024,
                             .entry_bytes_max = 1 << 20,
