@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+enum swim__planted swim__planted = SWIM__NO_FAULT;
 enum { PORT = 8301, NACK_MS = 500 };
 
 struct late { /* a nack that is due */
