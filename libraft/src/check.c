@@ -98,8 +98,8 @@ static void check_transfers(const struct raft *r)
     assert(queued == in->bytes && in->received + queued == in->accepted);
     for (size_t k = 0; k < r->n_peers; k++) {
         const struct raft__sending *s = &r->peers[k].sending;
-        assert(s->n <= r->cfg.snapshot_inflight_max && (s->chunks || s->meta.index == 0));
-        for (size_t i = 0; i + 1 < s->n; i++) {
+        assert(s->n <= r->cfg.snapshot_inflight_max && (s->chunks || s->n == 0));
+        for (size_t i = 0; s->chunks && i + 1 < s->n; i++) {
             const struct raft__chunk
                 *c = &s->chunks[(s->head + i) % r->cfg.snapshot_inflight_max],
                 *next = &s->chunks[(s->head + i + 1) % r->cfg.snapshot_inflight_max];

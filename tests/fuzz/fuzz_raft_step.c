@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define CHUNK_BYTES 64
+#define CHUNK_BYTES ((size_t)64)
 
 static void answer_load(struct raft *r, uint64_t now, const struct raft_load *l)
 {
@@ -18,7 +18,7 @@ static void answer_load(struct raft *r, uint64_t now, const struct raft_load *l)
         assert(rc == RAFT_OK || rc == RAFT_ECORRUPT);
         return;
     }
-    bool last = l->offset >= 5 * CHUNK_BYTES;
+    bool last = l->offset >= 300;
     int rc = raft_loaded_snapshot(r, now, l->id, l->id % 16 == 0 ? NULL : data,
                                   l->id % 5 == 0 ? 1 : l->bytes_max, last);
     assert(rc == RAFT_OK);
@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         len = mu__min(len, mu__reader_left(&in));
         const uint8_t *p = mu__read_bytes(&in, len);
         struct raft_message m;
-        now += ticks * 10 * MU_MSEC;
+        now += ticks * (10 * MU_MSEC);
         raft_advance(r, now);
         drain(r, now, ticks % 2 == 0, &written);
         if (raft_message_decode(p, len, entries, RAFT_MESSAGE_ENTRIES_MAX, &m) == RAFT_OK) {

@@ -61,9 +61,15 @@ static void on_line(void *user, const char *line)
     }
 }
 
+/* 0 for what is missing or no number. */
+static unsigned number(const char *text)
+{
+    return text ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
 static struct host *host(struct script *s, const char *name)
 {
-    unsigned i = name && name[0] == 's' ? (unsigned)atoi(name + 1) : WORLD_NODES_MAX;
+    unsigned i = name && name[0] == 's' ? number(name + 1) : WORLD_NODES_MAX;
     if (i >= s->n_hosts) {
         fail_msg("no such server: %s", name ? name : "(none)");
     }
@@ -192,13 +198,13 @@ static bool do_network(struct script *s, char *const *arg)
 
 static bool do_option(struct script *s, char *const *arg)
 {
-    uint64_t value = arg[1] ? strtoull(arg[1], NULL, 10) : 0;
+    uint64_t value = number(arg[1]);
     if (strcmp(arg[0], "snapshots") == 0) {
         s->options.snapshot_every = value;
-        s->options.raft.tail_entries = strtoull(arg[2], NULL, 10);
+        s->options.raft.tail_entries = number(arg[2]);
     } else if (strcmp(arg[0], "chunk") == 0) {
         s->options.raft.snapshot_chunk_bytes = value;
-        s->options.raft.snapshot_inflight_max = arg[2] ? strtoull(arg[2], NULL, 10) : 4;
+        s->options.raft.snapshot_inflight_max = arg[2] ? number(arg[2]) : 4;
     } else if (strcmp(arg[0], "cache") == 0) {
         s->options.raft.cache_bytes_max = value;
     } else if (strcmp(arg[0], "batch") == 0) {
@@ -225,7 +231,7 @@ static bool do_host(struct script *s, char *const *arg)
         run_to_role(s, h, RAFT_CANDIDATE);
     } else if (strcmp(arg[0], "propose") == 0) {
         raft_index before = raft_last_index(h->r);
-        host_propose(h, (unsigned)atoi(arg[2]), 8);
+        host_propose(h, number(arg[2]), 8);
         if (raft_last_index(h->r) == before) {
             emit(s, "refused");
         }
@@ -241,7 +247,7 @@ static bool do_host(struct script *s, char *const *arg)
         result(s, raft_transfer(h->r, host_now(h), arg[2] ? host(s, arg[2])->id : NULL));
         host_drain(h);
     } else if (strcmp(arg[0], "damage") == 0) {
-        h->damage = (unsigned)atoi(arg[2]);
+        h->damage = number(arg[2]);
     } else if (strcmp(arg[0], "full") == 0) {
         raft_set_electable(h->r, host_now(h), false);
         host_drain(h);
@@ -265,9 +271,9 @@ static void perform(struct script *s, char *line)
         return;
     }
     if (strcmp(arg[0], "cluster") == 0) {
-        cluster(s, (unsigned)atoi(arg[1]), arg[2] ? (unsigned)atoi(arg[2]) : 0);
+        cluster(s, number(arg[1]), number(arg[2]));
     } else if (strcmp(arg[0], "run") == 0) {
-        run_for(s, strtoull(arg[1], NULL, 10) * MU_MSEC);
+        run_for(s, number(arg[1]) * MU_MSEC);
     } else if (strcmp(arg[0], "status") == 0) {
         status(s);
     } else if (strcmp(arg[0], "reads") == 0) {
