@@ -91,6 +91,7 @@ struct raft__peer {
 
     enum raft__peer_state state;
     raft_index match;       /* durable there */
+    uint64_t matched_stamp; /* newest stamp of ours when match last grew */
     raft_index next;        /* > match */
     raft_index commit_sent; /* the commit index it was told */
     uint64_t stamp;         /* newest stamp of ours that it answered; 0: none in this term */

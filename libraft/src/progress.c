@@ -29,7 +29,7 @@ void raft__peer_reset(struct raft *r, struct raft__peer *p)
     p->ballot = RAFT__NO_BALLOT;
     p->match = p->commit_sent = 0;
     p->next = r->log.last + 1;
-    p->stamp = p->heard_ns = 0;
+    p->stamp = p->matched_stamp = p->heard_ns = 0;
     p->load_id = 0;
     p->loaded.n = 0;
 }

@@ -156,6 +156,7 @@ void raft__peer_matches(struct raft *r, struct raft__peer *p, raft_index match)
         return;
     }
     p->match = match;
+    p->matched_stamp = r->stamp > r->now ? r->stamp : r->now;
     raft__window_ack(r, &p->window, match);
     if (p->state == RAFT__SNAPSHOT && match >= p->sending.meta.index) {
         raft__peer_probe(r, p, match + 1);
@@ -167,13 +168,24 @@ void raft__peer_matches(struct raft *r, struct raft__peer *p, raft_index match)
     raft__maybe_commit(r);
 }
 
+/* A refusal of what the peer has acknowledged is late, unless it answers a message that left after
+ * the acknowledgement had come: then its disk has lost what was durable, and it gets it again. */
+static bool has_lost(const struct raft__peer *p, const struct raft_message *m)
+{
+    return m->log_index <= p->match && m->stamp > p->matched_stamp;
+}
+
 /* Raft 5.3: back to where the logs may meet, a term at a time. */
 static void refused(struct raft *r, struct raft__peer *p, const struct raft_message *m)
 {
-    bool stale = p->state == RAFT__SNAPSHOT || m->log_index <= p->match ||
+    bool lost = has_lost(p, m);
+    bool stale = p->state == RAFT__SNAPSHOT || (m->log_index <= p->match && !lost) ||
                  (p->state == RAFT__PROBE && m->log_index != p->next - 1);
     if (stale) {
         return;
+    }
+    if (lost) {
+        p->match = 0;
     }
     raft_index next = m->hint_index;
     if (m->hint_term > 0) { /* the newest entry that can match: ours with at most that term */

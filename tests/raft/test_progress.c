@@ -37,10 +37,48 @@ static void test_probe_without_entries_leaves_the_window_by_a_heartbeat(void **s
     raft_destroy(o.r);
 }
 
+/* c acknowledged all there is, and came back from a damaged disk without the end of it. Its refusal
+ * of an append that left later says so; the same refusal of an earlier one is only late. */
+static void test_a_peer_that_lost_what_it_acknowledged_gets_it_again(void **state)
+{
+    (void)state;
+    struct raft_config cfg = one_config();
+    struct one o = one_create(&cfg, 3);
+    one_lead(&o);
+    raft_index last = raft_last_index(o.r);
+    struct raft_message m = one_message(RAFT_MSG_APPEND_REPLY, "c", raft_current_term(o.r));
+    m.log_index = last;
+    m.stamp = o.now;
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    one_settle(&o);
+    struct raft__peer *c = raft__find_peer(o.r, "c");
+    assert_int_equal(c->match, last);
+
+    m.reject = true;
+    m.hint_index = last - 1;
+    m.hint_term = 0;
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    assert_int_equal(c->match, last);
+
+    o.now = raft_next_deadline(o.r); /* a heartbeat, whose answer knows of no match */
+    raft_advance(o.r, o.now);
+    one_settle(&o);
+    m.stamp = o.now;
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    assert_int_equal(c->match, 0);
+    assert_true(one_next(&o));
+    const struct raft_message *append = one_sent(&o, RAFT_MSG_APPEND, "c");
+    assert_non_null(append);
+    assert_int_equal(append->log_index, last - 1);
+    assert_int_equal(append->n_entries, 1);
+    raft_destroy(o.r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_probe_without_entries_leaves_the_window_by_a_heartbeat),
+        cmocka_unit_test(test_a_peer_that_lost_what_it_acknowledged_gets_it_again),
     };
     return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
 }
