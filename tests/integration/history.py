@@ -63,10 +63,14 @@ class Client(threading.Thread):
     def __init__(self, history, number):
         super().__init__(daemon=True)
         self.history, self.number, self.host = history, number, number
-        self.answers = 0
+        self.answers, self.rests = 0, False
 
     def run(self):
         while not self.history.stopping:
+            self.rests = self.history.paused
+            if self.rests:
+                time.sleep(0.01)
+                continue
             try:
                 self.step(random.randrange(SLOTS))
             except (OSError, ValueError, http.client.HTTPException) as error:
@@ -141,7 +145,7 @@ class History:
     """Clients of all hosts, from the beginning on; all their keys begin with h/."""
 
     def __init__(self, hosts, writers=4, readers=2):
-        self.hosts, self.stopping = list(hosts), False
+        self.hosts, self.stopping, self.paused = list(hosts), False, False
         self.errors, self.keys = [], []
         self.own_begun, self.own_acknowledged = {}, {}
         self.values, self.names = itertools.count(1), itertools.count(1)
@@ -170,6 +174,14 @@ class History:
         """Waits for that many more acknowledged writes."""
         goal = self.acknowledged + count
         wait_until(what, lambda: self.acknowledged >= goal)
+
+    def pause(self):
+        """From its return to resume() nothing is asked."""
+        self.paused = True
+        wait_until("all clients rest", lambda: all(c.rests for c in self.clients))
+
+    def resume(self):
+        self.paused = False
 
     def finish(self):
         self.stopping = True

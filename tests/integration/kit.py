@@ -281,10 +281,13 @@ class Cluster:
         sanitizer = [p.name for p in self.processes.values() if self._complains(p)]
         if kind or sanitizer:
             self.print_logs()
-        if not os.environ.get("MUSTER_KEEP"):
-            shutil.rmtree(self.dir, ignore_errors=True)
+        self.remove_files()
         if sanitizer and not kind:
             raise AssertionError(f"a sanitizer or an assertion stopped {', '.join(sanitizer)}")
+
+    def remove_files(self):
+        if not os.environ.get("MUSTER_KEEP"):
+            shutil.rmtree(self.dir, ignore_errors=True)
 
     @staticmethod
     def _complains(process):

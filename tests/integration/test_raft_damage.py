@@ -154,6 +154,22 @@ class Damage(unittest.TestCase):
             self.assertRegex(self.c.server(i).log()[before:], rf"{os.path.basename(path)}.*{low}")
         self.finish()
 
+    def test_tail_that_was_acknowledged(self):
+        """The leader counts on what its disk has lost, and must send it again, without an election."""
+        c = self.c
+        self.history.pause()
+        agreement.same_stores(c, c.server_addresses)
+        i = (c.find_leader() + 1) % 3
+        c.server(i).kill()
+        folder = Folder(c, i)
+        (path, low), (_, high) = folder.offsets()[-2:]
+        flip(path, random.randrange(low, high - 8), 8)
+        self.assertIsNone(self.start(i))
+        committed = agreement.raft_stats(c.server_address((i + 1) % 3))["commit_index"]
+        wait_until("it has what it had lost", lambda: int(agreement.raft_stats(c.server_address(i))["commit_index"]) >= int(committed))
+        self.history.resume()
+        self.finish()
+
     def test_newest_snapshot(self):
         """Another copy is left where the log still reaches back to it."""
         for _ in range(4 if LONG else 1):

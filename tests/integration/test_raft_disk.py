@@ -35,6 +35,7 @@ class SmallDisks(Cluster):
         finally:
             for name in self.processes:
                 subprocess.run(["umount", "--lazy", os.path.join(self.dir, name)], check=False)
+            self.remove_files()
 
     def fill(self, i):
         with open(self.filler(i), "wb", buffering=0) as f:
@@ -157,6 +158,7 @@ class Images(Cluster):
         finally:
             for name in self.processes:
                 subprocess.run(["umount", "--lazy", os.path.join(self.dir, name)], check=False)
+            self.remove_files()
 
     def image(self, name):
         return self.path(f"{name}.img")
