@@ -189,6 +189,31 @@ static void test_odd_configurations_are_accepted_with_a_warning(void **state)
     }
 }
 
+static void test_autopilot_is_read_and_defaults_to_consuls(void **state)
+{
+    (void)state;
+    struct config *c = parse("x.json", "{" BASE "}");
+    assert_non_null(c);
+    assert_true(c->autopilot.cleanup_dead_servers);
+    assert_int_equal(c->autopilot.last_contact_threshold_ns, 200 * MU_MSEC);
+    assert_int_equal(c->autopilot.max_trailing_logs, 250);
+    assert_int_equal(c->autopilot.min_quorum, 0);
+    assert_int_equal(c->autopilot.server_stabilization_time_ns, 10 * MU_SEC);
+    config_destroy(c);
+    c = parse("x.json", "{" BASE ",\"autopilot\":{\"cleanup_dead_servers\":false,"
+                        "\"last_contact_threshold\":\"1s\",\"max_trailing_logs\":7,"
+                        "\"min_quorum\":3,\"server_stabilization_time\":\"1m\"}}");
+    assert_non_null(c);
+    assert_false(c->autopilot.cleanup_dead_servers);
+    assert_int_equal(c->autopilot.last_contact_threshold_ns, MU_SEC);
+    assert_int_equal(c->autopilot.max_trailing_logs, 7);
+    assert_int_equal(c->autopilot.min_quorum, 3);
+    assert_int_equal(c->autopilot.server_stabilization_time_ns, 60 * MU_SEC);
+    assert_int_equal(c->warnings.len, 0);
+    config_destroy(c);
+    assert_null(parse("x.json", "{" BASE ",\"autopilot\":{\"max_trailing_logs\":-1}}"));
+}
+
 static void test_a_protection_that_is_off_is_not_refused(void **state)
 {
     (void)state;
@@ -431,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_a_server_does_not_leave_when_told_to_stop),
         cmocka_unit_test(test_wrong_configurations_are_refused_in_consuls_words),
         cmocka_unit_test(test_odd_configurations_are_accepted_with_a_warning),
+        cmocka_unit_test(test_autopilot_is_read_and_defaults_to_consuls),
         cmocka_unit_test(test_a_protection_that_is_off_is_not_refused),
         cmocka_unit_test(test_keys_match_in_any_case),
         cmocka_unit_test(test_yaml_says_the_same_as_json),
