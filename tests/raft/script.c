@@ -242,7 +242,7 @@ static bool do_host(struct script *s, char *const *arg)
     } else if (strcmp(arg[0], "start") == 0) {
         host_start(h);
     } else if (strcmp(arg[0], "disk") == 0) {
-        host_hold_disk(h, strcmp(arg[2], "hold") == 0);
+        host_hold_disk(h, arg[2] && strcmp(arg[2], "hold") == 0);
     } else if (strcmp(arg[0], "transfer") == 0) {
         result(s, raft_transfer(h->r, host_now(h), arg[2] ? host(s, arg[2])->id : NULL));
         host_drain(h);

@@ -72,35 +72,35 @@ struct host {
     struct checks *checks;
     const struct host_options *options;
     unsigned i;
+    unsigned damage; /* so many of the next chunks that it sends are damaged on the way */
     char id[16];
     unsigned id_number; /* how often it came back as another */
-    struct raft *r;     /* NULL: down */
+    int32_t drift_ppm;
+    struct raft *r; /* NULL: down */
     uint64_t generation;
     uint64_t paused_until;
     uint64_t clock_base;
-    int32_t drift_ppm;
-    uint64_t tick_at;               /* world time of the newest timer; MU_NEVER: none */
-    bool is_full;                   /* the disk: what is written does not become durable */
-    bool told_full;                 /* the core: it is not electable */
+    uint64_t tick_at; /* world time of the newest timer; MU_NEVER: none */
+    bool is_full;     /* the disk: what is written does not become durable */
+    bool told_full;   /* the core: it is not electable */
+    bool was_leader;
     uint64_t hopeless_since;        /* by its clock: it leads and cannot write. 0: no */
     raft_index configuration_index; /* newest seen */
     raft_term asked_term;           /* it campaigned in it since it was asked to */
-    bool was_leader;
     raft_term leader_term;
     uint64_t n_drains;
 
     /* Disk. The fields below the journal are what it says, as the page cache sees it. */
     struct world_disk journal;
     bool is_syncing;
-    unsigned damage;     /* so many of the next chunks that it sends are damaged on the way */
-    bool is_held;        /* syncs do not end until it is released */
-    uint64_t written_id; /* newest persist in the journal */
+    bool is_snapshotting; /* a snapshot of its own waits for its sync */
+    bool is_held;         /* syncs do not end until it is released */
+    uint64_t written_id;  /* newest persist in the journal */
     struct raft_hard_state hard;
     struct host_entry *log;
     size_t n_log, cap_log;
     raft_index log_next, log_first;
     struct host_snapshot snapshots[2]; /* newest first */
-    bool is_snapshotting;              /* a snapshot of its own waits for its sync */
 
     /* State machine. */
     raft_index applied;
