@@ -131,7 +131,8 @@ static bool reserve_place(struct swim__table *t)
         return true;
     }
     size_t cap = t->all_cap + t->all_cap / 2 + 8;
-    struct swim__member **all = mu__realloc(&t->allocator, t->all, cap, sizeof(*t->all));
+    struct swim__member **all =
+        mu__realloc(&t->allocator, t->all, cap, sizeof(struct swim__member *));
     if (!all) {
         return false;
     }

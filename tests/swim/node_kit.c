@@ -22,6 +22,7 @@ static void on_event(void *user, const struct swim_event *ev)
     peer->joins += ev->type == SWIM_EVENT_JOIN;
     peer->failures += ev->type == SWIM_EVENT_FAILED;
     peer->leaves += ev->type == SWIM_EVENT_LEAVE;
+    peer->name_lost = peer->name_lost || ev->type == SWIM_EVENT_NAME_LOST;
     if (ev->type == SWIM_EVENT_QUERY) { /* each says who it is */
         char text[64];
         int n = snprintf(text, sizeof text, "I am %s", peer->name);

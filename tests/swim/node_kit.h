@@ -20,7 +20,7 @@ struct peer {
     const char *name;
     unsigned joins, failures, leaves, user_events;
     char last_event[64];
-    bool left;
+    bool left, name_lost;
 };
 
 void pool_open(struct pool *p);

@@ -182,6 +182,38 @@ static bool is_closed(void *arg)
     return n == 0 || (n < 0 && errno == ECONNRESET);
 }
 
+static bool has_lost_its_name(void *peer)
+{
+    return ((struct peer *)peer)->name_lost;
+}
+
+static void test_the_second_of_a_name_gives_way(void **state)
+{
+    (void)state;
+    struct pool p;
+    struct swim_node_config cfg;
+    pool_open(&p);
+    struct peer *a = pool_add_plain(&p, "a"), *b = pool_add_plain(&p, "b"),
+                *x = pool_add_plain(&p, "x");
+    pool_join(&p, b, a);
+    pool_join(&p, x, a);
+    pool_wait_for_status(&p, b, "x", SWIM_STATUS_ALIVE);
+    pool_config(&p, &cfg, "x");
+    cfg.swim.query_timeout_mult = 50; /* it waits for all who may answer: a second */
+    struct peer *second = pool_add(&p, &cfg);
+    pool_join(&p, second, a);
+    pool_run_until(&p, has_lost_its_name, second);
+    assert_true(swim_has_left(swim_node_core(second->node)));
+    assert_false(x->name_lost);
+    second->left = false;
+    swim_node_leave(second->node, on_left, second); /* it has nothing more to say: at once */
+    pool_run_until(&p, has_left, second);
+    pool_kill(&p, second);
+    pool_wait_for_status(&p, a, "x", SWIM_STATUS_ALIVE);
+    assert_int_equal(a->failures + b->failures, 0);
+    pool_close(&p);
+}
+
 /* ---- asking ---- */
 
 struct heard {
@@ -493,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_a_user_event_reaches_everyone_once),
         cmocka_unit_test(test_nodes_with_one_key_find_each_other),
         cmocka_unit_test(test_another_key_or_none_keeps_a_node_out),
+        cmocka_unit_test(test_the_second_of_a_name_gives_way),
         cmocka_unit_test(test_a_question_is_answered_by_whom_it_is_for),
         cmocka_unit_test(test_destroy_ends_questions_that_are_under_way),
         cmocka_unit_test(test_the_keys_of_all_are_changed_from_one),
