@@ -307,10 +307,15 @@ int swim__ask(struct swim *s, const struct swim_question *q, enum swim__purpose 
 static bool widen(const struct swim_question *given, struct swim_question *out)
 {
     swim_question_init(out);
-    if (given->size < offsetof(struct swim_question, nodes) || given->size > sizeof *out) {
+    if (given->size < offsetof(struct swim_question, nodes)) {
         return false;
     }
-    memcpy(out, given, given->size);
+    for (size_t i = sizeof *out; i < given->size; i++) { /* of a later version: only zeros */
+        if (((const unsigned char *)given)[i] != 0) {
+            return false;
+        }
+    }
+    memcpy(out, given, mu__min(given->size, sizeof *out));
     bool listed = (out->nodes || out->nnodes == 0) && (out->tags || out->ntags == 0);
     return listed && out->relay_factor <= RELAY_MAX && out->name.len > 0;
 }

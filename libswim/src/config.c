@@ -153,6 +153,7 @@ static int check_fields(const struct swim_config *c, char *why, size_t cap)
         {"sends_max", c->sends_max, 16, 1u << 20},
         {"events_max", c->events_max, 1, 1u << 24},
         {"broadcasts_max", c->broadcasts_max, 16, 1u << 24},
+        {"label.len", c->label.len, 0, SWIM__LABEL_MAX},
         {"query_timeout_mult", c->query_timeout_mult, 1, 1000},
         {"queries_max", c->queries_max, 1, 65536},
         {"coordinates_max", c->coordinates_max, 0, 10000000},

@@ -179,8 +179,9 @@ struct swim {
     struct mu__heap timers;
     struct swim__keyring *keyring;
     struct swim__envelope envelope;
-    struct mu__arena scratch; /* of the packet or stream message being read */
-    struct mu__writer build;  /* of the message being written; reset for each */
+    char label[SWIM__LABEL_MAX]; /* envelope.label */
+    struct mu__arena scratch;    /* of the packet or stream message being read */
+    struct mu__writer build;     /* of the message being written; reset for each */
 
     struct swim__table members;
     struct swim__member *self;

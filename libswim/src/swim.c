@@ -292,11 +292,16 @@ int swim_create(const struct swim_config *given, uint64_t now_ns, struct swim **
     s->cfg.name = NULL;
     s->cfg.tags = NULL;
     s->cfg.keys = NULL;
+    s->cfg.label = (struct mu_str){0};
     s->cfg.allocator = NULL;
     s->envelope = (struct swim__envelope){.verify_incoming = cfg.verify_incoming,
                                           .verify_outgoing = cfg.verify_outgoing,
                                           .compress = cfg.compress,
                                           .compress_least = COMPRESS_LEAST};
+    if (cfg.label.len > 0) {
+        memcpy(s->label, cfg.label.p, cfg.label.len);
+        s->envelope.label = (struct mu_str){s->label, cfg.label.len};
+    }
     init_parts(s, seed);
     init_clocks(s);
     rc = start(s, &cfg);

@@ -334,6 +334,40 @@ static void test_streams_beyond_the_limit_are_turned_away(void **state)
     lone_destroy(&l); /* with streams open */
 }
 
+static void with_label(struct swim_config *cfg)
+{
+    cfg->label = (struct mu_str){"east", 4};
+}
+
+static void test_a_label_sets_pools_apart(void **state)
+{
+    (void)state;
+    struct lone l;
+    struct swim_packet p;
+    struct swim_addr to = lone_addr(2);
+    struct swim_stream st;
+    static const char ping[] = "\x00\x81\xa5SeqNo\x07";
+    static const char ours[] = "\xf4\x04"
+                               "east\x00\x81\xa5SeqNo\x07";
+    lone_create(&l, with_label);
+    assert_int_equal(swim_receive(l.s, l.now, &to, ping, sizeof ping - 1), SWIM_EPROTO);
+    assert_false(swim_next_send(l.s, &p));
+    assert_int_equal(swim_receive(l.s, l.now, &to, ours, sizeof ours - 1), SWIM_OK);
+    assert_true(swim_next_send(l.s, &p));
+    assert_memory_equal(p.data,
+                        "\xf4\x04"
+                        "east\x02",
+                        7);
+    assert_int_equal(swim_join(l.s, l.now, &to, NULL), SWIM_OK);
+    assert_true(swim_next_stream(l.s, &st));
+    assert_memory_equal(st.data,
+                        "\xf4\x04"
+                        "east\x06",
+                        7);
+    swim_stream_end(l.s, l.now, st.id);
+    lone_destroy(&l);
+}
+
 static void small_states(struct swim_config *cfg)
 {
     cfg->state_bytes_max = 65536;
@@ -454,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_plain_stream_at_an_encrypted_node_gets_an_error_message),
         cmocka_unit_test(test_plain_datagram_at_an_encrypted_node_is_dropped),
         cmocka_unit_test(test_streams_beyond_the_limit_are_turned_away),
+        cmocka_unit_test(test_a_label_sets_pools_apart),
         cmocka_unit_test(test_all_streams_together_hold_a_few_messages_at_most),
         cmocka_unit_test(test_endless_stream_is_cut_off),
         cmocka_unit_test(test_unknown_and_ended_streams_are_refused),

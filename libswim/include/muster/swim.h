@@ -223,6 +223,10 @@ struct swim_config {
     /* Likewise for user events that were sent with the hint to coalesce: of each name only those of
      * the latest Lamport time are told. */
     uint64_t user_coalesce_ns, user_quiescent_ns;
+    /* Copied; at most 255 bytes. Sets pools apart that share a network: each datagram and stream
+     * carries it in plain text, and what carries another is refused. memberlist from 0.3 on knows
+     * it, Consul 1.8 does not. Default: none. */
+    struct mu_str label;
 };
 /* Fills in the defaults of SWIM_LAN. */
 #define swim_config_init(cfg) swim_config_init_sized((cfg), sizeof *(cfg))
