@@ -154,6 +154,19 @@ static void test_second_node_in_a_folder_is_turned_away(void **state)
     replicate(w, 10);
 }
 
+/* All that is durable in a folder is lost with its name. */
+static void test_new_folder_is_synced_in_its_parent(void **state)
+{
+    struct world *w = *state;
+    struct server *s = &w->servers[0];
+    struct raft_node_diag diag;
+    kit_break(&s->disk.sync_dir, 1, EIO, false);
+    assert_int_equal(try_start(s, &diag), RAFT_NODE_EIO);
+    assert_non_null(strstr(diag.text, "cannot sync the folder around"));
+    kit_mend(&s->disk.sync_dir);
+    bootstrap(w, 1);
+}
+
 static void test_bad_configs_are_named(void **state)
 {
     struct world *w = *state;
@@ -196,6 +209,7 @@ int main(void)
         T(test_damaged_newest_snapshot_gives_way_to_the_one_before),
         T(test_no_readable_snapshot_is_refused_with_a_sentence),
         T(test_second_node_in_a_folder_is_turned_away),
+        T(test_new_folder_is_synced_in_its_parent),
         T(test_bad_configs_are_named),
         cmocka_unit_test(test_every_error_has_a_sentence_and_a_class),
     };
