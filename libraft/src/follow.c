@@ -29,13 +29,15 @@ void raft__follow(struct raft *r, const struct raft_message *m)
     }
 }
 
+/* Without a stamp: when it arrives its server may lead again, and must not take this for an answer
+ * to what it sent in that term. */
 void raft__refuse_old_leader(struct raft *r, const struct raft_message *m)
 {
     struct raft_message reply = {.type = RAFT_MSG_APPEND_REPLY,
                                  .term = r->hard.term,
                                  .reject = true,
                                  .log_index = m->log_index};
-    raft__reply(r, m, &reply, raft__gate_hard(r));
+    raft__send(r, &reply, m->from, m->from_address, raft__gate_hard(r));
 }
 
 static bool is_configuration(const struct raft_entry *e)

@@ -178,6 +178,9 @@ static bool has_lost(const struct raft__peer *p, const struct raft_message *m)
 /* Raft 5.3: back to where the logs may meet, a term at a time. */
 static void refused(struct raft *r, struct raft__peer *p, const struct raft_message *m)
 {
+    if (m->stamp < r->leader_since || m->stamp > r->stamp) {
+        return; /* it answers an earlier leadership of this server, or an earlier life */
+    }
     bool lost = has_lost(p, m);
     bool stale = p->state == RAFT__SNAPSHOT || (m->log_index <= p->match && !lost) ||
                  (p->state == RAFT__PROBE && m->log_index != p->next - 1);

@@ -37,7 +37,8 @@ static int from_leader(struct raft *r, const struct raft_message *m)
     }
 }
 
-/* Nobody can match, or refuse, more than this leader has. */
+/* Nobody can match, or refuse, more than this leader has; but a refusal may be an answer to an
+ * earlier leadership of this server, whose log was longer. */
 static bool is_within_log(const struct raft *r, const struct raft_message *m)
 {
     return m->type == RAFT_MSG_SNAPSHOT_REPLY ||
@@ -54,7 +55,7 @@ static int to_leader(struct raft *r, const struct raft_message *m)
         return RAFT_OK;
     }
     if (!is_within_log(r, m)) {
-        return RAFT_EPROTO;
+        return m->reject ? RAFT_OK : RAFT_EPROTO;
     }
     if (m->type == RAFT_MSG_APPEND_REPLY) {
         raft__recv_append_reply(r, m);

@@ -74,9 +74,38 @@ static void test_a_peer_that_lost_what_it_acknowledged_gets_it_again(void **stat
     raft_destroy(o.r);
 }
 
+/* a led before, with a longer log that a crash cut short: answers to what it sent then may come in
+ * the term in which it leads again. */
+static void test_a_refusal_of_an_earlier_leadership_is_ignored(void **state)
+{
+    (void)state;
+    struct raft_config cfg = one_config();
+    struct one o = one_create(&cfg, 3);
+    one_lead(&o);
+    const struct raft__peer *c = raft__find_peer(o.r, "c");
+    raft_index next = c->next;
+    struct raft_message m = one_message(RAFT_MSG_APPEND_REPLY, "c", raft_current_term(o.r));
+    m.reject = true;
+    m.log_index = raft_last_index(o.r) + 10;
+    m.stamp = o.r->leader_since - 1;
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    assert_int_equal(c->next, next);
+    m.log_index = next - 1;
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    m.stamp = o.r->stamp + 1; /* of a clock that began anew since */
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    assert_int_equal(c->next, next);
+    assert_int_equal(c->window.len, 1);
+    m.stamp = o.r->stamp;
+    assert_int_equal(one_step(&o, &m), RAFT_OK);
+    assert_int_equal(c->next, next - 1);
+    raft_destroy(o.r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_refusal_of_an_earlier_leadership_is_ignored),
         cmocka_unit_test(test_probe_without_entries_leaves_the_window_by_a_heartbeat),
         cmocka_unit_test(test_a_peer_that_lost_what_it_acknowledged_gets_it_again),
     };
