@@ -33,10 +33,19 @@ static void on_restart(struct world *w, struct world_event *e)
     }
 }
 
+/* Half of the time the machine falls, and its clock begins anew. */
+static void fall(struct sim *s, struct host *h)
+{
+    host_crash(h);
+    if (sim_pick(s, 0, 1)) {
+        h->clock_base = sim_pick(s, 100, 1000) * MU_SEC - s->w.now;
+    }
+}
+
 static void crash(struct sim *s, struct host *h)
 {
     if (h->r) {
-        host_crash(h);
+        fall(s, h);
         uint64_t down = sim_pick(s, 0, 1) ? a_while(s, 0, 300) : a_while(s, 0, 4000);
         world_after(&s->w, down, on_restart, h->i);
     }
@@ -49,7 +58,7 @@ static void on_timed_crash(struct world *w, struct world_event *e)
     struct sim *s = w->user;
     struct host *h = host_of(w, e->node);
     if (h->r && h->generation == e->generation && !s->faults_over) {
-        host_crash(h);
+        fall(s, h);
         uint64_t down = sim_pick(s, 0, 1) ? a_while(s, 0, 10) : a_while(s, 0, 3000);
         world_after(w, down, on_restart, h->i);
     }
