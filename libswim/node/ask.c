@@ -8,6 +8,7 @@
 struct asked {
     struct asked *next;
     uint32_t query;
+    uint32_t answers, acks;        /* so far */
     swim_node_answer_fn on_answer; /* one of the two */
     swim_node_keys_fn on_keys;
     void *user;
@@ -41,6 +42,8 @@ static void give_answer(struct swim_node *n, struct asked **at, const struct swi
                                       .payload = ev->payload,
                                       .answers = ev->answers,
                                       .acks = ev->acks};
+    (*at)->acks += answer.kind == SWIM_NODE_ACK ? 1 : 0;
+    (*at)->answers += answer.kind == SWIM_NODE_ANSWER ? 1 : 0;
     struct asked a = answer.kind == SWIM_NODE_DONE ? take(n, at) : **at;
     if (a.on_answer) {
         a.on_answer(a.user, &answer);
@@ -71,7 +74,8 @@ void swim_node__asked_abort_all(struct swim_node *n)
 {
     while (n->asked) {
         struct asked a = take(n, &n->asked);
-        struct swim_node_answer done = {.kind = SWIM_NODE_DONE, .query = a.query};
+        struct swim_node_answer done = {
+            .kind = SWIM_NODE_DONE, .query = a.query, .answers = a.answers, .acks = a.acks};
         if (a.on_answer) {
             a.on_answer(a.user, &done);
         } else if (a.on_keys) {
