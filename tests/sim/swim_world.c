@@ -473,7 +473,9 @@ void world_start(struct world *w, size_t node)
     if (n->incarnations) {
         memset(n->incarnations, 0, w->o.nodes * sizeof *n->incarnations);
     }
-    world_trace(w, "%s starts", world_name(node));
+    if (!w->o.lean) {
+        world_trace(w, "%s starts", world_name(node));
+    }
     after_step(w, node);
 }
 
