@@ -107,6 +107,30 @@ static void note_join(void *user, size_t joined, const char *error)
     ++*(unsigned *)user;
 }
 
+static void note_answer(void *user, const struct swim_node_answer *answer)
+{
+    *(unsigned *)user += answer->kind == SWIM_NODE_DONE;
+}
+
+static void note_keys(void *user, int err, const struct swim_key_result *result)
+{
+    (void)err;
+    (void)result;
+    ++*(unsigned *)user;
+}
+
+/* Asks for a query and for a new key; how many of them are under way. */
+static unsigned ask_both(struct swim_node *n, unsigned *told)
+{
+    struct swim_question q;
+    swim_question_init(&q);
+    q.name = (struct mu_str){"q", 1};
+    q.want_acks = true;
+    unsigned asked = swim_node_ask(n, &q, note_answer, told, NULL) == SWIM_OK;
+    return asked + (swim_node_change_keys(n, SWIM_KEY_INSTALL, "EBESExQVFhcYGRobHB0eHw==", 0,
+                                          note_keys, told) == SWIM_OK);
+}
+
 static void live_and_die(struct scarce *s)
 {
     struct pool p;
@@ -128,6 +152,7 @@ static void live_and_die(struct scarce *s)
     if (n) {
         const char *list[] = {"127.0.0.1:1", "no[where", "127.0.0.1"};
         asked += swim_node_join(n, list, 3, note_join, &told) == SWIM_OK;
+        asked += ask_both(n, &told);
         swim_node_leave(n, NULL, NULL);
         for (int i = 0; i < 5; i++) {
             event_base_loop(p.base, EVLOOP_NONBLOCK);
