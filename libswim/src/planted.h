@@ -24,7 +24,7 @@ enum swim__planted {
     SWIM__EVENT_AGAIN,             /* an event that comes again is given again */
     SWIM__DEATH_UNTOLD,            /* who is alive but held dead is not told so */
     SWIM__NEVER_RECONNECTS,        /* failed members are not tried again */
-    SWIM__NEVER_REAPED,            /* who left stays on record */
+    SWIM__NEVER_REAPED,            /* who left or failed stays on record */
     SWIM__FAREWELL_UNHEARD,        /* who says that it is dead counts as failed */
     SWIM__N_PLANTED
 };

@@ -5,12 +5,12 @@
 
 static bool is_due(const struct swim *s, const struct swim__member *m)
 {
-    uint64_t age = s->now - m->gone_ns;
+    uint64_t age = SWIM__PLANTED(NEVER_REAPED) ? 0 : s->now - m->gone_ns;
     switch ((enum swim_status)m->status) {
     case SWIM_STATUS_FAILED:
         return age > s->cfg.reconnect_timeout_ns;
     case SWIM_STATUS_LEFT:
-        return m->prune || (age > s->cfg.tombstone_timeout_ns && !SWIM__PLANTED(NEVER_REAPED));
+        return m->prune || age > s->cfg.tombstone_timeout_ns;
     case SWIM_STATUS_LEAVING: /* asked to be pruned, but it never went down */
         return m->prune && age > s->cfg.broadcast_timeout_ns + s->cfg.leave_propagate_ns;
     default:
