@@ -1,6 +1,9 @@
 /* conflict.c - two nodes of one name. The one that meets another with its own name asks everybody
  * whom they know by it; the majority decides, and who is in the minority falls silent. The other
- * node does the same, and loses there where we win. */
+ * node does the same, and loses there where we win.
+ *
+ * Beyond Serf, a name is lost only to a node that lives: the other one is pinged meanwhile. Who
+ * comes back at another address before its former self was found dead has nobody to give way to. */
 #include "core.h"
 
 #include <string.h>
@@ -31,6 +34,23 @@ void swim__name_contested(struct swim *s, const struct swim_addr *other)
     s->contested_ns = s->now;
     struct swim__asked *a = mu__map_get(&s->asked, &id, sizeof id);
     a->other = *other;
+    a->ping_seq = ++s->seq;
+    struct swim__msg ping = {.type = SWIM__MSG_PING,
+                             .ping = {.node = swim__member_name(s->self), .seq_no = a->ping_seq}};
+    swim__source_fields(s, &ping.ping.source_addr, &ping.ping.source_node, &ping.ping.source_port);
+    swim__send_msg(s, other, &ping);
+}
+
+bool swim__name_ack(struct swim *s, uint32_t seq)
+{
+    size_t at = 0;
+    for (struct swim__asked *a; (a = mu__map_next(&s->asked, &at)) != NULL;) {
+        if (a->purpose == SWIM__ASK_NAME && a->ping_seq == seq) {
+            a->other_lives = true;
+            return true;
+        }
+    }
+    return false;
 }
 
 void swim__name_count(const struct swim *s, struct swim__asked *a, struct mu_str payload)
@@ -55,6 +75,12 @@ bool swim__name_decide(struct swim *s, const struct swim__asked *a)
     if (a->answers == 0 || a->matching >= a->answers / 2 + 1) {
         swim__log(s, MU_INFO, "our name stays ours: %u of %u members say so", a->matching,
                   a->answers);
+        return true;
+    }
+    if (!a->other_lives) {
+        swim__log(s, MU_WARN,
+                  "%u of %u members know our name elsewhere, where nobody answers to it",
+                  a->answers - a->matching, a->answers);
         return true;
     }
     struct mu_str none = {0};

@@ -154,7 +154,9 @@ struct swim__asked {
     struct mu__map seen;       /* who answered */
     struct swim__tally *tally; /* ASK_KEYS */
     uint32_t matching;         /* ASK_NAME: how many know us by our name */
-    struct swim_addr other;    /* and the other one */
+    struct swim_addr other;    /* and the other one, */
+    uint32_t ping_seq;         /* which was pinged */
+    bool other_lives;          /* and answered */
 };
 
 struct swim__stranger { /* whom we could not read */
@@ -415,6 +417,7 @@ void swim__asked_fini(struct swim *s);
 /* ---- conflict.c: two nodes of one name ---- */
 void swim__name_contested(struct swim *s, const struct swim_addr *other);
 void swim__name_count(const struct swim *s, struct swim__asked *a, struct mu_str payload);
+bool swim__name_ack(struct swim *s, uint32_t seq); /* false: of no such ping */
 bool swim__name_decide(struct swim *s, const struct swim__asked *a);
 
 /* ---- tally.c: answers to key queries ---- */

@@ -73,7 +73,8 @@ static int handle(struct swim *s, const struct swim_addr *from, struct mu_str ra
         swim__indirect_ping(s, from, &msg.indirect_ping);
         return SWIM_OK;
     case SWIM__MSG_ACK:
-        if (!swim__probe_ack(s, &msg.ack) && !swim__relay_ack(s, msg.ack.seq_no)) {
+        if (!swim__probe_ack(s, &msg.ack) && !swim__relay_ack(s, msg.ack.seq_no) &&
+            !swim__name_ack(s, msg.ack.seq_no)) {
             s->stats.acks_late++;
         }
         return SWIM_OK;

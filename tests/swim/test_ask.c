@@ -425,12 +425,26 @@ static void test_rubbish_in_answers_about_keys_is_a_fault_of_that_node(void **st
 
 /* ---- names ---- */
 
-static uint32_t contest(struct lone *l)
+/* Somebody at 10.0.0.77 says it is us, and answers to that name if it lives. */
+static uint32_t contest_by(struct lone *l, bool lives)
 {
     size_t at = 0;
-    lone_alive(l, "me", 77, 5); /* somebody at 10.0.0.77 says it is us */
+    struct swim__msg ping;
+    lone_alive(l, "me", 77, 5);
+    while (lives && lone_find(l, SWIM__MSG_PING, &ping)) {
+        if (l->to.ip[3] == 77) {
+            struct swim__msg ack = {.type = SWIM__MSG_ACK, .ack = {.seq_no = ping.ping.seq_no}};
+            assert_true(mu__str_is(ping.ping.node, "me"));
+            assert_int_equal(lone_feed(l, &ack), SWIM_OK);
+        }
+    }
     const struct swim__asked *a = mu__map_next(&l->s->asked, &at);
     return a ? a->id : 0;
+}
+
+static uint32_t contest(struct lone *l)
+{
+    return contest_by(l, true);
 }
 
 static void answer_name(struct lone *l, uint32_t id, const char *from, unsigned host)
@@ -488,6 +502,22 @@ static void test_who_loses_its_name_is_told_and_falls_silent(void **state)
     lone_destroy(&l);
 }
 
+static void test_a_name_is_not_lost_to_a_node_that_is_gone(void **state)
+{
+    (void)
+        state; /* we came back at another address, and the pool still believes in the former one */
+    struct lone l;
+    struct swim_event ev;
+    setup(&l);
+    uint32_t id = contest_by(&l, false);
+    answer_name(&l, id, "b", 77);
+    answer_name(&l, id, "c", 77);
+    lone_advance(&l, 10 * MU_SEC);
+    assert_false(next_of(&l, SWIM_EVENT_NAME_LOST, &ev));
+    assert_false(swim_has_left(l.s));
+    lone_destroy(&l);
+}
+
 static void keep_quiet(struct swim_config *cfg)
 {
     cfg->compress = false;
@@ -526,6 +556,7 @@ int main(void)
         cmocka_unit_test(test_rubbish_in_answers_about_keys_is_a_fault_of_that_node),
         cmocka_unit_test(test_a_name_that_most_know_as_ours_stays_ours),
         cmocka_unit_test(test_who_loses_its_name_is_told_and_falls_silent),
+        cmocka_unit_test(test_a_name_is_not_lost_to_a_node_that_is_gone),
         cmocka_unit_test(test_nobody_decides_about_a_name_without_witnesses),
     };
     return cmocka_run_group_tests_name("ask", tests, NULL, NULL);

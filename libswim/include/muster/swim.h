@@ -418,8 +418,9 @@ enum swim_event_type {
     /* A swim_change_keys is over: query, keys. err: 0 when all did it, SWIM_EREMOTE when some
      * refused, SWIM_ETIMEOUT when some did not answer. */
     SWIM_EVENT_KEY_RESULT,
-    /* The pool has decided that our name is another node's, at other_addr. We are silent from here
-     * on, as after SWIM_EVENT_LEFT but without a word: only swim_destroy remains. */
+    /* The pool has decided that our name is another node's, which lives at other_addr. We are
+     * silent from here on, as after SWIM_EVENT_LEFT but without a word: only swim_destroy remains.
+     */
     SWIM_EVENT_NAME_LOST
 };
 struct swim_event {
