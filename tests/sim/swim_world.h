@@ -53,7 +53,7 @@ void world_crash(struct world *w, size_t node);
 /* As SIGSTOP does: packets wait in its buffer. */
 void world_pause(struct world *w, size_t node, uint64_t ns);
 /* Its messages wait, those that come and those that go, while its timers run: what a starved
- * process looks like (Lifeguard V-A). */
+ * process looks like. */
 void world_block(struct world *w, size_t node, uint64_t ns);
 void world_cut(struct world *w, size_t from, size_t to, bool cut); /* one way */
 /* Streams still pass. */
