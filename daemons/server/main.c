@@ -90,7 +90,6 @@ static bool rpc_address(struct process *p, struct server_state *s)
 static bool create(struct process *p, char *err, size_t errlen)
 {
     struct server_state *s = p->state = calloc(1, sizeof *s);
-    char raft_dir[4096];
     if (!s ||
         !(s->clients = client_limit_create((unsigned)p->config->limits.rpc_max_conns_per_client))) {
         abort();
@@ -103,12 +102,11 @@ static bool create(struct process *p, char *err, size_t errlen)
     if (!front_address_is_free(&s->rpc_address, SOCK_STREAM, err, errlen)) {
         return false;
     }
-    snprintf(raft_dir, sizeof raft_dir, "%s/raft", p->data_dir);
     struct server_config cfg = {.config = p->config,
                                 .core = p->core,
                                 .members = &p->members,
                                 .node_id = p->node_id,
-                                .raft_dir = raft_dir,
+                                .data_dir = p->data_dir,
                                 .on_fatal = on_fatal,
                                 .on_leader = on_leader,
                                 .on_dead_server = on_dead_server,

@@ -75,17 +75,33 @@ static void set_timers(const struct config *c, struct raft_node_config *cfg)
     cfg->persist_stall_ns = election < MU_SEC ? MU_SEC : election;
 }
 
-static int open_raft(struct server *s, const struct server_config *c, char *err, size_t errlen)
+static void set_address(const struct config *c, char out[64])
+{
+    bool v6 = strchr(c->advertise_addr.p, ':') != NULL;
+    snprintf(out, 64, v6 ? "[%s]:%d" : "%s:%d", c->advertise_addr.p, (int)c->ports.server);
+}
+
+static void explain(const struct server_config *c, int rc, const struct raft_node_diag *diag,
+                    char *err, size_t errlen)
+{
+    char advice[2048] = "";
+    if (rc == RAFT_NODE_ECORRUPT) {
+        server__advise_new_id(c, advice, sizeof advice);
+    }
+    snprintf(err, errlen, "Failed to start Raft: %s%s%s",
+             diag->text[0] ? diag->text : raft_node_strerror(rc), *advice ? ". " : "", advice);
+}
+
+static bool open_raft(struct server *s, const struct server_config *c, char *err, size_t errlen)
 {
     struct raft_node_config cfg;
     struct raft_node_diag diag;
+    char address[64], dir[4096];
+    set_address(c->config, address);
+    snprintf(dir, sizeof dir, "%s/raft", c->data_dir);
     raft_node_config_init(&cfg);
     cfg.base = loop_base(c->core);
-    cfg.dir = c->raft_dir;
-    char address[64];
-    bool v6 = strchr(c->config->advertise_addr.p, ':') != NULL;
-    snprintf(address, sizeof address, v6 ? "[%s]:%d" : "%s:%d", c->config->advertise_addr.p,
-             (int)c->config->ports.server);
+    cfg.dir = dir;
     cfg.id = s->node_id.p;
     cfg.address = address;
     set_timers(c->config, &cfg);
@@ -101,10 +117,9 @@ static int open_raft(struct server *s, const struct server_config *c, char *err,
                                            .log = on_log};
     int rc = raft_node_create(&cfg, &s->raft, &diag);
     if (rc != RAFT_OK) {
-        snprintf(err, errlen, "Failed to start Raft: %s",
-                 diag.text[0] ? diag.text : raft_node_strerror(rc));
+        explain(c, rc, &diag, err, errlen);
     }
-    return rc;
+    return rc == RAFT_OK;
 }
 
 struct server *server_create(const struct server_config *c, char *err, size_t errlen)
@@ -125,7 +140,8 @@ struct server *server_create(const struct server_config *c, char *err, size_t er
         catalog_reader_create(s->catalog, &s->reader) != CATALOG_OK) {
         abort();
     }
-    if (open_raft(s, c, err, errlen) != RAFT_OK) {
+    if (!server__raft_id_check(c, err, errlen) || !open_raft(s, c, err, errlen) ||
+        !server__raft_id_keep(c, err, errlen)) {
         server_destroy(s);
         return NULL;
     }

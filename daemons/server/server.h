@@ -87,7 +87,7 @@ struct server_config {
     struct loop *core;
     struct members *members;
     struct mu_str node_id;
-    const char *raft_dir;
+    const char *data_dir; /* Raft's files are in the folder raft in it */
     void (*on_fatal)(void *user, const char *sentence);
     void (*on_leader)(void *user);
     void (*on_dead_server)(void *user, struct mu_str name);
@@ -156,6 +156,15 @@ uint64_t server__heartbeat_ns(const struct config *c); /* of Raft */
 /* What Raft calls that server: its node ID and "ip:port". False if it has none that Raft could
  * use. */
 bool server__as_raft_server(const struct member_server *m, struct raft_server *out);
+
+/* raft_id.c: before Raft is opened; false with a sentence: what the server knew is lost, and it
+ * must not go on under its ID. */
+bool server__raft_id_check(const struct server_config *c, char *err, size_t errlen) MU_MUST_USE;
+/* Once it is open, before the loop runs: the data directory remembers the ID. False with a
+ * sentence. */
+bool server__raft_id_keep(const struct server_config *c, char *err, size_t errlen) MU_MUST_USE;
+/* A sentence about how to come back with another ID. */
+void server__advise_new_id(const struct server_config *c, char *out, size_t outlen);
 
 /* bootstrap.c (core): the first configuration of a new cluster */
 void server__bootstrap_check(struct server *s);

@@ -38,7 +38,7 @@ static void on_dead_server(void *user, struct mu_str name)
 
 void kit_open(struct server_kit *k, const char *settings)
 {
-    char text[1024], err[CONFIG_ERROR_MAX], raft[80];
+    char text[1024], err[CONFIG_ERROR_MAX];
     memset(k, 0, sizeof *k);
     snprintf(k->dir, sizeof k->dir, "/tmp/muster-server-XXXXXX");
     assert_non_null(mkdtemp(k->dir));
@@ -53,12 +53,11 @@ void kit_open(struct server_kit *k, const char *settings)
     k->core = loop_create("core");
     k->loop = loop_create("front");
     members_init(&k->members, 1);
-    snprintf(raft, sizeof raft, "%s/raft", k->dir);
     struct server_config cfg = {.config = k->config,
                                 .core = k->core,
                                 .members = &k->members,
                                 .node_id = mu__cstr(KIT_ID),
-                                .raft_dir = raft,
+                                .data_dir = k->dir,
                                 .on_fatal = on_fatal,
                                 .on_leader = on_leader,
                                 .on_dead_server = on_dead_server,

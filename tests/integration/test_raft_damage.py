@@ -1,5 +1,5 @@
-"""Bytes that flip in a server's files. It refuses to start with a sentence that names the file, the offset and what to do, the
-others go on, and who does what the sentence says has three healthy servers again."""
+"""Bytes that flip in a server's files, and files that are lost. It refuses to start with a sentence that names the file, the
+offset and what to do, the others go on, and who does what the sentence says has three healthy servers again."""
 import glob
 import json
 import os
@@ -12,7 +12,9 @@ import agreement
 from history import TIMEOUT, History
 from kit import LONG, Cluster, put, wait_until
 
-DAMAGED = re.compile(r"(\S+) is damaged at offset (\d+) \([^)]*\): check the disk, then (.*)")
+DAMAGED = re.compile(r"(\S+) is damaged at offset (\d+) \([^)]*\): check the disk, then ([^.\n]*)(?:\. (.*))?")
+ANEW = "empty the folder and let the server join anew, under a new id"
+HOW = re.compile(r"To join anew, under a new ID: remove (\S+) and (\S+), or empty (\S+) altogether; the leader then lets it")
 FLIPPED = bytes(range(1, 9))
 
 
@@ -100,17 +102,22 @@ class Damage(unittest.TestCase):
     def refused(self, said, path, low, high):
         """It named the file and the record in which the damage is; what it said to do."""
         self.assertIsNotNone(said, f"{path} is damaged between {low} and {high}, and nobody noticed")
-        named, offset, advice = DAMAGED.search(said).groups()
+        named, offset, advice, _ = DAMAGED.search(said).groups()
         self.assertEqual(named, path)
         self.assertTrue(low <= int(offset) <= high, f"offset {offset}, damaged between {low} and {high}")
         return advice
 
-    def come_back_anew(self, i, folder, advice):
-        """Follows the advice and waits until three servers vote, two of them the old ones."""
-        self.assertEqual(advice.strip(), "empty the folder and let the server join anew, under a new id")
+    def come_back_anew(self, i, folder, said):
+        """Follows the advice, in one of its two ways, and waits until three servers vote, two of them the old ones."""
+        log, node_id, everything = HOW.search(said).groups()
+        self.assertEqual((log, node_id, everything), (f"{folder.path}/raft", f"{folder.path}/node-id", folder.path))
         others = {Folder(self.c, j).node_id() for j in range(3) if j != i}
         lost = folder.node_id()
-        folder.empty()
+        if random.random() < 0.5:
+            folder.empty()
+        else:
+            shutil.rmtree(log, ignore_errors=True)
+            os.unlink(node_id)
         self.assertIsNone(self.start(i), "the advice did not help")
         self.assertNotEqual(folder.node_id(), lost)
         self.wait_for_voters(others | {folder.node_id()})
@@ -138,7 +145,9 @@ class Damage(unittest.TestCase):
             (path, low), (next_path, high) = offsets[n:n + 2]
             if next_path == path:
                 flip(path, random.randrange(low, high - 8), random.randrange(1, 9))
-                self.come_back_anew(i, folder, self.refused(self.start(i), path, low, high))
+                said = self.start(i)
+                self.assertEqual(self.refused(said, path, low, high), ANEW)
+                self.come_back_anew(i, folder, said)
             else:
                 self.c.server(i).start()
         self.finish()
@@ -189,8 +198,8 @@ class Damage(unittest.TestCase):
         os.unlink(path)
         said = self.start(i)
         if said:
-            self.assertIn("put the missing snapshot back, or empty the folder and let the server join anew, under a new id", said)
-            self.come_back_anew(i, folder, "empty the folder and let the server join anew, under a new id")
+            self.assertIn(f"put the missing snapshot back, or {ANEW}", said)
+            self.come_back_anew(i, folder, said)
 
     def drop_the_oldest_logs(self):
         """Until the log alone no longer has it all."""
@@ -209,9 +218,31 @@ class Damage(unittest.TestCase):
         said = self.start(i)
         self.assertIsNotNone(said)
         self.assertEqual({m.group(1) for m in DAMAGED.finditer(said)}, set(folder.snapshots()))
-        self.assertIn("empty the folder and let the server join anew, under a new id", said)
-        self.come_back_anew(i, folder, "empty the folder and let the server join anew, under a new id")
+        self.assertIn(ANEW, said)
+        self.come_back_anew(i, folder, said)
         self.finish()
+
+    def test_log_alone_is_lost(self):
+        """Its ID would come back without the memory of how it voted."""
+        for lose in (shutil.rmtree, self.empty_folder, self.lose_segments)[:3 if LONG else 2]:
+            i, folder = self.kill()
+            lose(f"{folder.path}/raft")
+            for _ in range(2):  # refusing leaves nothing behind that would let it in
+                said = self.start(i)
+                self.assertIsNotNone(said, "it has forgotten how it voted, and takes part")
+                self.assertIn(f"this server has taken part in Raft as {folder.node_id()}, but its log is not in {folder.path}/raft", said)
+            self.come_back_anew(i, folder, said)
+        self.finish()
+
+    @staticmethod
+    def empty_folder(path):
+        shutil.rmtree(path)
+        os.mkdir(path)
+
+    @staticmethod
+    def lose_segments(path):
+        for name in glob.glob(f"{path}/log-*"):
+            os.unlink(name)
 
 
 if __name__ == "__main__":
