@@ -2,7 +2,7 @@
  * a few victims are alive, suspected or dead.
  *
  * A full core holds a record for everybody it knows; a hundred thousand of them would hold 10^10.
- * A light takes for granted that all others exist, and keeps 20 bytes for each victim. With that it
+ * A light takes for granted that all others exist, and keeps 24 bytes for each victim. With that it
  * does what a core does in a pool without loss: it probes one member a second, suspects who is
  * silent, confirms, waits by Lifeguard's formula, declares dead, and gossips each piece of news to
  * three members every 200 ms, the least often sent first, as often as the limit says. Messages
