@@ -79,6 +79,33 @@ bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct
     return json__mismatch(d, type);
 }
 
+/* As strconv.Quote does it for what valid JSON may hold outside of its texts' escapes. */
+static void append_quoted(struct json_decoder *d, size_t *at, struct mu_str s)
+{
+    append(d, at, mu__cstr("\""));
+    for (size_t i = 0; i < s.len && *at < d->errlen; i++) {
+        const char *escape = s.p[i] == '"'    ? "\\\""
+                             : s.p[i] == '\\' ? "\\\\"
+                             : s.p[i] == '\n' ? "\\n"
+                             : s.p[i] == '\r' ? "\\r"
+                             : s.p[i] == '\t' ? "\\t"
+                                              : NULL;
+        append(d, at, escape ? mu__cstr(escape) : (struct mu_str){s.p + i, 1});
+    }
+    append(d, at, mu__cstr("\""));
+}
+
+/* "strconv.ParseFloat: parsing "true": invalid syntax" */
+bool json__not_a_number(struct json_decoder *d, struct mu_str raw, const char *reason)
+{
+    size_t at = 0;
+    append(d, &at, mu__cstr("strconv.ParseFloat: parsing "));
+    append_quoted(d, &at, raw);
+    append(d, &at, mu__cstr(": "));
+    append(d, &at, mu__cstr(reason));
+    return false;
+}
+
 bool json__unknown_field(struct json_decoder *d, struct mu_str key)
 {
     size_t at = 0;

@@ -35,6 +35,8 @@ bool json__mismatch(struct json_decoder *d, const char *go_type);
 /* go_type is <before>structs.<name of s><after> */
 bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct mu__schema *s,
                         const char *after);
+/* raw is the value as it was written. */
+bool json__not_a_number(struct json_decoder *d, struct mu_str raw, const char *reason);
 bool json__unknown_field(struct json_decoder *d, struct mu_str key);
 /* Records whose Go types decode themselves: inside them Go has lost the path. */
 bool json__decodes_itself(const struct mu__schema *s);

@@ -102,11 +102,19 @@ bool json__real(struct json_decoder *d, double *out)
     return json__mismatch(d, "float64");
 }
 
-/* A Go duration, or a number of nanoseconds cut to an integer; other shapes count as not given, as
- * in the original. */
+/* Anything else than text is a number, Go's type says, and tells what its parser thinks of it. */
+static bool refuse_duration(struct json_decoder *d, size_t start, const char *reason)
+{
+    return json__not_a_number(d, (struct mu_str){d->text + start, d->pos - start}, reason);
+}
+
+/* A Go duration, or a number of nanoseconds cut to an integer. In records that decode themselves
+ * other shapes count as not given, elsewhere they are errors. */
 bool json__duration(struct json_decoder *d, int64_t *out)
 {
     char c = json__next(d), buf[64];
+    size_t start = d->pos;
+    bool is_lenient = d->frozen || !*d->type;
     if (c == '"') {
         struct mu_str s = {NULL, 0};
         if (!json__text(d, &s)) {
@@ -118,11 +126,15 @@ bool json__duration(struct json_decoder *d, int64_t *out)
         }
     } else if (number_text(d, false, buf)) {
         double v = strtod(buf, NULL);
+        if (!is_lenient && v - v != 0.0) { /* infinite */
+            return refuse_duration(d, start, "value out of range");
+        }
         if (v > -9.2e18 && v < 9.2e18) {
             *out = strpbrk(buf, ".eE") ? (int64_t)v : strtoll(buf, NULL, 10);
         }
     } else {
         json__skip(d);
+        return is_lenient || refuse_duration(d, start, "invalid syntax");
     }
     return true;
 }

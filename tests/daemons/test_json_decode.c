@@ -33,8 +33,9 @@ static void refuses(enum catalog_type type, const char *text, const char *why)
     mu__arena_fini(&a);
 }
 
-#define SERVICE CATALOG_SERVICE_DEFINITION
-#define CHECK   CATALOG_CHECK_TYPE
+#define SERVICE   CATALOG_SERVICE_DEFINITION
+#define CHECK     CATALOG_CHECK_TYPE
+#define AUTOPILOT CATALOG_AUTOPILOT_CONFIG
 
 static void test_syntax_errors_are_worded_as_by_go(void **state)
 {
@@ -144,6 +145,16 @@ static void test_type_errors_are_worded_as_by_go(void **state)
         {CHECK, "{\"TTL\":\"5\"}", "time: missing unit in duration \"5\""},
         {CHECK, "{\"TTL\":\"10z\"}", "time: unknown unit \"z\" in duration \"10z\""},
         {CHECK, "{\"TTL\":\"99999999h\"}", "time: invalid duration \"99999999h\""},
+        {AUTOPILOT, "{\"LastContactThreshold\":\"10x\"}",
+         "time: unknown unit \"x\" in duration \"10x\""},
+        {AUTOPILOT, "{\"LastContactThreshold\":true}",
+         "strconv.ParseFloat: parsing \"true\": invalid syntax"},
+        {AUTOPILOT, "{\"ServerStabilizationTime\": [ 1 ,\n\"a\\\\\" ] }",
+         "strconv.ParseFloat: parsing \"[ 1 ,\\n\\\"a\\\\\\\\\\\" ]\": invalid syntax"},
+        {AUTOPILOT, "{\"LastContactThreshold\":{\"a\":{}},\"x\":1}",
+         "strconv.ParseFloat: parsing \"{\\\"a\\\":{}}\": invalid syntax"},
+        {AUTOPILOT, "{\"LastContactThreshold\":-1e400}",
+         "strconv.ParseFloat: parsing \"-1e400\": value out of range"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         refuses(cases[i].type, cases[i].text, cases[i].why);
@@ -215,6 +226,28 @@ static void test_durations_are_text_or_nanoseconds(void **state)
         assert_int_equal(((struct catalog_check_type *)out)->ttl_ns, cases[i].ns);
         mu__arena_fini(&a);
     }
+}
+
+/* A registration's durations belong to records that decode themselves; a long list is cut. */
+static void test_who_decodes_itself_passes_over_other_shapes(void **state)
+{
+    (void)state;
+    struct mu__arena a;
+    void *out;
+    mu__arena_init(&a, NULL, 0);
+    assert_true(decode(
+        CATALOG_REGISTER_REQUEST, &a,
+        "{\"Check\":{\"Name\":\"z\",\"Definition\":{\"Interval\":[1],\"TTL\":true}}}", &out));
+    assert_true(decode(SERVICE, &a, "{\"Check\":{\"TTL\":{},\"Interval\":false}}", &out));
+    assert_true(decode(AUTOPILOT, &a, "{\"LastContactThreshold\":null}", &out));
+    assert_true(decode(AUTOPILOT, &a, "{\"LastContactThreshold\":1.5}", &out));
+    assert_int_equal(((struct catalog_autopilot_config *)out)->last_contact_threshold_ns, 1);
+    char text[4096] = "{\"LastContactThreshold\":[";
+    memset(text + strlen(text), ' ', 3000);
+    strcat(text, "]}");
+    assert_false(decode(AUTOPILOT, &a, text, &out));
+    assert_int_equal(strlen(err), sizeof err - 1);
+    mu__arena_fini(&a);
 }
 
 static void test_strings_are_unescaped_and_made_valid_utf8(void **state)
@@ -408,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_keys_match_in_any_case_and_by_alias),
         cmocka_unit_test(test_null_leaves_the_default_and_the_last_key_wins),
         cmocka_unit_test(test_durations_are_text_or_nanoseconds),
+        cmocka_unit_test(test_who_decodes_itself_passes_over_other_shapes),
         cmocka_unit_test(test_strings_are_unescaped_and_made_valid_utf8),
         cmocka_unit_test(test_bytes_are_base64_and_large_numbers_are_exact),
         cmocka_unit_test(test_free_form_values_become_msgpack),
