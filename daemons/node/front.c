@@ -76,7 +76,8 @@ bool front_open(struct process *p, size_t i, char *err, size_t errlen)
     struct rpc_client_config client = {.base = loop_base(f->loop),
                                        .bind_host = p->config->bind_addr.p,
                                        .hold_timeout_ns =
-                                           p->config->performance.rpc_hold_timeout_ns};
+                                           p->config->performance.rpc_hold_timeout_ns,
+                                       .forwards = p->role->server};
     f->agent = agent_front_create(p->agent, f->loop);
     f->client = rpc_client_create(&client);
     if (!f->agent || !f->client) {

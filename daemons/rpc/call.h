@@ -61,6 +61,8 @@ typedef void (*call_done_fn)(struct call *c, void *arg);
 
 struct call {
     const struct endpoint *endpoint;
+    /* Another server has sent it, because it believes that this one leads: it goes no further */
+    bool forwarded;
     struct mu__arena arena;
     /* endpoint->request->size bytes, cleared by call_create; NULL for an empty one */
     void *request;

@@ -166,6 +166,10 @@ void rpc_inbox_drop(struct rpc_inbox *b)
 }
 
 static const struct mu__field request_fields[] = {
+    {.name = "Forwarded",
+     .kind = MU_BOOL,
+     .flags = MU_F_OMIT_MSGPACK,
+     .offset = offsetof(struct rpc_request_header, forwarded)},
     {.name = "Seq", .kind = MU_UINT, .offset = offsetof(struct rpc_request_header, seq)},
     {.name = "ServiceMethod",
      .kind = MU_STR,
@@ -180,7 +184,7 @@ static const struct mu__field response_fields[] = {
 };
 static const uint8_t in_order[] = {0, 1, 2};
 static const struct mu__schema request_schema = {
-    "Request", request_fields, 2, in_order, 2, sizeof(struct rpc_request_header)};
+    "Request", request_fields, 3, in_order, 3, sizeof(struct rpc_request_header)};
 static const struct mu__schema response_schema = {
     "Response", response_fields, 3, in_order, 3, sizeof(struct rpc_response_header)};
 
@@ -196,11 +200,10 @@ bool rpc_read_response_header(struct mu__reader *r, struct mu__arena *a,
     return mu__schema_decode(&response_schema, r, a, true, out);
 }
 
-void rpc_write_request(struct mu__writer *w, uint64_t seq, const struct endpoint *e,
-                       const void *request)
+void rpc_write_request(struct mu__writer *w, const struct rpc_request_header *h,
+                       const struct endpoint *e, const void *request)
 {
-    struct rpc_request_header h = {seq, mu__cstr(e->method)};
-    mu__schema_encode(&request_schema, &h, w);
+    mu__schema_encode(&request_schema, h, w);
     if (e->request) {
         mu__schema_encode(e->request, request, w);
     } else {

@@ -39,6 +39,7 @@ struct mu__reader rpc_inbox_message(const struct rpc_inbox *b);
 void rpc_inbox_drop(struct rpc_inbox *b); /* on to the next */
 
 struct rpc_request_header {
+    bool forwarded; /* "Forwarded", of muster's servers alone and left out when false */
     uint64_t seq;
     struct mu_str method;
 };
@@ -54,8 +55,8 @@ bool rpc_read_request_header(struct mu__reader *r, struct mu__arena *a,
 bool rpc_read_response_header(struct mu__reader *r, struct mu__arena *a,
                               struct rpc_response_header *out);
 
-void rpc_write_request(struct mu__writer *w, uint64_t seq, const struct endpoint *e,
-                       const void *request);
+void rpc_write_request(struct mu__writer *w, const struct rpc_request_header *h,
+                       const struct endpoint *e, const void *request);
 /* With an error: an empty body. */
 void rpc_write_response(struct mu__writer *w, uint64_t seq, struct mu_str method,
                         const struct call *c);

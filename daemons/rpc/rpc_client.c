@@ -147,7 +147,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 void rpc__exchange_encode(struct rpc_exchange *e)
 {
     struct rpc_client *x = e->client;
-    rpc_write_request(&x->scratch, ++x->seq, e->call->endpoint, e->call->request);
+    const struct endpoint *endpoint = e->call->endpoint;
+    struct rpc_request_header h = {
+        .forwarded = x->config.forwards, .seq = ++x->seq, .method = mu__cstr(endpoint->method)};
+    rpc_write_request(&x->scratch, &h, endpoint, e->call->request);
 }
 
 /* Copied once and decoded in place: the reply lives as long as the call. */

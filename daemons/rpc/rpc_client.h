@@ -25,6 +25,7 @@ struct rpc_client_config {
     uint64_t idle_timeout_ns; /* a session without calls is closed after; 0: 127 s */
     size_t idle_streams_max;  /* kept for reuse per session; 0: 32 */
     size_t reply_bytes_max;   /* of one reply, encoded; 0: 256 MiB */
+    bool forwards;            /* its calls are a server's, to the leader: struct call, forwarded */
 };
 
 enum rpc_outcome {

@@ -130,7 +130,8 @@ static bool read_arguments(struct mu__reader *r, struct call *c)
     return mu__schema_decode(c->endpoint->request, &body, &c->arena, true, c->request);
 }
 
-static void start_call(struct rpc_stream *s, const struct endpoint *e, struct mu__reader *r)
+static void start_call(struct rpc_stream *s, const struct endpoint *e, bool forwarded,
+                       struct mu__reader *r)
 {
     struct rpc_server *server = s->connection->server;
     struct call *c = call_create(e, server->config.call_bytes_max, on_done, s);
@@ -141,6 +142,7 @@ static void start_call(struct rpc_stream *s, const struct endpoint *e, struct mu
         s->failed = true;
         return;
     }
+    c->forwarded = forwarded;
     s->call = c;
     call_start(server->config.backend, c);
 }
@@ -157,7 +159,7 @@ static void handle_message(struct rpc_stream *s)
         const struct endpoint *e = endpoint_find(h.method);
         s->seq = h.seq;
         if (e) {
-            start_call(s, e, &r);
+            start_call(s, e, h.forwarded, &r);
         } else {
             refuse_method(s, &h);
         }

@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+/* Two servers that take each other for the leader would send a call to and fro for as long as both
+ * believe it; so what one server has sent, another does not send on. If it knows the leader it says
+ * at once that it is another: the sender, who will soon hear of it, too, has all its patience. */
+#define NOT_THE_LEADER ROUTE_NO_LEADER ": the server that was asked is not"
+
 /* May the call be sent again? Not when a write may have taken effect already. */
 static bool may_retry(const struct call *c, enum rpc_outcome outcome)
 {
@@ -16,7 +21,7 @@ static bool may_retry(const struct call *c, enum rpc_outcome outcome)
     case RPC_REFUSED: /* a leader that has just lost its place says so, and has done nothing */
         break;
     }
-    return strstr(c->error, "No cluster leader") != NULL;
+    return strstr(c->error, ROUTE_NO_LEADER) != NULL;
 }
 
 /* The exchange is over: it stands in no list, and nothing is waited for. */
@@ -33,12 +38,13 @@ static void take_back(struct route *r)
 static void on_forwarded(struct call *c, enum rpc_outcome outcome, void *arg)
 {
     struct route *r = arg;
+    bool at_once = outcome == RPC_REFUSED && strstr(c->error, NOT_THE_LEADER);
     take_back(r);
-    if (outcome == RPC_REFUSED && r->hold_until_ns == 0) { /* it has waited in our place */
+    if (outcome == RPC_REFUSED && !at_once && r->hold_until_ns == 0) { /* waited in our place */
         r->hold_until_ns =
             r->sent_at_ns + r->front->server->config->performance.rpc_hold_timeout_ns;
     }
-    bool patient = r->hold_until_ns == 0 || loop_now_ns() < r->hold_until_ns;
+    bool patient = at_once || r->hold_until_ns == 0 || loop_now_ns() < r->hold_until_ns;
     if (patient && may_retry(c, outcome)) {
         c->error = NULL;
         c->reply = NULL;
@@ -55,6 +61,10 @@ void route__forward(struct route *r)
     if (!f->view || !f->view->leader_id[0] ||
         strcmp(f->view->leader_id, f->server->node_id.p) == 0) {
         route__hold(r);
+        return;
+    }
+    if (r->call->forwarded) {
+        route__fail(r, NOT_THE_LEADER);
         return;
     }
     struct rpc_target leader = {f->view->leader_name, f->view->leader_host, f->view->leader_port};

@@ -103,7 +103,7 @@ void route__hold(struct route *r)
         r->hold_until_ns = now + f->server->config->performance.rpc_hold_timeout_ns;
     }
     if (now >= r->hold_until_ns) {
-        route__fail(r, "No cluster leader");
+        route__fail(r, ROUTE_NO_LEADER);
         return;
     }
     r->state = ROUTE_HELD;

@@ -42,6 +42,7 @@ struct route {
 };
 
 /* route.c */
+#define ROUTE_NO_LEADER     "No cluster leader" /* Consul's words, which clients look for */
 #define ROUTE_SHUTTING_DOWN "the server is shutting down"
 void route__free(struct route *r);                   /* not in a list, no waiter, no timer */
 void route__fail(struct route *r, const char *text); /* frees it and ends its call */

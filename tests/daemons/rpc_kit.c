@@ -60,6 +60,7 @@ static void start(struct call_backend *b, struct call *c)
 {
     struct rpc_kit *k = (struct rpc_kit *)b;
     k->calls++;
+    k->forwarded += c->forwarded;
     if (c->endpoint->kind != ENDPOINT_LOCAL && k->no_leader > 0) {
         k->no_leader--;
         call_fail(c, "No cluster leader");

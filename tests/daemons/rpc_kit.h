@@ -18,6 +18,7 @@ struct rpc_kit {
     uint16_t port;
     struct call *held[KIT_HELD]; /* blocking reads: answered by kit_release */
     size_t nheld, calls, cancelled;
+    size_t forwarded; /* of the calls, those that a server passed on */
     size_t value_len; /* of the last KVS.Apply */
     size_t big;       /* length of the value that key "big" has */
     int no_leader;    /* so many KVS calls are answered with "No cluster leader" */

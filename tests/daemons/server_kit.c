@@ -68,8 +68,8 @@ void kit_open(struct server_kit *k, const char *settings)
     }
     assert_true(server_add_fronts(k->server, 1));
     k->agent = (struct call_backend){on_agent_start, on_agent_cancel};
-    k->client = rpc_client_create(
-        &(struct rpc_client_config){.base = loop_base(k->loop), .bind_host = "127.0.0.1"});
+    k->client = rpc_client_create(&(struct rpc_client_config){
+        .base = loop_base(k->loop), .bind_host = "127.0.0.1", .forwards = true});
     assert_non_null(k->client);
     k->backend = server_front_init(k->server, 0, k->loop, &k->agent, k->client);
     k->front = &k->server->fronts[0];

@@ -50,7 +50,7 @@ static void check_request(const struct endpoint *e, const uint8_t *bytes, size_t
         assert_true(mu__schema_decode(e->request, &r, &c->arena, true, c->request));
         assert_int_equal(mu__reader_left(&r), 0);
     }
-    rpc_write_request(&w, h.seq, e, c->request);
+    rpc_write_request(&w, &h, e, c->request);
     assert_int_equal(w.len, n);
     mu__writer_fini(&w);
     rpc_inbox_fini(&b);

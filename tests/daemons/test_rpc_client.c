@@ -101,6 +101,7 @@ static void test_call_is_answered(void **state)
     kit_run_until(base, &r.done);
     assert_int_equal(r.outcome, RPC_ANSWERED);
     assert_int_equal(r.index, 1);
+    assert_int_equal(f->kit.forwarded, 0); /* it is not a server's */
 }
 
 static void test_many_calls_share_one_connection(void **state)

@@ -36,7 +36,7 @@ static int teardown(void **state)
 }
 
 /* The front hears of a leader; port 0: of none. */
-static void follow(const char *id, uint16_t port)
+static void follow_as(const struct server_kit *who, const char *id, uint16_t port)
 {
     struct server_view *v = calloc(1, sizeof *v);
     assert_non_null(v);
@@ -46,7 +46,12 @@ static void follow(const char *id, uint16_t port)
         snprintf(v->leader_host, sizeof v->leader_host, "127.0.0.1");
         v->leader_port = port;
     }
-    server__front_take_view(k.front, v);
+    server__front_take_view(who->front, v);
+}
+
+static void follow(const char *id, uint16_t port)
+{
+    follow_as(&k, id, port);
 }
 
 static void a_follower_asks_the_leader(void **state)
@@ -60,6 +65,7 @@ static void a_follower_asks_the_leader(void **state)
     assert_string_equal(read.error, "");
     assert_true(write.flag);
     assert_int_equal(leader.calls, 2);
+    assert_int_equal(leader.forwarded, 2);
     assert_int_equal(leader.value_len, 5);
     assert_null(k.front->forwarded);
 }
@@ -272,6 +278,125 @@ static void a_write_without_hope_can_be_cancelled(void **state)
     silence_end(&s);
 }
 
+/* ---- Two servers ---- */
+
+static struct server_kit other; /* has an RPC port, as k has */
+
+struct port {
+    struct call_backend backend; /* first: counts, and hands on */
+    struct call_backend *behind;
+    struct rpc_server *server;
+    struct evconnlistener *listener;
+    uint16_t number;
+    int calls;
+};
+static struct port ports[2];
+
+static void count_call(struct call_backend *b, struct call *c)
+{
+    struct port *p = (struct port *)b;
+    p->calls++;
+    call_delegate(p->behind, c);
+}
+
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len,
+                      void *arg)
+{
+    (void)l;
+    rpc_server_accept(((struct port *)arg)->server, fd, peer, (socklen_t)len);
+}
+
+static void open_port(struct port *p, struct server_kit *of)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+    *p = (struct port){.backend.start = count_call, .behind = of->backend};
+    p->server = rpc_server_create(
+        &(struct rpc_server_config){.base = loop_base(of->loop), .backend = &p->backend});
+    p->listener = evconnlistener_new_bind(loop_base(of->loop), on_accept, p, LEV_OPT_CLOSE_ON_FREE,
+                                          -1, (struct sockaddr *)&in, (int)len);
+    assert_non_null(p->listener);
+    getsockname(evconnlistener_get_fd(p->listener), (struct sockaddr *)&in, &len);
+    p->number = ntohs(in.sin_port);
+}
+
+static int setup_two(void **state)
+{
+    setup(state);
+    kit_open(&other, "");
+    open_port(&ports[0], &k);
+    open_port(&ports[1], &other);
+    for (int i = 0; i < 10; i++) {
+        kit_turn_core(&other);
+        kit_turn_front(&other);
+    }
+    return 0;
+}
+
+static int teardown_two(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        evconnlistener_free(ports[i].listener);
+        rpc_server_destroy(ports[i].server);
+    }
+    kit_close(&other);
+    return teardown(state);
+}
+
+static bool other_turns(void)
+{
+    kit_turn_core(&other);
+    kit_turn_front(&other);
+    return true;
+}
+
+static void servers_that_take_each_other_for_the_leader_do_not_play_ball(void **state)
+{
+    (void)state;
+    struct outcome read, write;
+    k.config->performance.rpc_hold_timeout_ns = 300 * MU_MSEC;
+    follow_as(&k, "other", ports[1].number);
+    follow_as(&other, "k", ports[0].number);
+    kit_get(&k, "a", 0, &read);
+    kit_put(&k, "a", "1", &write);
+    KIT_UNTIL(&k, other_turns() && read.done && write.done);
+    assert_string_equal(read.error, "No cluster leader");
+    assert_string_equal(write.error, "No cluster leader");
+    assert_int_equal(ports[0].calls, 0);
+    assert_in_range(ports[1].calls, 2, 40); /* asked now and then for as long as it is patient */
+}
+
+static void a_call_that_met_a_former_leader_goes_to_the_next(void **state)
+{
+    (void)state;
+    struct outcome o;
+    follow_as(&k, "other", ports[1].number); /* which knows better */
+    follow_as(&other, "n", next.port);
+    kit_put(&k, "a", "1", &o);
+    KIT_UNTIL(&k, other_turns() && ports[1].calls > 1);
+    assert_int_equal(next.calls, 0);
+    follow_as(&k, "n", next.port);
+    KIT_UNTIL(&k, other_turns() && o.done);
+    assert_string_equal(o.error, "");
+    assert_int_equal(next.calls, 1);
+}
+
+static void a_call_waits_for_a_leader_where_it_was_sent(void **state)
+{
+    (void)state;
+    struct outcome o;
+    follow_as(&k, "other", ports[1].number); /* which is about to be elected */
+    kit_put(&k, "a", "1", &o);
+    KIT_UNTIL(&k, other_turns() && other.front->held);
+    kit_elect(&other);
+    KIT_UNTIL(&k, other_turns() && o.done);
+    assert_string_equal(o.error, "");
+    assert_int_equal(ports[1].calls, 1);
+    kit_get(&k, "a", 0, &o);
+    KIT_UNTIL(&k, other_turns() && o.done);
+    assert_string_equal(o.text, "1");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -289,6 +414,11 @@ int main(void)
         T(a_write_that_a_silent_leader_may_have_is_given_up_after_there_is_another),
         T(a_write_that_was_never_sent_goes_to_the_next_leader),
         T(a_write_without_hope_can_be_cancelled),
+#undef T
+#define T(f) cmocka_unit_test_setup_teardown(f, setup_two, teardown_two)
+        T(servers_that_take_each_other_for_the_leader_do_not_play_ball),
+        T(a_call_that_met_a_former_leader_goes_to_the_next),
+        T(a_call_waits_for_a_leader_where_it_was_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
