@@ -247,7 +247,9 @@ int catalog_query_node_service_list(struct catalog_reader *r,
     if (rc == 0 && on.node) {
         out->node_services.node = catalog__lend(on.node);
         /* The service is the first member of an instance */
-        out->node_services.services = on.instances;
+        if (on.instances.len > 0) { /* an empty one is nil, unlike all other lists */
+            out->node_services.services = on.instances;
+        }
     }
     return rc;
 }

@@ -142,7 +142,10 @@ static struct catalog_service_node *flatten(struct mu__arena *a, const struct ca
         .create_index = s->create_index,
         .modify_index = s->modify_index,
     };
-    return flat;
+    if (!flat->service_meta.items) { /* never nil here, whatever the service was registered with */
+        flat->service_meta.items = mu__arena_calloc(a, 1, sizeof *flat->service_meta.items);
+    }
+    return flat->service_meta.items ? flat : NULL;
 }
 
 int catalog_query_service_nodes(struct catalog_reader *r,

@@ -242,6 +242,36 @@ static void test_a_node_is_found_by_name_or_by_a_prefix_of_its_id(void **state)
     }
 }
 
+/* What a Consul agent makes null of, and what not. */
+static void test_nil_is_where_it_is_in_the_original(void **state)
+{
+    struct fixture *f = *state;
+    add_node(f, "bare");
+    add_service(f, "bare2", "w", "web"); /* without metadata */
+    struct catalog_indexed_node_service_list list;
+    struct catalog_indexed_service_nodes nodes;
+    catalog_read_begin(f->r);
+    assert_int_equal(catalog_query_node_service_list(
+                         f->r, &(struct catalog_node_request){.node = S("bare")}, &list, NULL),
+                     0);
+    assert_non_null(list.node_services.node);
+    assert_null(list.node_services.services.items);
+    assert_int_equal(
+        catalog_query_service_nodes(
+            f->r, &(struct catalog_service_request){.service_name = S("web")}, &nodes, NULL),
+        0);
+    assert_int_equal(nodes.service_nodes.len, 1);
+    const struct catalog_service_node *web = nodes.service_nodes.items[0];
+    assert_int_equal(web->service_meta.len, 0);
+    assert_non_null(web->service_meta.items);
+    assert_int_equal(
+        catalog_query_service_nodes(
+            f->r, &(struct catalog_service_request){.service_name = S("none")}, &nodes, NULL),
+        0);
+    assert_non_null(nodes.service_nodes.items);
+    catalog_read_end(f->r);
+}
+
 static void test_checks_are_listed_by_node_service_and_state(void **state)
 {
     struct fixture *f = *state;
@@ -366,6 +396,7 @@ int main(void)
         TEST(test_services_are_named_with_the_union_of_their_tags),
         TEST(test_nodes_are_filtered_by_metadata),
         TEST(test_a_node_is_found_by_name_or_by_a_prefix_of_its_id),
+        TEST(test_nil_is_where_it_is_in_the_original),
         TEST(test_checks_are_listed_by_node_service_and_state),
         TEST(test_connect_asks_for_proxies_and_native_instances),
         TEST(test_a_reader_stays_on_its_version),
