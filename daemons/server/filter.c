@@ -54,8 +54,13 @@ bool route__read_filter(struct route *r, char *err, size_t errlen)
                         errlen);
 }
 
-static void filter_list(const struct http_filter *f, struct mu_list *l)
+/* What has been filtered is a list, even if there was none: a Consul agent shows null for nil. */
+static void filter_list(const struct http_filter *f, struct mu__arena *a, struct mu_list *l)
 {
+    if (!l->items) {
+        l->items = mu__arena_calloc(a, 1, sizeof *l->items);
+        return;
+    }
     size_t kept = 0;
     for (size_t i = 0; i < l->len; i++) {
         if (filter_match(f, l->items[i])) {
@@ -76,14 +81,22 @@ static void filter_map(const struct http_filter *f, struct mu_structmap *m)
     m->len = kept;
 }
 
+/* There are no services, since there is no such node: nil, which a filter leaves so. */
+static bool has_no_node(const struct route *r)
+{
+    const struct catalog_indexed_node_service_list *reply = r->reply;
+    return r->call->endpoint == &endpoints[ENDPOINT_CATALOG_NODE_SERVICE_LIST] &&
+           !reply->node_services.node;
+}
+
 void route__filter(const struct route *r)
 {
     const struct filtered *what = r->filter ? filtered_of(r->call->endpoint) : NULL;
-    if (!what) {
+    if (!what || has_no_node(r)) {
         return;
     }
     if (what->list_at != NO_OFFSET) {
-        filter_list(r->filter, (void *)((char *)r->reply + what->list_at));
+        filter_list(r->filter, &r->call->arena, (void *)((char *)r->reply + what->list_at));
         return;
     }
     struct catalog_node_services *of_node =

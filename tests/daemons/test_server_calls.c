@@ -489,6 +489,44 @@ static void a_filter_is_applied_where_the_records_are(void **state)
     assert_int_equal(filtered(ENDPOINT_HEALTH_SERVICE_NODES, "Node.Node == \"n1\"", &o), 1);
 }
 
+static void note_list(struct call *c, void *is_nil)
+{
+    assert_null(c->error);
+    const struct catalog_indexed_node_service_list *r = c->reply;
+    assert_int_equal(r->node_services.services.len, 0);
+    *(bool *)is_nil = r->node_services.services.items == NULL;
+}
+
+static bool services_are_nil(const char *node, const char *filter)
+{
+    bool is_nil = false;
+    struct call *c =
+        call_create(&endpoints[ENDPOINT_CATALOG_NODE_SERVICE_LIST], 0, note_list, &is_nil);
+    struct catalog_node_request *q = c->request;
+    q->datacenter = mu__cstr("dc1");
+    q->node = mu__cstr(node);
+    q->options.filter = mu__cstr(filter);
+    call_start(k.backend, c);
+    return is_nil;
+}
+
+/* nil is null to the clients of a Consul agent, and [] is not. */
+static void only_what_was_not_filtered_may_be_nil(void **state)
+{
+    (void)state;
+    struct outcome o;
+    struct catalog_register_request *q = kit_call(&k, ENDPOINT_CATALOG_REGISTER, &o)->request;
+    q->node = mu__cstr("bare");
+    q->address = mu__cstr("10.0.0.1");
+    kit_start(&k, &o);
+    kit_until(&k, &o.done);
+    register_service("n1", "web");
+    assert_true(services_are_nil("bare", ""));
+    assert_false(services_are_nil("bare", "Service == \"web\""));
+    assert_false(services_are_nil("n1", "Service == \"db\""));
+    assert_true(services_are_nil("unknown", "Service == \"db\""));
+}
+
 static void a_wrong_filter_is_an_error(void **state)
 {
     (void)state;
@@ -527,6 +565,7 @@ int main(void)
         ALONE(held_calls_are_told_at_the_end),
         ALONE(an_entry_that_cannot_be_applied_is_the_last),
         LED(a_filter_is_applied_where_the_records_are),
+        LED(only_what_was_not_filtered_may_be_nil),
         LED(a_wrong_filter_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import unittest
+import urllib.parse
 
 from kit import Cluster, PATIENCE, Process, dig, find_consul, get, kv_get, put, wait_until
 
@@ -74,6 +75,7 @@ class Roles(unittest.TestCase):
         wait_until("the agent sees a leader", lambda: get(host, "/v1/status/leader").json())
         wait_until("the node is healthy", lambda: serf_health(server, name) == ["passing"])
         self.check_catalog(host, server, name)
+        self.check_nothing(host, server)
         self.check_kv(host, server)
         self.check_kill(agent, host, server, name)
         self.check_leave(agent, host, server, name)
@@ -98,6 +100,22 @@ class Roles(unittest.TestCase):
         wait_until("gone from DNS", lambda: dig(server, "web.service.consul").rcode == 3)
         put(host, "/v1/agent/check/pass/service:web-1")
         wait_until("and back", lambda: dig(server, "web.service.consul").values("A") == [host])
+
+    def check_nothing(self, host, server):
+        """What is empty is a list, but where Consul itself prints null."""
+        put(server, "/v1/catalog/register", {"Node": "bare", "Address": "10.9.9.9"})
+        none = urllib.parse.quote('Node == "nobody"')
+        for path in (f"catalog/nodes?filter={none}", f"catalog/service/web?filter={none}", "catalog/service/nothing",
+                     f"health/node/bare?filter={none}", "health/node/bare", f"health/checks/web?filter={none}",
+                     f"health/state/any?filter={none}", "health/state/warning", "health/service/nothing",
+                     "health/service/web?filter=" + urllib.parse.quote('Node.Node == "nobody"')):
+            self.assertEqual(get(host, f"/v1/{path}").body, b"[]", path)
+        none = urllib.parse.quote('Service == "nothing"')
+        for path, expected in (("node/bare", {}), (f"node/bare?filter={none}", {}), ("node-services/bare", None),
+                               (f"node-services/bare?filter={none}", []), (f"node-services/unknown?filter={none}", None)):
+            self.assertEqual(get(host, f"/v1/catalog/{path}").json()["Services"], expected, path)
+        put(server, "/v1/catalog/register", {"Node": "bare", "Address": "10.9.9.9", "Service": {"Service": "plain"}})
+        self.assertEqual(get(host, "/v1/catalog/service/plain").json()[0]["ServiceMeta"], {})
 
     def check_kv(self, host, server):
         self.assertEqual(put(host, "/v1/kv/mixed/a", "one").body, b"true")
