@@ -23,7 +23,7 @@ struct planted {
 
 static const struct planted planted[] = {
     {RAFT__VOTE_NOT_PERSISTED, "vote not persisted", 1000},
-    {RAFT__VOTE_BEFORE_DURABLE, "vote answered before it is durable", 1000},
+    {RAFT__VOTE_BEFORE_DURABLE, "vote answered before it is durable", 2000},
     {RAFT__VOTE_TWICE, "two votes in a term", 1000},
     {RAFT__VOTE_FOR_OLD_LOG, "vote for a log that is behind", 1000},
     {RAFT__HARD_STATE_LOST, "hard state lost on restart", 1000},
@@ -40,7 +40,7 @@ static const struct planted planted[] = {
     {RAFT__CHANGE_TOO_EARLY, "change before own entry commits (2015)", 2000},
     {RAFT__SNAPSHOT_DROPS_CONFIG, "snapshot drops the configuration", 1000},
     {RAFT__CHUNK_HASH_UNCHECKED, "snapshot mixed from two files", 2000},
-    {RAFT__SNAPSHOT_KEEPS_LOG, "snapshot keeps a log that differs", 1000},
+    {RAFT__SNAPSHOT_KEEPS_LOG, "snapshot keeps a log that differs", 2000},
     {RAFT__STALL_IGNORED, "leader with a hung disk stays (raft 503)", 1000},
     {RAFT__FULL_DISK_CAMPAIGNS, "full disk, and campaigns (raft 614)", 1000},
     {RAFT__TRANSFER_REFUSED, "transfer cancelled (canonical 203)", 1000},

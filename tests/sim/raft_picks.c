@@ -64,8 +64,10 @@ static void pick_options(struct sim *s, const struct theme *t)
     o->raft.election_timeout_ns = sim_pick(s, 200, 600) * MU_MSEC;
     o->raft.cache_bytes_max = sim_pick(s, 0, 1) ? sim_pick(s, 0, 4000) : 1u << 20;
     o->raft.message_bytes_max = sim_pick(s, 0, 2) ? sim_pick(s, 0, 4000) : 1; /* 1: an entry each */
-    o->raft.inflight_max = sim_pick(s, 1, 20);
-    o->raft.backlog_bytes_max = sim_pick(s, 4, 1000) * 1024;
+    o->raft.inflight_max = sim_pick(s, 0, 3) ? sim_pick(s, 1, 20) : 1;
+    o->raft.inflight_bytes_max = sim_pick(s, 0, 3) ? 1u << 20 : sim_pick(s, 1, 2000);
+    o->raft.backlog_bytes_max = (sim_pick(s, 0, 3) ? sim_pick(s, 4, 1000) : 1) * 1024;
+    o->raft.reads_max = sim_pick(s, 0, 3) ? 1000 : sim_pick(s, 1, 4);
     o->raft.snapshot_chunk_bytes = sim_pick(s, 100, 2000);
     o->raft.snapshot_inflight_max = sim_pick(s, 1, 6);
     o->raft.tail_entries = sim_pick(s, 0, t->snapshot_every / 2);
