@@ -370,9 +370,11 @@ void swim__status_erase(struct swim *s, struct swim__member *m);
 int swim__intent_receive(struct swim *s, const struct swim__serf_msg *msg, struct mu_str raw);
 /* True: re-broadcast it. */
 bool swim__intent_apply(struct swim *s, const struct swim__serf_msg *msg);
+void swim__intent_overtaken(struct swim *s, uint64_t ltime);
 bool swim__intent_send(struct swim *s, const struct swim__serf_msg *msg,
                        struct swim__broadcast **watch);
 bool swim__join_intent(struct swim *s);
+bool swim__join_announce(struct swim *s);
 void swim__early_intents_expire(struct swim *s);
 void swim__early_intents_fini(struct swim *s);
 

@@ -109,7 +109,34 @@ static bool collect_left(const struct swim__state *state, struct mu__map *out)
     return true;
 }
 
-/* Who left there has left, one tick after what was last said of it; everybody else has joined. */
+/* Who left there has left, one tick after what was last said of it. Three times we differ from
+ * Serf, where a member that comes back can stay leaving for ever: who is alive here has come back
+ * since, or the states of the same sync would have said that it is gone; of strangers nothing is
+ * kept, since one that appears has come back, too; and the time does not grow by a tick with each
+ * sync between two who both know. */
+static void merge_left(struct swim *s, struct mu_str name, uint64_t ltime)
+{
+    const struct swim__member *m = swim__table_find(&s->members, name);
+    if (m != s->self && (!m || m->status == SWIM_STATUS_NONE || m->state == SWIM_ALIVE)) {
+        swim__clock_witness(&s->member_clock, ltime);
+        return;
+    }
+    bool is_news = m->status != SWIM_STATUS_LEFT && ltime < UINT64_MAX;
+    struct swim__serf_msg msg = {.type = SWIM__SERF_LEAVE,
+                                 .leave = {.ltime = is_news ? ltime + 1 : ltime, .node = name}};
+    (void)swim__intent_apply(s, &msg);
+}
+
+static void merge_joined(struct swim *s, struct mu_str name, uint64_t ltime)
+{
+    struct swim__serf_msg msg = {.type = SWIM__SERF_JOIN, .join = {.ltime = ltime, .node = name}};
+    if (swim__table_find(&s->members, name) == s->self) {
+        swim__intent_overtaken(s, ltime);
+    } else {
+        (void)swim__intent_apply(s, &msg);
+    }
+}
+
 static int merge_statuses(struct swim *s, const struct swim__state *state)
 {
     struct mu__map left;
@@ -119,16 +146,11 @@ static int merge_statuses(struct swim *s, const struct swim__state *state)
     struct mu_str name;
     uint64_t ltime;
     while (ok && swim__state_next_status(state, &c, &name, &ltime)) {
-        struct swim__serf_msg msg;
         if (mu__map_get(&left, name.p, name.len)) {
-            msg = (struct swim__serf_msg){
-                .type = SWIM__SERF_LEAVE,
-                .leave = {.ltime = ltime < UINT64_MAX ? ltime + 1 : ltime, .node = name}};
+            merge_left(s, name, ltime);
         } else {
-            msg = (struct swim__serf_msg){.type = SWIM__SERF_JOIN,
-                                          .join = {.ltime = ltime, .node = name}};
+            merge_joined(s, name, ltime);
         }
-        (void)swim__intent_apply(s, &msg);
     }
     mu__map_fini(&left);
     return ok ? SWIM_OK : SWIM_ENOMEM;

@@ -190,6 +190,16 @@ static void contradict(struct swim *s)
     }
 }
 
+/* A later word about us than our own last one. Where it was a leave, we would be held for leaving
+ * from now on, and our word would not count. */
+void swim__intent_overtaken(struct swim *s, uint64_t ltime)
+{
+    swim__clock_witness(&s->member_clock, ltime);
+    if (ltime > s->self->status_ltime && s->leave_stage == SWIM__STAYING) {
+        contradict(s);
+    }
+}
+
 bool swim__intent_apply(struct swim *s, const struct swim__serf_msg *msg)
 {
     bool leaves = msg->type == SWIM__SERF_LEAVE;
@@ -239,6 +249,15 @@ bool swim__join_intent(struct swim *s)
         .type = SWIM__SERF_JOIN,
         .join = {.ltime = s->member_clock.time, .node = swim__member_name(s->self)}};
     return swim__intent_send(s, &msg, NULL);
+}
+
+/* Whoever heard of our leave through more syncs than those that we join holds it some ticks later:
+ * Serf adds one at each. */
+bool swim__join_announce(struct swim *s)
+{
+    enum { LEAD = 32 };
+    s->member_clock.time += mu__min(UINT64_MAX - s->member_clock.time, LEAD);
+    return swim__join_intent(s);
 }
 
 int swim_force_leave(struct swim *s, uint64_t now_ns, const char *name, bool prune)

@@ -229,7 +229,7 @@ static int handle_reply(struct swim *s, struct swim__stream *st, struct mu_str p
     uint8_t type = (uint8_t)plain.p[0];
     if (type == SWIM__MSG_PUSH_PULL && st->kind == SWIM__STREAM_SYNC) {
         int rc = swim__sync_merge(s, plain.p, plain.len, st->result != NULL);
-        if (rc == SWIM_OK && st->result && !swim__join_intent(s)) {
+        if (rc == SWIM_OK && st->result && !swim__join_announce(s)) {
             rc = SWIM_ENOMEM;
         }
         return rc;

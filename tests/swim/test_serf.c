@@ -165,6 +165,84 @@ static void test_pruned_leaving_member_goes_with_its_death_or_in_time(void **sta
     }
 }
 
+/* ---- what full syncs say of intents ---- */
+
+/* A sync with somebody whose last word about that member was at that time. */
+static void sync_status(struct lone *l, const char *name, uint64_t ltime, bool left)
+{
+    struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
+    swim__state_encode_begin(&w, 1, 0);
+    swim__state_encode_left(&w, 1, left ? 1 : 0);
+    if (left) {
+        swim__state_encode_name(&w, lone_str(name));
+    }
+    swim__state_encode_status(&w, 1, 1);
+    swim__state_encode_member(&w, lone_str(name), ltime);
+    assert_false(w.failed);
+    assert_int_equal(
+        swim__serf_state_merge(l->s, (struct mu_str){(const char *)w.data, w.len}, false), SWIM_OK);
+    mu__writer_fini(&w);
+    swim__check(l->s);
+}
+
+static void test_who_left_before_we_came_and_returns_is_alive(void **state)
+{
+    (void)state;
+    struct lone l;
+    setup(&l);
+    sync_status(&l, "c", 9, true);
+    lone_alive(&l, "c", 3, 1);
+    assert_int_equal(status(&l, "c"), SWIM_STATUS_ALIVE);
+    lone_destroy(&l);
+}
+
+static void test_a_stale_peer_does_not_make_the_returned_leave_again(void **state)
+{
+    (void)state;
+    struct lone l;
+    setup(&l);
+    sync_status(&l, "b", 9, true);
+    assert_int_equal(status(&l, "b"), SWIM_STATUS_ALIVE);
+    struct swim_stats st;
+    swim_stats(l.s, &st);
+    assert_int_equal(st.member_clock, 10);
+    lone_destroy(&l);
+}
+
+static void test_the_time_of_a_leave_does_not_grow_with_each_sync(void **state)
+{
+    (void)state;
+    struct lone l;
+    setup(&l);
+    lone_dead(&l, "b", "c", 1);
+    sync_status(&l, "b", 9, true);
+    assert_int_equal(status(&l, "b"), SWIM_STATUS_LEFT);
+    assert_int_equal(lone_member(&l, "b").status_ltime, 10);
+    sync_status(&l, "b", 10, true);
+    assert_int_equal(lone_member(&l, "b").status_ltime, 10);
+    sync_status(&l, "b", 12, true);
+    assert_int_equal(lone_member(&l, "b").status_ltime, 12);
+    lone_destroy(&l);
+}
+
+static void test_who_was_overtaken_says_again_that_it_stays(void **state)
+{
+    (void)state;
+    struct lone l;
+    struct swim__serf_msg msg;
+    setup(&l);
+    sync_status(&l, "me", 40, false);
+    lone_advance(&l, 210 * MU_MSEC);
+    assert_true(find_serf(&l, SWIM__SERF_JOIN, &msg));
+    assert_int_equal(msg.join.ltime, 41);
+    lone_advance(&l, 30 * MU_SEC);
+    lone_ignore(&l);
+    sync_status(&l, "me", 41, false); /* our own word, back again */
+    lone_advance(&l, 210 * MU_MSEC);
+    assert_false(find_serf(&l, SWIM__SERF_JOIN, &msg));
+    lone_destroy(&l);
+}
+
 /* ---- reaping and reconnecting ---- */
 
 static void short_memory(struct swim_config *cfg)
@@ -603,6 +681,10 @@ int main(void)
         cmocka_unit_test(test_intent_about_a_stranger_waits_for_it),
         cmocka_unit_test(test_intents_about_strangers_expire),
         cmocka_unit_test(test_leave_intent_about_us_is_contradicted),
+        cmocka_unit_test(test_who_left_before_we_came_and_returns_is_alive),
+        cmocka_unit_test(test_a_stale_peer_does_not_make_the_returned_leave_again),
+        cmocka_unit_test(test_the_time_of_a_leave_does_not_grow_with_each_sync),
+        cmocka_unit_test(test_who_was_overtaken_says_again_that_it_stays),
         cmocka_unit_test(test_force_leave_moves_a_failed_member_to_left),
         cmocka_unit_test(test_prune_erases_the_member),
         cmocka_unit_test(test_pruned_leaving_member_goes_with_its_death_or_in_time),
