@@ -20,9 +20,10 @@ CONSULS, MUSTERS = 4, 8  # the first Consul is the server
 DOWN_MAX = 4
 ACTIONS_A_ROUND = 5
 PAUSES = 1, 6  # seconds between two actions
+PATIENT = 15  # seconds until we say what all wait for
 CALM = 10  # seconds in which nothing happens once all agree
 CALLED_FAILED = re.compile(r"(?:member failed|EventMemberFailed): (\S+)")
-ALIVE, LEFT, FAILED = 1, 3, 4
+ALIVE, LEAVING, LEFT, FAILED = 1, 2, 3, 4
 
 
 class Member:
@@ -76,6 +77,7 @@ class Churn:
         self.members, self.touched = [], set()
         self.done, self.deaths, self.wrong = {}, 0, 0
         self.slowest_agreement = 0
+        self.leaving_for_ever = set()
         targets = [cluster.agent_address(i) for i in (0, 1, CONSULS, CONSULS + 1)]
         joins = [flag for a in targets for flag in ("-retry-join", a)]
         for i in range(CONSULS):
@@ -128,8 +130,10 @@ class Churn:
             own = views[m.name].get(m.name, (None, None))[1] if m.gone is None else None
             for name, view in views.items():
                 status, tags = view.get(m.name, (None, None))
+                if m.gone is None and status == LEAVING and {name[:6], m.name[:6]} == {"consul"}:
+                    self.leaving_for_ever.add((name, m.name))  # between Consul and Consul; see libswim/src/serf.c
                 # Who started after somebody had gone need not have heard of it.
-                if m.gone is None and (status, tags) != (ALIVE, own):
+                elif m.gone is None and (status, tags) != (ALIVE, own):
                     found.append(f"{name} sees {m.name} with status {status} and tags {tags}, not alive with {own}")
                 elif m.gone is not None and status not in (None, m.gone):
                     found.append(f"{name} sees {m.name} with status {status}, not {m.gone}")
@@ -140,7 +144,11 @@ class Churn:
 
         def check():
             self.read_logs()
-            last[:] = self.differences()
+            self.leaving_for_ever.clear()
+            now = self.differences()
+            if now != last and time.monotonic() - began > PATIENT:
+                self.say("still: " + "; ".join(now or ["nothing"]))
+            last[:] = now
             return not last
 
         try:
@@ -149,6 +157,9 @@ class Churn:
             self.wrong += 1
             self.say(f"DISAGREE: {error}: " + "; ".join(last))
         self.slowest_agreement = max(self.slowest_agreement, time.monotonic() - began)
+        if self.leaving_for_ever:
+            self.say("held for leaving by Consul: " + ", ".join(f"{who} by {by}" for by, who in sorted(self.leaving_for_ever)))
+        self.leaving_for_ever.clear()
         self.sleep(1)
         self.touched.clear()
 
