@@ -61,6 +61,9 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_RAFT_CONFIGURATION] = &catalog__raft_configuration_schema,
     [CATALOG_SERVER_HEALTH] = &catalog__server_health_schema,
     [CATALOG_OPERATOR_HEALTH] = &catalog__operator_health_schema,
+    [CATALOG_KEYRING_REQUEST] = &catalog__keyring_request_schema,
+    [CATALOG_KEYRING_RESPONSE] = &catalog__keyring_response_schema,
+    [CATALOG_KEYRING_RESPONSES] = &catalog__keyring_responses_schema,
 };
 
 const struct mu__schema *catalog_schema(enum catalog_type type)

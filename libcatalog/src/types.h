@@ -58,3 +58,6 @@ extern const struct mu__schema catalog__raft_server_schema;
 extern const struct mu__schema catalog__raft_configuration_schema;
 extern const struct mu__schema catalog__server_health_schema;
 extern const struct mu__schema catalog__operator_health_schema;
+extern const struct mu__schema catalog__keyring_request_schema;
+extern const struct mu__schema catalog__keyring_response_schema;
+extern const struct mu__schema catalog__keyring_responses_schema;

@@ -1,5 +1,5 @@
-/* types_operator.c - schema tables of what operators see and set: Raft's servers, their health, and
- * autopilot. */
+/* types_operator.c - schema tables of what operators see and set: Raft's servers, their health,
+ * autopilot, and the keys of gossip. */
 #include "table.h"
 
 #define TEXT_DURATION MU_F_DURATION_STRING
@@ -79,3 +79,36 @@ static const struct mu__field operator_health_fields[] = {
 };
 static const uint8_t operator_health_wire[] = {1, 0, 2};
 SCHEMA(operator_health, "OperatorHealthReply");
+
+static const struct mu__field keyring_request_fields[] = {
+    FIELD(keyring_request, STR, operation, "Operation"),
+    FIELD(keyring_request, STR, key, "Key"),
+    FIELD(keyring_request, STR, datacenter, "Datacenter"),
+    FIELD(keyring_request, BOOL, forwarded, "Forwarded"),
+    FIELD(keyring_request, UINT, relay_factor, "RelayFactor"),
+    FIELD(keyring_request, BOOL, local_only, "LocalOnly"),
+    QUERY_OPTIONS(keyring_request),
+};
+static const uint8_t keyring_request_wire[] = {9, 2,  16, 3, 1,  5,  13, 8, 12,
+                                               7, 14, 0,  4, 10, 15, 6,  11};
+SCHEMA(keyring_request, "KeyringRequest");
+
+static const struct mu__field keyring_response_fields[] = {
+    FIELD(keyring_response, BOOL, wan, "WAN"),
+    FIELD(keyring_response, STR, datacenter, "Datacenter"),
+    FIELD(keyring_response, STR, segment, "Segment"),
+    FLAGGED(keyring_response, STRMAP, messages, "Messages", MU_F_OMIT_EMPTY),
+    FIELD(keyring_response, ANY, keys, "Keys"),
+    FIELD(keyring_response, ANY, primary_keys, "PrimaryKeys"),
+    FIELD(keyring_response, INT, num_nodes, "NumNodes"),
+    FLAGGED(keyring_response, STR, error, "Error", MU_F_OMIT_EMPTY),
+};
+static const uint8_t keyring_response_wire[] = {1, 7, 4, 3, 6, 5, 2, 0};
+SCHEMA(keyring_response, "KeyringResponse");
+
+static const struct mu__field keyring_responses_fields[] = {
+    SUB(keyring_responses, LIST, responses, "Responses", 0, keyring_response),
+    QUERY_META(keyring_responses),
+};
+static const uint8_t keyring_responses_wire[] = {4, 1, 3, 2, 0};
+SCHEMA(keyring_responses, "KeyringResponses");

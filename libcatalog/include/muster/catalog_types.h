@@ -344,6 +344,16 @@ struct catalog_event_fire_request {
     struct catalog_query_options options;
 };
 
+struct catalog_keyring_request {
+    struct mu_str operation;  /* list, install, use, remove */
+    struct mu_str key;        /* in base64; empty for list */
+    struct mu_str datacenter; /* of the server that asks others */
+    bool forwarded;
+    uint64_t relay_factor; /* through how many others members answer, 0 to 5 */
+    bool local_only;       /* not the pool of all datacenters */
+    struct catalog_query_options options;
+};
+
 /* ---- Replies ---- */
 
 struct catalog_indexed_nodes {
@@ -444,6 +454,22 @@ struct catalog_operator_health {
     struct mu_list servers;    /* of struct catalog_server_health */
 };
 
+/* How the keys of one gossip pool stand after an operation. */
+struct catalog_keyring_response {
+    bool wan;
+    struct mu_str datacenter, segment;
+    struct mu_strmap messages; /* node -> what it complained of, or told */
+    /* Encoded msgpack maps: key in base64 -> how many nodes have it, and encrypt with it */
+    struct mu_str keys, primary_keys;
+    int64_t num_nodes;
+    struct mu_str error; /* empty: all did it */
+};
+
+struct catalog_keyring_responses {
+    struct mu_list responses; /* of struct catalog_keyring_response */
+    struct catalog_query_meta meta;
+};
+
 /* ---- Schemas ---- */
 
 enum catalog_type {
@@ -500,6 +526,9 @@ enum catalog_type {
     CATALOG_RAFT_CONFIGURATION,
     CATALOG_SERVER_HEALTH,
     CATALOG_OPERATOR_HEALTH,
+    CATALOG_KEYRING_REQUEST,
+    CATALOG_KEYRING_RESPONSE,
+    CATALOG_KEYRING_RESPONSES,
     CATALOG_TYPE_COUNT
 };
 
