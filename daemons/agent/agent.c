@@ -143,6 +143,7 @@ void agent_stop(struct agent *a)
 void agent_destroy(struct agent *a)
 {
     if (a) {
+        agent__events_fini(a);
         local_fini(&a->local);
         free(a);
     }

@@ -54,6 +54,8 @@ void agent_start(struct agent *a, struct loop *front, struct call_backend *backe
 void agent_set_cluster_size(struct agent *a, size_t members);
 /* A server has joined, or there is a new leader: compare with the catalog soon. */
 void agent_server_joined(struct agent *a);
+/* A user event has come by gossip: its payload, and when it was sent by Lamport's clock. */
+void agent_user_event(struct agent *a, struct mu_str payload, uint64_t ltime);
 /* Reads the definitions of a new configuration: those of files are replaced, those of the API stay,
  * and so do the states of checks. Nothing changes on failure. config replaces the one given
  * before. */

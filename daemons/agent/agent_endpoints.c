@@ -248,6 +248,9 @@ const struct endpoint endpoint_agent_update_check =
 const struct endpoint endpoint_agent_maintenance =
     AGENT("Agent.Maintenance", .permission = PERMIT_NODE_WRITE,
           .request = INSIDE(agent_maintenance_request));
+const struct endpoint endpoint_agent_events =
+    AGENT("Agent.Events", .permission = PERMIT_EVENT_READ, .request = INSIDE(agent_events_request),
+          REPLY(agent_events_reply));
 const struct endpoint endpoint_agent_join =
     AGENT("Agent.Join", .permission = PERMIT_AGENT_WRITE, .request = INSIDE(agent_join_request));
 const struct endpoint endpoint_agent_leave = AGENT("Agent.Leave", .permission = PERMIT_AGENT_WRITE);

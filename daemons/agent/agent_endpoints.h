@@ -173,6 +173,18 @@ struct agent_maintenance_request {
 };
 extern const struct endpoint endpoint_agent_maintenance;
 
+/* ---- Agent.Events: user events that this agent has received, the oldest first ---- */
+struct agent_events_request {
+    struct mu_str name; /* empty: all */
+    uint64_t min_index; /* not 0: wait until the index is another */
+    int64_t wait_ns;    /* at most; 0: 5 minutes, and never above 10 */
+};
+struct agent_events_reply {
+    struct mu_list events; /* of struct user_event (user_event.h) */
+    uint64_t index;        /* which changes with the last event of the list */
+};
+extern const struct endpoint endpoint_agent_events;
+
 /* ---- Agent.Join, Agent.Leave, Agent.ForceLeave: empty replies ---- */
 struct agent_join_request {
     struct mu_str address;

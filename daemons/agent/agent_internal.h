@@ -4,6 +4,14 @@
 #include "agent/agent.h"
 #include "agent/local.h"
 #include "agent/sync.h"
+#include "agent/user_event.h"
+
+#define AGENT_EVENTS_MAX 256u /* user events kept, as in Consul */
+
+struct agent_call;
+/* Fills in the reply and returns true; false when nothing has changed, unless it is to be answered
+ * anyway. */
+typedef bool (*agent_look_fn)(struct agent_call *ac, bool anyway);
 
 /* A call on its way through the core loop. */
 struct agent_call {
@@ -12,7 +20,8 @@ struct agent_call {
     struct loop *front;
     bool cancelled; /* the front's own */
     char *error;    /* in the call's arena; NULL: success */
-    /* Agent.Service with a hash, waiting on the core loop. */
+    /* While it waits on the core loop. */
+    agent_look_fn look;
     struct event *timeout;
     struct agent_call *next,
         **link; /* in the agent's list of those that wait; link NULL: it does not */
@@ -28,14 +37,25 @@ struct agent {
     struct agent_call *waiting;
     struct event *look; /* those that wait are to be looked at again */
     size_t members;
+    struct user_event *events[AGENT_EVENTS_MAX]; /* a ring, each one block */
+    size_t events_seen;
     struct mu__prng prng;
 };
 
 /* On the core loop: answers. */
 void agent__handle(struct agent_call *ac);
-void agent__wake(struct agent *a);            /* local state has changed */
+
+/* wait.c */
+bool agent__may_wait(const struct endpoint *e);
+/* Answers when look finds a change, or after wait_ns (0: five minutes; ten at most). */
+void agent__answer_or_wait(struct agent_call *ac, agent_look_fn look, int64_t wait_ns);
+void agent__wake(struct agent *a);            /* something has changed */
 void agent__release_waiting(struct agent *a); /* the agent stops: whoever waits is answered */
-void agent__cancel(struct agent_call *ac);    /* the front lost interest in a call that may wait */
+void agent__cancel(struct agent_call *ac);    /* the front lost interest in a call that waits */
+
+/* events.c */
+void agent__list_events(struct agent_call *ac);
+void agent__events_fini(struct agent *a);
 
 /* Ends a call that is on the core loop; the front is told. */
 void agent__finish(struct agent_call *ac);

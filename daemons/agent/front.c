@@ -101,7 +101,7 @@ static void cancel(struct call_backend *b, struct call *c)
     struct agent_call *ac = c->state;
     (void)b;
     ac->cancelled = true;
-    if (c->endpoint != &endpoint_agent_service) {
+    if (!agent__may_wait(c->endpoint)) {
         return;
     }
     struct cancellation *order = malloc(sizeof *order);

@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAIT_DEFAULT_NS (300 * (int64_t)MU_SEC)
-#define WAIT_MAX_NS     (600 * (int64_t)MU_SEC)
-
 /* ---- Replies ---- */
 
 static void *must(void *p)
@@ -123,23 +120,8 @@ static struct mu_str content_hash(struct agent_call *ac, const struct agent_serv
     return own(ac, mu__cstr(text));
 }
 
-static void stop_waiting(struct agent_call *ac)
-{
-    if (ac->link) {
-        *ac->link = ac->next;
-        if (ac->next) {
-            ac->next->link = ac->link;
-        }
-        ac->link = NULL;
-    }
-    if (ac->timeout) {
-        event_free(ac->timeout);
-        ac->timeout = NULL;
-    }
-}
-
-/* True when the call has been answered: the service is not what the caller knows. */
-static bool answer_service_if_changed(struct agent_call *ac, bool anyway)
+/* The service, if it is not what the caller knows. */
+static bool look_at_service(struct agent_call *ac, bool anyway)
 {
     const struct agent_service_request *q = ac->call->request;
     struct agent_service_reply *r = make_reply(ac);
@@ -147,65 +129,14 @@ static bool answer_service_if_changed(struct agent_call *ac, bool anyway)
     if (s) {
         r->service = show(ac, s);
         r->service->content_hash = content_hash(ac, r->service);
-        if (!anyway && q->hash.len && mu__str_eq(r->service->content_hash, q->hash)) {
-            return false;
-        }
     }
-    stop_waiting(ac);
-    agent__finish(ac);
-    return true;
-}
-
-static void on_wait_timeout(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    answer_service_if_changed(arg, true);
+    return anyway || !s || !q->hash.len || !mu__str_eq(r->service->content_hash, q->hash);
 }
 
 static void answer_service(struct agent_call *ac)
 {
     const struct agent_service_request *q = ac->call->request;
-    struct agent *a = ac->agent;
-    if (answer_service_if_changed(ac, false)) {
-        return;
-    }
-    int64_t wait = q->wait_ns <= 0            ? WAIT_DEFAULT_NS
-                   : q->wait_ns > WAIT_MAX_NS ? WAIT_MAX_NS
-                                              : q->wait_ns;
-    wait += (int64_t)mu__prng_below(&a->prng, (uint64_t)wait / 16 + 1);
-    struct timeval tv = {.tv_sec = wait / (int64_t)MU_SEC,
-                         .tv_usec = wait % (int64_t)MU_SEC / (int64_t)MU_USEC};
-    ac->timeout = must(evtimer_new(loop_base(a->given.core), on_wait_timeout, ac));
-    evtimer_add(ac->timeout, &tv);
-    ac->next = a->waiting;
-    ac->link = &a->waiting;
-    if (ac->next) {
-        ac->next->link = &ac->next;
-    }
-    a->waiting = ac;
-}
-
-void agent__wake(struct agent *a)
-{
-    for (struct agent_call *ac = a->waiting, *next; ac; ac = next) {
-        next = ac->next;
-        answer_service_if_changed(ac, false);
-    }
-}
-
-void agent__cancel(struct agent_call *ac)
-{
-    stop_waiting(ac);
-    agent__finish(ac);
-}
-
-void agent__release_waiting(struct agent *a)
-{
-    while (a->waiting) {
-        struct agent_call *ac = a->waiting;
-        stop_waiting(ac);
-        agent__fail(ac, "agent is shutting down");
-    }
+    agent__answer_or_wait(ac, look_at_service, q->wait_ns);
 }
 
 /* ---- Health of a service ---- */
@@ -468,6 +399,7 @@ void agent__handle(struct agent_call *ac)
         {&endpoint_agent_deregister_check, deregister_check},
         {&endpoint_agent_update_check, update_check},
         {&endpoint_agent_maintenance, maintenance},
+        {&endpoint_agent_events, agent__list_events},
         {&endpoint_agent_join, join},
         {&endpoint_agent_leave, leave},
         {&endpoint_agent_force_leave, force_leave},

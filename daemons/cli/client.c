@@ -69,6 +69,7 @@ static void on_response(struct evhttp_request *req, void *arg)
 static enum evhttp_cmd_type command(const char *method)
 {
     return strcmp(method, "PUT") == 0      ? EVHTTP_REQ_PUT
+           : strcmp(method, "POST") == 0   ? EVHTTP_REQ_POST
            : strcmp(method, "DELETE") == 0 ? EVHTTP_REQ_DELETE
                                            : EVHTTP_REQ_GET;
 }
@@ -102,9 +103,10 @@ void cli_request(const struct cli_client *c, const char *method, const char *pat
         int err = EVUTIL_SOCKET_ERROR();
         snprintf(out->error, sizeof out->error, "%c%s \"http://%s%.256s\": dial tcp %s: %.64s",
                  method[0],
-                 strcmp(method, "GET") == 0   ? "et"
-                 : strcmp(method, "PUT") == 0 ? "ut"
-                                              : "elete",
+                 strcmp(method, "GET") == 0    ? "et"
+                 : strcmp(method, "PUT") == 0  ? "ut"
+                 : strcmp(method, "POST") == 0 ? "ost"
+                                               : "elete",
                  c->authority, path, c->authority,
                  err ? evutil_socket_error_to_string(err) : "connect: connection refused");
     }

@@ -12,10 +12,12 @@ static const struct {
 } commands[] = {
     {"agent", cmd_agent, "Runs a muster agent"},
     {"catalog", cmd_catalog, "Interact with the catalog"},
+    {"event", cmd_event, "Fires an event that reaches every agent"},
     {"force-leave", cmd_force_leave, "Forces a member of the cluster to enter the \"left\" state"},
     {"info", cmd_info, "Provides debugging information for operators"},
     {"join", cmd_join, "Tells the agent to join a cluster"},
     {"keygen", cmd_keygen, "Generates a new gossip encryption key"},
+    {"keyring", cmd_keyring, "Manages the keys that encrypt gossip"},
     {"kv", cmd_kv, "Interact with the key-value store"},
     {"leave", cmd_leave, "Gracefully leaves the cluster and shuts the agent down"},
     {"members", cmd_members, "Lists the members of the cluster"},

@@ -2,6 +2,7 @@
  * names. */
 #include "node/process.h"
 #include "node/stats.h"
+#include "rpc/endpoints.h"
 #include "rpc/rpc_router.h"
 
 #include <stdlib.h>
@@ -37,6 +38,10 @@ struct client_backend {
 static void start(struct call_backend *b, struct call *c)
 {
     struct client_backend *cb = (struct client_backend *)b;
+    if (c->endpoint == &endpoints[ENDPOINT_INTERNAL_KEYRING_OPERATION]) {
+        call_fail(c, "keyring operations must run against a server node");
+        return;
+    }
     call_delegate(c->endpoint->kind == ENDPOINT_AGENT ? cb->agent : cb->servers, c);
 }
 

@@ -55,6 +55,13 @@ void route_operator_raft_peer(struct http_request *r);
 void route_operator_autopilot_configuration(struct http_request *r);
 void route_operator_autopilot_health(struct http_request *r);
 
+/* routes_event.c */
+void route_event_fire(struct http_request *r);
+void route_event_list(struct http_request *r);
+
+/* routes_keyring.c */
+void route_operator_keyring(struct http_request *r);
+
 /* routes_status.c */
 void route_status_leader(struct http_request *r);
 void route_status_peers(struct http_request *r);

@@ -2,6 +2,7 @@
 
 #include "schema.h"
 #include <stdio.h>
+#include <string.h>
 
 bool strconv_uint(struct mu_str s, uint64_t *out, char *err, size_t errlen)
 {
@@ -38,4 +39,26 @@ bool strconv_bool(struct mu_str s, bool *out)
         }
     }
     return false;
+}
+
+bool strconv_int(struct mu_str s, int64_t *out, char *err, size_t errlen)
+{
+    bool has_sign = s.len > 0 && (s.p[0] == '-' || s.p[0] == '+'),
+         negative = has_sign && s.p[0] == '-';
+    struct mu_str digits = {s.p + has_sign, s.len - has_sign};
+    uint64_t v = 0;
+    char unused[256];
+    const char *why = "invalid syntax";
+    if (strconv_uint(digits, &v, unused, sizeof unused)) {
+        why = v > (uint64_t)INT64_MAX + negative ? "value out of range" : NULL;
+    } else if (strstr(unused, "out of range")) {
+        why = "value out of range";
+    }
+    if (why) {
+        snprintf(err, errlen, "strconv.Atoi: parsing \"%.*s\": %s", (int)mu__min(s.len, 128),
+                 s.p ? s.p : "", why);
+        return false;
+    }
+    *out = negative ? (int64_t)-v : (int64_t)v;
+    return true;
 }

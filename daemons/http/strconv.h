@@ -8,3 +8,5 @@
 bool strconv_uint(struct mu_str s, uint64_t *out, char *err, size_t errlen);
 /* ParseBool: 1 t T TRUE true True 0 f F FALSE false False. */
 bool strconv_bool(struct mu_str s, bool *out);
+/* Atoi: a decimal number with or without a sign. False: err says why. */
+bool strconv_int(struct mu_str s, int64_t *out, char *err, size_t errlen);

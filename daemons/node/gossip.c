@@ -1,31 +1,16 @@
-#include "gossip.h"
+#include "gossip_internal.h"
 
 #include "base/log.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MODULE        "agent.client.serf.lan"
 #define TAGS_MAX      16
 #define PUBLISH_US    500000 /* coordinate and counters, for the API */
 #define SNAPSHOT_FILE "serf/local.snapshot"
 #define KEYRING_FILE  "serf/local.keyring"
 
-struct gossip {
-    struct loop *loop, *core;
-    struct gossip_events events;
-    struct swim_node *node;
-    struct swim_consul_lan policy;
-    struct event *publish_timer;
-    char *strings[8]; /* what config and policy borrow */
-    size_t nstrings;
-    void (*left)(void *arg); /* core's, set before the gossip loop is told to leave */
-    void *left_arg;
-    struct gossip_report report; /* core's: the newest that was posted */
-};
-
-static void *must(void *p)
+void *gossip__must(void *p)
 {
     if (!p) {
         abort();
@@ -35,7 +20,7 @@ static void *must(void *p)
 
 static const char *keep(struct gossip *g, struct mu_str s)
 {
-    char *copy = must(mu__strndup(&mu__malloc_allocator, s.p, s.len));
+    char *copy = gossip__must(mu__strndup(&mu__malloc_allocator, s.p, s.len));
     g->strings[g->nstrings++] = copy;
     return copy;
 }
@@ -83,135 +68,10 @@ static void make_tags(const struct config *c, struct mu_str node_id, struct tags
     }
 }
 
-/* ---- Events, on the gossip loop ---- */
-
-struct member_post {
-    struct gossip *gossip;
-    enum member_change change;
-    struct agent_member *member;
-};
-
-static void deliver_member(void *arg)
-{
-    struct member_post *p = arg;
-    p->gossip->events.member(p->gossip->events.user, p->change, p->member);
-    free(p);
-}
-
-static int by_key(const void *x, const void *y)
-{
-    const struct mu_pair *a = x, *b = y;
-    return mu__str_cmp(a->key, b->key);
-}
-
-/* A copy of the member for the core loop, in one block. */
-static struct agent_member *copy_member(const struct swim_member *m, enum swim_status status)
-{
-    struct mu_pair tags[SWIM_META_MAX / 2 + 1]; /* a tag takes two bytes at least */
-    struct agent_member out = {.name = m->name,
-                               .port = m->addr.port,
-                               .status = (uint64_t)status,
-                               .protocol_min = m->protocol_min,
-                               .protocol_max = m->protocol_max,
-                               .protocol_cur = m->protocol_cur,
-                               .delegate_min = m->delegate_min,
-                               .delegate_max = m->delegate_max,
-                               .delegate_cur = m->delegate_cur};
-    char address[INET6_ADDRSTRLEN] = "";
-    inet_ntop(m->addr.len == 4 ? AF_INET : AF_INET6, m->addr.ip, address, sizeof address);
-    out.addr = mu__cstr(address);
-    size_t at = 0, n = 0;
-    for (struct swim_tag t; n < sizeof tags / sizeof *tags && swim_next_tag(m, &at, &t); n++) {
-        tags[n] = (struct mu_pair){t.key, t.value};
-    }
-    qsort(tags, n, sizeof *tags, by_key);
-    out.tags = (struct mu_strmap){tags, n};
-    return must(mu__schema_clone(&agent_member_schema, &out, NULL));
-}
-
-static void post_member(struct gossip *g, enum member_change change, const struct swim_event *ev)
-{
-    static const char *const words[] = {"joined", "updated", "left", "failed", "reaped"};
-    struct member_post *p = must(malloc(sizeof *p));
-    char address[SWIM_ADDR_TEXT];
-    log_info(MODULE, "member %s: %.*s %s", words[change], (int)ev->member.name.len,
-             ev->member.name.p, swim_addr_text(&ev->member.addr, address));
-    p->gossip = g;
-    p->change = change;
-    p->member = copy_member(&ev->member, ev->status);
-    loop_post(g->core, deliver_member, p);
-}
-
-struct event_post {
-    struct gossip *gossip;
-    size_t name_len, payload_len;
-    char bytes[];
-};
-
-static void deliver_event(void *arg)
-{
-    struct event_post *p = arg;
-    if (p->gossip->events.event) {
-        p->gossip->events.event(p->gossip->events.user, (struct mu_str){p->bytes, p->name_len},
-                                (struct mu_str){p->bytes + p->name_len, p->payload_len});
-    }
-    free(p);
-}
-
-static void post_event(struct gossip *g, const struct swim_event *ev)
-{
-    struct event_post *p = must(malloc(sizeof *p + ev->name.len + ev->payload.len));
-    p->gossip = g;
-    p->name_len = ev->name.len;
-    p->payload_len = ev->payload.len;
-    memcpy(p->bytes, ev->name.p, ev->name.len);
-    if (ev->payload.len) {
-        memcpy(p->bytes + ev->name.len, ev->payload.p, ev->payload.len);
-    }
-    loop_post(g->core, deliver_event, p);
-}
-
-static void on_event(void *user, const struct swim_event *ev)
-{
-    struct gossip *g = user;
-    char address[SWIM_ADDR_TEXT];
-    switch (ev->type) {
-    case SWIM_EVENT_JOIN:
-        post_member(g, MEMBER_JOINED, ev);
-        break;
-    case SWIM_EVENT_UPDATE:
-        post_member(g, MEMBER_UPDATED, ev);
-        break;
-    case SWIM_EVENT_LEAVE:
-        post_member(g, MEMBER_DID_LEAVE, ev);
-        break;
-    case SWIM_EVENT_FAILED:
-        post_member(g, MEMBER_DID_FAIL, ev);
-        break;
-    case SWIM_EVENT_REAP:
-        post_member(g, MEMBER_REAPED, ev);
-        break;
-    case SWIM_EVENT_USER:
-        post_event(g, ev);
-        break;
-    case SWIM_EVENT_CONFLICT:
-        log_warn(MODULE, "another node uses the name %.*s: %s", (int)ev->member.name.len,
-                 ev->member.name.p, swim_addr_text(&ev->other_addr, address));
-        break;
-    case SWIM_EVENT_NAME_LOST: /* Consul's agent goes on without gossip, too: it cannot be helped */
-        log_error(MODULE, "the pool knows %.*s at %s: this agent takes no more part in gossip",
-                  (int)ev->member.name.len, ev->member.name.p,
-                  swim_addr_text(&ev->other_addr, address));
-        break;
-    default: /* queries are answered in the core; join results and keys go to whoever asked */
-        break;
-    }
-}
-
 static void on_log(void *user, enum mu_level level, const char *line)
 {
     (void)user;
-    log_write(level, MODULE, "%s", line);
+    log_write(level, GOSSIP_MODULE, "%s", line);
 }
 
 struct report_post {
@@ -229,7 +89,7 @@ static void deliver_report(void *arg)
 static void publish(evutil_socket_t fd, short what, void *arg)
 {
     struct gossip *g = arg;
-    struct report_post *p = must(malloc(sizeof *p));
+    struct report_post *p = gossip__must(malloc(sizeof *p));
     (void)fd;
     (void)what;
     p->gossip = g;
@@ -292,10 +152,10 @@ static bool start(struct gossip *g, const struct gossip_config *gc, char *err, s
     cfg.keys_base64 = keys;
     cfg.nkeys_base64 = c->encrypt.len > 0 ? 1 : 0;
     cfg.snapshot_path = data_path(g, c, SNAPSHOT_FILE);
-    cfg.keyring_path =
-        c->encrypt.len > 0 && !c->disable_keyring_file ? data_path(g, c, KEYRING_FILE) : NULL;
+    /* Once there is a file, it counts, whatever `encrypt` says or does not say (as in Consul). */
+    cfg.keyring_path = c->disable_keyring_file ? NULL : data_path(g, c, KEYRING_FILE);
     cfg.rejoin_after_leave = c->rejoin_after_leave;
-    cfg.on_event = on_event;
+    cfg.on_event = gossip__on_event;
     cfg.user = g;
     uint16_t port = (uint16_t)c->ports.serf_lan;
     if (!swim_node_parse_addr(c->serf_lan.p, port, &cfg.bind) ||
@@ -313,16 +173,17 @@ static bool start(struct gossip *g, const struct gossip_config *gc, char *err, s
 
 struct gossip *gossip_create(const struct gossip_config *c, char *err, size_t errlen)
 {
-    struct gossip *g = must(calloc(1, sizeof *g));
+    struct gossip *g = gossip__must(calloc(1, sizeof *g));
     struct timeval interval = {.tv_usec = PUBLISH_US};
     g->loop = c->loop;
     g->core = c->core;
+    g->datacenter = c->config->datacenter;
     g->events = c->events;
     if (!start(g, c, err, errlen)) {
         gossip_destroy(g);
         return NULL;
     }
-    g->publish_timer = must(event_new(loop_base(c->loop), -1, EV_PERSIST, publish, g));
+    g->publish_timer = gossip__must(event_new(loop_base(c->loop), -1, EV_PERSIST, publish, g));
     event_add(g->publish_timer, &interval);
     publish(-1, 0, g);
     return g;
@@ -383,7 +244,7 @@ static void on_joined(void *user, size_t joined, const char *error)
 {
     struct join_job *j = user;
     j->joined = joined;
-    j->error = error ? must(strdup(error)) : NULL;
+    j->error = error ? gossip__must(strdup(error)) : NULL;
     loop_post(j->gossip->core, join_finished, j);
 }
 
@@ -400,14 +261,14 @@ static void join(void *arg)
 static struct join_job *job(struct gossip *g, const struct mu_strs *strings, gossip_join_fn done,
                             void *arg)
 {
-    struct join_job *j = must(calloc(1, sizeof *j));
+    struct join_job *j = gossip__must(calloc(1, sizeof *j));
     j->gossip = g;
     j->done = done;
     j->arg = arg;
-    j->addresses = must(calloc(strings->len + 1, sizeof *j->addresses));
+    j->addresses = gossip__must(calloc(strings->len + 1, sizeof *j->addresses));
     for (size_t i = 0; i < strings->len; i++) {
-        j->addresses[j->count++] =
-            must(mu__strndup(&mu__malloc_allocator, strings->items[i].p, strings->items[i].len));
+        j->addresses[j->count++] = gossip__must(
+            mu__strndup(&mu__malloc_allocator, strings->items[i].p, strings->items[i].len));
     }
     return j;
 }
@@ -469,32 +330,4 @@ void gossip_force_leave(struct gossip *g, struct mu_str node, bool prune, gossip
 {
     loop_post(g->loop, prune ? force_leave_prune : force_leave_keep,
               job(g, &(struct mu_strs){&node, 1}, done, arg));
-}
-
-static void fire(void *arg)
-{
-    struct event_post *p = arg;
-    struct swim_node *n = p->gossip->node;
-    int rc =
-        swim_user_event(swim_node_core(n), swim_node_now(n), (struct mu_str){p->bytes, p->name_len},
-                        (struct mu_str){p->bytes + p->name_len, p->payload_len}, false);
-    swim_node_flush(n);
-    if (rc != SWIM_OK) {
-        log_warn(MODULE, "cannot fire the event %.*s: %s", (int)p->name_len, p->bytes,
-                 swim_strerror(rc));
-    }
-    free(p);
-}
-
-void gossip_fire(struct gossip *g, struct mu_str name, struct mu_str payload)
-{
-    struct event_post *p = must(malloc(sizeof *p + name.len + payload.len));
-    p->gossip = g;
-    p->name_len = name.len;
-    p->payload_len = payload.len;
-    memcpy(p->bytes, name.p, name.len);
-    if (payload.len) {
-        memcpy(p->bytes + name.len, payload.p, payload.len);
-    }
-    loop_post(g->loop, fire, p);
 }

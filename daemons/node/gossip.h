@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "node/members.h"
 
+#include <muster/catalog_types.h>
 #include <muster/swim_node.h>
 
 /* Members' build tag: peers gate features by its first three numbers. */
@@ -18,8 +19,8 @@ struct gossip_events {
     void *user;
     /* Takes member */
     void (*member)(void *user, enum member_change change, struct agent_member *member);
-    /* A user event of the pool */
-    void (*event)(void *user, struct mu_str name, struct mu_str payload);
+    /* A user event of the pool, also one of our own */
+    void (*event)(void *user, struct mu_str name, struct mu_str payload, uint64_t ltime);
 };
 
 struct gossip_config {
@@ -43,8 +44,17 @@ void gossip_join(struct gossip *g, const struct mu_strs *addresses, gossip_join_
 void gossip_leave(struct gossip *g, void (*done)(void *arg), void *arg);
 void gossip_force_leave(struct gossip *g, struct mu_str node, bool prune, gossip_join_fn done,
                         void *arg);
-/* A user event, best effort. */
-void gossip_fire(struct gossip *g, struct mu_str name, struct mu_str payload);
+/* A user event for all members; done may be NULL. Errors: what is longer than Serf carries, and
+ * that we have left. */
+typedef void (*gossip_done_fn)(void *arg, const char *error);
+void gossip_fire(struct gossip *g, struct mu_str name, struct mu_str payload, gossip_done_fn done,
+                 void *arg);
+/* A change to the keys of all members, or SWIM_KEY_LIST; key in base64. The result is lent until
+ * done returns; its error says what went wrong, its messages at whom. It takes until all have
+ * answered, or as long as a query lives. */
+typedef void (*gossip_keys_fn)(void *arg, const struct catalog_keyring_response *result);
+void gossip_change_keys(struct gossip *g, enum swim_key_change what, struct mu_str key,
+                        uint8_t relay_factor, gossip_keys_fn done, void *arg);
 
 /* How gossip stands, at most half a second ago; core loop. */
 struct gossip_report {

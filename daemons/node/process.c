@@ -52,12 +52,14 @@ static void on_member(void *user, enum member_change change, struct agent_member
     }
 }
 
-static void on_event(void *user, struct mu_str name, struct mu_str payload)
+static void on_event(void *user, struct mu_str name, struct mu_str payload, uint64_t ltime)
 {
+    static const char prefix[] = "consul:event:";
     struct process *p = user;
-    (void)payload;
     if (mu__str_eq(name, mu__cstr("consul:new-leader"))) {
         agent_server_joined(p->agent);
+    } else if (name.len >= sizeof prefix - 1 && memcmp(name.p, prefix, sizeof prefix - 1) == 0) {
+        agent_user_event(p->agent, payload, ltime);
     }
 }
 

@@ -20,6 +20,8 @@ enum endpoint_id {
     ENDPOINT_HEALTH_NODE_CHECKS,
     ENDPOINT_HEALTH_SERVICE_CHECKS,
     ENDPOINT_HEALTH_SERVICE_NODES,
+    ENDPOINT_INTERNAL_EVENT_FIRE,
+    ENDPOINT_INTERNAL_KEYRING_OPERATION, /* of servers alone */
     /* Replies with a bool that says something for cas, delete-cas, lock and unlock alone */
     ENDPOINT_KVS_APPLY,
     ENDPOINT_KVS_GET,

@@ -28,13 +28,14 @@ static bool may_be_stale(const struct route *r)
 }
 
 /* What the leader's core knows; Raft's servers any other knows as well, and must say so when there
- * is no leader. */
+ * is no leader; and an event spreads from wherever it is fired. */
 static void dispatch_core(struct route *r)
 {
     const struct endpoint *e = r->call->endpoint;
     const struct catalog_query_options *o = route__options(r);
-    bool anywhere = e->kind == ENDPOINT_LOCAL ||
-                    (e == &endpoints[ENDPOINT_OPERATOR_RAFT_GET_CONFIGURATION] && o->allow_stale);
+    bool may_be_anywhere = e == &endpoints[ENDPOINT_OPERATOR_RAFT_GET_CONFIGURATION] ||
+                           e == &endpoints[ENDPOINT_INTERNAL_EVENT_FIRE];
+    bool anywhere = e->kind == ENDPOINT_LOCAL || (may_be_anywhere && o->allow_stale);
     if (anywhere || raft_node_is_leader(r->front->server->raft)) {
         route__ask_core(r);
     } else {

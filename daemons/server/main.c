@@ -51,7 +51,8 @@ static void on_leader(void *user)
 {
     struct process *p = user;
     if (p->gossip) {
-        gossip_fire(p->gossip, mu__cstr("consul:new-leader"), p->config->node_name);
+        gossip_fire(p->gossip, mu__cstr("consul:new-leader"), p->config->node_name, NULL,
+                    NULL);
     }
 }
 
@@ -70,6 +71,18 @@ static void on_dead_server(void *user, struct mu_str name)
     if (p->gossip) {
         gossip_force_leave(p->gossip, name, false, on_left, NULL);
     }
+}
+
+static void fire(void *user, struct mu_str name, struct mu_str payload, gossip_done_fn done,
+                 void *arg)
+{
+    gossip_fire(((struct process *)user)->gossip, name, payload, done, arg);
+}
+
+static void change_keys(void *user, enum swim_key_change what, struct mu_str key,
+                        uint8_t relay_factor, gossip_keys_fn done, void *arg)
+{
+    gossip_change_keys(((struct process *)user)->gossip, what, key, relay_factor, done, arg);
 }
 
 static bool rpc_address(struct process *p, struct server_state *s)
@@ -110,6 +123,7 @@ static bool create(struct process *p, char *err, size_t errlen)
                                 .on_fatal = on_fatal,
                                 .on_leader = on_leader,
                                 .on_dead_server = on_dead_server,
+                                .pool = {fire, change_keys},
                                 .user = p};
     s->server = server_create(&cfg, err, errlen);
     return s->server && server_add_fronts(s->server, p->nfronts);

@@ -3,28 +3,16 @@
  *
  * The call belongs to its front, which may give it up at any time, so the core gets a job of its
  * own: a copy of what was asked, an arena for the answer. */
-#include "route.h"
+#include "core_job.h"
 
 #include "base/log.h"
-#include "rpc/endpoints.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define MODULE         "agent.server"
 #define RAFT_PROTOCOL  "3"
-#define TEXT_MAX       256u /* of an ID or address that is asked for; none that is longer exists */
 #define NEVER_HEARD_NS (-1) /* as the original says it */
-
-struct operator_job {
-    struct route *route;
-    enum endpoint_id what;
-    char wanted[TEXT_MAX]; /* the ID or address of the server to remove */
-    int status;            /* RAFT_OK, or why it could not be done */
-    char error[TEXT_MAX + 64];
-    struct mu__arena arena;
-    void *reply;
-};
 
 void route__job_free(struct operator_job *job)
 {
@@ -65,7 +53,7 @@ static void on_front(void *arg)
     call_finish(c);
 }
 
-static void finish(struct operator_job *job)
+void operator__finish(struct operator_job *job)
 {
     loop_post(job->route->front->loop, on_front, job);
 }
@@ -81,7 +69,7 @@ static struct mu_str text(struct operator_job *job, struct mu_str s)
     return (struct mu_str){copy, s.len};
 }
 
-static void *room(struct operator_job *job, size_t n, size_t size)
+void *operator__room(struct operator_job *job, size_t n, size_t size)
 {
     void *p = mu__arena_calloc(&job->arena, n ? n : 1, size);
     if (!p) {
@@ -95,9 +83,9 @@ static void list_servers(struct server *s, struct operator_job *job)
     struct raft_node_status st;
     raft_node_status(s->raft, &st);
     const struct raft_configuration *c = st.configuration;
-    struct catalog_raft_configuration *reply = job->reply = room(job, 1, sizeof *reply);
-    struct catalog_raft_server *servers = room(job, c->n, sizeof *servers);
-    reply->servers = (struct mu_list){room(job, c->n, sizeof(void *)), c->n};
+    struct catalog_raft_configuration *reply = job->reply = operator__room(job, 1, sizeof *reply);
+    struct catalog_raft_server *servers = operator__room(job, c->n, sizeof *servers);
+    reply->servers = (struct mu_list){operator__room(job, c->n, sizeof(void *)), c->n};
     for (size_t i = 0; i < c->n; i++) {
         const struct agent_member *m = server__member_of(s, c->servers[i].id);
         servers[i] = (struct catalog_raft_server){
@@ -157,11 +145,11 @@ static void report_health(struct server *s, struct operator_job *job)
         job->status = RAFT_ENOTLEADER;
         return;
     }
-    struct catalog_operator_health *reply = job->reply = room(job, 1, sizeof *reply);
-    struct catalog_server_health *servers = room(job, a->n, sizeof *servers);
+    struct catalog_operator_health *reply = job->reply = operator__room(job, 1, sizeof *reply);
+    struct catalog_server_health *servers = operator__room(job, a->n, sizeof *servers);
     reply->healthy = autopilot_is_healthy(a);
     reply->failure_tolerance = autopilot_failure_tolerance(a);
-    reply->servers = (struct mu_list){room(job, a->n, sizeof(void *)), a->n};
+    reply->servers = (struct mu_list){operator__room(job, a->n, sizeof(void *)), a->n};
     for (size_t i = 0; i < a->n; i++) {
         describe(s, job, &st, &a->servers[i], &servers[i]);
         reply->servers.items[i] = &servers[i];
@@ -172,7 +160,7 @@ static void report_stats(struct server *s, struct operator_job *job)
 {
     struct raft_node_status st;
     raft_node_status(s->raft, &st);
-    struct catalog_raft_stats *reply = job->reply = room(job, 1, sizeof *reply);
+    struct catalog_raft_stats *reply = job->reply = operator__room(job, 1, sizeof *reply);
     char contact[32] = "0";
     if (st.last_contact_ns == MU_NEVER) {
         snprintf(contact, sizeof contact, "never");
@@ -194,7 +182,7 @@ static void on_removed(void *arg, int status, raft_index index, void *result)
     if (status != RAFT_OK) {
         snprintf(job->error, sizeof job->error, "%s", raft_node_strerror(status));
     }
-    finish(job);
+    operator__finish(job);
 }
 
 static const char *id_of_wanted(const struct raft_configuration *c, const struct operator_job *job)
@@ -242,6 +230,10 @@ static void on_core(void *arg)
     struct operator_job *job = arg;
     struct server *s = job->route->front->server;
     bool done = true;
+    if (pool__answers(job->what)) {
+        pool__answer(s, job);
+        return;
+    }
     if (!s->raft) { /* about to end */
         job->status = RAFT_NODE_ESTOPPED;
         snprintf(job->error, sizeof job->error, ROUTE_SHUTTING_DOWN);
@@ -255,7 +247,7 @@ static void on_core(void *arg)
         done = remove_server(s, job);
     }
     if (done) {
-        finish(job);
+        operator__finish(job);
     }
 }
 
@@ -267,6 +259,8 @@ static enum endpoint_id id_of(const struct endpoint *e)
 bool route__is_for_core(const struct endpoint *e)
 {
     switch (id_of(e)) {
+    case ENDPOINT_INTERNAL_EVENT_FIRE:
+    case ENDPOINT_INTERNAL_KEYRING_OPERATION:
     case ENDPOINT_OPERATOR_RAFT_GET_CONFIGURATION:
     case ENDPOINT_OPERATOR_RAFT_REMOVE_PEER_BY_ADDRESS:
     case ENDPOINT_OPERATOR_RAFT_REMOVE_PEER_BY_ID:
@@ -288,6 +282,11 @@ void route__ask_core(struct route *r)
     job->route = r;
     job->what = id_of(r->call->endpoint);
     mu__arena_init(&job->arena, NULL, 0);
+    if (pool__answers(job->what) && !pool__take_request(job, r->call)) {
+        route__job_free(job);
+        route__fail(r, "out of memory");
+        return;
+    }
     const struct catalog_raft_remove_request *q = r->call->request;
     struct mu_str wanted = {NULL, 0};
     if (job->what == ENDPOINT_OPERATOR_RAFT_REMOVE_PEER_BY_ID) {
@@ -296,7 +295,7 @@ void route__ask_core(struct route *r)
         wanted = q->address;
     }
     if (wanted.len > 0 && !memchr(wanted.p, 0, wanted.len)) { /* or it is no server's */
-        memcpy(job->wanted, wanted.p, mu__min(wanted.len, TEXT_MAX - 1));
+        memcpy(job->wanted, wanted.p, mu__min(wanted.len, OPERATOR_TEXT_MAX - 1));
     }
     r->job = job;
     r->state = ROUTE_ON_CORE;

@@ -135,6 +135,7 @@ struct server *server_create(const struct server_config *c, char *err, size_t er
     s->on_fatal = c->on_fatal;
     s->on_leader = c->on_leader;
     s->on_dead_server = c->on_dead_server;
+    s->pool = c->pool;
     s->user = c->user;
     if (catalog_create(NULL, &s->catalog) != CATALOG_OK ||
         catalog_reader_create(s->catalog, &s->reader) != CATALOG_OK) {

@@ -9,6 +9,7 @@
 #include "autopilot.h"
 #include "base/config.h"
 #include "base/loop.h"
+#include "node/gossip.h"
 #include "node/members.h"
 #include "rpc/call.h"
 #include "rpc/rpc_client.h"
@@ -52,6 +53,15 @@ struct server_front {
     _Atomic size_t waiters; /* the core posts touched sets only to fronts that have some */
 };
 
+/* What a server does in the gossip pool; on the core loop, as in node/gossip.h. All NULL: it is in
+ * none. */
+struct server_pool {
+    void (*fire)(void *user, struct mu_str name, struct mu_str payload, gossip_done_fn done,
+                 void *arg);
+    void (*change_keys)(void *user, enum swim_key_change what, struct mu_str key,
+                        uint8_t relay_factor, gossip_keys_fn done, void *arg);
+};
+
 struct server {
     const struct config *config;
     struct loop *core;
@@ -78,6 +88,7 @@ struct server {
     void (*on_leader)(void *user);                      /* this server has become the leader */
     /* Gossip is to be told that a failed server has left for good */
     void (*on_dead_server)(void *user, struct mu_str name);
+    struct server_pool pool;
     void *user;
 };
 
@@ -91,6 +102,7 @@ struct server_config {
     void (*on_fatal)(void *user, const char *sentence);
     void (*on_leader)(void *user);
     void (*on_dead_server)(void *user, struct mu_str name);
+    struct server_pool pool;
     void *user;
 };
 /* Opens the store: reads snapshot and log. Before the loops run. NULL with a sentence in err on
