@@ -153,6 +153,7 @@ static bool join_intent(struct swim *s, struct swim__member *m)
     if (m->status == SWIM_STATUS_LEAVING) {
         set_status(s, m, SWIM_STATUS_ALIVE);
         m->gone_ns = 0;
+        swim__event_push(s, SWIM_EVENT_UPDATE, m, NULL);
     }
     return true;
 }

@@ -66,8 +66,11 @@ static void test_only_the_latest_intent_counts(void **state)
     /* No later than the leave */
     assert_int_equal(intent(&l, SWIM__SERF_JOIN, "b", 5, false), SWIM_OK);
     assert_int_equal(status(&l, "b"), SWIM_STATUS_LEAVING);
+    assert_int_equal(lone_event(&l), 0);
     assert_int_equal(intent(&l, SWIM__SERF_JOIN, "b", 6, false), SWIM_OK);
     assert_int_equal(status(&l, "b"), SWIM_STATUS_ALIVE);
+    assert_int_equal(lone_event(&l),
+                     SWIM_EVENT_UPDATE); /* an earlier event may have told that it leaves */
     assert_int_equal(intent(&l, SWIM__SERF_LEAVE, "b", 4, false), SWIM_OK);
     assert_int_equal(status(&l, "b"), SWIM_STATUS_ALIVE);
     struct swim_stats st;

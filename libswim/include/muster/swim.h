@@ -400,7 +400,7 @@ struct swim_key_result {
 
 enum swim_event_type {
     SWIM_EVENT_JOIN = 1,    /* a member is alive: new, or back from failed or left */
-    SWIM_EVENT_UPDATE,      /* its tags or address changed */
+    SWIM_EVENT_UPDATE,      /* its tags or address changed, or it stays after all */
     SWIM_EVENT_LEAVE,       /* it left on purpose, or was made to */
     SWIM_EVENT_FAILED,      /* it failed */
     SWIM_EVENT_REAP,        /* it was erased from the record */
