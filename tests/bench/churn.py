@@ -75,7 +75,7 @@ class Churn:
     def __init__(self, cluster, seed):
         self.cluster, self.random = cluster, random.Random(seed)
         self.members, self.touched = [], set()
-        self.done, self.deaths, self.wrong = {}, 0, 0
+        self.done, self.deaths, self.false_alarms, self.disagreements = {}, 0, 0, 0
         self.slowest_agreement = 0
         self.leaving_for_ever = set()
         targets = [cluster.agent_address(i) for i in (0, 1, CONSULS, CONSULS + 1)]
@@ -110,7 +110,7 @@ class Churn:
                     self.accuse(accuser.name, accused, line)
 
     def accuse(self, accuser, accused, line):
-        self.wrong += 1
+        self.false_alarms += 1
         self.say(f"FALSE: {accuser} called {accused} failed, which nobody had touched: {line}")
         for m in self.members:
             about = [x for x in m.process.log().splitlines() if re.search(rf"\b{accused}\b", x) and "GET" not in x]
@@ -153,8 +153,9 @@ class Churn:
 
         try:
             wait_until("all agree", check, timeout=120, pause=1)
+            self.say(f"all {len(self.up())} agree")
         except AssertionError as error:
-            self.wrong += 1
+            self.disagreements += 1
             self.say(f"DISAGREE: {error}: " + "; ".join(last))
         self.slowest_agreement = max(self.slowest_agreement, time.monotonic() - began)
         if self.leaving_for_ever:
@@ -217,14 +218,13 @@ class Churn:
                 self.act()
                 self.sleep(self.random.uniform(*PAUSES))
             self.agree()
-            self.say(f"all {len(self.up())} agree")
             self.sleep(CALM)
             rounds += 1
         self.read_logs()
         print(", ".join(f"{n} {what}" for what, n in sorted(self.done.items())))
-        print(f"{rounds} rounds, {sum(self.done.values())} actions, {self.deaths} words of a failure; slowest "
-              f"agreement {self.slowest_agreement:.0f} s; {self.wrong} wrong", flush=True)
-        return self.wrong
+        print(f"{rounds} rounds, {sum(self.done.values())} actions, {self.deaths} words of a failure; slowest agreement "
+              f"{self.slowest_agreement:.0f} s; {self.false_alarms} false failures, {self.disagreements} disagreements", flush=True)
+        return self.false_alarms + self.disagreements
 
 
 def main():
