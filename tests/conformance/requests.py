@@ -345,3 +345,56 @@ for query in ("?cas=0", "?cas=1", "?cas=abc", "?cas=", "?cas=-1", "?cas", "?cas=
     get(AUTOPILOT)
 put(AUTOPILOT, '{"CleanupDeadServers":true,"LastContactThreshold":"200ms","MaxTrailingLogs":250,'
                '"ServerStabilizationTime":"10s"}')
+
+# ---- User events ----
+
+FIRE, EVENTS = "/v1/event/fire/", "/v1/event/list"
+for path in (FIRE + "x", EVENTS):
+    ask("POST", path)
+    ask("HEAD", path)
+    ask("OPTIONS", path)
+    delete(path)
+get(FIRE + "x")
+put(EVENTS)
+get("/v1/event")
+get("/v1/event/")
+get(EVENTS)
+put(FIRE)
+put("/v1/event/fire")
+put(FIRE + "conf-a", "hello")
+settle(EVENTS, "conf-a")
+get(EVENTS)
+put(FIRE + "conf/b?node=^co.f$&service=")
+settle(EVENTS, "conf/b")
+put(FIRE + "conf-nobody?node=^nobody$")
+put(FIRE + "conf-none?service=nothing-of-that-name")
+for query in ("", "?name=conf-a", "?name=nope", "?name=", "?node=x", "?service=(", "?tag=x", "?index=x", "?index=-1", "?wait=x",
+              "?wait=10", "?index=5&wait=1s", "?pretty", "?stale&consistent", "?cached&consistent", "?max_stale=x", "?dc=nope",
+              "?ns=x", "?token=x", "?near=a", "?filter=Nope==1"):
+    get(EVENTS + query)
+for query in ("?tag=x", "?node=(", "?node=a**", "?service=[", "?service=a&tag=*", "?service=(?P<x)", "?node=\\8", "?node=x{1001}",
+              "?node=(?i)a%2Bb", "?dc=nope", "?ns=x", "?stale&consistent", "?wait=x", "?index=x", "?token=x"):
+    put(FIRE + "conf-c" + query, "x")
+put(FIRE + "conf-big", "x" * 513)
+put(FIRE + "conf-big", "x" * 470)
+put(FIRE + "y" * 500, "x")
+
+# ---- Keys of gossip: this server has none ----
+
+KEYRING = "/v1/operator/keyring"
+for method in ("HEAD", "OPTIONS", "PATCH"):
+    ask(method, KEYRING)
+get(KEYRING + "/")
+for query in ("?relay-factor=6", "?relay-factor=-1", "?relay-factor=x", "?relay-factor=99999999999999999999", "?local-only=x",
+              "?relay-factor=x&local-only=x"):
+    get(KEYRING + query)
+for query in ("", "?relay-factor=5", "?local-only=true", "?local-only=false", "?relay-factor=", "?local-only=", "?dc=nope", "?ns=x",
+              "?pretty"):
+    get(KEYRING + query)
+for method in ("POST", "PUT", "DELETE"):
+    for body in ("", "x", "{", "[]", "5", "null", '{"Key":1}', '{"Nope":"x"}', '{"Key":"x"}', '{"Key":""}', '{"key":"a!aa"}',
+                 '{"Key":"MTIzNDU2Nzg5MDEyMzQ1Ng=="}'):
+        ask(method, KEYRING, body)
+    ask(method, KEYRING + "?local-only=true", '{"Key":"x"}')
+    ask(method, KEYRING + "?relay-factor=6", '{"Key":"x"}')
+    ask(method, KEYRING + "?relay-factor=6", "x")

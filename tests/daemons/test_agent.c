@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/definitions.h"
+#include "agent/user_event.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -22,7 +23,9 @@ struct fixture {
     /* Of the last call. */
     bool done;
     char error[1024];
-    char json[8192]; /* the reply, printed */
+    char json[8192]; /* the reply, printed; of events the last one */
+    uint64_t index, first_ltime;
+    size_t events;
 };
 
 static char err[1024];
@@ -183,6 +186,14 @@ static void print_reply(struct fixture *f, const struct call *c)
                    &((const struct agent_service_health_reply *)c->reply)->instances);
     } else if (e == &endpoint_agent_self) {
         mu__json_value(&j, &agent_self_schema, c->reply);
+    } else if (e == &endpoint_agent_events) {
+        const struct agent_events_reply *r = c->reply;
+        f->index = r->index;
+        f->events = r->events.len;
+        if (r->events.len) {
+            f->first_ltime = ((const struct user_event *)r->events.items[0])->ltime;
+            mu__json_value(&j, &user_event_schema, r->events.items[r->events.len - 1]);
+        }
     }
     assert_false(w.failed);
     f->json[w.len] = 0;
@@ -549,6 +560,138 @@ static void test_wrong_definitions_in_files_end_the_start(void **state)
                    "or 'enable_local_script_checks' to true");
 }
 
+/* ---- User events ---- */
+
+struct heard {
+    struct fixture *f;
+    uint64_t ltime;
+    size_t len;
+    uint8_t payload[600];
+};
+
+static void on_core_heard(void *arg)
+{
+    struct heard *h = arg;
+    agent_user_event(h->f->agent, (struct mu_str){(const char *)h->payload, h->len}, h->ltime);
+    free(h);
+}
+
+/* As gossip tells it; the ID is made of ltime. */
+static void hear(struct fixture *f, uint64_t ltime, struct user_event ev)
+{
+    struct heard *h = calloc(1, sizeof *h);
+    char id[40];
+    struct mu__writer w = mu__writer_fixed(h->payload, sizeof h->payload);
+    snprintf(id, sizeof id, "00000000-0000-0000-0000-%012llx", (unsigned long long)ltime);
+    ev.id = mu__cstr(id);
+    user_event_encode(&w, &ev);
+    assert_false(w.failed);
+    h->f = f;
+    h->ltime = ltime;
+    h->len = w.len;
+    loop_post(f->core, on_core_heard, h);
+}
+
+static void list_events(struct fixture *f, const char *name)
+{
+    struct call *c = make(f, &endpoint_agent_events);
+    ((struct agent_events_request *)c->request)->name = mu__cstr(name);
+    run(f, c);
+}
+
+static void test_events_are_listed_by_name(void **state)
+{
+    struct fixture *f = *state;
+    list_events(f, "");
+    assert_int_equal(f->events, 0);
+    assert_true(f->index == 1);
+    hear(f, 5, (struct user_event){.name = mu__cstr("a"), .payload = mu__cstr("x"), .version = 1});
+    hear(f, 6, (struct user_event){.name = mu__cstr("b"), .version = 1});
+    list_events(f, "");
+    assert_int_equal(f->events, 2);
+    assert_true(f->index == 6);
+    list_events(f, "a");
+    assert_int_equal(f->events, 1);
+    assert_true(f->index == 5);
+    assert_string_equal(f->json, "{\"ID\":\"00000000-0000-0000-0000-000000000005\",\"Name\":\"a\","
+                                 "\"Payload\":\"eA==\",\"NodeFilter\":\"\",\"ServiceFilter\":"
+                                 "\"\",\"TagFilter\":\"\",\"Version\":1,\"LTime\":5}");
+    list_events(f, "c");
+    assert_true(f->index == 1);
+}
+
+static void test_the_last_256_events_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    for (uint64_t i = 1; i <= 300; i++) {
+        hear(f, i, (struct user_event){.name = mu__cstr("a"), .version = 1});
+    }
+    list_events(f, "");
+    assert_int_equal(f->events, 256);
+    assert_true(f->first_ltime == 45 && f->index == 300);
+}
+
+/* Heard, with one service `file` on the node `n1`? */
+static bool is_for_us(struct fixture *f, const char *node, const char *service, const char *tag)
+{
+    static uint64_t ltime = 1000;
+    char name[32];
+    snprintf(name, sizeof name, "e%llu", (unsigned long long)++ltime);
+    hear(f, ltime,
+         (struct user_event){.name = mu__cstr(name),
+                             .node_filter = mu__cstr(node),
+                             .service_filter = mu__cstr(service),
+                             .tag_filter = mu__cstr(tag),
+                             .version = 1});
+    list_events(f, name);
+    return f->events == 1;
+}
+
+static void test_filters_are_asked_of_this_node_and_its_services(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(is_for_us(f, "", "", ""));
+    assert_true(is_for_us(f, "n", "", ""));
+    assert_false(is_for_us(f, "^1", "", ""));
+    assert_true(is_for_us(f, "n1", "^fi.e$", ""));
+    assert_false(is_for_us(f, "", "web", ""));
+    assert_false(is_for_us(f, "", "file", "x"));
+    assert_false(is_for_us(f, "(", "", ""));
+    assert_false(is_for_us(f, "", "(", ""));
+    assert_false(is_for_us(f, "", "file", "("));
+    hear(f, 1, (struct user_event){.name = mu__cstr("later"), .version = 2});
+    list_events(f, "later");
+    assert_int_equal(f->events, 0);
+}
+
+static void test_a_list_waits_for_the_next_event(void **state)
+{
+    struct fixture *f = *state;
+    struct call *c = make(f, &endpoint_agent_events);
+    ((struct agent_events_request *)c->request)->min_index = 1;
+    call_start(agent_front_backend(f->agent_front), c);
+    hear(f, 9, (struct user_event){.name = mu__cstr("a"), .version = 1});
+    finish(f);
+    assert_true(f->index == 9);
+    /* One that has no patience gets what there is. */
+    c = make(f, &endpoint_agent_events);
+    ((struct agent_events_request *)c->request)->min_index = 9;
+    ((struct agent_events_request *)c->request)->wait_ns = 1;
+    run(f, c);
+    assert_true(f->index == 9 && f->events == 1);
+}
+
+static void test_a_list_that_waits_can_be_given_up(void **state)
+{
+    struct fixture *f = *state;
+    struct call *c = make(f, &endpoint_agent_events);
+    ((struct agent_events_request *)c->request)->min_index = 1;
+    call_start(agent_front_backend(f->agent_front), c);
+    call_cancel(c);
+    list_events(f, "");
+    assert_int_equal(f->events, 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -564,6 +707,11 @@ int main(void)
         TEST(test_the_node_answers_for_members_and_itself),
         TEST(test_an_agent_comes_back_as_itself),
         TEST(test_a_reload_replaces_what_files_define_or_changes_nothing),
+        TEST(test_events_are_listed_by_name),
+        TEST(test_the_last_256_events_are_kept),
+        TEST(test_filters_are_asked_of_this_node_and_its_services),
+        TEST(test_a_list_waits_for_the_next_event),
+        TEST(test_a_list_that_waits_can_be_given_up),
         cmocka_unit_test(test_wrong_definitions_in_files_end_the_start),
     };
     return cmocka_run_group_tests_name("agent", tests, NULL, NULL);

@@ -26,8 +26,10 @@ static struct {
 static void on_request(struct evhttp_request *req, void *arg)
 {
     (void)arg;
-    static const char *const methods[] = {
-        [EVHTTP_REQ_GET] = "GET", [EVHTTP_REQ_PUT] = "PUT", [EVHTTP_REQ_DELETE] = "DELETE"};
+    static const char *const methods[] = {[EVHTTP_REQ_GET] = "GET",
+                                          [EVHTTP_REQ_PUT] = "PUT",
+                                          [EVHTTP_REQ_POST] = "POST",
+                                          [EVHTTP_REQ_DELETE] = "DELETE"};
     struct evbuffer *in = evhttp_request_get_input_buffer(req), *out = evbuffer_new();
     const char *token = evhttp_find_header(evhttp_request_get_input_headers(req), "X-Consul-Token");
     snprintf(script.request, sizeof script.request, "%s %s",
@@ -344,6 +346,67 @@ static void a_key_of_gossip_has_32_bytes(void **state)
     assert_int_equal(output[43], '=');
 }
 
+/* ---- muster keyring, muster event ---- */
+
+static void keys_are_listed_by_pool(void **state)
+{
+    (void)state;
+    will_answer(200, "[{\"WAN\":true,\"Datacenter\":\"dc1\",\"Segment\":\"\",\"Keys\":{\"k1\":1},"
+                     "\"PrimaryKeys\":{\"k1\":1},\"NumNodes\":1},{\"WAN\":false,\"Datacenter\":"
+                     "\"dc1\",\"Segment\":\"\",\"Keys\":{\"k1\":2,\"k2\":1},\"PrimaryKeys\":"
+                     "{\"k2\":1},\"NumNodes\":2}]");
+    assert_int_equal(RUN(cmd_keyring, address, "-list"), 0);
+    assert_string_equal(script.request, "GET /v1/operator/keyring?relay-factor=0");
+    assert_string_equal(output, "==> Gathering installed encryption keys...\n\nWAN:\n  k1 [1/1]\n\n"
+                                "dc1 (LAN):\n  k1 [2/2]\n  k2 [1/2]\n");
+    assert_int_equal(RUN(cmd_keyring, address, "-list-primary", "-local-only", "-relay-factor=3"),
+                     0);
+    assert_string_equal(script.request, "GET /v1/operator/keyring?relay-factor=3&local-only=true");
+    assert_non_null(strstr(output, "primary encryption keys...\n\nWAN:\n  k1 [1/1]\n\n"
+                                   "dc1 (LAN):\n  k2 [1/2]\n"));
+}
+
+static void keys_are_changed_by_one_action_at_a_time(void **state)
+{
+    (void)state;
+    will_answer(200, "");
+    assert_int_equal(RUN(cmd_keyring, address, "-install", "a\"b"), 0);
+    assert_string_equal(script.request, "POST /v1/operator/keyring?relay-factor=0");
+    assert_string_equal(script.sent, "{\"Key\":\"a\\\"b\"}");
+    assert_int_equal(RUN(cmd_keyring, address, "-use=k"), 0);
+    assert_string_equal(script.request, "PUT /v1/operator/keyring?relay-factor=0");
+    assert_int_equal(RUN(cmd_keyring, address, "-remove=k"), 0);
+    assert_string_equal(script.request, "DELETE /v1/operator/keyring?relay-factor=0");
+    assert_int_equal(RUN(cmd_keyring, address), 1);
+    assert_int_equal(RUN(cmd_keyring, address, "-list", "-use=k"), 1);
+    assert_string_equal(complaint, "Only a single action is allowed\n");
+    assert_int_equal(RUN(cmd_keyring, address, "-list", "-relay-factor=6"), 1);
+    assert_int_equal(RUN(cmd_keyring, address, "-list", "-relay-factor=x"), 1);
+    assert_int_equal(RUN(cmd_keyring, address, "-use=k", "-local-only"), 1);
+    will_answer(500, "no");
+    assert_int_equal(RUN(cmd_keyring, address, "-use=k"), 1);
+    assert_string_equal(complaint, "error: Unexpected response code: 500 (no)\n");
+}
+
+static void an_event_is_fired_with_its_filters(void **state)
+{
+    (void)state;
+    will_answer(200, "{\"ID\":\"u-1\"}");
+    assert_int_equal(
+        RUN(cmd_event, address, "-name=de ploy", "-node=^a", "-service=w+", "-tag=x", "pay load"),
+        0);
+    assert_string_equal(script.request,
+                        "PUT /v1/event/fire/de%20ploy?node=%5Ea&service=w%2B&tag=x");
+    assert_string_equal(script.sent, "pay load");
+    assert_string_equal(output, "Event ID: u-1\n");
+    assert_int_equal(RUN(cmd_event, address), 1);
+    assert_string_equal(complaint, "Event name must be specified\n");
+    assert_int_equal(RUN(cmd_event, address, "-name=a", "-tag=x"), 1);
+    assert_int_equal(RUN(cmd_event, address, "-name=a", "x", "y"), 1);
+    will_answer(500, "no");
+    assert_int_equal(RUN(cmd_event, address, "-name=a"), 1);
+}
+
 /* ---- muster operator ---- */
 
 static void raft_servers_are_a_table(void **state)
@@ -433,6 +496,9 @@ int main(void)
         cmocka_unit_test(addresses_are_read_in_all_their_forms),
         cmocka_unit_test(text_is_escaped_for_a_path),
         cmocka_unit_test(an_agent_that_is_not_there_is_named),
+        cmocka_unit_test(keys_are_listed_by_pool),
+        cmocka_unit_test(keys_are_changed_by_one_action_at_a_time),
+        cmocka_unit_test(an_event_is_fired_with_its_filters),
         cmocka_unit_test(members_are_a_table),
         cmocka_unit_test(a_key_is_put_and_read_and_deleted),
         cmocka_unit_test(a_key_that_did_not_match_is_not_written),

@@ -65,6 +65,12 @@ static void test_each_route_makes_its_call(void **state)
         {"GET /v1/health/state/any", NULL, "Health.ChecksInState", 200, "[]"},
         {"GET /v1/health/service/web", NULL, "Health.ServiceNodes", 200, "[]"},
         {"GET /v1/health/connect/web", NULL, "Health.ServiceNodes", 200, "[]"},
+        {"GET /v1/event/list", NULL, "Agent.Events", 200, "[]"},
+        {"PUT /v1/event/fire/a", NULL, "Internal.EventFire", 200, NULL},
+        {"GET /v1/operator/keyring", NULL, "Internal.KeyringOperation", 200, "[]"},
+        {"POST /v1/operator/keyring", "{\"Key\":\"a\"}", "Internal.KeyringOperation", 200, ""},
+        {"PUT /v1/operator/keyring", "{\"Key\":\"a\"}", "Internal.KeyringOperation", 200, ""},
+        {"DELETE /v1/operator/keyring", "{\"Key\":\"a\"}", "Internal.KeyringOperation", 200, ""},
         {"GET /v1/kv/a", NULL, "KVS.Get", 404, ""},
         {"GET /v1/kv/a?recurse", NULL, "KVS.List", 404, ""},
         {"GET /v1/kv/?keys", NULL, "KVS.ListKeys", 200, "[]"},
@@ -508,11 +514,102 @@ static void test_health_of_a_local_service_is_the_status(void **state)
     ask("GET /v1/agent/health/service/name/", "", NULL, 500, "Bad request: Missing service Name");
 }
 
+/* ---- Keys of gossip ---- */
+
+static void answer_keys(struct kit *kit, struct call *c)
+{
+    static struct mu_pair told[] = {{{"a", 1}, {"no", 2}}, {{"b", 1}, {"never", 5}}};
+    static struct catalog_keyring_response wan = {.wan = true, .datacenter = {"dc1", 3}},
+                                           lan = {.datacenter = {"dc1", 3}, .num_nodes = 2};
+    static void *pools[] = {&wan, &lan};
+    wan.keys = wan.primary_keys = lan.keys = mu__cstr("\x81\xa1k\x02");
+    lan.primary_keys = mu__cstr("\x80");
+    lan.messages = (struct mu_strmap){told, 2};
+    lan.error = mu__cstr(strstr(kit->request, "remove") ? "2/2 nodes reported failure" : "");
+    ((struct catalog_keyring_responses *)c->reply)->responses = (struct mu_list){pools, 2};
+}
+
+static void test_keys_are_listed_and_refusals_named(void **state)
+{
+    (void)state;
+    k.answer = answer_keys;
+    ask("GET /v1/operator/keyring?relay-factor=5&local-only=1", "", NULL, 200,
+        "[{\"WAN\":true,\"Datacenter\":\"dc1\",\"Segment\":\"\",\"Keys\":{\"k\":2},"
+        "\"PrimaryKeys\":{\"k\":2},\"NumNodes\":0},{\"WAN\":false,\"Datacenter\":\"dc1\","
+        "\"Segment\":\"\",\"Messages\":{\"a\":\"no\",\"b\":\"never\"},\"Keys\":{\"k\":2},"
+        "\"PrimaryKeys\":{},\"NumNodes\":2}]");
+    asked("Internal.KeyringOperation", "\"Operation\":\"list\"");
+    asked("Internal.KeyringOperation", "\"RelayFactor\":5");
+    asked("Internal.KeyringOperation", "\"LocalOnly\":true");
+    ask("POST /v1/operator/keyring", "", "{\"Key\":\"x\"}", 200, "");
+    asked("Internal.KeyringOperation", "\"Operation\":\"install\",\"Key\":\"x\"");
+    ask("DELETE /v1/operator/keyring", "", "{\"Key\":\"x\"}", 500,
+        "3 errors occurred:\n\t* dc1 (LAN) error: 2/2 nodes reported failure\n\t* a: no\n\t* b: "
+        "never\n\n");
+    k.answer = NULL;
+}
+
+static void test_wrong_keyring_requests_are_refused(void **state)
+{
+    (void)state;
+    static const char factor[] =
+        "Bad request: Invalid relay-factor: Relay factor must be in range: [0, 5]";
+    ask("GET /v1/operator/keyring?relay-factor=6", "", NULL, 400, factor);
+    ask("GET /v1/operator/keyring?relay-factor=-1", "", NULL, 400, factor);
+    ask("GET /v1/operator/keyring?relay-factor=x", "", NULL, 400,
+        "Bad request: Error parsing relay factor: strconv.Atoi: parsing \"x\": invalid syntax");
+    ask("GET /v1/operator/keyring?relay-factor=99999999999999999999", "", NULL, 400,
+        "Bad request: Error parsing relay factor: strconv.Atoi: parsing "
+        "\"99999999999999999999\": value out of range");
+    ask("GET /v1/operator/keyring?local-only=x", "", NULL, 400,
+        "Bad request: Error parsing local-only: strconv.ParseBool: parsing \"x\": invalid syntax");
+    ask("PUT /v1/operator/keyring?local-only=true", "", "{}", 400,
+        "Bad request: Invalid use of local-only: local-only can only be set for list requests");
+    ask("PUT /v1/operator/keyring", "", "", 400, "Bad request: Request decode failed: EOF");
+}
+
+/* ---- User events ---- */
+
+static void test_an_event_is_fired_as_it_is_answered(void **state)
+{
+    (void)state;
+    struct reply r =
+        kit_ask(&k, "PUT /v1/event/fire/a%2Fb?node=n&service=s&tag=t&dc=dc2", "", "pay");
+    assert_int_equal(r.status, 200);
+    assert_non_null(strstr(r.body, "\"Name\":\"a/b\",\"Payload\":\"cGF5\",\"NodeFilter\":\"n\","
+                                   "\"ServiceFilter\":\"s\",\"TagFilter\":\"t\",\"Version\":1,"
+                                   "\"LTime\":0}"));
+    reply_free(&r);
+    asked("Internal.EventFire", "\"Datacenter\":\"dc2\",\"Name\":\"a/b\"");
+    asked("Internal.EventFire", "\"AllowStale\":true");
+    k.error = "1 error occurred:\n\t* too long\n\n";
+    ask("PUT /v1/event/fire/a", "", NULL, 500, k.error);
+    k.error = NULL;
+}
+
+static void test_wrong_events_are_refused(void **state)
+{
+    (void)state;
+    unsigned before = k.calls;
+    ask("PUT /v1/event/fire/", "", NULL, 400, "Missing name");
+    ask("PUT /v1/event/fire/a?tag=x", "", NULL, 500,
+        "Cannot provide tag filter without service filter");
+    ask("PUT /v1/event/fire/a?node=a**", "", NULL, 500,
+        "Invalid node filter: error parsing regexp: invalid nested repetition operator: `**`");
+    ask("GET /v1/event/list?index=x", "", NULL, 400, "Invalid index");
+    ask("GET /v1/event/list?wait=x", "", NULL, 400, "Invalid wait time");
+    assert_int_equal(k.calls, before);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_each_route_makes_its_call),
+        T(test_keys_are_listed_and_refusals_named),
+        T(test_wrong_keyring_requests_are_refused),
+        T(test_an_event_is_fired_as_it_is_answered),
+        T(test_wrong_events_are_refused),
         T(test_wrong_methods_are_told_the_right_ones),
         T(test_paths_are_cleaned_by_a_redirect),
         T(test_unknown_paths_and_odd_ones),
