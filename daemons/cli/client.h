@@ -24,7 +24,8 @@ struct cli_response {
 /* Reads addr ("host:port", "http://host:port"; NULL: the environment or 127.0.0.1:8500). False with
  * a message on stderr. */
 bool cli_client_init(struct cli_client *c, const char *addr, const char *token);
-/* method GET, PUT, POST or DELETE; path with its query, already escaped. Free with cli_response_free. */
+/* method GET, PUT, POST or DELETE; path with its query, already escaped. Free with
+ * cli_response_free. */
 void cli_request(const struct cli_client *c, const char *method, const char *path, const void *body,
                  size_t len, struct cli_response *out);
 void cli_response_free(struct cli_response *r);

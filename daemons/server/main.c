@@ -51,8 +51,7 @@ static void on_leader(void *user)
 {
     struct process *p = user;
     if (p->gossip) {
-        gossip_fire(p->gossip, mu__cstr("consul:new-leader"), p->config->node_name, NULL,
-                    NULL);
+        gossip_fire(p->gossip, mu__cstr("consul:new-leader"), p->config->node_name, NULL, NULL);
     }
 }
 

@@ -51,13 +51,13 @@ static void on_fired(void *arg, const char *error)
 static void fire(struct server *s, struct operator_job *job)
 {
     const struct catalog_event_fire_request *q = job->request;
-    const size_t prefix_len = strlen(USER_EVENT_PREFIX);
-    char *name = operator__room(job, prefix_len + q->name.len, 1);
-    memcpy(name, USER_EVENT_PREFIX, prefix_len);
-    memcpy(name + prefix_len, q->name.p, q->name.len);
+    size_t len = strlen(USER_EVENT_PREFIX) + q->name.len;
+    char *name = operator__room(job, len, 1);
+    struct mu__writer w = mu__writer_fixed(name, len);
+    mu__write_cstr(&w, USER_EVENT_PREFIX);
+    mu__write_bytes(&w, q->name.p, q->name.len);
     job->reply = operator__room(job, 1, sizeof(struct catalog_event_fire_response));
-    s->pool.fire(s->user, (struct mu_str){name, prefix_len + q->name.len}, q->payload, on_fired,
-                 job);
+    s->pool.fire(s->user, (struct mu_str){name, len}, q->payload, on_fired, job);
 }
 
 /* ---- Keys ---- */
