@@ -54,7 +54,7 @@ struct config_definitions {
 
 struct config_gossip { /* gossip_lan, gossip_wan */
     uint64_t gossip_interval_ns, probe_interval_ns, probe_timeout_ns;
-    int64_t gossip_nodes, suspicion_mult, retransmit_mult;
+    int64_t gossip_nodes, suspicion_mult, suspicion_max_mult, retransmit_mult;
 };
 
 struct config_dns {

@@ -108,6 +108,7 @@ const struct config__key config__keys[] = {
     PACE("gossip_lan.probe_interval", gossip_lan.probe_interval_ns, "1s"),
     PACE("gossip_lan.probe_timeout", gossip_lan.probe_timeout_ns, "500ms"),
     KEY("gossip_lan.suspicion_mult", INT, AT(gossip_lan.suspicion_mult), "4", "3", 1, 1000),
+    KEY("gossip_lan.suspicion_max_mult", INT, AT(gossip_lan.suspicion_max_mult), "6", NULL, 1, 100),
     KEY("gossip_lan.gossip_nodes", INT, AT(gossip_lan.gossip_nodes), "3", NULL, 0, 1000),
     KEY("gossip_lan.retransmit_mult", INT, AT(gossip_lan.retransmit_mult), "4", NULL, 1, 1000),
     PACE("gossip_wan.gossip_interval", gossip_wan.gossip_interval_ns, "500ms"),

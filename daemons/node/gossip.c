@@ -113,6 +113,7 @@ static void fill_swim(struct gossip *g, const struct config *c, struct swim_conf
     swim->probe_interval_ns = c->gossip_lan.probe_interval_ns;
     swim->probe_timeout_ns = c->gossip_lan.probe_timeout_ns;
     swim->suspicion_mult = (uint32_t)c->gossip_lan.suspicion_mult;
+    swim->suspicion_max_mult = (uint32_t)c->gossip_lan.suspicion_max_mult;
     swim->retransmit_mult = (uint32_t)c->gossip_lan.retransmit_mult;
     swim->verify_incoming = c->encrypt_verify_incoming;
     swim->verify_outgoing = c->encrypt_verify_outgoing;

@@ -400,6 +400,7 @@ static void test_dev_mode_is_a_server_of_its_own_that_keeps_nothing(void **state
     assert_text(c->bind_addr, "127.0.0.1");
     assert_int_equal(c->raft_election_ns, 52 * MU_MSEC);
     assert_int_equal(c->gossip_lan.probe_interval_ns, 100 * MU_MSEC);
+    assert_int_equal(c->gossip_lan.suspicion_max_mult, 6);
     config_destroy(c);
 }
 
