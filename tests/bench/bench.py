@@ -4,6 +4,7 @@ All run on loopback with their data on the same disk; the load comes from wrk wi
 is what counts: the machine is shared with the load generator, and noisy. So the peers take turns, several times, and the
 medians are printed. First what the libraries do alone, then one server and one agent, then three servers.
 """
+import concurrent.futures
 import glob
 import os
 import shutil
@@ -20,6 +21,9 @@ LIBRARIES = os.environ.get("MUSTER_BENCH_LIBS")  # where bench_* of the librarie
 ROUNDS = 3
 KILLS = {"muster": 5}  # of the leader
 KILLS_OF_PEERS = 3
+KILLS_OF_AGENTS = 9  # whose turn it is to be probed is chance
+FAST_GOSSIP = {"probe_interval": "250ms", "probe_timeout": "125ms", "gossip_interval": "50ms"}
+FAST = {"muster": {**FAST_GOSSIP, "suspicion_max_mult": 100}, "Consul": FAST_GOSSIP}  # docs/gossip-proof.md
 ALONE_ROUNDS, ALONE_SECONDS = 15, 0.2  # one client: others disturb the disk for moments
 
 
@@ -103,6 +107,27 @@ def measure_three(subjects):
     return table
 
 
+def add_detection(table, names, programs, last, what, gossip):
+    """The pools stand side by side: nearly all of it is waiting."""
+    def run(subjects):
+        for s in subjects:
+            s.start_pool(gossip.get(s.name, {}))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for _ in range(KILLS_OF_AGENTS):
+                for s, seconds in zip(subjects, pool.map(lambda s: s.detection(), subjects)):
+                    table.add(s.name, f"agent killed to out of DNS, {what}, s", seconds)
+
+    measure(run, names, programs, last)
+
+
+def measure_detection(names, programs, last):
+    names = [n for n in names if n != "etcd"]
+    table = Table(names)
+    add_detection(table, names, programs, last, "defaults", {})
+    add_detection(table, names, programs, last + 30, "fast", FAST)
+    return table
+
+
 def measure(function, names, programs, last, *args):
     subjects = [(Etcd if n == "etcd" else ConsulLike)(n, programs[n], last + 10 * i) for i, n in enumerate(names)]
     try:
@@ -132,11 +157,14 @@ def main():
     run_libraries()
     one = measure(measure_one, names, programs, 11, {"muster": ours, "Consul": [CONSUL]})
     three = measure(measure_three, names, programs, 51)
+    detection = measure_detection(names, programs, 91)
     print(f"\n{os.cpu_count()} cores, shared with the load generator; wrk with {CONNECTIONS} connections for {SECONDS:.0f} s; "
           f"medians of {ROUNDS}\n")
     one.print()
     print()
     three.print()
+    print()
+    detection.print()
     kills = ", ".join(f"{n} {KILLS.get(n, KILLS_OF_PEERS)}" for n in names)
     print(f"\nleaders killed: {kills}. All this took {(time.monotonic() - began) / 60:.1f} minutes.")
 

@@ -15,6 +15,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+from kit import dig, wait_until  # noqa: E402
+
 CONNECTIONS = 64
 SECONDS = float(os.environ.get("MUSTER_BENCH_SECONDS", "4"))
 NET = f"127.{random.randint(20, 250)}.{random.randint(1, 250)}"
@@ -243,6 +246,35 @@ class ConsulLike(Subject):
             self.agent(f"s{i}", a, "-server", "-bootstrap-expect", "3", "-retry-interval", "1s", "-config-file", config, *joins,
                        *flags)
         self.wait_for_writes()
+
+    def start_pool(self, gossip):
+        """A server and two agents with these keys of gossip_lan; the first agent has a service."""
+        self.servers = [self.address(i) for i in range(3)]
+        config = os.path.join(self.dir, "gossip.json")
+        with open(config, "w") as f:
+            json.dump({"gossip_lan": gossip}, f)
+        join = ["-retry-join", self.servers[0], "-retry-interval", "1s", "-config-file", config]
+        self.agent("s", self.servers[0], "-server", "-bootstrap-expect", "1", *join)
+        self.wait_for_writes()
+        for i in (1, 2):
+            self.agent(f"a{i}", self.servers[i], *join)
+        body = json.dumps({"Name": "bench", "Port": 80})
+        wait_for(lambda: call(self.servers[1], "PUT", "/v1/agent/service/register", body)[0] == 200, f"{self.name} registers")
+
+    def detection(self):
+        """Kills the agent with the service, and asks the DNS of the other until its answer is gone: seconds."""
+        def answers():
+            return dig(self.servers[2], "bench.service.consul", "SRV", timeout=1).values("SRV")
+
+        wait_for(answers, f"{self.name}: the service is in DNS")
+        time.sleep(3 + random.random())  # nobody is new to anybody, and no interval is hit on purpose
+        self.children[1].kill()
+        began = time.monotonic()
+        wait_until(f"{self.name}: the dead service leaves DNS", lambda: not answers(), pause=0.02)
+        took = time.monotonic() - began
+        self.children[1].wait()
+        self.start(1)
+        return took
 
     def leader_of(self, host):
         found = re.search(r"\.(\d+):", call(host, "GET", "/v1/status/leader", timeout=1)[1].decode())
