@@ -94,6 +94,7 @@ static int fault(char *why, size_t cap, const char *fmt, ...)
     if (why && cap > 0) {
         va_list args;
         va_start(args, fmt);
+        /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, in the line above. */
         (void)vsnprintf(why, cap, fmt, args);
         va_end(args);
     }
