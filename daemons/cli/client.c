@@ -93,6 +93,9 @@ void cli_request(const struct cli_client *c, const char *method, const char *pat
         evhttp_add_header(headers, "X-Consul-Token", c->token);
     }
     if (len) {
+        char text[24];
+        snprintf(text, sizeof text, "%zu", len); /* libevent says none with DELETE */
+        evhttp_add_header(headers, "Content-Length", text);
         evbuffer_add(evhttp_request_get_output_buffer(req), body, len);
     }
     errno = 0;

@@ -20,7 +20,7 @@ static char address[64];
 static struct {
     int status;
     const char *body;
-    char request[512], sent[256], token[64];
+    char request[512], sent[256], token[64], length[16];
 } script;
 
 static void on_request(struct evhttp_request *req, void *arg)
@@ -34,6 +34,9 @@ static void on_request(struct evhttp_request *req, void *arg)
     const char *token = evhttp_find_header(evhttp_request_get_input_headers(req), "X-Consul-Token");
     snprintf(script.request, sizeof script.request, "%s %s",
              methods[evhttp_request_get_command(req)], evhttp_request_get_uri(req));
+    const char *length =
+        evhttp_find_header(evhttp_request_get_input_headers(req), "Content-Length");
+    snprintf(script.length, sizeof script.length, "%s", length ? length : "");
     snprintf(script.token, sizeof script.token, "%s", token ? token : "");
     int n = evbuffer_remove(in, script.sent, sizeof script.sent - 1);
     script.sent[n > 0 ? n : 0] = '\0';
@@ -377,6 +380,7 @@ static void keys_are_changed_by_one_action_at_a_time(void **state)
     assert_string_equal(script.request, "PUT /v1/operator/keyring?relay-factor=0");
     assert_int_equal(RUN(cmd_keyring, address, "-remove=k"), 0);
     assert_string_equal(script.request, "DELETE /v1/operator/keyring?relay-factor=0");
+    assert_string_equal(script.length, "11"); /* {"Key":"k"}: whoever reads it must know */
     assert_int_equal(RUN(cmd_keyring, address), 1);
     assert_int_equal(RUN(cmd_keyring, address, "-list", "-use=k"), 1);
     assert_string_equal(complaint, "Only a single action is allowed\n");
