@@ -1,5 +1,8 @@
 """Three real Consul 1.8.7 and three muster agents in one gossip pool, in the clear and encrypted: who comes and goes, user
-events, and keys that change. Skipped, aloud, where there is no Consul (see kit.find_consul)."""
+events, and keys that change. Skipped, aloud, where there is no Consul (see kit.find_consul).
+
+A case takes half a minute. In so small a pool gossip now and then misses a node; it then has the event with its next full
+sync, up to 30 s later, and is waited for."""
 import base64
 import json
 import os
