@@ -217,8 +217,8 @@ static void without_lifeguard(struct swim_config *cfg, size_t node)
     cfg->suspicion_max_mult = 1; /* a suspicion always lasts for its minimum */
 }
 
-/* Detection within two seconds in small pools: everything more often, but twice as many must share a
- * suspicion, and it lasts long until they do. */
+/* Detection within two seconds in small pools: everything more often, but twice as many must share
+ * a suspicion, and it lasts long until they do. */
 static void fast(struct swim_config *cfg, size_t node)
 {
     (void)node;
