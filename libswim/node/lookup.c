@@ -1,8 +1,10 @@
-/* Names to addresses with getaddrinfo, which may block for seconds and therefore runs on a thread
- * of its own.
+/* lookup.c - names to addresses with getaddrinfo, which may block for seconds and therefore runs
+ * on a thread of its own.
  *
  * Thread and loop share a struct lookup and a socket pair. The thread fills in the result and
- * closes its end, which the loop sees; whoever lets go last frees the struct. */
+ * closes its end, which the loop sees: it joins the thread, which has nothing left to do. A thread
+ * whose lookup is cancelled goes on alone and may outlive the node; hence the struct is not of the
+ * node's allocator, and whoever lets go last frees it. */
 #include "node.h"
 
 #include <assert.h>
@@ -10,13 +12,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { ADDRS_MAX = 16, STACK_BYTES = 256 * 1024, HOST_MAX = 256 };
 
 struct lookup {
-    struct mu_allocator allocator;
     atomic_int holders; /* loop and thread */
     char host[HOST_MAX];
     uint16_t port;
@@ -27,6 +29,7 @@ struct lookup {
     size_t n;
     char error[160];
     /* The loop's. */
+    pthread_t thread;
     int loop_fd;
     struct event *done;
     lookup_fn fn;
@@ -36,8 +39,7 @@ struct lookup {
 static void let_go(struct lookup *l)
 {
     if (atomic_fetch_sub(&l->holders, 1) == 1) {
-        struct mu_allocator a = l->allocator;
-        mu__free(&a, l);
+        free(l);
     }
 }
 
@@ -91,6 +93,7 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     bool filled = atomic_load_explicit(&l->filled, memory_order_acquire);
     assert(filled); /* its end is closed after that */
+    pthread_join(l->thread, NULL);
     l->fn(l->arg, l->n > 0 ? l->addrs : NULL, l->n, l->error);
     close_loop_side(l);
 }
@@ -98,14 +101,12 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
 static bool start_thread(struct lookup *l)
 {
     pthread_attr_t attr;
-    pthread_t thread;
     if (pthread_attr_init(&attr) != 0) {
         return false;
     }
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, STACK_BYTES);
     atomic_store(&l->holders, 2);
-    bool ok = pthread_create(&thread, &attr, look_up, l) == 0;
+    bool ok = pthread_create(&l->thread, &attr, look_up, l) == 0;
     pthread_attr_destroy(&attr);
     return ok;
 }
@@ -114,13 +115,12 @@ struct lookup *swim_node__lookup(struct swim_node *n, const char *host, uint16_t
                                  void *arg)
 {
     int fds[2];
-    struct lookup *l = mu__calloc(&n->allocator, 1, sizeof *l);
+    struct lookup *l = calloc(1, sizeof *l);
     if (!l || strlen(host) >= sizeof l->host ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
-        mu__free(&n->allocator, l);
+        free(l);
         return NULL;
     }
-    l->allocator = n->allocator;
     memcpy(l->host, host, strlen(host) + 1);
     l->port = port;
     l->fn = fn;
@@ -136,11 +136,12 @@ struct lookup *swim_node__lookup(struct swim_node *n, const char *host, uint16_t
     }
     close(fds[0]);
     close(fds[1]);
-    mu__free(&n->allocator, l);
+    free(l);
     return NULL;
 }
 
 void swim_node__lookup_cancel(struct lookup *l)
 {
+    pthread_detach(l->thread);
     close_loop_side(l);
 }
