@@ -25,8 +25,8 @@ enum reply_kind {
     REPLY_STRS    /* struct mu_strs */
 };
 
-/* What an ACL must grant; which name is meant is the handler's to say. The authorizer allows all
- * for now. */
+/* What an ACL must grant; which name is meant is the handler's to say. Without
+ * ACLs, authorize() grants all. */
 enum permission {
     PERMIT_NONE, /* open to all */
     PERMIT_NODE_READ,
