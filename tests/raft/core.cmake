@@ -1,7 +1,7 @@
 # The core: a binary a source file, scenarios as text on the simulator's servers, and what the library links to.
 set(core ${PROJECT_SOURCE_DIR}/libraft/src)
 set(sim ${PROJECT_SOURCE_DIR}/tests/sim)
-foreach(part configuration core log message oom progress quorum restore snapshot steady)
+foreach(part configuration core log message oom progress quorum restore snapshot_receive snapshot_send steady)
   muster_test(test_raft_${part} SOURCES test_${part}.c LIBS muster-raft INCLUDES ${core})
 endforeach()
 target_sources(test_raft_steady PRIVATE ${PROJECT_SOURCE_DIR}/tests/kit/raft_trio.c)
