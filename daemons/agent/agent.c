@@ -60,6 +60,28 @@ int agent_create(const struct agent_config *config, struct agent **out, char *er
     return -1;
 }
 
+static void start_coordinates(struct agent *a, struct loop *front, struct call_backend *backend)
+{
+    const struct coordinate_config c = {
+        .datacenter = a->config->datacenter,
+        .node = a->config->node_name,
+        .user = a->given.node.user,
+        .coordinate = a->given.node.coordinate,
+        .core = a->given.core,
+        .front = front,
+        .backend = backend,
+        .seed = mu__prng_next(&a->prng),
+    };
+    if (a->config->disable_coordinates || !c.coordinate) {
+        return;
+    }
+    a->coordinates = coordinate_sender_create(&c);
+    if (!a->coordinates) {
+        abort();
+    }
+    coordinate_sender_set_cluster_size(a->coordinates, a->members);
+}
+
 void agent_start(struct agent *a, struct loop *front, struct call_backend *backend)
 {
     const struct sync_config c = {
@@ -78,6 +100,7 @@ void agent_start(struct agent *a, struct loop *front, struct call_backend *backe
     }
     sync_set_cluster_size(a->sync, a->members);
     sync_start(a->sync);
+    start_coordinates(a, front, backend);
 }
 
 void agent_set_cluster_size(struct agent *a, size_t members)
@@ -85,6 +108,9 @@ void agent_set_cluster_size(struct agent *a, size_t members)
     a->members = members;
     if (a->sync) {
         sync_set_cluster_size(a->sync, members);
+    }
+    if (a->coordinates) {
+        coordinate_sender_set_cluster_size(a->coordinates, members);
     }
 }
 
@@ -121,6 +147,8 @@ void agent_leave(struct agent *a)
 {
     sync_destroy(a->sync);
     a->sync = NULL;
+    coordinate_sender_destroy(a->coordinates);
+    a->coordinates = NULL;
 }
 
 void agent_stop(struct agent *a)

@@ -27,6 +27,8 @@ struct agent_node {
     struct mu_list (*members)(void *user, bool wan, struct mu__arena *a);
     /* Fills in coord, member, stats and debug_config of *out; text in the arena. */
     void (*self)(void *user, struct agent_self *out, struct mu__arena *a);
+    /* Where this node is in the network, in the arena; NULL: it is not known. */
+    struct catalog_vivaldi *(*coordinate)(void *user, struct mu__arena *a);
     void (*join)(void *user, struct mu_str address, bool wan, agent_done_fn done, void *arg);
     void (*leave)(void *user, agent_done_fn done, void *arg); /* then ends the process */
     /* error `agent: No node found with name 'x'` when there is none */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/agent.h"
+#include "agent/coordinate.h"
 #include "agent/local.h"
 #include "agent/sync.h"
 #include "agent/user_event.h"
@@ -32,7 +33,8 @@ struct agent {
     const struct config *config;
     char node_id[37];
     struct local local;
-    struct sync *sync; /* NULL: not started, or stopped */
+    struct sync *sync;                     /* NULL: not started, or stopped */
+    struct coordinate_sender *coordinates; /* likewise; NULL also if they are off */
     bool stopped;
     struct agent_call *waiting;
     struct event *look; /* those that wait are to be looked at again */

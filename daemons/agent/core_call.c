@@ -117,3 +117,10 @@ void core_call_start(struct call *call)
     struct core_call *cc = call->arg;
     loop_post(cc->caller->front, start_on_front, cc);
 }
+
+void core_call_drop(struct call *call)
+{
+    struct core_call *cc = call->arg;
+    call_free(call);
+    free_core_call(cc);
+}

@@ -24,3 +24,4 @@ void core_caller_close(struct core_caller *c);
 struct call *core_call_create(struct core_caller *c, const struct endpoint *e,
                               core_call_done_fn done, void *arg);
 void core_call_start(struct call *call); /* takes the call */
+void core_call_drop(struct call *call);  /* likewise: it is not started after all */

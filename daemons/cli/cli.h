@@ -41,4 +41,5 @@ int cmd_catalog(int argc, char **argv);
 int cmd_event(int argc, char **argv);
 int cmd_keyring(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);
+int cmd_rtt(int argc, char **argv);
 int cmd_version(int argc, char **argv);

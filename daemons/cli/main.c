@@ -24,6 +24,7 @@ static const struct {
     {"operator", cmd_operator, "Provides cluster-level tools for operators"},
     {"raft", cmd_raft, "Reads a server's log and snapshots from its folder"},
     {"reload", cmd_reload, "Triggers the agent to reload configuration files"},
+    {"rtt", cmd_rtt, "Estimates the network round trip time between nodes"},
     {"version", cmd_version, "Prints the version"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

@@ -177,6 +177,11 @@ void http_header(struct http_request *r, const char *name, const char *fmt, ...)
     field(&r->server->extra, name, value);
 }
 
+void http_drop_headers(struct http_request *r)
+{
+    r->server->extra.len = 0;
+}
+
 static struct mu__writer *body_writer(struct http_server *s)
 {
     give_back(&s->body);

@@ -66,6 +66,9 @@ struct http_request {
 void http_header(struct http_request *r, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Takes back the headers that were set, those of the index included. */
+void http_drop_headers(struct http_request *r);
+
 void http_reply_empty(struct http_request *r, int status);
 void http_reply_text(struct http_request *r, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -39,6 +39,12 @@ void route_catalog_node_services(struct http_request *r);
 void route_catalog_register(struct http_request *r);
 void route_catalog_deregister(struct http_request *r);
 
+/* routes_coordinate.c */
+void route_coordinate_datacenters(struct http_request *r);
+void route_coordinate_nodes(struct http_request *r);
+void route_coordinate_node(struct http_request *r);
+void route_coordinate_update(struct http_request *r);
+
 /* routes_health.c */
 void route_health_node(struct http_request *r);
 void route_health_checks(struct http_request *r);

@@ -29,6 +29,7 @@ struct http_server_config {
     const char *node;       /* copied; the node that near=_agent names */
     const char *segment;    /* copied; the node's network segment, normally "" */
     bool pretty;            /* dev mode: every JSON reply is indented */
+    bool no_coordinates;    /* they are off: who asks for them is told so */
     bool ui;                /* false: GET / answers "Consul Agent" */
     /* Copied; http_config.response_headers, sent with every reply */
     const struct http_header *headers;

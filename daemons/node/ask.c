@@ -82,6 +82,7 @@ struct agent_node process__node(struct process *p)
     return (struct agent_node){.user = p,
                                .members = members,
                                .self = process_self,
+                               .coordinate = process_coordinate,
                                .join = ask_join,
                                .leave = ask_leave,
                                .force_leave = ask_force_leave,

@@ -61,6 +61,7 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     cfg.node = c->node_name.p;
     cfg.segment = "";
     cfg.pretty = c->pretty;
+    cfg.no_coordinates = c->disable_coordinates;
     cfg.headers = headers;
     cfg.nheaders = c->response_headers.len;
     cfg.kv_value_max = (size_t)c->limits.kv_max_value_size;

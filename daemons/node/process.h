@@ -96,3 +96,4 @@ bool front_address_is_free(const struct config_address *a, int type, char *err, 
 
 /* self.c: what Agent.Self tells. */
 void process_self(void *user, struct agent_self *out, struct mu__arena *a);
+struct catalog_vivaldi *process_coordinate(void *user, struct mu__arena *a);

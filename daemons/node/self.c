@@ -83,8 +83,9 @@ static struct mu_str debug_config(const struct config *c, struct mu__arena *a)
     return out;
 }
 
-static struct catalog_vivaldi *coordinate(const struct process *p, struct mu__arena *a)
+struct catalog_vivaldi *process_coordinate(void *user, struct mu__arena *a)
 {
+    const struct process *p = user;
     const struct swim_coordinate *c = &gossip_report(p->gossip)->coordinate;
     struct catalog_vivaldi *out =
         p->config->disable_coordinates ? NULL : mu__arena_calloc(a, 1, sizeof *out);
@@ -107,7 +108,7 @@ void process_self(void *user, struct agent_self *out, struct mu__arena *a)
     add_gossip(p, &s);
     out->stats = stats_encode(&s);
     out->debug_config = debug_config(p->config, a);
-    out->coord = coordinate(p, a);
+    out->coord = process_coordinate(p, a);
     const struct agent_member *m = members_find(&p->members, p->config->node_name);
     out->member = m ? mu__arena_memdup(a, m, sizeof *m) : NULL;
 }

@@ -22,7 +22,8 @@ enum reply_kind {
     REPLY_STRUCT, /* by endpoint->reply */
     REPLY_BOOL,   /* bool */
     REPLY_STR,    /* struct mu_str */
-    REPLY_STRS    /* struct mu_strs */
+    REPLY_STRS,   /* struct mu_strs */
+    REPLY_LIST    /* struct mu_list, of endpoint->reply */
 };
 
 /* What an ACL must grant; which name is meant is the handler's to say. Without
@@ -51,7 +52,7 @@ struct endpoint {
     enum permission permission;
     const struct mu__schema *request; /* NULL: an empty request */
     enum reply_kind reply_kind;
-    const struct mu__schema *reply; /* for REPLY_STRUCT */
+    const struct mu__schema *reply; /* for REPLY_STRUCT and REPLY_LIST */
     size_t options_at;    /* of struct catalog_query_options in the request, or NO_OFFSET */
     size_t meta_at;       /* of struct catalog_query_meta in the reply, or NO_OFFSET */
     size_t datacenter_at; /* of struct mu_str in the request, or NO_OFFSET */

@@ -219,6 +219,14 @@ static void write_strs(struct mu__writer *w, const struct mu_strs *v)
     }
 }
 
+static void write_list(struct mu__writer *w, const struct mu__schema *s, const struct mu_list *v)
+{
+    mu__mp_write_array(w, v ? v->len : 0);
+    for (size_t i = 0; v && i < v->len; i++) {
+        mu__schema_encode(s, v->items[i], w);
+    }
+}
+
 /* A backend that had no memory for a reply leaves none: then it is the zero value. */
 static void write_body(struct mu__writer *w, const struct call *c)
 {
@@ -240,6 +248,9 @@ static void write_body(struct mu__writer *w, const struct call *c)
         break;
     case REPLY_STRS:
         write_strs(w, c->reply ? c->reply : &none);
+        break;
+    case REPLY_LIST:
+        write_list(w, c->endpoint->reply, c->reply);
         break;
     }
 }
@@ -287,6 +298,25 @@ static void read_strs(struct mu__reader *r, struct mu__arena *a, bool lend, stru
     }
 }
 
+static void read_list(struct mu__reader *r, const struct mu__schema *s, struct mu__arena *a,
+                      bool lend, struct mu_list *out)
+{
+    size_t n = mu__mp_read_array(r);
+    out->items = mu__arena_calloc(a, n, sizeof *out->items);
+    if (!out->items) {
+        mu__reader_fail(r);
+        return;
+    }
+    for (; out->len < n && !r->failed; out->len++) {
+        out->items[out->len] = mu__arena_alloc(a, s->size);
+        if (!out->items[out->len]) {
+            mu__reader_fail(r);
+            return;
+        }
+        mu__schema_decode(s, r, a, lend, out->items[out->len]);
+    }
+}
+
 static size_t reply_size(const struct endpoint *e)
 {
     switch (e->reply_kind) {
@@ -298,6 +328,8 @@ static size_t reply_size(const struct endpoint *e)
         return sizeof(struct mu_str);
     case REPLY_STRS:
         return sizeof(struct mu_strs);
+    case REPLY_LIST:
+        return sizeof(struct mu_list);
     case REPLY_EMPTY:
         break;
     }
@@ -326,6 +358,9 @@ bool rpc_read_reply(struct mu__reader *r, bool lend, struct call *c)
         break;
     case REPLY_STRS:
         read_strs(r, &c->arena, lend, reply);
+        break;
+    case REPLY_LIST:
+        read_list(r, c->endpoint->reply, &c->arena, lend, reply);
         break;
     case REPLY_EMPTY:
         break;

@@ -56,15 +56,21 @@ static void dispatch_read(struct route *r)
     }
 }
 
+static void dispatch_write(struct route *r)
+{
+    if (!raft_node_is_leader(r->front->server->raft)) {
+        route__forward(r);
+    } else if (r->call->endpoint == &endpoints[ENDPOINT_COORDINATE_UPDATE]) {
+        route__take_coordinate(r);
+    } else {
+        route__write(r);
+    }
+}
+
 void route__dispatch(struct route *r)
 {
     if (route__front_is_closed(r->front)) {
         route__fail(r, ROUTE_SHUTTING_DOWN);
-        return;
-    }
-    if (r->call->endpoint == &endpoints[ENDPOINT_COORDINATE_UPDATE]) {
-        /* Accepted, so that Consul agents are content, and not kept: docs/differences.md */
-        route__local(r);
         return;
     }
     if (route__is_for_core(r->call->endpoint)) {
@@ -76,11 +82,7 @@ void route__dispatch(struct route *r)
         dispatch_read(r);
         break;
     case ENDPOINT_WRITE:
-        if (raft_node_is_leader(r->front->server->raft)) {
-            route__write(r);
-        } else {
-            route__forward(r);
-        }
+        dispatch_write(r);
         break;
     default:
         route__local(r);

@@ -42,6 +42,10 @@ void route__local(struct route *r)
 {
     struct call *c = r->call;
     const struct server_front *f = r->front;
+    if (c->endpoint == &endpoints[ENDPOINT_COORDINATE_LIST_DATACENTERS]) {
+        route__list_datacenters(r);
+        return;
+    }
     route__free(r);
     fill(c, f);
     if (c->endpoint->reply_kind != REPLY_EMPTY && !c->reply) {

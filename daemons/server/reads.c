@@ -34,6 +34,8 @@ QUERY(check_service_nodes, catalog_service_request, catalog_indexed_check_servic
 QUERY(key, catalog_key_request, catalog_indexed_dir_entries)
 QUERY(keys, catalog_key_request, catalog_indexed_dir_entries)
 QUERY(key_names, catalog_key_list_request, catalog_indexed_key_list)
+QUERY(coordinates, catalog_dc_request, catalog_indexed_coordinates)
+QUERY(coordinate, catalog_node_request, catalog_indexed_coordinates)
 QUERY(autopilot, catalog_dc_request, catalog_autopilot_config)
 
 static query_fn query_of(const struct endpoint *e)
@@ -47,6 +49,8 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_CATALOG_SERVICE_NODES, service_nodes},
         {ENDPOINT_CATALOG_NODE_SERVICES, node_services},
         {ENDPOINT_CATALOG_NODE_SERVICE_LIST, node_service_list},
+        {ENDPOINT_COORDINATE_LIST_NODES, coordinates},
+        {ENDPOINT_COORDINATE_NODE, coordinate},
         {ENDPOINT_HEALTH_NODE_CHECKS, node_checks},
         {ENDPOINT_HEALTH_SERVICE_CHECKS, service_checks},
         {ENDPOINT_HEALTH_CHECKS_IN_STATE, checks_in_state},
@@ -66,7 +70,7 @@ static query_fn query_of(const struct endpoint *e)
 
 /* ---- Readers: one is enough, unless an answer starts another read ---- */
 
-static struct catalog_reader *take_reader(struct server_front *f)
+struct catalog_reader *route__take_reader(struct server_front *f)
 {
     struct catalog_reader *r;
     if (f->idle_reader_count) {
@@ -75,7 +79,7 @@ static struct catalog_reader *take_reader(struct server_front *f)
     return catalog_reader_create(f->server->catalog, &r) == CATALOG_OK ? r : NULL;
 }
 
-static void return_reader(struct server_front *f, struct catalog_reader *r)
+void route__return_reader(struct server_front *f, struct catalog_reader *r)
 {
     if (!mu__reserve(&mu__malloc_allocator, (void **)&f->idle_readers, &f->idle_reader_cap,
                      f->idle_reader_count + 1, sizeof(struct catalog_reader *))) {
@@ -169,7 +173,7 @@ static bool block(struct route *r, struct catalog_reader *reader,
     catalog_read_begin(reader);
     bool missed = first && catalog_read_index(reader) != read;
     catalog_read_end(reader);
-    return_reader(f, reader);
+    route__return_reader(f, reader);
     if (missed) {
         route__unblock(r);
         route__dispatch(r);
@@ -205,7 +209,7 @@ static struct catalog_reader *prepare(struct route *r, char *err, size_t errlen)
     if (!r->reply) {
         r->reply = mu__arena_calloc(&c->arena, 1, c->endpoint->reply->size);
     }
-    return r->reply ? take_reader(r->front) : NULL;
+    return r->reply ? route__take_reader(r->front) : NULL;
 }
 
 void route__read(struct route *r)
@@ -244,7 +248,7 @@ void route__read(struct route *r)
         call_fail(c, "%s", catalog_strerror(rc));
     }
     catalog_read_end(reader);
-    return_reader(f, reader);
+    route__return_reader(f, reader);
 }
 
 /* ---- ?consistent ---- */

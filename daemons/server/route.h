@@ -74,6 +74,12 @@ void route__recall(struct route *r); /* takes a forwarded call back, and off its
 void route__read(struct route *r);
 void route__confirm_then_read(struct route *r); /* ?consistent: a majority first (Raft 6.4) */
 void route__unblock(struct route *r); /* takes it off the watch tree and the blocked list */
+/* A reader of the front's own, closed; NULL when out of memory. */
+struct catalog_reader *route__take_reader(struct server_front *f);
+void route__return_reader(struct server_front *f, struct catalog_reader *r);
+/* coordinates.c */
+void route__take_coordinate(struct route *r); /* on the leader: kept, and written soon */
+void route__list_datacenters(struct route *r);
 /* filter.c: QueryOptions.Filter. False when it is wrong, and err says why. */
 bool route__read_filter(struct route *r, char *err, size_t errlen) MU_MUST_USE;
 void route__filter(const struct route *r); /* leaves in the reply what matches */

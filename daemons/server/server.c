@@ -149,6 +149,7 @@ struct server *server_create(const struct server_config *c, char *err, size_t er
     server__watch_contact(s);
     server__reconcile_start(s);
     server__upkeep_start(s);
+    server__coordinates_start(s);
     return s;
 }
 
@@ -169,6 +170,7 @@ void server_stop(struct server *s)
             *timers[i] = NULL;
         }
     }
+    server__coordinates_stop(s);
     raft_node_destroy(s->raft);
     s->raft = NULL;
 }

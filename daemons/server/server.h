@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 struct server;
+struct server_coordinates; /* coordinates.c */
 struct route;
 
 /* What a front knows of the cluster; made by the core, replaced whole. */
@@ -80,6 +81,7 @@ struct server {
     enum autopilot_denial denial; /* as it was logged last */
     bool change_waits;            /* of Raft's configuration, for another one that is under way */
     bool bootstrap_asked;         /* peers are being asked whether they have a cluster already */
+    struct server_coordinates *coordinates; /* that wait to be written */
     bool broken; /* an entry could not be applied: the catalog stays as it was before */
     /* Published for the fronts. */
     _Atomic uint64_t last_contact_at_ns; /* when the leader was last heard of; 0: never */
@@ -180,6 +182,10 @@ void server__advise_new_id(const struct server_config *c, char *out, size_t outl
 
 /* bootstrap.c (core): the first configuration of a new cluster */
 void server__bootstrap_check(struct server *s);
+
+/* coordinates.c (core): what nodes tell of their place in the network */
+void server__coordinates_start(struct server *s);
+void server__coordinates_stop(struct server *s);
 
 /* propose.c (core) */
 /* Encodes type byte and request into a new buffer from malloc; NULL when out of memory. */

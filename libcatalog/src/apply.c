@@ -72,6 +72,7 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         struct catalog_deregister_request dereg;
         struct catalog_kvs_request kvs;
         struct catalog_tombstone_request tombstone;
+        struct catalog_coordinate_batch coordinates;
         struct catalog_autopilot_set_request autopilot;
     } r;
     const struct mu__schema *schema = catalog__entry_schema(type);
@@ -94,6 +95,9 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         break;
     case CATALOG_ENTRY_TOMBSTONE:
         catalog__apply_tombstone(c, &r.tombstone, result);
+        break;
+    case CATALOG_ENTRY_COORDINATES:
+        catalog__apply_coordinates(c, &r.coordinates);
         break;
     case CATALOG_ENTRY_AUTOPILOT:
         catalog__apply_autopilot(c, &r.autopilot, result);

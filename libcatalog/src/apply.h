@@ -29,5 +29,6 @@ void catalog__apply_kvs(struct catalog *c, const struct catalog_kvs_request *r,
                         struct catalog_result *result);
 void catalog__apply_tombstone(struct catalog *c, const struct catalog_tombstone_request *r,
                               struct catalog_result *result);
+void catalog__apply_coordinates(struct catalog *c, const struct catalog_coordinate_batch *r);
 void catalog__apply_autopilot(struct catalog *c, const struct catalog_autopilot_set_request *r,
                               struct catalog_result *result);

@@ -89,6 +89,16 @@ static void check_checks(const struct catalog *c, struct expected *e)
     catalog__radix_end(&it);
 }
 
+static void check_coordinates(const struct catalog *c)
+{
+    struct catalog__radix_iter it;
+    start(&it, c, CATALOG__COORDINATES);
+    for (const struct catalog_coordinate *x; (x = catalog__radix_next(&it)) != NULL;) {
+        assert(x->coord && catalog__get_node(atomic_load(&c->current), x->node));
+    }
+    catalog__radix_end(&it);
+}
+
 void catalog__check(const struct catalog *c)
 {
     const struct catalog__version *v = atomic_load(&c->current);
@@ -96,6 +106,7 @@ void catalog__check(const struct catalog *c)
     check_nodes(c, &e);
     check_services(c, &e);
     check_checks(c, &e);
+    check_coordinates(c);
     assert(keys_in(c, CATALOG__NODES) == v->count[CATALOG__TABLE_NODES]);
     assert(keys_in(c, CATALOG__NODES_BY_ID) == e.with_id);
     assert(keys_in(c, CATALOG__SERVICES) == v->count[CATALOG__TABLE_SERVICES]);
@@ -109,4 +120,5 @@ void catalog__check(const struct catalog *c)
     assert(keys_in(c, CATALOG__TOMBSTONES) == v->count[CATALOG__TABLE_TOMBSTONES]);
     keys_in(c, CATALOG__SERVICE_INDEXES);
     assert(keys_in(c, CATALOG__AUTOPILOT) == v->count[CATALOG__TABLE_AUTOPILOT]);
+    assert(keys_in(c, CATALOG__COORDINATES) == v->count[CATALOG__TABLE_COORDINATES]);
 }

@@ -34,6 +34,12 @@ bool catalog__has_meta(const struct catalog_node *node, const struct mu_strmap *
 bool catalog__node_has_meta(const struct catalog__version *v, struct mu_str node,
                             const struct mu_strmap *wanted);
 
+/* near.c: sorts by distance from the source of a request, if it has one in its own datacenter.
+ * A record's node is what node_of says. */
+int catalog__sort_from(struct catalog_reader *r, const struct catalog_query_source *source,
+                       struct mu_str datacenter, const struct mu_list *list,
+                       catalog_node_of_fn node_of);
+
 /* Starts the keys of an answer. out may be NULL, and then the others do nothing. */
 void catalog__keys_begin(struct catalog_reader *r, struct catalog_watch_keys *out);
 /* False when out of memory. Names are folded; a prefix with an empty name stands for the whole

@@ -36,6 +36,11 @@ static int gather(struct catalog_reader *r, enum catalog__tree tree, const struc
     return failed ? CATALOG_ENOMEM : 0;
 }
 
+static struct mu_str node_of(const void *record)
+{
+    return ((const struct catalog_check *)record)->node;
+}
+
 /* With a filter on nodes, any change of a node may change the answer. */
 static bool watch_nodes(struct catalog_reader *r, struct catalog_watch_keys *keys,
                         const struct mu_strmap *node_meta)
@@ -64,7 +69,10 @@ int catalog_query_service_checks(struct catalog_reader *r,
         !watch_nodes(r, keys, wanted.node_meta)) {
         return CATALOG_ENOMEM;
     }
-    return gather(r, CATALOG__CHECKS_BY_SERVICE, &request->service_name, &wanted, out);
+    int rc = gather(r, CATALOG__CHECKS_BY_SERVICE, &request->service_name, &wanted, out);
+    return rc ? rc
+              : catalog__sort_from(r, &request->source, request->datacenter, &out->health_checks,
+                                   node_of);
 }
 
 int catalog_query_checks_in_state(struct catalog_reader *r,
@@ -84,6 +92,9 @@ int catalog_query_checks_in_state(struct catalog_reader *r,
     if (!watched || !watch_nodes(r, keys, wanted.node_meta)) {
         return CATALOG_ENOMEM;
     }
-    return gather(r, is_any ? CATALOG__CHECKS : CATALOG__CHECKS_BY_STATUS,
-                  is_any ? NULL : &request->state, &wanted, out);
+    int rc = gather(r, is_any ? CATALOG__CHECKS : CATALOG__CHECKS_BY_STATUS,
+                    is_any ? NULL : &request->state, &wanted, out);
+    return rc ? rc
+              : catalog__sort_from(r, &request->source, request->datacenter, &out->health_checks,
+                                   node_of);
 }

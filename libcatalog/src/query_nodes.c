@@ -11,6 +11,11 @@ static bool node_passes(const struct catalog__version *v, const void *record, co
     return catalog__has_meta(record, arg);
 }
 
+static struct mu_str name_of(const void *record)
+{
+    return ((const struct catalog_node *)record)->node;
+}
+
 int catalog_query_nodes(struct catalog_reader *r, const struct catalog_dc_request *request,
                         struct catalog_indexed_nodes *out, struct catalog_watch_keys *keys)
 {
@@ -23,7 +28,9 @@ int catalog_query_nodes(struct catalog_reader *r, const struct catalog_dc_reques
     catalog__list_walk(&nodes, &it, v, node_passes, &request->node_meta_filters);
     *out = (struct catalog_indexed_nodes){.nodes = catalog__list_end(&nodes, &failed)};
     out->meta.index = catalog__reported(v->table[CATALOG__TABLE_NODES]);
-    return failed ? CATALOG_ENOMEM : 0;
+    return failed
+               ? CATALOG_ENOMEM
+               : catalog__sort_from(r, &request->source, request->datacenter, &out->nodes, name_of);
 }
 
 /* ---- The names of all services ---- */

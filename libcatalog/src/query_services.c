@@ -77,6 +77,11 @@ static struct mu_strs tags_of(const struct catalog_service_request *q, struct mu
     return q->service_tags;
 }
 
+static struct mu_str node_of(const void *record)
+{
+    return ((const struct catalog__instance *)record)->node;
+}
+
 static int find(struct catalog_reader *r, const struct catalog_service_request *q, bool health,
                 struct instances *out, struct catalog_watch_keys *keys)
 {
@@ -106,7 +111,8 @@ static int find(struct catalog_reader *r, const struct catalog_service_request *
     out->index =
         catalog__reported(q->connect || by_address ? target_index(v, health)
                                                    : service_index(v, q->service_name, health));
-    return failed ? CATALOG_ENOMEM : 0;
+    return failed ? CATALOG_ENOMEM
+                  : catalog__sort_from(r, &q->source, q->datacenter, &out->list, node_of);
 }
 
 /* ---- Flattened ---- */

@@ -105,6 +105,16 @@ static bool load_node(struct catalog *c, const struct catalog_node *n)
     return is_whole;
 }
 
+static bool load_coordinate(struct catalog *c, const struct catalog_coordinate *x)
+{
+    bool is_whole =
+        x->coord && catalog__is_name(x->segment) && catalog__get_node(c->draft, x->node);
+    if (is_whole) {
+        catalog__put_coordinate(c, x);
+    }
+    return is_whole;
+}
+
 static bool load(struct catalog *c, enum catalog__snapshot_type type, const void *obj)
 {
     switch (type) {
@@ -123,6 +133,8 @@ static bool load(struct catalog *c, enum catalog__snapshot_type type, const void
     case CATALOG__SNAPSHOT_AUTOPILOT:
         catalog__put_autopilot(c, obj);
         return true;
+    case CATALOG__SNAPSHOT_COORDINATE:
+        return load_coordinate(c, obj);
     default:
         assert(type == CATALOG__SNAPSHOT_SERVICE_INDEX);
         catalog__restore_mark(c, CATALOG__SERVICE_INDEXES, obj);
@@ -171,6 +183,7 @@ static int load_record(struct catalog *c, uint8_t type, const uint8_t *body, siz
         struct catalog_check check;
         struct catalog_dir_entry entry;
         struct catalog__mark mark;
+        struct catalog_coordinate coordinate;
     } obj;
     for (size_t i = 0; i < CATALOG__SNAPSHOT_TABLES; i++) {
         const struct catalog__snapshot_table *t = &catalog__snapshot_tables[i];

@@ -18,8 +18,9 @@ static const struct mu__field totals_fields[] = {
     TABLE(CATALOG__TABLE_TOMBSTONES, "Tombstones"),
     TABLE(CATALOG__TABLE_EXTINCTION, "Extinction"),
     TABLE(CATALOG__TABLE_AUTOPILOT, "Autopilot"),
+    TABLE(CATALOG__TABLE_COORDINATES, "Coordinates"),
 };
-static const uint8_t totals_wire[] = {7, 3, 6, 0, 4, 1, 2, 5};
+static const uint8_t totals_wire[] = {7, 3, 8, 6, 0, 4, 1, 2, 5};
 const struct mu__schema catalog__totals_schema = {
     .name = "totals",
     .fields = totals_fields,
@@ -50,6 +51,7 @@ const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_
     {CATALOG__SNAPSHOT_TOMBSTONE, CATALOG__TOMBSTONES, &catalog__mark_schema},
     {CATALOG__SNAPSHOT_SERVICE_INDEX, CATALOG__SERVICE_INDEXES, &catalog__mark_schema},
     {CATALOG__SNAPSHOT_AUTOPILOT, CATALOG__AUTOPILOT, &catalog__autopilot_config_schema},
+    {CATALOG__SNAPSHOT_COORDINATE, CATALOG__COORDINATES, &catalog__coordinate_schema},
 };
 
 /* Gathers what is encoded and hands it on in pieces. */

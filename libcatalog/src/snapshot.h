@@ -25,7 +25,8 @@ enum catalog__snapshot_type {
     CATALOG__SNAPSHOT_KEY = 5,
     CATALOG__SNAPSHOT_TOMBSTONE = 6,
     CATALOG__SNAPSHOT_SERVICE_INDEX = 7,
-    CATALOG__SNAPSHOT_AUTOPILOT = 8, /* one, or none */
+    CATALOG__SNAPSHOT_AUTOPILOT = 8,  /* one, or none */
+    CATALOG__SNAPSHOT_COORDINATE = 9, /* after its node */
     CATALOG__SNAPSHOT_IGNORABLE = 128
 };
 
@@ -46,5 +47,5 @@ struct catalog__snapshot_table {
     enum catalog__tree tree;
     const struct mu__schema *schema;
 };
-#define CATALOG__SNAPSHOT_TABLES 7u
+#define CATALOG__SNAPSHOT_TABLES 8u
 extern const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_TABLES];

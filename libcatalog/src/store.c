@@ -13,6 +13,7 @@ bool catalog__tree_is_primary(enum catalog__tree t)
     case CATALOG__TOMBSTONES:
     case CATALOG__SERVICE_INDEXES:
     case CATALOG__AUTOPILOT:
+    case CATALOG__COORDINATES:
         return true;
     default:
         return false;

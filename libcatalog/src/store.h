@@ -37,6 +37,7 @@ enum catalog__tree {
     CATALOG__TOMBSTONES,         /* primary: key or prefix that was deleted */
     CATALOG__SERVICE_INDEXES,    /* primary: name */
     CATALOG__AUTOPILOT,          /* primary: the one configuration, under a key of its own */
+    CATALOG__COORDINATES,        /* primary: node | segment */
     CATALOG__TREES
 };
 bool catalog__tree_is_primary(enum catalog__tree t);
@@ -49,6 +50,7 @@ enum catalog__table {
     CATALOG__TABLE_TOMBSTONES,
     CATALOG__TABLE_EXTINCTION, /* the last time that the last instance of a service went */
     CATALOG__TABLE_AUTOPILOT,
+    CATALOG__TABLE_COORDINATES,
     CATALOG__TABLES
 };
 

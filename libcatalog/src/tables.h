@@ -16,12 +16,14 @@ void catalog__put_check(struct catalog *c, const struct catalog_check *check);
 void catalog__put_key(struct catalog *c, const struct catalog_dir_entry *entry);
 
 void catalog__put_autopilot(struct catalog *c, const struct catalog_autopilot_config *config);
+void catalog__put_coordinate(struct catalog *c, const struct catalog_coordinate *coordinate);
 
 /* Each removes what it names with all that depends on it, and does nothing if it is not there: a
- * node with its services and checks, a service with its checks. */
+ * node with its services, checks and coordinates, a service with its checks. */
 void catalog__remove_node(struct catalog *c, struct mu_str given);
 void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_str id);
 void catalog__remove_check(struct catalog *c, struct mu_str node, struct mu_str id);
+void catalog__remove_coordinates(struct catalog *c, struct mu_str node); /* in all segments */
 
 /* Removes one key and leaves a tombstone for it. */
 void catalog__remove_key(struct catalog *c, struct mu_str key);

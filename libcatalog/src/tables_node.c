@@ -66,6 +66,7 @@ void catalog__remove_node(struct catalog *c, struct mu_str given)
         const struct catalog_check *check = checks.items[i];
         catalog__remove_check(c, node->node, check->check_id);
     }
+    catalog__remove_coordinates(c, node->node);
     if (node->id.len) {
         catalog__tree_remove(c, CATALOG__NODES_BY_ID, &node->id, 1);
     }

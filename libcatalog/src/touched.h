@@ -6,17 +6,18 @@
 
 #include "store.h"
 
-#define CATALOG__WATCH_NODE      'n' /* node: its record */
-#define CATALOG__WATCH_NODE_ID   'i' /* id: a node came, changed or went */
-#define CATALOG__WATCH_INSTANCES 's' /* service: instances came, changed or went */
-#define CATALOG__WATCH_CATALOG   'c' /* service: those, or the records of their nodes */
-#define CATALOG__WATCH_HEALTH    'h' /* service: those, or checks that bear on them */
-#define CATALOG__WATCH_TARGET    't' /* service: the same for what speaks mTLS for it */
-#define CATALOG__WATCH_OF_NODE   'o' /* node: its services */
-#define CATALOG__WATCH_CHECKS    'd' /* node: checks on it */
-#define CATALOG__WATCH_SERVICE   'e' /* service: checks that carry its name */
-#define CATALOG__WATCH_STATUS    'f' /* status: checks that had or have it */
-#define CATALOG__WATCH_KEY       'k' /* key of the KV store */
+#define CATALOG__WATCH_NODE       'n' /* node: its record */
+#define CATALOG__WATCH_NODE_ID    'i' /* id: a node came, changed or went */
+#define CATALOG__WATCH_INSTANCES  's' /* service: instances came, changed or went */
+#define CATALOG__WATCH_CATALOG    'c' /* service: those, or the records of their nodes */
+#define CATALOG__WATCH_HEALTH     'h' /* service: those, or checks that bear on them */
+#define CATALOG__WATCH_TARGET     't' /* service: the same for what speaks mTLS for it */
+#define CATALOG__WATCH_OF_NODE    'o' /* node: its services */
+#define CATALOG__WATCH_CHECKS     'd' /* node: checks on it */
+#define CATALOG__WATCH_SERVICE    'e' /* service: checks that carry its name */
+#define CATALOG__WATCH_STATUS     'f' /* status: checks that had or have it */
+#define CATALOG__WATCH_COORDINATE 'l' /* node: its coordinates */
+#define CATALOG__WATCH_KEY        'k' /* key of the KV store */
 
 /* Notes a key of the batch. Out of memory, the batch is void. */
 void catalog__touch(struct catalog *c, char kind, struct mu_str key);

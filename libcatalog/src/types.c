@@ -1,6 +1,6 @@
 /* types.c - finds the table of a type. The tables stand in types_node.c (nodes, services, checks),
- * types_kv.c, types_definition.c (what an agent is given), types_operator.c, types_request.c and
- * types_reply.c. */
+ * types_kv.c, types_coordinate.c, types_definition.c (what an agent is given), types_operator.c,
+ * types_request.c and types_reply.c. */
 #include <muster/catalog_types.h>
 
 #include "types.h"
@@ -64,6 +64,9 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_KEYRING_REQUEST] = &catalog__keyring_request_schema,
     [CATALOG_KEYRING_RESPONSE] = &catalog__keyring_response_schema,
     [CATALOG_KEYRING_RESPONSES] = &catalog__keyring_responses_schema,
+    [CATALOG_COORDINATE_BATCH] = &catalog__coordinate_batch_schema,
+    [CATALOG_INDEXED_COORDINATES] = &catalog__indexed_coordinates_schema,
+    [CATALOG_DATACENTER_MAP] = &catalog__datacenter_map_schema,
 };
 
 const struct mu__schema *catalog_schema(enum catalog_type type)

@@ -61,3 +61,6 @@ extern const struct mu__schema catalog__operator_health_schema;
 extern const struct mu__schema catalog__keyring_request_schema;
 extern const struct mu__schema catalog__keyring_response_schema;
 extern const struct mu__schema catalog__keyring_responses_schema;
+extern const struct mu__schema catalog__coordinate_batch_schema;
+extern const struct mu__schema catalog__indexed_coordinates_schema;
+extern const struct mu__schema catalog__datacenter_map_schema;

@@ -1,4 +1,4 @@
-/* types_kv.c - schema tables of the KV store's entries and of network coordinates. */
+/* types_kv.c - schema table of the KV store's entries. */
 #include "table.h"
 
 static const struct mu__field dir_entry_fields[] = {
@@ -11,20 +11,3 @@ static const struct mu__field dir_entry_fields[] = {
 };
 static const uint8_t dir_entry_wire[] = {5, 2, 1, 0, 6, 4, 3};
 SCHEMA(dir_entry, "DirEntry");
-
-static const struct mu__field vivaldi_fields[] = {
-    FIELD(vivaldi, FLOATS, vec, "Vec"),
-    FIELD(vivaldi, FLOAT, error, "Error"),
-    FIELD(vivaldi, FLOAT, adjustment, "Adjustment"),
-    FIELD(vivaldi, FLOAT, height, "Height"),
-};
-static const uint8_t vivaldi_wire[] = {2, 1, 3, 0};
-SCHEMA(vivaldi, "Coordinate");
-
-static const struct mu__field coordinate_fields[] = {
-    FIELD(coordinate, STR, node, "Node"),
-    FIELD(coordinate, STR, segment, "Segment"),
-    SUB(coordinate, PTR, coord, "Coord", 0, vivaldi),
-};
-static const uint8_t coordinate_wire[] = {2, 0, 1};
-SCHEMA(coordinate, "Coordinate");

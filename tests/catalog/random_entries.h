@@ -60,6 +60,18 @@ static inline struct mu__writer random_deregister(struct mu__prng *p)
     return entry(CATALOG_ENTRY_DEREGISTER, CATALOG_DEREGISTER_REQUEST, &r);
 }
 
+static inline struct mu__writer random_coordinate(struct mu__prng *p)
+{
+    double vec[8] = {(double)mu__prng_below(p, 3)};
+    struct catalog_vivaldi v = {.vec = {vec, 8}, .height = 1e-5};
+    struct catalog_coordinate x = {.node = mu__cstr(PICK(p, "n1", "n2", "N2", "nosuch")),
+                                   .segment = mu__cstr(PICK(p, "", "", "s")),
+                                   .coord = mu__prng_below(p, 9) ? &v : NULL};
+    void *items[] = {&x};
+    struct catalog_coordinate_batch batch = {.updates = {items, 1}};
+    return entry(CATALOG_ENTRY_COORDINATES, CATALOG_COORDINATE_BATCH, &batch);
+}
+
 static inline struct mu__writer random_entry(struct mu__prng *p, uint64_t index)
 {
     uint64_t dice = mu__prng_below(p, 20);
@@ -75,6 +87,9 @@ static inline struct mu__writer random_entry(struct mu__prng *p, uint64_t index)
                        .redundancy_zone_tag = mu__cstr(PICK(p, "", "zone")),
                        .modify_index = mu__prng_below(p, index + 1)}};
         return entry(CATALOG_ENTRY_AUTOPILOT, CATALOG_AUTOPILOT_SET_REQUEST, &set);
+    }
+    if (dice == 2) {
+        return random_coordinate(p);
     }
     return dice < 9 ? random_kvs(p) : dice < 17 ? random_register(p) : random_deregister(p);
 }

@@ -82,11 +82,12 @@ MU_API void catalog_destroy(struct catalog *c);
 /* The first byte of a log entry; what follows is the msgpack body of the request (catalog_types.h).
  * The numbers are Consul's. With CATALOG_IGNORABLE set, an entry of an unknown type is skipped. */
 enum catalog_entry_type {
-    CATALOG_ENTRY_REGISTER = 0,   /* struct catalog_register_request */
-    CATALOG_ENTRY_DEREGISTER = 1, /* struct catalog_deregister_request */
-    CATALOG_ENTRY_KVS = 2,        /* struct catalog_kvs_request */
-    CATALOG_ENTRY_TOMBSTONE = 5,  /* struct catalog_tombstone_request */
-    CATALOG_ENTRY_AUTOPILOT = 9,  /* struct catalog_autopilot_set_request */
+    CATALOG_ENTRY_REGISTER = 0,    /* struct catalog_register_request */
+    CATALOG_ENTRY_DEREGISTER = 1,  /* struct catalog_deregister_request */
+    CATALOG_ENTRY_KVS = 2,         /* struct catalog_kvs_request */
+    CATALOG_ENTRY_TOMBSTONE = 5,   /* struct catalog_tombstone_request */
+    CATALOG_ENTRY_COORDINATES = 6, /* struct catalog_coordinate_batch */
+    CATALOG_ENTRY_AUTOPILOT = 9,   /* struct catalog_autopilot_set_request */
     CATALOG_IGNORABLE = 128
 };
 
@@ -144,6 +145,9 @@ MU_API const char *catalog_register_prepare(struct catalog_register_request *req
 /* The same for the other requests: NULL, or why the entry would be refused. */
 MU_API const char *catalog_deregister_check(const struct catalog_deregister_request *request);
 MU_API const char *catalog_kvs_check(const struct catalog_kvs_request *request);
+/* Why a node's coordinate cannot be one of the pool's, or NULL. */
+MU_API const char *
+catalog_coordinate_check(const struct catalog_coordinate_update_request *request);
 
 /* ---- Reading ---- */
 
@@ -178,8 +182,9 @@ struct catalog_watch_keys {
  * meta.known_leader, last_contact_ns and consistency_level; meta.index is the index to report (at
  * least 1). Lists and flattened records live in the reader until catalog_read_end and may be
  * changed by the caller (filtered, sorted); the records that they point at are the store's and must
- * not be. keys (may be NULL) gets what to wait for. Options, datacenter, token and source are not
- * looked at.
+ * not be. keys (may be NULL) gets what to wait for. Options and token are not looked at. Lists of
+ * nodes, instances and checks of a service or state are sorted by distance from source.node, if
+ * there is one and source.datacenter is the request's.
  * A list with nothing in it is empty, not nil, except where said.
  * Errors: CATALOG_ENOMEM. */
 
@@ -252,6 +257,26 @@ MU_API MU_MUST_USE int catalog_query_autopilot(struct catalog_reader *r,
                                                const struct catalog_dc_request *request,
                                                struct catalog_autopilot_config *out,
                                                struct catalog_watch_keys *keys);
+
+/* Coordinate.ListNodes and Coordinate.Node: by node and segment, all of them or those of a node. */
+MU_API MU_MUST_USE int catalog_query_coordinates(struct catalog_reader *r,
+                                                 const struct catalog_dc_request *request,
+                                                 struct catalog_indexed_coordinates *out,
+                                                 struct catalog_watch_keys *keys);
+MU_API MU_MUST_USE int catalog_query_coordinate(struct catalog_reader *r,
+                                                const struct catalog_node_request *request,
+                                                struct catalog_indexed_coordinates *out,
+                                                struct catalog_watch_keys *keys);
+
+/* Estimated round-trip time between two coordinates in seconds; infinite when either is NULL or
+ * they have different dimensions. */
+MU_API double catalog_distance_s(const struct catalog_vivaldi *a, const struct catalog_vivaldi *b);
+/* Sorts any list of records by the round-trip times from a node to theirs, as ?near= does: the
+ * nearest first, those without a coordinate last, equals as they stood. Nothing is done when `from`
+ * has no coordinate. A record's node is what node_of says. Errors: CATALOG_ENOMEM. */
+typedef struct mu_str (*catalog_node_of_fn)(const void *record);
+MU_API MU_MUST_USE int catalog_sort_near(struct catalog_reader *r, struct mu_str from,
+                                         const struct mu_list *list, catalog_node_of_fn node_of);
 
 /* Single records: lent, NULL if there is none. */
 MU_API const struct catalog_autopilot_config *

@@ -190,6 +190,11 @@ struct catalog_coordinate {
     struct catalog_vivaldi *coord;
 };
 
+/* Newer coordinates of several nodes, as the leader writes them. */
+struct catalog_coordinate_batch {
+    struct mu_list updates; /* of struct catalog_coordinate */
+};
+
 /* How the leader looks after the servers (Go: autopilot.Config). There is one. */
 struct catalog_autopilot_config {
     bool cleanup_dead_servers;            /* failed servers are taken out of Raft */
@@ -470,6 +475,17 @@ struct catalog_keyring_responses {
     struct catalog_query_meta meta;
 };
 
+struct catalog_indexed_coordinates {
+    struct mu_list coordinates; /* of struct catalog_coordinate */
+    struct catalog_query_meta meta;
+};
+
+/* The servers of one datacenter, and where they are. */
+struct catalog_datacenter_map {
+    struct mu_str datacenter, area_id;
+    struct mu_list coordinates; /* of struct catalog_coordinate */
+};
+
 /* ---- Schemas ---- */
 
 enum catalog_type {
@@ -529,6 +545,9 @@ enum catalog_type {
     CATALOG_KEYRING_REQUEST,
     CATALOG_KEYRING_RESPONSE,
     CATALOG_KEYRING_RESPONSES,
+    CATALOG_COORDINATE_BATCH,
+    CATALOG_INDEXED_COORDINATES,
+    CATALOG_DATACENTER_MAP,
     CATALOG_TYPE_COUNT
 };
 
