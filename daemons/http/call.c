@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "filter.h"
 #include "options.h"
+#include "rpc/endpoints.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -89,12 +90,44 @@ struct call *http_call(struct http_request *r, const struct endpoint *e, http_en
 
 /* The request's memory, the HTTP request itself included, becomes the call's: a backend may still
  * read it after the client has gone and the call is cancelled. */
-void http_call_start(struct http_request *r)
+void http__call_start(struct http_request *r)
 {
     struct call *c = r->call;
     mu__arena_adopt(&c->arena, &r->arena);
     r->started = true;
     call_start(r->server->config.backend, c);
+}
+
+static struct catalog_query_options *options_of(struct call *c)
+{
+    return endpoint_options(c->endpoint, c->request);
+}
+
+void http_call_start(struct http_request *r)
+{
+    struct catalog_query_options *o = options_of(r->call);
+    bool blocks = r->call->endpoint->kind == ENDPOINT_READ && o && o->min_query_index > 0;
+    if (blocks && r->waited) {
+        o->min_query_index = 0;
+        r->blocking = false;
+    }
+    if (!blocks || r->waited || !http__flight_board(r)) {
+        http__call_start(r);
+    }
+}
+
+/* The same once more. False: out of memory, and the old one is as it was. */
+static struct call *again(struct http_request *r, struct call *c)
+{
+    struct call *next = call_create(c->endpoint, CALL_ARENA_MAX, on_done, r);
+    if (next) {
+        /* What the request points at comes along with the arena, so a copy of the struct is
+         * enough. */
+        memcpy(next->request, c->request, c->endpoint->request->size);
+        r->call = next;
+        mu__arena_adopt(&r->arena, &c->arena);
+    }
+    return next;
 }
 
 /* A stale answer older than max_stale is asked for again, from the leader; true when that is under
@@ -107,19 +140,25 @@ static bool ask_leader(struct http_request *r, struct call *c, const struct cata
         return false;
     }
     r->max_stale_ns = 0;
-    struct call *again = call_create(e, CALL_ARENA_MAX, on_done, r);
-    if (!again) {
+    struct call *next = again(r, c);
+    if (!next) {
         return false;
     }
-    /* What the request points at comes along with the arena, so a copy of the struct is enough. */
-    memcpy(again->request, c->request, e->request->size);
-    struct catalog_query_options *o = (void *)((char *)again->request + e->options_at);
-    o->allow_stale = false;
-    o->max_stale_duration_ns = 0;
+    options_of(next)->allow_stale = false;
+    options_of(next)->max_stale_duration_ns = 0;
     r->consistency = "leader";
-    r->call = again;
-    mu__arena_adopt(&r->arena, &c->arena);
-    http_call_start(r);
+    http__call_start(r);
+    return true;
+}
+
+/* A call for several clients has come to its end without news: it goes on for those who wait
+ * longer. */
+static bool wait_on(struct http_request *r, struct call *c, const struct catalog_query_meta *m)
+{
+    if (!m || !r->flight || !http__flight_timed_out(r, m) || !again(r, c)) {
+        return false;
+    }
+    http__call_start(r);
     return true;
 }
 
@@ -128,7 +167,7 @@ static void on_done(struct call *c, void *arg)
     struct http_request *r = arg;
     const struct catalog_query_meta *m = c->error ? NULL : meta_of(c);
     r->call = NULL;
-    if (ask_leader(r, c, m)) {
+    if (ask_leader(r, c, m) || wait_on(r, c, m)) {
         return;
     }
     if (r->meta) {

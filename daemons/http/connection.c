@@ -1,9 +1,9 @@
-/* connection.c - bytes in, one request at a time, bytes out.
+/* connection.c - bytes in, one request at a time.
  *
- * A connection reads into one flat buffer, hands a request over when head and body are there, and
+ * A connection reads into one flat buffer, the server's as long as a request comes in one piece,
+ * hands a request over when head and body are there, and
  * reads the next one only when the answer has left: pipelined requests wait in the buffer (RFC
- * 9112 9.3.2), which is bounded. Answers go straight to the socket; only what it does not take is
- * kept. */
+ * 9112 9.3.2), which is bounded. */
 #include "internal.h"
 
 #include "alloc.h"
@@ -14,7 +14,6 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #define READ_SIZE      4096u
@@ -29,28 +28,25 @@ static const struct mu_allocator *heap(void)
     return &mu__malloc_allocator;
 }
 
-static bool has_output(const struct http_connection *c)
-{
-    return c->out_at < c->out_len;
-}
-
 /* ---- Lifetime ---- */
 
 static void destroy(struct http_connection *c)
 {
     struct http_server *s = c->server;
+    if (c->flight) {
+        http__flight_leave(c);
+    }
     http__request_free(c->request);
     event_del(&c->read);
     event_del(&c->write);
     close(c->fd);
     client_limit_leave(s->config.clients, &c->peer);
-    *(c->prev ? &c->prev->next : &s->connections) = c->next;
-    if (c->next) {
-        c->next->prev = c->prev;
-    }
+    http__deadline_remove(c);
+    http__output_fini(c);
     s->stats.connections_open--;
-    mu__free(heap(), c->in);
-    mu__free(heap(), c->out);
+    if (c->in != s->inbox) {
+        mu__free(heap(), c->in);
+    }
     mu__free(heap(), c);
 }
 
@@ -63,70 +59,7 @@ void http__connection_close(struct http_connection *c)
     }
 }
 
-/* ---- Output ---- */
-
-/* Sends what waits. False when the connection is lost. */
-static bool flush(struct http_connection *c)
-{
-    while (has_output(c)) {
-        ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return errno == EAGAIN || errno == EWOULDBLOCK;
-        }
-        c->out_at += (size_t)n;
-    }
-    mu__free(heap(), c->out);
-    c->out = NULL;
-    c->out_at = c->out_len = 0;
-    return true;
-}
-
-/* Keeps what the socket has not taken of head and body; large bodies are taken over rather than
- * copied. */
-static bool keep_rest(struct http_connection *c, const struct mu__writer *head,
-                      struct mu__writer *body, size_t sent)
-{
-    if (sent >= head->len && body->len - (sent - head->len) > 16384) {
-        c->out = (char *)body->data;
-        c->out_at = sent - head->len;
-        c->out_len = body->len;
-        *body = mu__writer_growing(body->allocator);
-        return true;
-    }
-    size_t len = head->len + body->len - sent, from_head = sent < head->len ? head->len - sent : 0;
-    c->out = mu__alloc(heap(), len);
-    if (!c->out) {
-        return false;
-    }
-    if (from_head) {
-        memcpy(c->out, head->data + sent, from_head);
-    }
-    if (len > from_head) {
-        memcpy(c->out + from_head, body->data + (body->len - (len - from_head)), len - from_head);
-    }
-    c->out_at = 0;
-    c->out_len = len;
-    return true;
-}
-
-static bool send_answer(struct http_connection *c, const struct mu__writer *head,
-                        struct mu__writer *body)
-{
-    struct iovec iov[2] = {{head->data, head->len}, {body->data, body->len}};
-    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = body->len ? 2 : 1};
-    ssize_t n;
-    do {
-        n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-        return false;
-    }
-    size_t sent = n > 0 ? (size_t)n : 0;
-    return sent == head->len + body->len || keep_rest(c, head, body, sent);
-}
+/* ---- Answers ---- */
 
 /* After an answer: the next request, or the end. Input that was not read is thrown away first,
  * because closing a socket with unread input would take the answer away from the client (RFC
@@ -135,17 +68,15 @@ static void after_answer(struct http_connection *c)
 {
     bool unread = c->state == CONN_BODY;
     c->state = CONN_IDLE;
+    c->greeted = true;
     c->deadline_ns = loop_now_ns() + c->server->config.idle_timeout_ns;
     if (unread || !c->keep_alive) {
         c->state = CONN_DRAIN;
     }
 }
 
-void http__connection_answer(struct http_connection *c, const struct mu__writer *head,
-                             struct mu__writer *body)
+static void go_on(struct http_connection *c, bool sent)
 {
-    assert(!has_output(c));
-    bool sent = !head->failed && !body->failed && send_answer(c, head, body);
     http__request_free(c->request);
     c->request = NULL;
     if (!sent) {
@@ -156,6 +87,20 @@ void http__connection_answer(struct http_connection *c, const struct mu__writer 
     process(c);
 }
 
+void http__connection_answer(struct http_connection *c, const struct mu__writer *head,
+                             struct mu__writer *body)
+{
+    assert(!http__has_output(c));
+    go_on(c, !head->failed && !body->failed && http__send(c, head, body));
+}
+
+void http__connection_answer_shared(struct http_connection *c, const struct mu__writer *head,
+                                    struct http_body *body)
+{
+    assert(!http__has_output(c));
+    go_on(c, !head->failed && http__send_shared(c, head, body));
+}
+
 /* ---- Input ---- */
 
 static size_t input_max(const struct http_connection *c)
@@ -164,30 +109,63 @@ static size_t input_max(const struct http_connection *c)
     return c->state == CONN_BODY && c->body_max > header_max ? c->body_max : header_max;
 }
 
-/* How much may be read now; grows the buffer by doubling, so that a lying length allocates nothing
- * by itself. */
+/* Moves what has been read into a buffer of the connection's own, which is grown by doubling: a
+ * lying length allocates nothing by itself. */
+static bool grow_input(struct http_connection *c, size_t cap)
+{
+    bool is_borrowed = c->in == c->server->inbox;
+    char *in = mu__realloc(heap(), is_borrowed ? NULL : c->in, cap, 1);
+    if (!in) {
+        return false;
+    }
+    if (is_borrowed) {
+        memcpy(in, c->in, c->in_len);
+    }
+    c->in = in;
+    c->in_cap = cap;
+    return true;
+}
+
+/* How much may be read now. One who has nothing yet reads into the server's buffer, and most
+ * requests end there. */
 static size_t input_room(struct http_connection *c)
 {
     size_t max = input_max(c);
     if (c->in_len >= max) {
         return 0;
     }
+    if (!c->in) {
+        c->in = c->server->inbox;
+        c->in_cap = HTTP_INBOX_SIZE;
+    }
     if (c->in_cap - c->in_len < READ_SIZE / 2) {
         size_t cap = mu__max(READ_SIZE, mu__min(c->in_cap * 2, max + READ_SIZE));
-        char *in = mu__realloc(heap(), c->in, cap, 1);
-        if (!in) {
-            return c->in_cap - c->in_len;
+        if (cap > c->in_cap) {
+            (void)grow_input(c, cap);
         }
-        c->in = in;
-        c->in_cap = cap;
     }
-    return c->in_cap - c->in_len;
+    return mu__min(c->in_cap - c->in_len, max + READ_SIZE - c->in_len);
+}
+
+/* Who has nothing left to read, idle or waiting, has no buffer. */
+static bool settle_input(struct http_connection *c)
+{
+    bool is_borrowed = c->in == c->server->inbox;
+    if (c->in_len > 0) {
+        return !is_borrowed || grow_input(c, c->in_len);
+    }
+    if (!is_borrowed) {
+        mu__free(heap(), c->in);
+    }
+    c->in = NULL;
+    c->in_cap = 0;
+    return true;
 }
 
 static void consume(struct http_connection *c, size_t n)
 {
-    memmove(c->in, c->in + n, c->in_len - n);
     c->in_len -= n;
+    memmove(c->in, c->in + n, c->in_len);
     c->scanned = 0;
 }
 
@@ -223,7 +201,7 @@ static bool receive(struct http_connection *c)
 
 static bool step_idle(struct http_connection *c)
 {
-    if (has_output(c)) {
+    if (http__has_output(c)) {
         return false;
     }
     while (c->in_len >= 2 && c->in[0] == '\r' && c->in[1] == '\n') {
@@ -256,6 +234,7 @@ static bool begin_body(struct http_connection *c, size_t head_len)
     /* Chunk headers take room as well */
     c->body_max = head_len + max + (h->chunked ? max / 8 + 65536 : 0);
     c->chunked = (struct http_chunked){.in = 0};
+    c->body_seen = c->in_len;
     c->deadline_ns = loop_now_ns() + c->server->config.body_timeout_ns;
     if (h->has_length && h->content_length > max) {
         c->keep_alive = false;
@@ -299,6 +278,7 @@ static bool step_head(struct http_connection *c)
         return true;
     }
     c->keep_alive = c->request->head.keep_alive && !c->server->draining;
+    c->is_old = c->request->head.minor == 0;
     return begin_body(c, len);
 }
 
@@ -315,11 +295,6 @@ static bool hand_over(struct http_connection *c, size_t body_len, size_t used)
     c->state = CONN_HANDLED;
     c->deadline_ns = MU_NEVER;
     http__request_handle(r);
-    if (c->state == CONN_HANDLED && c->in_len == 0) {
-        mu__free(heap(), c->in); /* a waiter costs no buffer */
-        c->in = NULL;
-        c->in_cap = 0;
-    }
     return true;
 }
 
@@ -356,7 +331,7 @@ static bool step_body(struct http_connection *c)
  * only have closed its sending side. */
 static bool step_handled(struct http_connection *c)
 {
-    if (c->eof && c->request->blocking) {
+    if (c->eof && (c->flight || c->request->blocking)) {
         http__connection_close(c);
     }
     return false;
@@ -364,7 +339,7 @@ static bool step_handled(struct http_connection *c)
 
 static bool step_drain(struct http_connection *c)
 {
-    if (has_output(c)) {
+    if (http__has_output(c)) {
         return false;
     }
     if (!c->shut) {
@@ -407,7 +382,7 @@ static void watch(struct http_connection *c)
         c->reading = want;
         want ? event_add(&c->read, NULL) : event_del(&c->read);
     }
-    if (has_output(c)) {
+    if (http__has_output(c)) {
         event_add(&c->write, NULL);
     }
 }
@@ -421,9 +396,10 @@ static void process(struct http_connection *c)
     while (!c->dead && step(c)) {
     }
     c->processing = false;
-    if (c->dead) {
+    if (c->dead || !settle_input(c)) {
         destroy(c);
     } else {
+        http__deadline_file(c);
         watch(c);
     }
 }
@@ -445,12 +421,12 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct http_connection *c = arg;
-    size_t before = c->out_at;
-    if (!flush(c)) {
+    size_t before = c->out_at + c->shared_at;
+    if (!http__flush(c)) {
         http__connection_close(c);
         return;
     }
-    if (c->out_at != before || !has_output(c)) {
+    if (c->out_at + c->shared_at != before || !http__has_output(c)) {
         c->deadline_ns = loop_now_ns() + c->server->config.idle_timeout_ns;
     }
     process(c);
@@ -462,7 +438,8 @@ void http__connection_accept(struct http_server *s, int fd, const struct sockadd
     struct http_connection *c = NULL;
     struct client_address from = client_address(peer, len);
     bool counted = client_limit_enter(s->config.clients, &from);
-    if (counted && !s->draining && s->stats.connections_open < s->config.connections_max) {
+    unsigned max = s->config.connections_max;
+    if (counted && !s->draining && (max == 0 || s->stats.connections_open < max)) {
         c = mu__calloc(heap(), 1, sizeof *c);
     }
     if (!c) {
@@ -481,25 +458,12 @@ void http__connection_accept(struct http_server *s, int fd, const struct sockadd
     c->keep_alive = true;
     /* For the first byte of the first request */
     c->deadline_ns = loop_now_ns() + s->config.header_timeout_ns;
-    c->next = s->connections;
-    if (c->next) {
-        c->next->prev = c;
-    }
-    s->connections = c;
+    c->filed = DEADLINE_CLASSES;
+    c->wait_end.slot = MU_HEAP_NONE;
     s->stats.connections_open++;
     s->stats.connections_accepted++;
     event_assign(&c->read, s->config.base, fd, EV_READ | EV_PERSIST, on_readable, c);
     event_assign(&c->write, s->config.base, fd, EV_WRITE, on_writable, c);
+    http__deadline_file(c);
     watch(c);
-}
-
-void http__server_sweep(struct http_server *s, uint64_t now_ns)
-{
-    for (struct http_connection *c = s->connections, *next; c; c = next) {
-        next = c->next;
-        if (c->deadline_ns <= now_ns ||
-            (s->draining && c->state == CONN_IDLE && !has_output(c) && c->in_len == 0)) {
-            http__connection_close(c);
-        }
-    }
 }

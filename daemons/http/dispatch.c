@@ -73,6 +73,7 @@ static bool copy_head(struct http_request *r, const char *data, size_t len, enum
     if (!copy) {
         return false;
     }
+    r->raw = (struct mu_str){copy, len};
     r->head.fields = s->fields;
     *rc = http_parse_head(copy, len, &r->head);
     s->complaint = r->head.complaint;
@@ -207,4 +208,16 @@ void http__request_handle(struct http_request *r)
     } else {
         r->route->handle(r);
     }
+}
+
+void http__request_repeat(struct http_connection *c, struct mu_str head)
+{
+    enum http_parse rc;
+    c->request = http__request_create(c, head.p, head.len, &rc);
+    if (!c->request) {
+        http__connection_close(c); /* out of memory: it has been understood before */
+        return;
+    }
+    c->request->waited = true;
+    http__request_handle(c->request);
 }

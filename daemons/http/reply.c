@@ -80,37 +80,57 @@ static void field(struct mu__writer *w, const char *name, const char *value)
     mu__write_cstr(w, "\r\n");
 }
 
-static void write_head(struct http_server *s, int status, const char *content_type, bool packed,
-                       size_t body_len, bool keep_alive, unsigned minor)
+const struct mu__writer *http__write_head(const struct http_connection *c,
+                                          const struct http_answer *a)
 {
+    struct http_server *s = c->server;
     struct mu__writer *w = &s->head;
     w->len = 0;
     w->failed = false;
     mu__write_cstr(w, "HTTP/1.1 ");
-    write_uint(w, (uint64_t)status);
+    write_uint(w, (uint64_t)a->status);
     mu__write_cstr(w, " ");
-    mu__write_cstr(w, reason(status));
+    mu__write_cstr(w, reason(a->status));
     mu__write_cstr(w, "\r\n");
-    if (content_type) {
-        field(w, "Content-Type", content_type);
+    if (a->content_type) {
+        field(w, "Content-Type", a->content_type);
     }
-    if (packed) {
+    if (a->packed) {
         field(w, "Content-Encoding", "gzip");
     }
-    mu__write_bytes(w, s->extra.data, s->extra.len);
+    mu__write_bytes(w, a->extra.p, a->extra.len);
     mu__write_cstr(w, s->extra_headers);
     field(w, "Date", date(s));
-    if (!keep_alive) {
+    if (!c->keep_alive) {
         field(w, "Connection", "close");
-    } else if (minor == 0) {
+    } else if (c->is_old) {
         field(w, "Connection", "keep-alive");
     }
     mu__write_cstr(w, "Content-Length: ");
-    write_uint(w, body_len);
+    write_uint(w, a->body_len);
     mu__write_cstr(w, "\r\n\r\n");
-    w->failed = w->failed || s->extra.failed;
+    return w;
+}
+
+void http__forget_extra(struct http_server *s)
+{
     s->extra.len = 0;
     s->extra.failed = false;
+}
+
+static void deliver(struct http_request *r, struct http_answer *a, struct mu__writer *body)
+{
+    struct http_server *s = r->server;
+    struct http_connection *c = r->connection;
+    a->extra = (struct mu_str){(const char *)s->extra.data, s->extra.len};
+    if (r->flight) {
+        http__flight_land(r, a, body);
+        return;
+    }
+    const struct mu__writer *head = http__write_head(c, a);
+    http__forget_extra(s);
+    s->stats.requests++;
+    http__connection_answer(c, head, body);
 }
 
 static bool gzip(struct http_server *s)
@@ -146,25 +166,24 @@ static void give_back(struct mu__writer *w)
 static void answer(struct http_request *r, int status, const char *content_type)
 {
     struct http_server *s = r->server;
-    bool packed = r->gzip && s->body.len > 0 && !s->body.failed && gzip(s);
-    struct mu__writer *body = packed ? &s->packed : &s->body;
-    struct http_connection *c = r->connection;
+    struct http_answer a = {.status = status, .content_type = content_type};
+    a.packed = r->gzip && s->body.len > 0 && !s->body.failed && gzip(s);
+    struct mu__writer *body = a.packed ? &s->packed : &s->body;
     if (r->vary) {
         field(&s->extra, "Vary", "Accept-Encoding");
     }
-    if (body->failed) {
+    if (body->failed || s->extra.failed) {
         /* Out of memory in the middle of an answer: an honest error, not half of it */
         body->len = 0;
         body->failed = false;
-        status = 500;
-        content_type = NULL;
+        http__forget_extra(s);
+        a = (struct http_answer){.status = 500};
     }
-    write_head(s, status, content_type, packed, body->len, c->keep_alive, r->head.minor);
+    a.body_len = body->len;
     if (r->method == HTTP_HEAD) {
         body->len = 0;
     }
-    s->stats.requests++;
-    http__connection_answer(c, &s->head, body);
+    deliver(r, &a, body);
 }
 
 void http_header(struct http_request *r, const char *name, const char *fmt, ...)
@@ -244,10 +263,10 @@ void http__reply_refusal(struct http_connection *c, int status, const char *comp
     mu__write_cstr(w, reason(status));
     mu__write_cstr(w, complaint);
     c->keep_alive = false;
-    s->extra.len = 0;
-    write_head(s, status, text_type, false, w->len, false, 1);
+    http__forget_extra(s);
+    struct http_answer a = {.status = status, .content_type = text_type, .body_len = w->len};
     s->stats.requests++;
-    http__connection_answer(c, &s->head, w);
+    http__connection_answer(c, http__write_head(c, &a), w);
 }
 
 void http__reply_too_large(struct http_request *r, uint64_t length, bool known)

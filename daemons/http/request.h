@@ -36,11 +36,13 @@ struct http_route {
 };
 
 struct http_request {
-    struct http_connection *connection;
+    struct http_connection *connection; /* NULL: the request of a flight */
+    struct http_flight *flight;         /* whose call this request makes; NULL: its own */
     struct http_server *server;
     const struct http_route *route;
     struct http_head head; /* in the arena, like all the text below */
     enum http_method method;
+    struct mu_str raw;  /* the whole head */
     struct mu_str path; /* decoded */
     struct mu_str rest; /* of the path, behind the route's prefix */
     struct http_query query;
@@ -51,6 +53,7 @@ struct http_request {
     bool started; /* the backend has it */
     http_encode_fn encode;
     bool blocking;          /* may wait long: a client that hangs up cancels it */
+    bool waited;            /* for as long as it wanted: it is answered now */
     bool meta;              /* its answer carries the index headers */
     bool shows_consistency; /* and X-Consul-Effective-Consistency */
     bool pretty, gzip, vary, bad_query;

@@ -23,10 +23,13 @@ void http_server_config_init(struct http_server_config *c)
         .kv_value_max = KV_VALUE_MAX,
         .body_max = (size_t)1024 * 1024,
         .header_max = 65536,
-        .connections_max = 20000,
         .header_timeout_ns = 10 * MU_SEC,
-        .body_timeout_ns = 60 * MU_SEC,
+        .body_timeout_ns = 10 * MU_SEC,
+        .body_bytes_min = 4096,
         .idle_timeout_ns = 120 * MU_SEC,
+        .wait_default_ns = 300 * MU_SEC,
+        .wait_max_ns = 600 * MU_SEC,
+        .slice_ns = MU_MSEC / 2,
     };
 }
 
@@ -98,10 +101,11 @@ static bool copy_text(const char *from, char **to, const char **in_config)
 
 static bool prepare(struct http_server *s)
 {
-    s->head = s->extra = s->body = s->packed = mu__writer_growing(heap());
+    s->head = s->extra = s->body = s->packed = s->key = mu__writer_growing(heap());
     s->gzip_ready =
         deflateInit2(&s->gzip, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK;
-    return s->gzip_ready && copy_headers(s) &&
+    s->inbox = mu__alloc(heap(), HTTP_INBOX_SIZE);
+    return s->inbox && s->gzip_ready && http__flights_init(s) && copy_headers(s) &&
            copy_text(s->config.datacenter, &s->datacenter, &s->config.datacenter) &&
            copy_text(s->config.node, &s->node, &s->config.node) &&
            copy_text(s->config.segment, &s->segment, &s->config.segment);
@@ -194,9 +198,12 @@ void http_server_destroy(struct http_server *s)
             evconnlistener_free(s->listeners[i]);
         }
     }
-    while (s->connections) {
-        http__connection_close(s->connections);
+    for (size_t i = 0; i < DEADLINE_CLASSES; i++) {
+        while (s->queues[i].first) {
+            http__connection_close(s->queues[i].first);
+        }
     }
+    http__flights_fini(s);
     if (s->sweep) {
         event_free(s->sweep);
     }
@@ -207,6 +214,8 @@ void http_server_destroy(struct http_server *s)
     mu__writer_fini(&s->extra);
     mu__writer_fini(&s->body);
     mu__writer_fini(&s->packed);
+    mu__writer_fini(&s->key);
+    mu__free(heap(), s->inbox);
     mu__free(heap(), s->listeners);
     mu__free(heap(), s->extra_headers);
     mu__free(heap(), s->datacenter);

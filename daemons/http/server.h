@@ -37,12 +37,18 @@ struct http_server_config {
     size_t kv_value_max;      /* limits.kv_max_value_size, bytes; default 524288 */
     size_t body_max;          /* other bodies, bytes; default 1 MiB */
     size_t header_max;        /* request line and headers together, bytes; default 64 KiB */
-    unsigned connections_max; /* of this server; default 20000, further ones are closed at once */
+    unsigned connections_max; /* of this server, further ones are closed at once; default 0: any */
     /* From the first byte of a request to the end of its headers; default 10 s */
     uint64_t header_timeout_ns;
-    uint64_t body_timeout_ns; /* for the whole body; default 60 s */
+    /* Within each such time a body must grow by body_bytes_min or end; default 10 s, 4 KiB */
+    uint64_t body_timeout_ns;
+    size_t body_bytes_min;
     /* Between requests, and for a reply that is not read; default 120 s */
     uint64_t idle_timeout_ns;
+    /* Of blocking queries: when the client does not say, and at most; default 300 s and 600 s */
+    uint64_t wait_default_ns, wait_max_ns;
+    /* For so long waiting clients are told an answer before others have a turn; default 0.5 ms */
+    uint64_t slice_ns;
 };
 /* The defaults; base, backend, names stay unset. */
 void http_server_config_init(struct http_server_config *c);

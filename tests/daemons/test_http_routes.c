@@ -335,7 +335,7 @@ static void test_reads_carry_their_options(void **state)
                 "nodes?index=12&wait=1m30s&stale&dc=dc2&near=_agent&node-meta=a:b&node-meta=c:d:e",
                 "X-Consul-Token: secret\r\n", NULL);
     assert_int_equal(r.status, 200);
-    assert_true(options.min_query_index == 12 && options.max_query_time_ns == 90000000000 &&
+    assert_true(options.min_query_index == 12 && options.max_query_time_ns == 600000000000 &&
                 options.allow_stale);
     assert_string_equal(names[0], "dc2");
     assert_string_equal(names[1], "secret");
