@@ -28,6 +28,7 @@ int catalog_apply_begin(struct catalog *c)
 
 void catalog_apply_end(struct catalog *c, struct catalog_touched **touched)
 {
+    catalog__end_loan(c);
     catalog__scratch_reset(&c->scratch);
     catalog__batch_publish(c, touched);
 }
@@ -73,6 +74,7 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         struct catalog_kvs_request kvs;
         struct catalog_tombstone_request tombstone;
         struct catalog_coordinate_batch coordinates;
+        struct catalog_txn_request txn;
         struct catalog_autopilot_set_request autopilot;
     } r;
     const struct mu__schema *schema = catalog__entry_schema(type);
@@ -99,6 +101,9 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
     case CATALOG_ENTRY_COORDINATES:
         catalog__apply_coordinates(c, &r.coordinates);
         break;
+    case CATALOG_ENTRY_TXN:
+        catalog__apply_txn(c, &r.txn, result);
+        break;
     case CATALOG_ENTRY_AUTOPILOT:
         catalog__apply_autopilot(c, &r.autopilot, result);
         break;
@@ -119,6 +124,7 @@ int catalog_apply(struct catalog *c, uint64_t index, const void *entry, size_t l
     if (len == 0 || index < c->draft->index) {
         return CATALOG_EINVAL;
     }
+    catalog__end_loan(c);
     catalog__scratch_reset(&c->scratch);
     c->index = index;
     const char *bytes = entry;

@@ -21,11 +21,21 @@ static inline void catalog__answer(struct catalog_result *result, bool value)
     result->value = value;
 }
 
+/* One record as a registration brings it, in the draft: defaults were filled in, names fit the
+ * keys. False: it is refused, and why goes on with the reason. */
+bool catalog__ensure_node(struct catalog *c, struct catalog_node *node, struct catalog__text *why);
+bool catalog__ensure_service(struct catalog *c, struct mu_str node,
+                             const struct catalog_node_service *service, struct catalog__text *why);
+bool catalog__ensure_check(struct catalog *c, const struct catalog_check *check,
+                           struct catalog__text *why);
+
 void catalog__apply_register(struct catalog *c, struct catalog_register_request *r,
                              struct catalog_result *result);
 void catalog__apply_deregister(struct catalog *c, const struct catalog_deregister_request *r,
                                struct catalog_result *result);
 void catalog__apply_kvs(struct catalog *c, const struct catalog_kvs_request *r,
+                        struct catalog_result *result);
+void catalog__apply_txn(struct catalog *c, struct catalog_txn_request *r,
                         struct catalog_result *result);
 void catalog__apply_tombstone(struct catalog *c, const struct catalog_tombstone_request *r,
                               struct catalog_result *result);

@@ -22,34 +22,30 @@ name_holder(const struct catalog *c, const struct catalog_node *node, bool may_t
     return serf && !mu__str_is(serf->status, "critical") ? holder : NULL;
 }
 
-static void refuse_name(struct catalog *c, const struct catalog_node *node,
-                        const struct catalog_node *holder, bool say_address,
-                        struct catalog_result *result)
+static void say_name_is_taken(struct catalog__text *why, const struct catalog_node *node,
+                              const struct catalog_node *holder, bool say_address)
 {
-    char buf[CATALOG__TEXT_MAX];
-    struct catalog__text t = catalog__text(buf, sizeof buf);
-    catalog__say(&t, "failed inserting node: Error while renaming Node ID: ");
-    catalog__say_quoted(&t, node->id);
+    catalog__say(why, "Error while renaming Node ID: ");
+    catalog__say_quoted(why, node->id);
     if (say_address) {
-        catalog__say(&t, " (");
-        catalog__say_str(&t, node->address);
-        catalog__say(&t, ")");
+        catalog__say(why, " (");
+        catalog__say_str(why, node->address);
+        catalog__say(why, ")");
     }
-    catalog__say(&t, ": Node name ");
-    catalog__say_str(&t, node->node);
-    catalog__say(&t, " is reserved by node ");
-    catalog__say_str(&t, holder->id);
-    catalog__say(&t, " with name ");
-    catalog__say_str(&t, holder->node);
-    catalog__say(&t, " (");
-    catalog__say_str(&t, holder->address);
-    catalog__say(&t, ")");
-    catalog__refuse(c, result, &t);
+    catalog__say(why, ": Node name ");
+    catalog__say_str(why, node->node);
+    catalog__say(why, " is reserved by node ");
+    catalog__say_str(why, holder->id);
+    catalog__say(why, " with name ");
+    catalog__say_str(why, holder->node);
+    catalog__say(why, " (");
+    catalog__say_str(why, holder->address);
+    catalog__say(why, ")");
 }
 
 /* A node that keeps its id may change its name: the old name goes with all that was on it, since
  * the agent registers its services again. An id that is new takes over the name if it may. */
-static void put_node(struct catalog *c, struct catalog_node *node, struct catalog_result *result)
+bool catalog__ensure_node(struct catalog *c, struct catalog_node *node, struct catalog__text *why)
 {
     const struct catalog_node *before = NULL;
     if (node->id.len) {
@@ -58,15 +54,15 @@ static void put_node(struct catalog *c, struct catalog_node *node, struct catalo
         const struct catalog_node *holder =
             before && !is_rename ? NULL : name_holder(c, node, !before);
         if (holder) {
-            refuse_name(c, node, holder, before != NULL, result);
-            return;
+            say_name_is_taken(why, node, holder, before != NULL);
+            return false;
         }
         if (is_rename) {
             node->create_index = before->create_index;
             node->modify_index = c->index;
             catalog__remove_node(c, before->node);
             catalog__put_node(c, node);
-            return;
+            return true;
         }
     }
     before = before ? before : catalog__get_node(c->draft, node->node);
@@ -76,6 +72,7 @@ static void put_node(struct catalog *c, struct catalog_node *node, struct catalo
         node->modify_index = c->index;
         catalog__put_node(c, node);
     }
+    return true;
 }
 
 static void register_node(struct catalog *c, const struct catalog_register_request *r,
@@ -92,7 +89,12 @@ static void register_node(struct catalog *c, const struct catalog_register_reque
         .tagged_addresses = r->tagged_addresses,
         .meta = r->node_meta,
     };
-    put_node(c, &node, result);
+    char buf[CATALOG__TEXT_MAX];
+    struct catalog__text why = catalog__text(buf, sizeof buf);
+    catalog__say(&why, "failed inserting node: ");
+    if (!catalog__ensure_node(c, &node, &why)) {
+        catalog__refuse(c, result, &why);
+    }
 }
 
 /* ---- The service ---- */
@@ -100,6 +102,7 @@ static void register_node(struct catalog *c, const struct catalog_register_reque
 #define META_PAIRS_MAX 64u
 #define META_KEY_MAX   128u
 #define META_VALUE_MAX 512u
+#define WEIGHT_MAX     65535
 
 static bool is_meta_key_char(char c)
 {
@@ -132,77 +135,88 @@ static const char *check_pair(const struct mu_pair *p, struct mu_str kind)
     return p->value.len > META_VALUE_MAX ? "Value is too long (limit: 512 characters)" : NULL;
 }
 
-static void say_bad_meta(struct catalog__text *t, const struct catalog__instance *i)
+static void say_bad_meta(struct catalog__text *why, const struct catalog__instance *i)
 {
-    catalog__say(t, "failed inserting service: Invalid Service Meta for node ");
-    catalog__say_str(t, i->node);
-    catalog__say(t, " and serviceID ");
-    catalog__say_str(t, i->service.id);
-    catalog__say(t, ": ");
+    catalog__say(why, "Invalid Service Meta for node ");
+    catalog__say_str(why, i->node);
+    catalog__say(why, " and serviceID ");
+    catalog__say_str(why, i->service.id);
+    catalog__say(why, ": ");
 }
 
-static void check_meta(struct catalog *c, const struct catalog__instance *i,
-                       struct catalog_result *result)
+static bool check_meta(const struct catalog__instance *i, struct catalog__text *why)
 {
-    char buf[CATALOG__TEXT_MAX];
-    struct catalog__text t = catalog__text(buf, sizeof buf);
     const struct mu_strmap *meta = &i->service.meta;
     if (meta->len > META_PAIRS_MAX) {
-        say_bad_meta(&t, i);
-        catalog__say(&t, "Node metadata cannot contain more than 64 key/value pairs");
-        catalog__refuse(c, result, &t);
-        return;
+        say_bad_meta(why, i);
+        catalog__say(why, "Node metadata cannot contain more than 64 key/value pairs");
+        return false;
     }
     for (size_t n = 0; n < meta->len; n++) {
-        const char *why = check_pair(&meta->items[n], i->service.kind);
-        if (why) {
-            say_bad_meta(&t, i);
-            catalog__say(&t, "Couldn't load metadata pair ('");
-            catalog__say_str(&t, meta->items[n].key);
-            catalog__say(&t, "', '");
-            catalog__say_str(&t, meta->items[n].value);
-            catalog__say(&t, "'): ");
-            catalog__say(&t, why);
-            catalog__refuse(c, result, &t);
-            return;
+        const char *bad = check_pair(&meta->items[n], i->service.kind);
+        if (bad) {
+            say_bad_meta(why, i);
+            catalog__say(why, "Couldn't load metadata pair ('");
+            catalog__say_str(why, meta->items[n].key);
+            catalog__say(why, "', '");
+            catalog__say_str(why, meta->items[n].value);
+            catalog__say(why, "'): ");
+            catalog__say(why, bad);
+            return false;
         }
     }
+    return true;
 }
 
-static void register_service(struct catalog *c, const struct catalog_register_request *r,
-                             struct catalog_result *result)
+/* Weights that make no sense count as none. */
+static bool are_weights(const struct catalog_weights *w)
+{
+    return w && w->passing >= 1 && w->passing <= WEIGHT_MAX && w->warning >= 0 &&
+           w->warning <= WEIGHT_MAX;
+}
+
+bool catalog__ensure_service(struct catalog *c, struct mu_str node,
+                             const struct catalog_node_service *service, struct catalog__text *why)
 {
     struct catalog_weights even = {1, 1};
-    struct catalog__instance i = {.service = *r->service, .node = r->node};
-    i.service.weights = i.service.weights ? i.service.weights : &even;
+    struct catalog__instance i = {.service = *service, .node = node};
+    i.service.weights = are_weights(i.service.weights) ? i.service.weights : &even;
     i.service.connect.sidecar_service = NULL;
     i.service.locally_registered_as_sidecar = false;
     const struct catalog__instance *before = catalog__get_instance(c->draft, i.node, i.service.id);
     i.service.create_index = before ? before->service.create_index : c->index;
     i.service.modify_index = before ? before->service.modify_index : c->index;
     if (before && mu__schema_equal(&catalog__instance_schema, before, &i)) {
-        return;
+        return true;
     }
-    check_meta(c, &i, result);
-    if (!catalog__is_refused(result)) {
-        i.service.modify_index = c->index;
-        catalog__put_instance(c, &i);
+    if (!check_meta(&i, why)) {
+        return false;
+    }
+    if (!catalog__get_node(c->draft, node)) {
+        catalog__say(why, "Missing node registration");
+        return false;
+    }
+    if (i.service.id.len == 0) {
+        catalog__say(why, "failed inserting service: object missing primary index");
+        return false;
+    }
+    i.service.modify_index = c->index;
+    catalog__put_instance(c, &i);
+    return true;
+}
+
+static void register_service(struct catalog *c, const struct catalog_register_request *r,
+                             struct catalog_result *result)
+{
+    char buf[CATALOG__TEXT_MAX];
+    struct catalog__text why = catalog__text(buf, sizeof buf);
+    catalog__say(&why, "failed inserting service: ");
+    if (!catalog__ensure_service(c, r->node, r->service, &why)) {
+        catalog__refuse(c, result, &why);
     }
 }
 
 /* ---- Checks ---- */
-
-static void refuse_check(struct catalog *c, const char *why, struct mu_str node,
-                         struct catalog_result *result)
-{
-    char buf[CATALOG__TEXT_MAX];
-    struct catalog__text t = catalog__text(buf, sizeof buf);
-    catalog__say(&t, "failed inserting check: ");
-    catalog__say(&t, why);
-    catalog__say(&t, " on node ");
-    catalog__say_quoted(&t, node);
-    catalog__refuse(c, result, &t);
-}
 
 static void refuse_check_node(struct catalog *c, struct mu_str given, struct mu_str node,
                               struct catalog_result *result)
@@ -218,37 +232,55 @@ static void refuse_check_node(struct catalog *c, struct mu_str given, struct mu_
 
 /* A check that says what is known moves the index of the table alone, as in Consul, and wakes
  * nobody. */
-static void register_check(struct catalog *c, const struct catalog_register_request *r,
-                           const struct catalog_check *given, struct catalog_result *result)
+bool catalog__ensure_check(struct catalog *c, const struct catalog_check *given,
+                           struct catalog__text *why)
 {
     struct catalog_check check = *given;
-    if (!mu__str_eq(check.node, r->node)) {
-        refuse_check_node(c, check.node, r->node, result);
-        return;
+    if (!catalog__get_node(c->draft, check.node)) {
+        catalog__say(why, "Missing node registration");
+        return false;
     }
     if (check.service_id.len) {
         const struct catalog__instance *i =
             catalog__get_instance(c->draft, check.node, check.service_id);
         if (!i) {
-            refuse_check(c, "Missing service registration", r->node, result);
-            return;
+            catalog__say(why, "Missing service registration");
+            return false;
         }
         check.service_name = i->service.service;
         check.service_tags = i->service.tags;
     }
     if (check.check_id.len == 0) {
-        refuse_check(c, "failed inserting check: object missing primary index", r->node, result);
-        return;
+        catalog__say(why, "failed inserting check: object missing primary index");
+        return false;
     }
     const struct catalog_check *before = catalog__get_check(c->draft, check.node, check.check_id);
     check.create_index = before ? before->create_index : c->index;
     check.modify_index = before ? before->modify_index : c->index;
     if (before && mu__schema_equal(&catalog__check_schema, before, &check)) {
         catalog__table_changed(c, CATALOG__TABLE_CHECKS);
-        return;
+        return true;
     }
     check.modify_index = c->index;
     catalog__put_check(c, &check);
+    return true;
+}
+
+static void register_check(struct catalog *c, const struct catalog_register_request *r,
+                           const struct catalog_check *check, struct catalog_result *result)
+{
+    if (!mu__str_eq(check->node, r->node)) {
+        refuse_check_node(c, check->node, r->node, result);
+        return;
+    }
+    char buf[CATALOG__TEXT_MAX];
+    struct catalog__text why = catalog__text(buf, sizeof buf);
+    catalog__say(&why, "failed inserting check: ");
+    if (!catalog__ensure_check(c, check, &why)) {
+        catalog__say(&why, " on node ");
+        catalog__say_quoted(&why, r->node);
+        catalog__refuse(c, result, &why);
+    }
 }
 
 /* ---- The entry ---- */

@@ -13,8 +13,11 @@ _Static_assert(sizeof(struct catalog__block) <= CATALOG__RECORD_HEADER, "the hea
 
 void catalog__space_init(struct catalog__space *s, const struct mu_allocator *allocator)
 {
-    *s = (struct catalog__space){
-        .allocator = mu__allocator_or_default(allocator), .gen = 1, .batch_gen = 1, .last_gen = 1};
+    *s = (struct catalog__space){.allocator = mu__allocator_or_default(allocator),
+                                 .gen = 1,
+                                 .batch_gen = 1,
+                                 .since = 1,
+                                 .last_gen = 1};
 }
 
 void catalog__space_fini(struct catalog__space *s)
@@ -72,12 +75,12 @@ void catalog__free_retired(const struct mu_allocator *a, void **retired, size_t 
 void catalog__space_begin(struct catalog__space *s)
 {
     assert(s->nretired == 0);
-    s->batch_gen = s->gen = ++s->last_gen;
+    s->batch_gen = s->since = s->gen = ++s->last_gen;
 }
 
 size_t catalog__space_savepoint(struct catalog__space *s)
 {
-    s->gen = ++s->last_gen;
+    s->since = s->gen = ++s->last_gen;
     return s->nretired;
 }
 
@@ -96,14 +99,26 @@ void catalog__space_release(struct catalog__space *s, size_t mark)
         }
     }
     s->nretired = kept;
-    s->gen = s->batch_gen;
+    s->gen = s->since = s->batch_gen;
+}
+
+void catalog__space_step(struct catalog__space *s)
+{
+    s->gen = ++s->last_gen;
 }
 
 void catalog__space_rollback(struct catalog__space *s, size_t mark)
 {
     assert(mark <= s->nretired);
+    for (size_t i = mark; i < s->nretired; i++) {
+        struct catalog__block *b = s->retired[i];
+        bool is_tree = ((uintptr_t)b & TAGS) != 0;
+        if (!is_tree && b->gen >= s->since) {
+            mu__free(&s->allocator, b);
+        }
+    }
     s->nretired = mark;
-    s->gen = s->batch_gen;
+    s->gen = s->since = s->batch_gen;
 }
 
 void *catalog__record_alloc(struct catalog__space *s, size_t size)

@@ -21,6 +21,7 @@ struct catalog__space {
     struct mu_allocator allocator;
     uint64_t gen;       /* of new blocks, and the oldest that may be edited in place */
     uint64_t batch_gen; /* of the batch: anything as new was never published */
+    uint64_t since;     /* of the open savepoint: anything as new goes with a rollback */
     uint64_t last_gen;  /* that was ever given */
     void **retired;     /* blocks, or whole trees by their tag (see below) */
     size_t nretired, cap;
@@ -55,7 +56,10 @@ void catalog__space_begin(struct catalog__space *s);
 size_t catalog__space_savepoint(struct catalog__space *s);
 /* The savepoint is no longer needed. */
 void catalog__space_release(struct catalog__space *s, size_t mark);
-/* Forget what was retired since. */
+/* Opens another generation inside the savepoint: what was made so far is not edited in place any
+ * more, and what of it is replaced stays readable until the release. */
+void catalog__space_step(struct catalog__space *s);
+/* Frees what was made and retired since, and forgets what else was retired. */
 void catalog__space_rollback(struct catalog__space *s, size_t mark);
 
 /* A record is a block whose 16-byte header stands in front of the pointer that everybody else

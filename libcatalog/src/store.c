@@ -317,6 +317,7 @@ void catalog__batch_abort(struct catalog *c)
     mu__free(&c->allocator, c->draft);
     c->draft = NULL;
     c->is_void = false;
+    c->is_lending = false;
     catalog__space_release(&c->space, 0);  /* frees what the batch made and replaced itself ... */
     catalog__space_rollback(&c->space, 0); /* ... and forgets what is still in use */
     mu__writer_fini(&c->touched_keys);
@@ -338,8 +339,22 @@ void catalog__savepoint_release(struct catalog *c, const struct catalog__savepoi
 
 void catalog__savepoint_rollback(struct catalog *c, const struct catalog__savepoint *sp)
 {
-    free_trees(c, c->draft, c->space.gen);
+    free_trees(c, c->draft, c->space.since);
     *c->draft = sp->draft;
     catalog__space_rollback(&c->space, sp->retired);
     c->touched_keys.len = sp->touched_len;
+}
+
+void catalog__savepoint_lend(struct catalog *c, const struct catalog__savepoint *sp)
+{
+    c->is_lending = true;
+    c->lending_retired = sp->retired;
+}
+
+void catalog__end_loan(struct catalog *c)
+{
+    if (c->is_lending) {
+        catalog__space_release(&c->space, c->lending_retired);
+        c->is_lending = false;
+    }
 }

@@ -101,7 +101,10 @@ struct catalog {
     _Atomic(struct catalog_reader *) readers; /* grows only; free ones are taken again */
     /* The allocator, but a failure voids the batch: it must not look like bad input */
     struct mu_allocator noticing;
-    struct mu__arena scratch; /* of one entry: its decoded body and the error text */
+    struct mu__arena scratch; /* of one entry: its decoded body and what it answers */
+    /* The last entry lends records of the draft: its savepoint is released when the loan ends */
+    bool is_lending;
+    size_t lending_retired;
 };
 
 /* Everything between begin and publish works on c->draft. False when out of memory. */
@@ -117,6 +120,10 @@ struct catalog__savepoint {
 void catalog__savepoint(struct catalog *c, struct catalog__savepoint *sp);
 void catalog__savepoint_release(struct catalog *c, const struct catalog__savepoint *sp);
 void catalog__savepoint_rollback(struct catalog *c, const struct catalog__savepoint *sp);
+/* Releases it when the next entry comes, or the end of the batch: until then every record that was
+ * in the draft at the savepoint or at a catalog__space_step behind it can still be read. */
+void catalog__savepoint_lend(struct catalog *c, const struct catalog__savepoint *sp);
+void catalog__end_loan(struct catalog *c);
 
 /* Empties an arena, and keeps a block of it for the next use unless it grew large. */
 void catalog__scratch_reset(struct mu__arena *scratch);

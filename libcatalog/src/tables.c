@@ -52,8 +52,8 @@ void *catalog__tree_remove(struct catalog *c, enum catalog__tree tree, const str
     return take(c, tree, key_in(&k, tree, names, n));
 }
 
-/* A published record that cannot be listed is simply left to its version: the batch is void, and
- * goes. */
+/* A published record that cannot be listed is simply left to its version, and one from before the
+ * savepoint to the rollback: the batch is void, and goes. */
 void catalog__discard(struct catalog *c, const void *record)
 {
     struct catalog__block *b = catalog__record_block(catalog__lend(record));
@@ -62,8 +62,11 @@ void catalog__discard(struct catalog *c, const void *record)
     }
     if (catalog__is_fresh(&c->space, b) || catalog__space_reserve(&c->space, 1)) {
         catalog__retire(&c->space, b);
-    } else {
-        c->is_void = true;
+        return;
+    }
+    c->is_void = true;
+    if (b->gen >= c->space.since) {
+        mu__free(&c->allocator, b);
     }
 }
 

@@ -1,6 +1,6 @@
 /* types.c - finds the table of a type. The tables stand in types_node.c (nodes, services, checks),
  * types_kv.c, types_coordinate.c, types_definition.c (what an agent is given), types_operator.c,
- * types_request.c and types_reply.c. */
+ * types_txn.c, types_request.c and types_reply.c. */
 #include <muster/catalog_types.h>
 
 #include "types.h"
@@ -67,6 +67,17 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_COORDINATE_BATCH] = &catalog__coordinate_batch_schema,
     [CATALOG_INDEXED_COORDINATES] = &catalog__indexed_coordinates_schema,
     [CATALOG_DATACENTER_MAP] = &catalog__datacenter_map_schema,
+    [CATALOG_TXN_KV_OP] = &catalog__txn_kv_op_schema,
+    [CATALOG_TXN_NODE_OP] = &catalog__txn_node_op_schema,
+    [CATALOG_TXN_SERVICE_OP] = &catalog__txn_service_op_schema,
+    [CATALOG_TXN_CHECK_OP] = &catalog__txn_check_op_schema,
+    [CATALOG_TXN_OP] = &catalog__txn_op_schema,
+    [CATALOG_TXN_REQUEST] = &catalog__txn_request_schema,
+    [CATALOG_TXN_READ_REQUEST] = &catalog__txn_read_request_schema,
+    [CATALOG_TXN_ERROR] = &catalog__txn_error_schema,
+    [CATALOG_TXN_RESULT] = &catalog__txn_result_schema,
+    [CATALOG_TXN_RESPONSE] = &catalog__txn_response_schema,
+    [CATALOG_TXN_READ_RESPONSE] = &catalog__txn_read_response_schema,
 };
 
 const struct mu__schema *catalog_schema(enum catalog_type type)

@@ -72,9 +72,53 @@ static inline struct mu__writer random_coordinate(struct mu__prng *p)
     return entry(CATALOG_ENTRY_COORDINATES, CATALOG_COORDINATE_BATCH, &batch);
 }
 
+/* Two to four operations, half of them on keys; conditions make many transactions fail. */
+static inline struct mu__writer random_txn(struct mu__prng *p)
+{
+    struct catalog_txn_op ops[4] = {{.kv = NULL}};
+    struct catalog_txn_kv_op kv[4];
+    struct catalog_txn_node_op node[4];
+    struct catalog_txn_service_op service[4];
+    struct catalog_txn_check_op check[4];
+    void *list[4];
+    size_t n = 2 + mu__prng_below(p, 3);
+    for (size_t i = 0; i < n; i++) {
+        struct mu_str verb = mu__cstr(PICK(p, "get", "set", "set", "cas", "delete", "delete-cas"));
+        struct mu_str on = mu__cstr(PICK(p, "n1", "n2", "n3"));
+        uint64_t index = mu__prng_below(p, 3) ? 0 : mu__prng_below(p, 50);
+        kv[i] = (struct catalog_txn_kv_op){
+            .verb = mu__cstr(PICK(p, "set", "set", "cas", "delete", "delete-tree", "get-tree")),
+            .dir_ent = {.key = mu__cstr(PICK(p, "a", "a/b", "a/c", "b", "a/")),
+                        .value = mu__cstr(PICK(p, "1", "2")),
+                        .modify_index = index}};
+        node[i] = (struct catalog_txn_node_op){
+            verb, {.node = on, .address = mu__cstr(PICK(p, "1", "2")), .modify_index = index}};
+        service[i] = (struct catalog_txn_service_op){verb,
+                                                     on,
+                                                     {.id = mu__cstr(PICK(p, "s1", "s2")),
+                                                      .service = mu__cstr(PICK(p, "web", "db")),
+                                                      .modify_index = index}};
+        check[i] =
+            (struct catalog_txn_check_op){verb,
+                                          {.node = on,
+                                           .check_id = mu__cstr(PICK(p, "c1", "c2")),
+                                           .service_id = mu__cstr(PICK(p, "", "s1")),
+                                           .status = mu__cstr(PICK(p, "passing", "critical")),
+                                           .modify_index = index}};
+        uint64_t kind = mu__prng_below(p, 6);
+        ops[i].kv = kind < 3 ? &kv[i] : NULL;
+        ops[i].node = kind == 3 ? &node[i] : NULL;
+        ops[i].service = kind == 4 ? &service[i] : NULL;
+        ops[i].check = kind == 5 ? &check[i] : NULL;
+        list[i] = &ops[i];
+    }
+    struct catalog_txn_request r = {.ops = {list, n}};
+    return entry(CATALOG_ENTRY_TXN, CATALOG_TXN_REQUEST, &r);
+}
+
 static inline struct mu__writer random_entry(struct mu__prng *p, uint64_t index)
 {
-    uint64_t dice = mu__prng_below(p, 20);
+    uint64_t dice = mu__prng_below(p, 24);
     if (dice == 0) {
         struct catalog_tombstone_request reap = {.op = S("reap"),
                                                  .reap_index = index > 10 ? index - 10 : 0};
@@ -90,6 +134,9 @@ static inline struct mu__writer random_entry(struct mu__prng *p, uint64_t index)
     }
     if (dice == 2) {
         return random_coordinate(p);
+    }
+    if (dice >= 20) {
+        return random_txn(p);
     }
     return dice < 9 ? random_kvs(p) : dice < 17 ? random_register(p) : random_deregister(p);
 }

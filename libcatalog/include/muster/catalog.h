@@ -87,6 +87,7 @@ enum catalog_entry_type {
     CATALOG_ENTRY_KVS = 2,         /* struct catalog_kvs_request */
     CATALOG_ENTRY_TOMBSTONE = 5,   /* struct catalog_tombstone_request */
     CATALOG_ENTRY_COORDINATES = 6, /* struct catalog_coordinate_batch */
+    CATALOG_ENTRY_TXN = 8,         /* struct catalog_txn_request */
     CATALOG_ENTRY_AUTOPILOT = 9,   /* struct catalog_autopilot_set_request */
     CATALOG_IGNORABLE = 128
 };
@@ -96,12 +97,17 @@ enum catalog_result_kind {
     CATALOG_RESULT_NONE, /* done; there is nothing to say */
     /* done or not, as `value` says: KVS cas, delete-cas, lock, unlock; AUTOPILOT with cas */
     CATALOG_RESULT_BOOL,
-    CATALOG_RESULT_ERROR /* refused, nothing was changed; `error` says why, in Consul's words */
+    CATALOG_RESULT_ERROR, /* refused, nothing was changed; `error` says why, in Consul's words */
+    /* TXN: done, or refused with its errors; `reply` is a struct catalog_txn_response */
+    CATALOG_RESULT_REPLY
 };
 struct catalog_result {
     enum catalog_result_kind kind;
     bool value;
-    struct mu_str error; /* lent until the next catalog_apply or catalog_apply_end */
+    /* Lent until the next catalog_apply, catalog_apply_end or catalog_apply_abort */
+    struct mu_str error;
+    const void *reply;
+    enum catalog_type reply_type; /* of reply */
 };
 
 /* Encodes the entry of a type for its request into buf; *len is the room there, and afterwards the
@@ -148,6 +154,12 @@ MU_API const char *catalog_kvs_check(const struct catalog_kvs_request *request);
 /* Why a node's coordinate cannot be one of the pool's, or NULL. */
 MU_API const char *
 catalog_coordinate_check(const struct catalog_coordinate_update_request *request);
+/* The same for the operations of a transaction (of struct catalog_txn_op), filling in their
+ * defaults: how many would be refused, and in errors why; there must be room for ops->len of them.
+ * `text` is room for reasons that are no static text, one behind the other, cut if need be; size is
+ * at least 1. */
+MU_API size_t catalog_txn_prepare(const struct mu_list *ops, struct catalog_txn_error *errors,
+                                  char *text, size_t size);
 
 /* ---- Reading ---- */
 
@@ -250,6 +262,14 @@ MU_API MU_MUST_USE int catalog_query_key_names(struct catalog_reader *r,
                                                const struct catalog_key_list_request *request,
                                                struct catalog_indexed_key_list *out,
                                                struct catalog_watch_keys *keys);
+
+/* Txn.Read: what the operations find, one after the other, or all that is wrong with them. One that
+ * writes is an error. Its reply has no index and nobody waits for it: meta.index is 0, and keys
+ * (may be NULL) gets none. Fills in defaults in the operations. */
+MU_API MU_MUST_USE int catalog_query_txn(struct catalog_reader *r,
+                                         const struct catalog_txn_read_request *request,
+                                         struct catalog_txn_read_response *out,
+                                         struct catalog_watch_keys *keys);
 
 /* Operator.AutopilotGetConfiguration: all zero as long as none has been set. Its reply has no index
  * and nobody waits for it: keys (may be NULL) gets none. */

@@ -282,6 +282,74 @@ struct catalog_autopilot_set_request { /* Go: AutopilotSetConfigRequest */
     struct mu_str token;
 };
 
+/* ---- Transactions ---- */
+
+struct catalog_txn_kv_op {
+    /* What struct catalog_kvs_request has, and get, get-tree, check-index, check-session,
+     * check-not-exists */
+    struct mu_str verb;
+    struct catalog_dir_entry dir_ent; /* key, value, flags, session; modify_index: to compare */
+};
+
+/* The verbs of nodes, services and checks: get, set, cas, delete, delete-cas; modify_index of the
+ * record is what cas and delete-cas compare. */
+struct catalog_txn_node_op {
+    struct mu_str verb;
+    struct catalog_node node;
+};
+
+struct catalog_txn_service_op {
+    struct mu_str verb;
+    struct mu_str node; /* its name */
+    struct catalog_node_service service;
+};
+
+struct catalog_txn_check_op {
+    struct mu_str verb;
+    struct catalog_check check;
+};
+
+struct catalog_txn_op { /* the first of them that is not NULL */
+    struct catalog_txn_kv_op *kv;
+    struct catalog_txn_node_op *node;
+    struct catalog_txn_service_op *service;
+    struct catalog_txn_check_op *check;
+};
+
+struct catalog_txn_request {
+    struct mu_str datacenter;
+    struct mu_list ops; /* of struct catalog_txn_op */
+    struct mu_str token;
+};
+
+struct catalog_txn_read_request {
+    struct mu_str datacenter;
+    struct mu_list ops; /* of struct catalog_txn_op; none that writes */
+    struct catalog_query_options options;
+};
+
+struct catalog_txn_error {
+    int64_t op_index; /* counted from 0 */
+    struct mu_str what;
+};
+
+struct catalog_txn_result { /* one of them */
+    struct catalog_dir_entry *kv;
+    struct catalog_node *node;
+    struct catalog_node_service *service;
+    struct catalog_check *check;
+};
+
+struct catalog_txn_response {
+    struct mu_list results; /* of struct catalog_txn_result, in the order of the operations */
+    struct mu_list errors;  /* of struct catalog_txn_error: then nothing was done */
+};
+
+struct catalog_txn_read_response {
+    struct mu_list results, errors; /* likewise */
+    struct catalog_query_meta meta;
+};
+
 struct catalog_raft_remove_request { /* Go: RaftRemovePeerRequest */
     struct mu_str datacenter;
     struct mu_str address, id; /* one of them, as the endpoint says */
@@ -548,6 +616,17 @@ enum catalog_type {
     CATALOG_COORDINATE_BATCH,
     CATALOG_INDEXED_COORDINATES,
     CATALOG_DATACENTER_MAP,
+    CATALOG_TXN_KV_OP,
+    CATALOG_TXN_NODE_OP,
+    CATALOG_TXN_SERVICE_OP,
+    CATALOG_TXN_CHECK_OP,
+    CATALOG_TXN_OP,
+    CATALOG_TXN_REQUEST,
+    CATALOG_TXN_READ_REQUEST,
+    CATALOG_TXN_ERROR,
+    CATALOG_TXN_RESULT,
+    CATALOG_TXN_RESPONSE,
+    CATALOG_TXN_READ_RESPONSE,
     CATALOG_TYPE_COUNT
 };
 
