@@ -21,6 +21,28 @@ void catalog__refuse_cstr(struct catalog *c, struct catalog_result *result, cons
                                       .error = {copy, copy ? strlen(why) : 0}};
 }
 
+void catalog__refuse_operation(struct catalog *c, const char *what, struct mu_str op,
+                               struct catalog_result *result)
+{
+    char buf[256];
+    struct catalog__text t = catalog__text(buf, sizeof buf);
+    catalog__say(&t, "Invalid ");
+    catalog__say(&t, what);
+    catalog__say(&t, " operation '");
+    catalog__say_str(&t, op);
+    catalog__say(&t, "'");
+    catalog__refuse(c, result, &t);
+}
+
+/* What one entry left: its decoded body, its error text, its notices. */
+static void forget_entry(struct catalog *c)
+{
+    catalog__end_loan(c);
+    catalog__scratch_reset(&c->scratch);
+    c->notices = NULL;
+    c->nnotices = c->notices_cap = 0;
+}
+
 int catalog_apply_begin(struct catalog *c)
 {
     return catalog__batch_begin(c) ? 0 : CATALOG_ENOMEM;
@@ -28,14 +50,13 @@ int catalog_apply_begin(struct catalog *c)
 
 void catalog_apply_end(struct catalog *c, struct catalog_touched **touched)
 {
-    catalog__end_loan(c);
-    catalog__scratch_reset(&c->scratch);
+    forget_entry(c);
     catalog__batch_publish(c, touched);
 }
 
 void catalog_apply_abort(struct catalog *c)
 {
-    catalog__scratch_reset(&c->scratch);
+    forget_entry(c);
     catalog__batch_abort(c);
 }
 
@@ -72,6 +93,7 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         struct catalog_register_request reg;
         struct catalog_deregister_request dereg;
         struct catalog_kvs_request kvs;
+        struct catalog_session_request session;
         struct catalog_tombstone_request tombstone;
         struct catalog_coordinate_batch coordinates;
         struct catalog_txn_request txn;
@@ -94,6 +116,9 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         break;
     case CATALOG_ENTRY_KVS:
         catalog__apply_kvs(c, &r.kvs, result);
+        break;
+    case CATALOG_ENTRY_SESSION:
+        catalog__apply_session(c, &r.session, result);
         break;
     case CATALOG_ENTRY_TOMBSTONE:
         catalog__apply_tombstone(c, &r.tombstone, result);
@@ -124,13 +149,13 @@ int catalog_apply(struct catalog *c, uint64_t index, const void *entry, size_t l
     if (len == 0 || index < c->draft->index) {
         return CATALOG_EINVAL;
     }
-    catalog__end_loan(c);
-    catalog__scratch_reset(&c->scratch);
+    forget_entry(c);
     c->index = index;
     const char *bytes = entry;
     int rc = dispatch(c, (uint8_t)bytes[0], (struct mu_str){bytes + 1, len - 1}, result);
     if (c->is_void) {
         *result = (struct catalog_result){.kind = CATALOG_RESULT_NONE};
+        forget_entry(c);
         return CATALOG_ENOMEM;
     }
     if (rc == 0) {

@@ -11,6 +11,10 @@ void catalog__refuse(struct catalog *c, struct catalog_result *result,
                      const struct catalog__text *why);
 void catalog__refuse_cstr(struct catalog *c, struct catalog_result *result, const char *why);
 
+/* "Invalid KVS operation 'x'" */
+void catalog__refuse_operation(struct catalog *c, const char *what, struct mu_str op,
+                               struct catalog_result *result);
+
 static inline bool catalog__is_refused(const struct catalog_result *result)
 {
     return result->kind == CATALOG_RESULT_ERROR;
@@ -37,6 +41,8 @@ void catalog__apply_kvs(struct catalog *c, const struct catalog_kvs_request *r,
                         struct catalog_result *result);
 void catalog__apply_txn(struct catalog *c, struct catalog_txn_request *r,
                         struct catalog_result *result);
+void catalog__apply_session(struct catalog *c, struct catalog_session_request *r,
+                            struct catalog_result *result);
 void catalog__apply_tombstone(struct catalog *c, const struct catalog_tombstone_request *r,
                               struct catalog_result *result);
 void catalog__apply_coordinates(struct catalog *c, const struct catalog_coordinate_batch *r);

@@ -1,22 +1,29 @@
-/* apply_kvs.c - writes to the KV store and the reaping of its tombstones. */
+/* apply_kvs.c - writes to the KV store, its locks, and the reaping of its tombstones. */
 #include "apply.h"
 #include "msgpack.h"
 #include "tables.h"
 #include "types.h"
 
-/* Writes an entry, unless it would not change anything: then not even its index moves. A plain
- * write keeps who holds the key. */
-static void set(struct catalog *c, const struct catalog_dir_entry *given)
+/* Writes an entry that stands in the place of `before` (NULL: of none), unless it would not change
+ * anything: then not even its index moves. */
+static void put(struct catalog *c, struct catalog_dir_entry entry,
+                const struct catalog_dir_entry *before)
 {
-    struct catalog_dir_entry entry = *given;
-    const struct catalog_dir_entry *before = catalog__get_key(c->draft, entry.key);
-    entry.session = before ? before->session : (struct mu_str){NULL, 0};
     entry.create_index = before ? before->create_index : c->index;
     entry.modify_index = before ? before->modify_index : c->index;
     if (!before || !mu__schema_equal(&catalog__dir_entry_schema, before, &entry)) {
         entry.modify_index = c->index;
         catalog__put_key(c, &entry);
     }
+}
+
+/* A plain write: keeps who holds the key. */
+static void set(struct catalog *c, const struct catalog_dir_entry *given)
+{
+    struct catalog_dir_entry entry = *given;
+    const struct catalog_dir_entry *before = catalog__get_key(c->draft, entry.key);
+    entry.session = before ? before->session : (struct mu_str){NULL, 0};
+    put(c, entry, before);
 }
 
 /* Index 0 asks for a key that is not there yet. */
@@ -41,45 +48,82 @@ static bool delete_cas(struct catalog *c, const struct catalog_dir_entry *given)
     return true;
 }
 
-/* The catalog holds no sessions, so nobody can hold a key: to lock one fails as with any unknown
- * session, and there is never a lock to give back. */
-static void lock(struct catalog *c, const struct catalog_dir_entry *given,
-                 struct catalog_result *result)
+/* ---- Locks ---- */
+
+/* Why there is no session of this id; false: there is one. */
+static bool lacks_session(struct catalog *c, struct mu_str id, struct catalog__text *why)
 {
-    char buf[256];
-    struct catalog__text t = catalog__text(buf, sizeof buf);
-    if (given->session.len == 0) {
-        catalog__say(&t, "missing session");
-    } else if (given->session.len != 36) {
-        catalog__say(&t, "failed session lookup: index error: UUID must be 36 characters");
-    } else {
-        catalog__say(&t, "invalid session ");
-        catalog__say_quoted(&t, given->session);
+    char buf[CATALOG_SESSION_ID_TEXT_MAX];
+    if (id.len == 0) {
+        catalog__say(why, "missing session");
+        return true;
     }
-    catalog__refuse(c, result, &t);
+    const char *malformed = catalog_session_id_check(id, buf, sizeof buf);
+    if (malformed) {
+        catalog__say(why, malformed);
+        return true;
+    }
+    if (!catalog__get_session(c->draft, id)) {
+        catalog__say(why, "invalid session ");
+        catalog__say_quoted(why, id);
+        return true;
+    }
+    return false;
 }
 
-static void unlock(struct catalog *c, const struct catalog_dir_entry *given,
-                   struct catalog_result *result)
+/* Writes the entry and makes given->session its holder. False: not done; *why then says why it
+ * never can be (no such session), or is empty: somebody else holds the lock. Who holds a key is
+ * compared as it was spelled, as in the original. A lock that changes hands, or is taken for the
+ * first time, counts up. Whether it is delayed is the leader's to know. */
+static bool lock(struct catalog *c, const struct catalog_dir_entry *given,
+                 struct catalog__text *why)
 {
-    if (given->session.len == 0) {
-        catalog__refuse_cstr(c, result, "missing session");
-    } else {
-        catalog__answer(result, false);
+    if (lacks_session(c, given->session, why)) {
+        return false;
     }
+    const struct catalog_dir_entry *before = catalog__get_key(c->draft, given->key);
+    bool is_held = before && before->session.len > 0;
+    if (is_held && !mu__str_eq(before->session, given->session)) {
+        return false;
+    }
+    struct catalog_dir_entry entry = *given;
+    entry.lock_index = (before ? before->lock_index : 0) + !is_held;
+    put(c, entry, before);
+    return true;
 }
 
-static void refuse_operation(struct catalog *c, const char *what, struct mu_str op,
-                             struct catalog_result *result)
+/* Writes the entry and takes it from its holder, given->session. */
+static bool unlock(struct catalog *c, const struct catalog_dir_entry *given,
+                   struct catalog__text *why)
 {
-    char buf[256];
-    struct catalog__text t = catalog__text(buf, sizeof buf);
-    catalog__say(&t, "Invalid ");
-    catalog__say(&t, what);
-    catalog__say(&t, " operation '");
-    catalog__say_str(&t, op);
-    catalog__say(&t, "'");
-    catalog__refuse(c, result, &t);
+    if (given->session.len == 0) {
+        catalog__say(why, "missing session");
+        return false;
+    }
+    const struct catalog_dir_entry *before = catalog__get_key(c->draft, given->key);
+    if (!before || !mu__str_eq(before->session, given->session)) {
+        return false;
+    }
+    struct catalog_dir_entry entry = *given;
+    entry.session = (struct mu_str){NULL, 0};
+    entry.lock_index = before->lock_index;
+    put(c, entry, before);
+    return true;
+}
+
+typedef bool (*lock_fn)(struct catalog *c, const struct catalog_dir_entry *given,
+                        struct catalog__text *why);
+static void answer_lock(struct catalog *c, const struct catalog_dir_entry *given, lock_fn change,
+                        struct catalog_result *result)
+{
+    char buf[CATALOG__TEXT_MAX];
+    struct catalog__text why = catalog__text(buf, sizeof buf);
+    bool done = change(c, given, &why);
+    if (why.len) {
+        catalog__refuse(c, result, &why);
+    } else {
+        catalog__answer(result, done);
+    }
 }
 
 void catalog__apply_kvs(struct catalog *c, const struct catalog_kvs_request *r,
@@ -100,11 +144,11 @@ void catalog__apply_kvs(struct catalog *c, const struct catalog_kvs_request *r,
     } else if (mu__str_is(r->op, "delete-cas")) {
         catalog__answer(result, delete_cas(c, entry));
     } else if (mu__str_is(r->op, "lock")) {
-        lock(c, entry, result);
+        answer_lock(c, entry, lock, result);
     } else if (mu__str_is(r->op, "unlock")) {
-        unlock(c, entry, result);
+        answer_lock(c, entry, unlock, result);
     } else {
-        refuse_operation(c, "KVS", r->op, result);
+        catalog__refuse_operation(c, "KVS", r->op, result);
     }
 }
 
@@ -114,6 +158,6 @@ void catalog__apply_tombstone(struct catalog *c, const struct catalog_tombstone_
     if (mu__str_is(r->op, "reap")) {
         catalog__reap_tombstones(c, r->reap_index);
     } else {
-        refuse_operation(c, "Tombstone", r->op, result);
+        catalog__refuse_operation(c, "Tombstone", r->op, result);
     }
 }

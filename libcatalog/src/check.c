@@ -99,6 +99,76 @@ static void check_coordinates(const struct catalog *c)
     catalog__radix_end(&it);
 }
 
+static bool names_check(const struct catalog_session *s, const struct catalog_check *k)
+{
+    bool found = false;
+    for (size_t i = 0; i < s->checks.len; i++) {
+        found |= mu__str_ieq(s->checks.items[i], k->check_id);
+    }
+    for (size_t i = 0; i < s->node_checks.len; i++) {
+        found |= mu__str_ieq(s->node_checks.items[i], k->check_id);
+    }
+    for (size_t i = 0; i < s->service_checks.len; i++) {
+        const struct catalog_service_check *named = s->service_checks.items[i];
+        found |= mu__str_ieq(named->id, k->check_id);
+    }
+    return found;
+}
+
+/* The checks of its node that a session names, each of which must lead to it. */
+static size_t links_of(const struct catalog *c, const struct catalog_session *s)
+{
+    struct catalog__radix_iter it;
+    size_t n = 0;
+    catalog__below(&it, &c->allocator, atomic_load(&c->current), CATALOG__CHECKS, &s->node, 1);
+    for (const struct catalog_check *k; (k = catalog__radix_next(&it)) != NULL;) {
+        if (names_check(s, k)) {
+            assert(!mu__str_eq(k->status, mu__cstr("critical")));
+            assert(stands_below(c, CATALOG__SESSIONS_BY_CHECK,
+                                (const struct mu_str[]){k->node, k->check_id}, 2, s));
+            n++;
+        }
+    }
+    catalog__radix_end(&it);
+    return n;
+}
+
+static void check_sessions(const struct catalog *c)
+{
+    struct catalog__radix_iter it;
+    const struct catalog__version *v = atomic_load(&c->current);
+    size_t links = 0;
+    start(&it, c, CATALOG__SESSIONS);
+    for (const struct catalog_session *s; (s = catalog__radix_next(&it)) != NULL;) {
+        assert(catalog__get_session(v, s->id) == s);
+        assert(catalog__get_node(v, s->node));
+        assert(stands_below(c, CATALOG__SESSIONS_BY_NODE, &s->node, 1, s));
+        links += links_of(c, s);
+    }
+    catalog__radix_end(&it);
+    assert(keys_in(c, CATALOG__SESSIONS) == v->count[CATALOG__TABLE_SESSIONS]);
+    assert(keys_in(c, CATALOG__SESSIONS_BY_NODE) == v->count[CATALOG__TABLE_SESSIONS]);
+    assert(keys_in(c, CATALOG__SESSIONS_BY_CHECK) == links);
+}
+
+/* Who holds a key exists, and knows of it. */
+static void check_locks(const struct catalog *c)
+{
+    struct catalog__radix_iter it;
+    const struct catalog__version *v = atomic_load(&c->current);
+    size_t held = 0;
+    start(&it, c, CATALOG__KEYS);
+    for (const struct catalog_dir_entry *e; (e = catalog__radix_next(&it)) != NULL;) {
+        struct catalog__session_key key;
+        struct mu_str session = catalog__session_key(&key, e->session);
+        assert(e->session.len == 0 || catalog__get_session(v, e->session));
+        assert(e->session.len == 0 || stands_below(c, CATALOG__KEYS_BY_SESSION, &session, 1, e));
+        held += e->session.len > 0;
+    }
+    catalog__radix_end(&it);
+    assert(keys_in(c, CATALOG__KEYS_BY_SESSION) == held);
+}
+
 void catalog__check(const struct catalog *c)
 {
     const struct catalog__version *v = atomic_load(&c->current);
@@ -107,6 +177,8 @@ void catalog__check(const struct catalog *c)
     check_services(c, &e);
     check_checks(c, &e);
     check_coordinates(c);
+    check_sessions(c);
+    check_locks(c);
     assert(keys_in(c, CATALOG__NODES) == v->count[CATALOG__TABLE_NODES]);
     assert(keys_in(c, CATALOG__NODES_BY_ID) == e.with_id);
     assert(keys_in(c, CATALOG__SERVICES) == v->count[CATALOG__TABLE_SERVICES]);

@@ -13,6 +13,8 @@ const struct mu__schema *catalog__entry_schema(uint8_t type)
         return &catalog__deregister_request_schema;
     case CATALOG_ENTRY_KVS:
         return &catalog__kvs_request_schema;
+    case CATALOG_ENTRY_SESSION:
+        return &catalog__session_request_schema;
     case CATALOG_ENTRY_TOMBSTONE:
         return &catalog__tombstone_request_schema;
     case CATALOG_ENTRY_COORDINATES:

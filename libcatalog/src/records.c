@@ -85,6 +85,17 @@ const struct catalog_dir_entry *catalog__get_key(const struct catalog__version *
     return catalog__radix_get(v->root[CATALOG__KEYS], key);
 }
 
+const struct catalog_session *catalog__get_session(const struct catalog__version *v,
+                                                   struct mu_str id)
+{
+    struct catalog__session_key key;
+    if (!catalog__is_session_id(id)) {
+        return NULL;
+    }
+    struct mu_str name = catalog__session_key(&key, id);
+    return get(v, CATALOG__SESSIONS, &name, 1);
+}
+
 const struct catalog__mark *catalog__get_service_index(const struct catalog__version *v,
                                                        struct mu_str name)
 {

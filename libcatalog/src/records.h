@@ -40,6 +40,17 @@ const struct catalog_dir_entry *catalog__get_key(const struct catalog__version *
 const struct catalog__mark *catalog__get_service_index(const struct catalog__version *v,
                                                        struct mu_str name);
 
+/* A session stands under its id in lower case and without hyphens, as the original compares it. An
+ * id that is none gives a key that stands in no tree. */
+struct catalog__session_key {
+    size_t len;
+    char bytes[36];
+};
+struct mu_str catalog__session_key(struct catalog__session_key *k, struct mu_str id);
+bool catalog__is_session_id(struct mu_str id);
+const struct catalog_session *catalog__get_session(const struct catalog__version *v,
+                                                   struct mu_str id);
+
 const struct catalog_autopilot_config *catalog__get_autopilot(const struct catalog__version *v);
 
 /* A walk over the records below joined names, in a tree whose keys begin with them. */

@@ -115,6 +115,25 @@ static bool load_coordinate(struct catalog *c, const struct catalog_coordinate *
     return is_whole;
 }
 
+static bool load_key(struct catalog *c, const struct catalog_dir_entry *entry)
+{
+    bool is_whole = entry->session.len == 0 || catalog__get_session(c->draft, entry->session);
+    if (is_whole) {
+        catalog__put_key(c, entry);
+    }
+    return is_whole;
+}
+
+static bool load_session(struct catalog *c, const struct catalog_session *s)
+{
+    bool is_whole = catalog__is_session_id(s->id) && !catalog__get_session(c->draft, s->id) &&
+                    !catalog__session_lacks(c, s);
+    if (is_whole) {
+        catalog__put_session(c, s);
+    }
+    return is_whole;
+}
+
 static bool load(struct catalog *c, enum catalog__snapshot_type type, const void *obj)
 {
     switch (type) {
@@ -125,8 +144,7 @@ static bool load(struct catalog *c, enum catalog__snapshot_type type, const void
     case CATALOG__SNAPSHOT_CHECK:
         return load_check(c, obj);
     case CATALOG__SNAPSHOT_KEY:
-        catalog__put_key(c, obj);
-        return true;
+        return load_key(c, obj);
     case CATALOG__SNAPSHOT_TOMBSTONE:
         catalog__restore_mark(c, CATALOG__TOMBSTONES, obj);
         return true;
@@ -135,6 +153,8 @@ static bool load(struct catalog *c, enum catalog__snapshot_type type, const void
         return true;
     case CATALOG__SNAPSHOT_COORDINATE:
         return load_coordinate(c, obj);
+    case CATALOG__SNAPSHOT_SESSION:
+        return load_session(c, obj);
     default:
         assert(type == CATALOG__SNAPSHOT_SERVICE_INDEX);
         catalog__restore_mark(c, CATALOG__SERVICE_INDEXES, obj);
@@ -184,6 +204,7 @@ static int load_record(struct catalog *c, uint8_t type, const uint8_t *body, siz
         struct catalog_dir_entry entry;
         struct catalog__mark mark;
         struct catalog_coordinate coordinate;
+        struct catalog_session session;
     } obj;
     for (size_t i = 0; i < CATALOG__SNAPSHOT_TABLES; i++) {
         const struct catalog__snapshot_table *t = &catalog__snapshot_tables[i];

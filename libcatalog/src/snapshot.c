@@ -19,8 +19,9 @@ static const struct mu__field totals_fields[] = {
     TABLE(CATALOG__TABLE_EXTINCTION, "Extinction"),
     TABLE(CATALOG__TABLE_AUTOPILOT, "Autopilot"),
     TABLE(CATALOG__TABLE_COORDINATES, "Coordinates"),
+    TABLE(CATALOG__TABLE_SESSIONS, "Sessions"),
 };
-static const uint8_t totals_wire[] = {7, 3, 8, 6, 0, 4, 1, 2, 5};
+static const uint8_t totals_wire[] = {7, 3, 8, 6, 0, 4, 1, 2, 9, 5};
 const struct mu__schema catalog__totals_schema = {
     .name = "totals",
     .fields = totals_fields,
@@ -47,6 +48,7 @@ const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_
     {CATALOG__SNAPSHOT_NODE, CATALOG__NODES, &catalog__node_schema},
     {CATALOG__SNAPSHOT_SERVICE, CATALOG__SERVICES, &catalog__instance_schema},
     {CATALOG__SNAPSHOT_CHECK, CATALOG__CHECKS, &catalog__check_schema},
+    {CATALOG__SNAPSHOT_SESSION, CATALOG__SESSIONS, &catalog__session_schema},
     {CATALOG__SNAPSHOT_KEY, CATALOG__KEYS, &catalog__dir_entry_schema},
     {CATALOG__SNAPSHOT_TOMBSTONE, CATALOG__TOMBSTONES, &catalog__mark_schema},
     {CATALOG__SNAPSHOT_SERVICE_INDEX, CATALOG__SERVICE_INDEXES, &catalog__mark_schema},

@@ -27,6 +27,7 @@ enum catalog__snapshot_type {
     CATALOG__SNAPSHOT_SERVICE_INDEX = 7,
     CATALOG__SNAPSHOT_AUTOPILOT = 8,  /* one, or none */
     CATALOG__SNAPSHOT_COORDINATE = 9, /* after its node */
+    CATALOG__SNAPSHOT_SESSION = 10,   /* after its node and checks, before the keys that it holds */
     CATALOG__SNAPSHOT_IGNORABLE = 128
 };
 
@@ -47,5 +48,5 @@ struct catalog__snapshot_table {
     enum catalog__tree tree;
     const struct mu__schema *schema;
 };
-#define CATALOG__SNAPSHOT_TABLES 8u
+#define CATALOG__SNAPSHOT_TABLES 9u
 extern const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_TABLES];

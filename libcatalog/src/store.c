@@ -14,6 +14,7 @@ bool catalog__tree_is_primary(enum catalog__tree t)
     case CATALOG__SERVICE_INDEXES:
     case CATALOG__AUTOPILOT:
     case CATALOG__COORDINATES:
+    case CATALOG__SESSIONS:
         return true;
     default:
         return false;
@@ -231,6 +232,7 @@ void catalog_read_stats(const struct catalog_reader *r, struct catalog_stats *ou
         .checks = v->count[CATALOG__TABLE_CHECKS],
         .keys = v->count[CATALOG__TABLE_KEYS],
         .tombstones = v->count[CATALOG__TABLE_TOMBSTONES],
+        .sessions = v->count[CATALOG__TABLE_SESSIONS],
         .tombstones_newest =
             v->count[CATALOG__TABLE_TOMBSTONES] ? v->table[CATALOG__TABLE_TOMBSTONES] : 0,
     };
@@ -330,6 +332,7 @@ void catalog__savepoint(struct catalog *c, struct catalog__savepoint *sp)
     sp->retired = catalog__space_savepoint(&c->space);
     sp->draft = *c->draft;
     sp->touched_len = c->touched_keys.len;
+    sp->nnotices = c->nnotices;
 }
 
 void catalog__savepoint_release(struct catalog *c, const struct catalog__savepoint *sp)
@@ -343,6 +346,7 @@ void catalog__savepoint_rollback(struct catalog *c, const struct catalog__savepo
     *c->draft = sp->draft;
     catalog__space_rollback(&c->space, sp->retired);
     c->touched_keys.len = sp->touched_len;
+    c->nnotices = sp->nnotices;
 }
 
 void catalog__savepoint_lend(struct catalog *c, const struct catalog__savepoint *sp)

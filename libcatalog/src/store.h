@@ -38,6 +38,10 @@ enum catalog__tree {
     CATALOG__SERVICE_INDEXES,    /* primary: name */
     CATALOG__AUTOPILOT,          /* primary: the one configuration, under a key of its own */
     CATALOG__COORDINATES,        /* primary: node | segment */
+    CATALOG__SESSIONS,           /* primary: id, without its hyphens */
+    CATALOG__SESSIONS_BY_NODE,   /* node | id */
+    CATALOG__SESSIONS_BY_CHECK,  /* node | check id | id */
+    CATALOG__KEYS_BY_SESSION,    /* what sessions hold: id | key, as it is */
     CATALOG__TREES
 };
 bool catalog__tree_is_primary(enum catalog__tree t);
@@ -51,6 +55,7 @@ enum catalog__table {
     CATALOG__TABLE_EXTINCTION, /* the last time that the last instance of a service went */
     CATALOG__TABLE_AUTOPILOT,
     CATALOG__TABLE_COORDINATES,
+    CATALOG__TABLE_SESSIONS,
     CATALOG__TABLES
 };
 
@@ -105,6 +110,8 @@ struct catalog {
     /* The last entry lends records of the draft: its savepoint is released when the loan ends */
     bool is_lending;
     size_t lending_retired;
+    struct catalog_notice *notices; /* of the last entry, in scratch */
+    size_t nnotices, notices_cap;
 };
 
 /* Everything between begin and publish works on c->draft. False when out of memory. */
@@ -115,7 +122,7 @@ void catalog__batch_abort(struct catalog *c);
 /* A point inside the batch to come back to. */
 struct catalog__savepoint {
     struct catalog__version draft;
-    size_t retired, touched_len;
+    size_t retired, touched_len, nnotices;
 };
 void catalog__savepoint(struct catalog *c, struct catalog__savepoint *sp);
 void catalog__savepoint_release(struct catalog *c, const struct catalog__savepoint *sp);

@@ -52,6 +52,16 @@ void *catalog__tree_remove(struct catalog *c, enum catalog__tree tree, const str
     return take(c, tree, key_in(&k, tree, names, n));
 }
 
+void catalog__tree_lend(struct catalog *c, enum catalog__tree tree, struct mu_str key, void *record)
+{
+    put(c, tree, key, record);
+}
+
+void catalog__tree_unlend(struct catalog *c, enum catalog__tree tree, struct mu_str key)
+{
+    take(c, tree, key);
+}
+
 /* A published record that cannot be listed is simply left to its version, and one from before the
  * savepoint to the rollback: the batch is void, and goes. */
 void catalog__discard(struct catalog *c, const void *record)

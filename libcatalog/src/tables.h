@@ -15,14 +15,22 @@ void catalog__put_instance(struct catalog *c, const struct catalog__instance *in
 void catalog__put_check(struct catalog *c, const struct catalog_check *check);
 void catalog__put_key(struct catalog *c, const struct catalog_dir_entry *entry);
 
+/* A session that is not there yet, whose node and checks are. */
+void catalog__put_session(struct catalog *c, const struct catalog_session *session);
+/* Why the session cannot be made: what it hangs on is not there, or is critical; a text in
+ * c->scratch. NULL: it can be. */
+const char *catalog__session_lacks(struct catalog *c, const struct catalog_session *session);
+
 void catalog__put_autopilot(struct catalog *c, const struct catalog_autopilot_config *config);
 void catalog__put_coordinate(struct catalog *c, const struct catalog_coordinate *coordinate);
 
 /* Each removes what it names with all that depends on it, and does nothing if it is not there: a
- * node with its services, checks and coordinates, a service with its checks. */
+ * node with its services, checks, sessions and coordinates, a service with its checks, a check with
+ * the sessions that name it, a session with its locks. */
 void catalog__remove_node(struct catalog *c, struct mu_str given);
 void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_str id);
 void catalog__remove_check(struct catalog *c, struct mu_str node, struct mu_str id);
+void catalog__remove_session(struct catalog *c, struct mu_str id);
 void catalog__remove_coordinates(struct catalog *c, struct mu_str node); /* in all segments */
 
 /* Removes one key and leaves a tombstone for it. */
@@ -46,6 +54,10 @@ void *catalog__tree_put(struct catalog *c, enum catalog__tree tree, const struct
                         size_t n, void *record);
 void *catalog__tree_remove(struct catalog *c, enum catalog__tree tree, const struct mu_str *names,
                            size_t n);
+/* The same in a tree that lends, under a key as it is. */
+void catalog__tree_lend(struct catalog *c, enum catalog__tree tree, struct mu_str key,
+                        void *record);
+void catalog__tree_unlend(struct catalog *c, enum catalog__tree tree, struct mu_str key);
 /* Gives up a record that stands in no tree any more. */
 void catalog__discard(struct catalog *c, const void *record);
 
@@ -65,6 +77,16 @@ struct catalog__found {
 };
 struct catalog__found catalog__gather(struct catalog *c, enum catalog__tree tree,
                                       const struct mu_str *names, size_t n);
+
+/* Takes the keys of a session from it: they stay without a holder, or go. */
+void catalog__free_locks(struct catalog *c, struct mu_str session, bool and_delete,
+                         uint64_t delay_ns);
+/* Ends the sessions that name a check. */
+void catalog__end_sessions_of_check(struct catalog *c, const struct catalog_check *check);
+void catalog__end_sessions_of_node(struct catalog *c, struct mu_str node);
+/* Tells who keeps time. */
+void catalog__notice(struct catalog *c, enum catalog_notice_kind kind, struct mu_str name,
+                     uint64_t ns);
 
 /* A change that bears on the health of a service: moves its index. */
 void catalog__service_changed(struct catalog *c, struct mu_str name);

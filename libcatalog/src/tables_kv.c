@@ -4,6 +4,42 @@
 #include "touched.h"
 #include "types.h"
 
+#include <string.h>
+
+/* Where a held key stands among those of its session; len 0: out of memory. */
+static struct mu_str lock_key(struct catalog *c, const struct catalog_dir_entry *entry)
+{
+    struct catalog__session_key session;
+    struct mu_str id = catalog__session_key(&session, entry->session);
+    char *bytes = mu__arena_alloc(&c->scratch, id.len + 1 + entry->key.len);
+    if (!bytes) {
+        c->is_void = true;
+        return (struct mu_str){NULL, 0};
+    }
+    memcpy(bytes, id.p, id.len);
+    bytes[id.len] = '\0';
+    if (entry->key.len) {
+        memcpy(bytes + id.len + 1, entry->key.p, entry->key.len);
+    }
+    return (struct mu_str){bytes, id.len + 1 + entry->key.len};
+}
+
+static void link_lock(struct catalog *c, struct catalog_dir_entry *entry)
+{
+    struct mu_str key = entry && entry->session.len ? lock_key(c, entry) : (struct mu_str){NULL, 0};
+    if (key.len) {
+        catalog__tree_lend(c, CATALOG__KEYS_BY_SESSION, key, entry);
+    }
+}
+
+static void unlink_lock(struct catalog *c, const struct catalog_dir_entry *entry)
+{
+    struct mu_str key = entry && entry->session.len ? lock_key(c, entry) : (struct mu_str){NULL, 0};
+    if (key.len) {
+        catalog__tree_unlend(c, CATALOG__KEYS_BY_SESSION, key);
+    }
+}
+
 void catalog__put_key(struct catalog *c, const struct catalog_dir_entry *entry)
 {
     struct catalog_dir_entry *record = catalog__clone(c, &catalog__dir_entry_schema, entry);
@@ -11,6 +47,10 @@ void catalog__put_key(struct catalog *c, const struct catalog_dir_entry *entry)
         catalog__tree_put(c, CATALOG__KEYS, &entry->key, 1, record);
     if (!old && !c->is_void) {
         c->draft->count[CATALOG__TABLE_KEYS]++;
+    }
+    unlink_lock(c, old);
+    if (!c->is_void) { /* or the record is gone already */
+        link_lock(c, record);
     }
     catalog__table_changed(c, CATALOG__TABLE_KEYS);
     catalog__touch(c, CATALOG__WATCH_KEY, entry->key);
@@ -38,6 +78,7 @@ static void drop_key(struct catalog *c, const struct catalog_dir_entry *entry)
     void *gone = catalog__tree_remove(c, CATALOG__KEYS, &entry->key, 1);
     if (gone) {
         c->draft->count[CATALOG__TABLE_KEYS]--;
+        unlink_lock(c, gone);
     }
     catalog__table_changed(c, CATALOG__TABLE_KEYS);
     catalog__discard(c, gone);
@@ -91,6 +132,29 @@ void catalog__remove_keys(struct catalog *c, struct mu_str prefix)
     }
     for (size_t i = 0; i < found.len; i++) {
         drop_key(c, found.items[i]);
+    }
+}
+
+void catalog__free_locks(struct catalog *c, struct mu_str session, bool and_delete,
+                         uint64_t delay_ns)
+{
+    struct mu_str of_session = lock_key(c, &(struct catalog_dir_entry){.session = session});
+    if (c->is_void) {
+        return;
+    }
+    struct catalog__found found = gather_prefix(c, CATALOG__KEYS_BY_SESSION, of_session);
+    for (size_t i = 0; i < found.len && !c->is_void; i++) {
+        struct catalog_dir_entry entry = *(const struct catalog_dir_entry *)found.items[i];
+        if (delay_ns) {
+            catalog__notice(c, CATALOG_NOTICE_LOCK_LOST, entry.key, delay_ns);
+        }
+        if (and_delete) {
+            catalog__remove_key(c, entry.key);
+            continue;
+        }
+        entry.session = (struct mu_str){NULL, 0};
+        entry.modify_index = c->index;
+        catalog__put_key(c, &entry);
     }
 }
 

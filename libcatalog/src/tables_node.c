@@ -1,4 +1,5 @@
 /* tables_node.c - nodes, their services and checks. */
+#include "msgpack.h"
 #include "tables.h"
 #include "touched.h"
 #include "types.h"
@@ -67,6 +68,7 @@ void catalog__remove_node(struct catalog *c, struct mu_str given)
         catalog__remove_check(c, node->node, check->check_id);
     }
     catalog__remove_coordinates(c, node->node);
+    catalog__end_sessions_of_node(c, node->node);
     if (node->id.len) {
         catalog__tree_remove(c, CATALOG__NODES_BY_ID, &node->id, 1);
     }
@@ -243,6 +245,9 @@ void catalog__put_check(struct catalog *c, const struct catalog_check *check)
     link_check(c, record);
     check_changed(c, record);
     count_change(c, CATALOG__TABLE_CHECKS, !old);
+    if (mu__str_is(record->status, "critical")) {
+        catalog__end_sessions_of_check(c, record);
+    }
     catalog__discard(c, old);
 }
 
@@ -252,6 +257,7 @@ void catalog__remove_check(struct catalog *c, struct mu_str node, struct mu_str 
     if (!k) {
         return;
     }
+    catalog__end_sessions_of_check(c, k);
     unlink_check(c, k);
     check_changed(c, k);
     count_removal(c, CATALOG__TABLE_CHECKS);

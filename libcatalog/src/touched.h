@@ -18,6 +18,8 @@
 #define CATALOG__WATCH_STATUS     'f' /* status: checks that had or have it */
 #define CATALOG__WATCH_COORDINATE 'l' /* node: its coordinates */
 #define CATALOG__WATCH_KEY        'k' /* key of the KV store */
+#define CATALOG__WATCH_SESSION    'x' /* session, by its key: it came or went */
+#define CATALOG__WATCH_SESSIONS   'y' /* node: its sessions */
 
 /* Notes a key of the batch. Out of memory, the batch is void. */
 void catalog__touch(struct catalog *c, char kind, struct mu_str key);

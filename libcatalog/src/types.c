@@ -1,6 +1,6 @@
 /* types.c - finds the table of a type. The tables stand in types_node.c (nodes, services, checks),
- * types_kv.c, types_coordinate.c, types_definition.c (what an agent is given), types_operator.c,
- * types_txn.c, types_request.c and types_reply.c. */
+ * types_kv.c, types_coordinate.c, types_session.c, types_txn.c, types_definition.c (what an agent
+ * is given), types_operator.c, types_request.c and types_reply.c. */
 #include <muster/catalog_types.h>
 
 #include "types.h"
@@ -23,6 +23,8 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_CHECK] = &catalog__check_schema,
     [CATALOG_CHECK_SERVICE_NODE] = &catalog__check_service_node_schema,
     [CATALOG_DIR_ENTRY] = &catalog__dir_entry_schema,
+    [CATALOG_SERVICE_CHECK] = &catalog__service_check_schema,
+    [CATALOG_SESSION] = &catalog__session_schema,
     [CATALOG_VIVALDI] = &catalog__vivaldi_schema,
     [CATALOG_COORDINATE] = &catalog__coordinate_schema,
     [CATALOG_CHECK_TYPE] = &catalog__check_type_schema,
@@ -31,6 +33,7 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_REGISTER_REQUEST] = &catalog__register_request_schema,
     [CATALOG_DEREGISTER_REQUEST] = &catalog__deregister_request_schema,
     [CATALOG_KVS_REQUEST] = &catalog__kvs_request_schema,
+    [CATALOG_SESSION_REQUEST] = &catalog__session_request_schema,
     [CATALOG_TOMBSTONE_REQUEST] = &catalog__tombstone_request_schema,
     [CATALOG_DATACENTERS_REQUEST] = &catalog__datacenters_request_schema,
     [CATALOG_DC_REQUEST] = &catalog__dc_request_schema,
@@ -39,6 +42,7 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_CHECKS_IN_STATE_REQUEST] = &catalog__checks_in_state_request_schema,
     [CATALOG_KEY_REQUEST] = &catalog__key_request_schema,
     [CATALOG_KEY_LIST_REQUEST] = &catalog__key_list_request_schema,
+    [CATALOG_SESSION_GET_REQUEST] = &catalog__session_get_request_schema,
     [CATALOG_COORDINATE_UPDATE_REQUEST] = &catalog__coordinate_update_request_schema,
     [CATALOG_EVENT_FIRE_REQUEST] = &catalog__event_fire_request_schema,
     [CATALOG_INDEXED_NODES] = &catalog__indexed_nodes_schema,
@@ -52,6 +56,7 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_INDEXED_CHECK_SERVICE_NODES] = &catalog__indexed_check_service_nodes_schema,
     [CATALOG_INDEXED_DIR_ENTRIES] = &catalog__indexed_dir_entries_schema,
     [CATALOG_INDEXED_KEY_LIST] = &catalog__indexed_key_list_schema,
+    [CATALOG_INDEXED_SESSIONS] = &catalog__indexed_sessions_schema,
     [CATALOG_EVENT_FIRE_RESPONSE] = &catalog__event_fire_response_schema,
     [CATALOG_RAFT_STATS] = &catalog__raft_stats_schema,
     [CATALOG_AUTOPILOT_CONFIG] = &catalog__autopilot_config_schema,

@@ -13,13 +13,42 @@ static inline const char *pick(struct mu__prng *p, const char *const *from, size
     pick(p, (const char *const[]){__VA_ARGS__},                                                    \
          sizeof(const char *const[]){__VA_ARGS__} / sizeof(const char *))
 
+/* Session 4 is never made, 5 is none; 1 is also spelled in capitals. */
+#define RANDOM_SESSION "bbbbbbbb-0000-0000-0000-00000000000"
+static inline const char *random_session_id(struct mu__prng *p)
+{
+    return PICK(p, RANDOM_SESSION "1", "BBBBBBBB-0000-0000-0000-000000000001", RANDOM_SESSION "2",
+                RANDOM_SESSION "3", RANDOM_SESSION "4", RANDOM_SESSION "x");
+}
+
+static inline struct mu__writer random_session(struct mu__prng *p)
+{
+    struct mu_str checks[] = {mu__cstr(PICK(p, "c1", "c2", "serfHealth")),
+                              mu__cstr(PICK(p, "c1", "C1", "nosuch"))};
+    struct catalog_service_check named = {.id = mu__cstr(PICK(p, "c1", "c2"))};
+    void *service_checks[] = {&named};
+    struct catalog_session_request r = {
+        .op = mu__cstr(PICK(p, "create", "create", "create", "destroy")),
+        .session = {.id = mu__cstr(PICK(p, RANDOM_SESSION "1", RANDOM_SESSION "2",
+                                        RANDOM_SESSION "3", RANDOM_SESSION "x")),
+                    .node = mu__cstr(PICK(p, "n1", "n2", "N2", "n3", "nosuch")),
+                    .behavior = mu__cstr(PICK(p, "", "release", "delete")),
+                    .ttl = mu__cstr(PICK(p, "", "10s", "never")),
+                    .lock_delay_ns = (int64_t)mu__prng_below(p, 2) * 90000000000,
+                    .node_checks = {checks, mu__prng_below(p, 3)},
+                    .service_checks = {service_checks, mu__prng_below(p, 2)}},
+    };
+    return entry(CATALOG_ENTRY_SESSION, CATALOG_SESSION_REQUEST, &r);
+}
+
 static inline struct mu__writer random_kvs(struct mu__prng *p)
 {
     struct catalog_kvs_request r = {
-        .op = mu__cstr(
-            PICK(p, "set", "set", "set", "cas", "delete", "delete-cas", "delete-tree", "lock")),
+        .op = mu__cstr(PICK(p, "set", "set", "set", "cas", "delete", "delete-cas", "delete-tree",
+                            "lock", "lock", "lock", "unlock")),
         .dir_ent = {.key = mu__cstr(PICK(p, "a", "a/b", "a/c", "a/b/c", "b", "ab", "a/")),
                     .value = mu__cstr(PICK(p, "1", "2", "")),
+                    .session = mu__cstr(random_session_id(p)),
                     .modify_index = mu__prng_below(p, 50)},
     };
     return entry(CATALOG_ENTRY_KVS, CATALOG_KVS_REQUEST, &r);
@@ -138,5 +167,8 @@ static inline struct mu__writer random_entry(struct mu__prng *p, uint64_t index)
     if (dice >= 20) {
         return random_txn(p);
     }
-    return dice < 9 ? random_kvs(p) : dice < 17 ? random_register(p) : random_deregister(p);
+    if (dice < 5) {
+        return random_session(p);
+    }
+    return dice < 10 ? random_kvs(p) : dice < 17 ? random_register(p) : random_deregister(p);
 }

@@ -19,9 +19,10 @@ union answer {
     struct catalog_indexed_checks checks;
     struct catalog_indexed_dir_entries entries;
     struct catalog_indexed_key_list names;
+    struct catalog_indexed_sessions sessions;
 };
 
-#define QUESTIONS 30
+#define QUESTIONS 36
 
 static struct catalog_query_meta *ask(struct catalog_reader *r, int q, union answer *out,
                                       enum catalog_type *type, struct catalog_watch_keys *keys)
@@ -90,6 +91,16 @@ static struct catalog_query_meta *ask(struct catalog_reader *r, int q, union ans
         assert_int_equal(catalog_query_key_names(r, &list, &out->names, keys), 0);
         return &out->names.meta;
     }
+    if (q > 29) {
+        struct catalog_session_get_request session = {
+            .session_id = mu__cstr(q == 31 ? RANDOM_SESSION "1" : RANDOM_SESSION "2")};
+        *type = CATALOG_INDEXED_SESSIONS;
+        assert_int_equal(q == 30  ? catalog_query_sessions(r, &session, &out->sessions, keys)
+                         : q < 33 ? catalog_query_session(r, &session, &out->sessions, keys)
+                                  : catalog_query_node_sessions(r, &node, &out->sessions, keys),
+                         0);
+        return &out->sessions.meta;
+    }
     *type = CATALOG_INDEXED_CHECKS;
     assert_int_equal(catalog_query_node_checks(r, &node, &out->checks, keys), 0);
     return &out->checks.meta;
@@ -136,7 +147,10 @@ static void look(struct fixture *f, struct catalog_watches *w, struct asked *a, 
 
 static struct mu__writer any_but_reap(struct mu__prng *p)
 {
-    uint64_t dice = mu__prng_below(p, 10);
+    uint64_t dice = mu__prng_below(p, 12);
+    if (dice > 9) {
+        return random_session(p);
+    }
     return dice < 3 ? random_kvs(p) : dice < 8 ? random_register(p) : random_deregister(p);
 }
 

@@ -85,6 +85,7 @@ enum catalog_entry_type {
     CATALOG_ENTRY_REGISTER = 0,    /* struct catalog_register_request */
     CATALOG_ENTRY_DEREGISTER = 1,  /* struct catalog_deregister_request */
     CATALOG_ENTRY_KVS = 2,         /* struct catalog_kvs_request */
+    CATALOG_ENTRY_SESSION = 3,     /* struct catalog_session_request */
     CATALOG_ENTRY_TOMBSTONE = 5,   /* struct catalog_tombstone_request */
     CATALOG_ENTRY_COORDINATES = 6, /* struct catalog_coordinate_batch */
     CATALOG_ENTRY_TXN = 8,         /* struct catalog_txn_request */
@@ -139,6 +140,25 @@ MU_API void catalog_apply_abort(struct catalog *c);
 /* Of the last entry in the published version. */
 MU_API uint64_t catalog_index(const struct catalog *c);
 
+/* What an entry did to sessions and their locks, for who keeps the time that the catalog does not
+ * know: TTLs of sessions, and how long a lock that lost its holder may not be taken. */
+enum catalog_notice_kind {
+    CATALOG_NOTICE_SESSION_MADE,  /* name: its id; ns: its TTL, 0 for none */
+    CATALOG_NOTICE_SESSION_ENDED, /* name: its id; ns: 0 */
+    /* name: a key whose holder ended; ns: its lock delay, 1 to CATALOG_LOCK_DELAY_MAX_NS */
+    CATALOG_NOTICE_LOCK_LOST
+};
+struct catalog_notice {
+    enum catalog_notice_kind kind;
+    struct mu_str name;
+    uint64_t ns;
+};
+#define CATALOG_LOCK_DELAY_MAX_NS                                                                  \
+    (60 * MU_SEC) /* what a session asks for above it does not count */
+/* Those of the last entry, in order; lent until the next catalog_apply or the end of the batch. A
+ * restore gives none: whoever keeps time looks at the sessions that are there. */
+MU_API const struct catalog_notice *catalog_notices(const struct catalog *c, size_t *n);
+
 /* Brings a registration into the form in which it is stored: ids default to names, a check to its
  * node and to critical, its type follows from its definition, the single check joins the list.
  * Apply does the same; a leader calls it first so that a request that can only be refused costs no
@@ -151,6 +171,13 @@ MU_API const char *catalog_register_prepare(struct catalog_register_request *req
 /* The same for the other requests: NULL, or why the entry would be refused. */
 MU_API const char *catalog_deregister_check(const struct catalog_deregister_request *request);
 MU_API const char *catalog_kvs_check(const struct catalog_kvs_request *request);
+/* Likewise; the reason is static or in `text`. An empty behavior becomes release. A TTL that does
+ * not parse is not looked at, and counts as none. */
+MU_API const char *catalog_session_prepare(struct catalog_session_request *request, char *text,
+                                           size_t size);
+/* Why text cannot be the id of a session, in `text`; NULL: it can. */
+#define CATALOG_SESSION_ID_TEXT_MAX 128u
+MU_API const char *catalog_session_id_check(struct mu_str id, char *text, size_t size);
 /* Why a node's coordinate cannot be one of the pool's, or NULL. */
 MU_API const char *
 catalog_coordinate_check(const struct catalog_coordinate_update_request *request);
@@ -270,6 +297,22 @@ MU_API MU_MUST_USE int catalog_query_txn(struct catalog_reader *r,
                                          const struct catalog_txn_read_request *request,
                                          struct catalog_txn_read_response *out,
                                          struct catalog_watch_keys *keys);
+/* Session.Get: the session, or a nil list. An id that catalog_session_id_check refuses is unknown.
+ */
+MU_API MU_MUST_USE int catalog_query_session(struct catalog_reader *r,
+                                             const struct catalog_session_get_request *request,
+                                             struct catalog_indexed_sessions *out,
+                                             struct catalog_watch_keys *keys);
+/* Session.List: all by id, or a nil list. */
+MU_API MU_MUST_USE int catalog_query_sessions(struct catalog_reader *r,
+                                              const struct catalog_session_get_request *request,
+                                              struct catalog_indexed_sessions *out,
+                                              struct catalog_watch_keys *keys);
+/* Session.NodeSessions: those of a node by id, or a nil list. */
+MU_API MU_MUST_USE int catalog_query_node_sessions(struct catalog_reader *r,
+                                                   const struct catalog_node_request *request,
+                                                   struct catalog_indexed_sessions *out,
+                                                   struct catalog_watch_keys *keys);
 
 /* Operator.AutopilotGetConfiguration: all zero as long as none has been set. Its reply has no index
  * and nobody waits for it: keys (may be NULL) gets none. */
@@ -312,10 +355,14 @@ MU_API const struct catalog_check *catalog_find_check(const struct catalog_reade
 MU_API const struct catalog_dir_entry *catalog_find_key(const struct catalog_reader *r,
                                                         struct mu_str key);
 
+MU_API const struct catalog_session *catalog_find_session(const struct catalog_reader *r,
+                                                          struct mu_str id);
+
 struct catalog_stats {
     uint64_t index;                                     /* the last entry */
     uint64_t nodes, services, checks, keys, tombstones; /* records in the version */
     uint64_t tombstones_newest; /* index of the newest deletion that is remembered; 0: none */
+    uint64_t sessions;
 };
 MU_API void catalog_read_stats(const struct catalog_reader *r, struct catalog_stats *out);
 

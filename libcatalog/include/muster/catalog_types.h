@@ -180,6 +180,24 @@ struct catalog_dir_entry { /* a key of the KV store */
     uint64_t create_index, modify_index;
 };
 
+struct catalog_service_check { /* a check of a service, in a session */
+    struct mu_str id, check_namespace;
+};
+
+/* Holds locks on keys, and ends with its node or its checks, by its TTL, or when it is destroyed.
+ */
+struct catalog_session {
+    struct mu_str id; /* a UUID */
+    struct mu_str name, node;
+    int64_t lock_delay_ns;  /* how long what it held cannot be locked when it ends */
+    struct mu_str behavior; /* what becomes of its keys: release or delete */
+    struct mu_str ttl;      /* a Go duration; empty or zero: it does not expire */
+    struct mu_strs node_checks;
+    struct mu_list service_checks; /* of struct catalog_service_check */
+    struct mu_strs checks;         /* the old form of the two */
+    uint64_t create_index, modify_index;
+};
+
 struct catalog_vivaldi { /* Go: coordinate.Coordinate */
     struct mu_floats vec;
     double error, adjustment, height;
@@ -264,6 +282,13 @@ struct catalog_kvs_request {
     struct mu_str datacenter;
     struct mu_str op; /* set, delete, delete-cas, delete-tree, cas, lock, unlock */
     struct catalog_dir_entry dir_ent;
+    struct mu_str token;
+};
+
+struct catalog_session_request {
+    struct mu_str datacenter;
+    struct mu_str op; /* create, destroy */
+    struct catalog_session session;
     struct mu_str token;
 };
 
@@ -405,6 +430,12 @@ struct catalog_key_list_request {
     struct catalog_query_options options;
 };
 
+struct catalog_session_get_request { /* Go: SessionSpecificRequest */
+    struct mu_str datacenter, session_id;
+    struct mu_str session; /* the old name of session_id, which counts if that is empty */
+    struct catalog_query_options options;
+};
+
 struct catalog_coordinate_update_request {
     struct mu_str datacenter, node, segment;
     struct catalog_vivaldi *coord;
@@ -482,6 +513,11 @@ struct catalog_indexed_dir_entries {
 
 struct catalog_indexed_key_list {
     struct mu_strs keys;
+    struct catalog_query_meta meta;
+};
+
+struct catalog_indexed_sessions {
+    struct mu_list sessions; /* of struct catalog_session */
     struct catalog_query_meta meta;
 };
 
@@ -572,6 +608,8 @@ enum catalog_type {
     CATALOG_CHECK,
     CATALOG_CHECK_SERVICE_NODE,
     CATALOG_DIR_ENTRY,
+    CATALOG_SERVICE_CHECK,
+    CATALOG_SESSION,
     CATALOG_VIVALDI,
     CATALOG_COORDINATE,
     CATALOG_CHECK_TYPE,
@@ -580,6 +618,7 @@ enum catalog_type {
     CATALOG_REGISTER_REQUEST,
     CATALOG_DEREGISTER_REQUEST,
     CATALOG_KVS_REQUEST,
+    CATALOG_SESSION_REQUEST,
     CATALOG_TOMBSTONE_REQUEST,
     CATALOG_DATACENTERS_REQUEST,
     CATALOG_DC_REQUEST,
@@ -588,6 +627,7 @@ enum catalog_type {
     CATALOG_CHECKS_IN_STATE_REQUEST,
     CATALOG_KEY_REQUEST,
     CATALOG_KEY_LIST_REQUEST,
+    CATALOG_SESSION_GET_REQUEST,
     CATALOG_COORDINATE_UPDATE_REQUEST,
     CATALOG_EVENT_FIRE_REQUEST,
     CATALOG_INDEXED_NODES,
@@ -601,6 +641,7 @@ enum catalog_type {
     CATALOG_INDEXED_CHECK_SERVICE_NODES,
     CATALOG_INDEXED_DIR_ENTRIES,
     CATALOG_INDEXED_KEY_LIST,
+    CATALOG_INDEXED_SESSIONS,
     CATALOG_EVENT_FIRE_RESPONSE,
     CATALOG_RAFT_STATS,
     CATALOG_AUTOPILOT_CONFIG,
