@@ -319,30 +319,52 @@ static void join(struct catalog__space *s, struct catalog__radix **link)
     }
 }
 
-/* Takes the value away from the node at *link, whose parent (or NULL) is at *up and may be
- * edited. */
-static bool clear(struct catalog__space *s, struct catalog__radix **link,
-                  struct catalog__radix **up, uint8_t byte)
+/* Takes the value away from a node that has children. */
+static bool clear(struct catalog__space *s, struct catalog__radix **link)
 {
-    struct catalog__radix *t = *link;
-    if (t->n > 0) {
-        t = edit(s, link, t->n);
-        if (t) {
-            t->value = NULL;
-            join(s, link);
-        }
-        return t != NULL;
+    struct catalog__radix *t = edit(s, link, (*link)->n);
+    if (t) {
+        t->value = NULL;
+        join(s, link);
     }
-    if (!catalog__space_reserve(s, 1)) {
+    return t != NULL;
+}
+
+static struct catalog__radix *only_child(const struct catalog__radix *t)
+{
+    uint32_t slot = 0;
+    while (t->n && !t->child[slot]) {
+        slot++;
+    }
+    return t->n ? t->child[slot] : NULL;
+}
+
+/* Drops what hangs at *top below the node at *up (NULL: top is the root): a leaf, or nodes that
+ * lead to nothing but a leaf, where there was no memory to join them. */
+static bool drop(struct catalog__space *s, struct catalog__radix **top, struct catalog__radix **up,
+                 uint8_t byte)
+{
+    size_t n = 0;
+    for (const struct catalog__radix *t = *top; t; t = only_child(t)) {
+        n++;
+    }
+    if (!catalog__space_reserve(s, n)) {
         return false;
     }
+    struct catalog__radix *t = *top;
     if (up) {
         drop_child(*up, catalog__radix_slot(*up, byte));
-        join(s, up);
     } else {
-        *link = NULL;
+        *top = NULL;
     }
-    catalog__retire(s, &t->block);
+    while (t) {
+        struct catalog__radix *next = only_child(t);
+        catalog__retire(s, &t->block);
+        t = next;
+    }
+    if (up) {
+        join(s, up);
+    }
     return true;
 }
 
@@ -354,23 +376,28 @@ bool catalog__radix_remove(struct catalog__space *s, struct catalog__radix **lin
     if (!value) {
         return true;
     }
-    struct catalog__radix **up = NULL;
-    uint8_t byte = 0;
+    /* The last node on the way that stays without what is below it, and where that hangs */
+    struct catalog__radix **up = NULL, **top = link;
+    uint8_t up_byte = 0;
     for (;;) {
         key = skip(key, (*link)->prefix_len);
         if (key.len == 0) {
             break;
         }
-        byte = (uint8_t)key.p[0];
+        uint8_t byte = (uint8_t)key.p[0];
         key = skip(key, 1);
         struct catalog__radix *t = edit(s, link, (*link)->n);
         if (!t) {
             return false;
         }
-        up = link;
+        bool stays = t->value || t->n > 1;
+        up = stays ? link : up;
+        up_byte = stays ? byte : up_byte;
         link = &t->child[catalog__radix_slot(t, byte)];
+        top = stays ? link : top;
     }
-    if (!clear(s, link, up, byte)) {
+    bool is_leaf = (*link)->n == 0;
+    if (is_leaf ? !drop(s, top, up, up_byte) : !clear(s, link)) {
         return false;
     }
     *old = value;
