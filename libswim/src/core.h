@@ -33,6 +33,7 @@ struct swim__suspicion {
     struct swim__member *member;
     uint64_t start_ns, min_ns, max_ns;
     uint32_t k, confirmations; /* wanted, had */
+    uint32_t held;             /* intervals for which it was held, since we heard nobody */
     uint64_t from[]; /* hashed names of those who said so: the accuser, then k confirmers */
 };
 
@@ -188,7 +189,9 @@ struct swim {
     struct swim__table members;
     struct swim__member *self;
     uint32_t incarnation;
-    uint32_t score; /* Lifeguard's local health, 0 is healthy */
+    uint32_t score;      /* Lifeguard's local health, 0 is healthy */
+    uint64_t heard_ns;   /* when we last read a datagram */
+    uint64_t hearing_ns; /* when the last silence ended; 0: there was none */
     uint32_t seq;
     uint64_t gossip_phase;
     struct swim_addr from; /* of the datagram being read; no address otherwise */
@@ -328,9 +331,11 @@ bool swim__suspicion_start(struct swim *s, struct swim__member *m, struct mu_str
 bool swim__suspicion_confirm(struct swim *s, struct swim__member *m, struct mu_str from);
 void swim__suspicion_clear(struct swim *s, struct swim__member *m);
 
-/* ---- health.c (Lifeguard: local health multiplier) ---- */
+/* ---- health.c (Lifeguard: local health multiplier; are we the ones cut off?) ---- */
 void swim__health_add(struct swim *s, int delta);
 bool swim__overslept(const struct swim *s, const struct swim__timer *t); /* while t fires */
+void swim__heard(struct swim *s);
+bool swim__hears_nobody(const struct swim *s);
 
 /* ---- probe.c, relay.c: the failure detector (SWIM 3.1) ---- */
 void swim__probe_init(struct swim *s);

@@ -19,7 +19,8 @@ enum swim__planted {
     SWIM__NO_HELPERS,              /* no indirect probes (SWIM 3.1) */
     SWIM__HELPERS_BY_LUCK,         /* few draws for helpers, also in small pools */
     SWIM__HEALTH_IGNORED,          /* our own bad health changes nothing (Lifeguard IV-A) */
-    SWIM__PAUSE_IGNORED,           /* who was stopped blames the others */
+    SWIM__PAUSE_IGNORED,           /* who was stopped blames the others; and the next: */
+    SWIM__SILENCE_IGNORED,         /* who hears nobody at all declares them all dead */
     SWIM__UPDATES_FIRST,           /* no room in a datagram is kept for events */
     SWIM__EVENT_AGAIN,             /* an event that comes again is given again */
     SWIM__DEATH_UNTOLD,            /* who is alive but held dead is not told so */

@@ -8,9 +8,20 @@
 
 #include <assert.h>
 
+enum { HELD_MAX = 4 }; /* probe intervals */
+
 static uint64_t hash_name(const struct swim *s, struct mu_str name)
 {
     return mu__siphash(s->hash_seed, name.p, name.len);
+}
+
+/* It is due, but so may be its refutation, unread: that is waited for, though not for long. Where
+ * nobody else could confirm it, it ends as in memberlist. */
+static bool is_held(const struct swim *s, struct swim__suspicion *p)
+{
+    bool held = p->k > 0 && p->held < HELD_MAX && swim__hears_nobody(s);
+    p->held += held ? 1 : 0;
+    return held;
 }
 
 static void expire(struct swim *s, struct swim__timer *t)
@@ -18,8 +29,7 @@ static void expire(struct swim *s, struct swim__timer *t)
     struct swim__suspicion *p = (struct swim__suspicion *)t;
     struct swim__member *m = p->member;
     assert(m->suspicion == p && m->state == SWIM_SUSPECT);
-    if (swim__overslept(s, t) ||
-        SWIM__PLANTED(SUSPICION_ENDLESS)) { /* time for a refutation that waits to be read */
+    if (swim__overslept(s, t) || is_held(s, p) || SWIM__PLANTED(SUSPICION_ENDLESS)) {
         swim__timer_reset(s, t, s->now + s->cfg.probe_interval_ns);
         return;
     }

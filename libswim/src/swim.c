@@ -144,6 +144,8 @@ int swim_receive(struct swim *s, uint64_t now_ns, const struct swim_addr *from, 
         s->stats.packets_malformed++;
         swim__note_unreadable(s, from, SWIM__OPEN_MALFORMED);
         rc = rc == SWIM_OK ? SWIM_EPROTO : rc;
+    } else if (opened == SWIM__OPEN_OK) {
+        swim__heard(s);
     }
     mu__arena_reset(&s->scratch);
     return rc;
@@ -288,7 +290,7 @@ int swim_create(const struct swim_config *given, uint64_t now_ns, struct swim **
         return SWIM_ENOMEM;
     }
     s->allocator = allocator;
-    s->now = now_ns;
+    s->now = s->heard_ns = now_ns;
     s->cfg = cfg;
     s->cfg.name = NULL;
     s->cfg.tags = NULL;

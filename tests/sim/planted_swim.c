@@ -34,6 +34,7 @@ static const struct planted planted[] = {
     {SWIM__HELPERS_BY_LUCK, "helpers drawn by luck", "only-helper"},
     {SWIM__HEALTH_IGNORED, "own health ignored", "starved-node"},
     {SWIM__PAUSE_IGNORED, "own pause ignored", "stopped-node"},
+    {SWIM__SILENCE_IGNORED, "silence from all ignored", "starved-pair"},
     {SWIM__UPDATES_FIRST, "updates fill every datagram", "events-not-starved"},
     {SWIM__EVENT_AGAIN, "event given twice", "events-once"},
     {SWIM__DEATH_UNTOLD, "who is held dead is not told", "fleet-restart"},

@@ -11,6 +11,7 @@ struct measure_options {
     bool plain;        /* SWIM without Lifeguard: by configuration */
     uint64_t calm_ns;  /* before anything happens */
     uint64_t watch_ns; /* after it, at most */
+    size_t seeds;      /* of a table: how many a cell; 1 or more */
     size_t kill;       /* nodes that crash at once */
     size_t slow;       /* nodes that are slow, in cycles: slow, then well */
     enum slowness slowness;

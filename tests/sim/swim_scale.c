@@ -2,9 +2,10 @@
  * docs/gossip-proof.md.
  *
  *   swim_scale [--nodes N] [--loss PERCENT] [--kill K] [--deaf K] [--restart SECONDS]
- *              [--slow K] [--stopped] [--spell SECONDS] [--well SECONDS] [--plain|--fast] [--seed
- * X] swim_scale --table slow [--nodes N] [--loss PERCENT] [--stopped] [--fast] swim_scale --table
- * loss [--nodes N] [--fast] */
+ *              [--slow K] [--stopped] [--spell SECONDS] [--well SECONDS] [--plain|--fast]
+ *              [--seed X]
+ *   swim_scale --table slow [--nodes N] [--loss PERCENT] [--stopped] [--fast] [--seeds COUNT]
+ *   swim_scale --table loss [--nodes N] [--fast] */
 #include "swim_measure.h"
 
 #include <stdlib.h>
@@ -30,6 +31,7 @@ static struct measure_options defaults(size_t nodes)
                                               .lean = true},
                                     .calm_ns = 10 * MU_SEC,
                                     .watch_ns = 120 * MU_SEC,
+                                    .seeds = 1,
                                     .slow_ns = 8 * MU_SEC,
                                     .well_ns = MU_SEC};
 }
@@ -63,29 +65,33 @@ static void print_run(const struct measure_options *o, const struct measured *m)
 
 /* ---- tables ---- */
 
+static void add_spell(struct measured *sum, const struct measure_options *o)
+{
+    struct measured m;
+    /* Plain SWIM has no rules for pauses and silence, and no option switches ours off. */
+    swim__planted = o->plain ? SWIM__PAUSE_IGNORED : SWIM__NO_FAULT;
+    swim_measure(o, &m);
+    sum->false_any += m.false_any;
+    sum->false_healthy += m.false_healthy;
+    sum->false_slow += m.false_slow;
+}
+
 /* Each cell sums up runs over a grid of spells, as Lifeguard's interval experiments do. */
 static struct measured sum_of_spells(const struct measure_options *base, size_t slow, bool plain)
 {
     static const uint64_t spells[] = {2, 8, 32}; /* seconds slow */
     static const uint64_t wells[] = {64 * MU_MSEC, 4 * MU_SEC};
     struct measured sum = {0};
-    for (size_t i = 0; i < sizeof spells / sizeof spells[0]; i++) {
-        for (size_t k = 0; k < sizeof wells / sizeof wells[0]; k++) {
-            struct measure_options o = *base;
-            struct measured m;
-            o.world.seed = 100 + i * 10 + k;
-            o.plain = plain;
-            o.slow = slow;
-            /* Plain SWIM has no rule for pauses of its own, and no option switches ours off. */
-            swim__planted = plain ? SWIM__PAUSE_IGNORED : SWIM__NO_FAULT;
-            o.slow_ns = spells[i] * MU_SEC;
-            o.well_ns = wells[k];
-            o.calm_ns = 2 * MU_SEC;
-            swim_measure(&o, &m);
-            sum.false_any += m.false_any;
-            sum.false_healthy += m.false_healthy;
-            sum.false_slow += m.false_slow;
-        }
+    struct measure_options o = *base;
+    o.plain = plain;
+    o.slow = slow;
+    o.calm_ns = 2 * MU_SEC;
+    for (size_t i = 0; i < 6 * base->seeds; i++) {
+        size_t spell = i % 6 / 2, well = i % 2;
+        o.world.seed = 100 * (i / 6 + 1) + spell * 10 + well;
+        o.slow_ns = spells[spell] * MU_SEC;
+        o.well_ns = wells[well];
+        add_spell(&sum, &o);
     }
     return sum;
 }
@@ -104,8 +110,9 @@ static void table_slow(const struct measure_options *o)
     static const unsigned percents[] = {1, 5, 10, 20, 30};
     size_t nodes = o->world.nodes;
     uint32_t loss = o->world.loss_ppm;
-    printf("%zu nodes, loss %.0f %%; slow: %s. 6 runs of 120 s a cell.\n\n", nodes, loss / 1e4,
-           o->slowness == SLOW_BLOCKED ? "messages wait, timers run" : "the process is stopped");
+    printf("%zu nodes, loss %.0f %%; slow: %s. %zu runs of 120 s a cell.\n\n", nodes, loss / 1e4,
+           o->slowness == SLOW_BLOCKED ? "messages wait, timers run" : "the process is stopped",
+           6 * o->seeds);
     printf("| slow | plain FP | FP      | fewer    | plain FP- | FP-     | fewer    | "
            "plain: slow failed | slow failed |\n");
     printf("|-----:|---------:|--------:|---------:|----------:|--------:|---------:|"
@@ -176,6 +183,8 @@ static bool set_option(struct measure_options *o, const char *name, const char *
         o->slow_ns = in_ns(value);
     } else if (strcmp(name, "--well") == 0) {
         o->well_ns = in_ns(value);
+    } else if (strcmp(name, "--seeds") == 0) {
+        o->seeds = strtoul(value, NULL, 0);
     } else if (strcmp(name, "--seed") == 0) {
         o->world.seed = strtoull(value, NULL, 0);
     } else {

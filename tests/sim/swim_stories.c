@@ -470,6 +470,30 @@ static void starved_accuses_itself(struct telling *t)
     claim(t, by_others == 0, "the healthy hold each other alive");
 }
 
+/* Deaths of those who are well: all but n0 and n1. */
+static void count_buried(struct world *w, void *user, size_t node, const struct swim_event *ev)
+{
+    (void)w;
+    (void)node;
+    *(size_t *)user += ev->type == SWIM_EVENT_FAILED && world_index(ev->member.name) > 1;
+}
+
+/* Two at once, for about as long as a suspicion lasts: when they hear again, each reads the other's
+ * accusations before the refutations. */
+static void starved_pair_buries_nobody(struct telling *t)
+{
+    size_t buried = 0;
+    open_calm_pool(t, 20);
+    world_on_event(t->w, count_buried, &buried);
+    for (size_t i = 0; i < 12; i++) {
+        for (size_t k = 0; k < 2; k++) {
+            world_block(t->w, k, mu__prng_between(world_prng(t->w), 24000, 28000) * MU_MSEC);
+        }
+        world_run_for(t->w, 60 * MU_SEC);
+    }
+    claim(t, buried == 0, "nobody declares a healthy member dead");
+}
+
 struct flaps {
     size_t about_detached, about_others;
 };
@@ -519,6 +543,7 @@ const struct story swim_stories[] = {
     {"departed-reaped", "who left is reaped (memberlist#253)", false, departed_are_reaped},
     {"stopped-node", "who was stopped blames itself (consul#5567)", false, stopped_accuses_itself},
     {"starved-node", "who is starved blames itself (consul#5567)", false, starved_accuses_itself},
+    {"starved-pair", "who hears nobody buries nobody", false, starved_pair_buries_nobody},
     {"half-detached", "who hears nothing shakes nobody (consul#5928)", false,
      half_detached_shakes_nobody},
 };

@@ -180,6 +180,99 @@ static void test_a_pause_of_ours_does_not_kill_the_suspect(void **state)
     lone_destroy(&l);
 }
 
+/* ---- silence from everybody ---- */
+
+static bool is_dead(struct lone *l, const char *name)
+{
+    return lone_member(l, name).state == SWIM_DEAD;
+}
+
+static void advance_to(struct lone *l, uint64_t at)
+{
+    while (l->now < at) {
+        lone_advance(l, mu__min(10 * MU_MSEC, at - l->now));
+        lone_ignore(l);
+    }
+}
+
+static void test_who_hears_nobody_holds_a_suspicion_for_four_intervals(void **state)
+{
+    (void)state;
+    struct lone l;
+    setup(&l);
+    uint64_t start = l.now;
+    assert_int_equal(lone_suspect(&l, "b", "d", 1), SWIM_OK);
+    assert_int_equal(lone_suspect(&l, "b", "e", 1), SWIM_OK);
+    advance_to(&l, start + 7900 * MU_MSEC);
+    assert_false(is_dead(&l, "b")); /* due after 4 s */
+    advance_to(&l, start + 8100 * MU_MSEC);
+    assert_true(is_dead(&l, "b"));
+    lone_destroy(&l);
+}
+
+static void test_what_comes_first_after_a_silence_kills_nobody(void **state)
+{
+    (void)state;
+    struct lone l;
+    setup(&l);
+    uint64_t start = l.now;
+    advance_to(&l, start + 6 * MU_SEC);
+    assert_int_equal(lone_suspect(&l, "b", "d", 1), SWIM_OK);
+    assert_int_equal(lone_suspect(&l, "b", "e", 1), SWIM_OK); /* it was due two seconds ago */
+    lone_advance(&l, 0);
+    assert_false(is_dead(&l, "b"));
+    assert_int_equal(lone_alive(&l, "b", 2, 2), SWIM_OK); /* it stood behind them */
+    assert_int_equal(lone_member(&l, "b").state, SWIM_ALIVE);
+    lone_destroy(&l);
+}
+
+static void test_who_hears_others_holds_nothing(void **state)
+{
+    (void)state;
+    struct lone l;
+    setup(&l);
+    uint64_t start = l.now;
+    advance_to(&l, start + 3100 * MU_MSEC);
+    assert_int_equal(lone_alive(&l, "c", 3, 1), SWIM_OK); /* ends a silence */
+    advance_to(&l, start + 4500 * MU_MSEC);
+    assert_int_equal(lone_suspect(&l, "b", "d", 1), SWIM_OK);
+    assert_int_equal(lone_suspect(&l, "b", "e", 1), SWIM_OK);
+    lone_advance(&l, 0);
+    assert_true(is_dead(&l, "b"));
+    lone_destroy(&l);
+}
+
+/* Nobody could confirm it, nor refute it but the suspect: as in memberlist. */
+static void test_among_three_silence_holds_nothing(void **state)
+{
+    (void)state;
+    struct lone l;
+    lone_create(&l, no_probes);
+    lone_alive(&l, "b", 2, 1);
+    lone_alive(&l, "c", 3, 1);
+    assert_int_equal(lone_suspect(&l, "b", "c", 1), SWIM_OK);
+    advance_to(&l, l.now + 4010 * MU_MSEC);
+    assert_true(is_dead(&l, "b"));
+    lone_destroy(&l);
+}
+
+static void test_what_cannot_be_read_ends_no_silence(void **state)
+{
+    (void)state;
+    struct lone l;
+    setup(&l);
+    struct swim_addr from = lone_addr(9);
+    advance_to(&l, l.now + 2900 * MU_MSEC);
+    assert_false(swim__hears_nobody(l.s));
+    advance_to(&l, l.now + 200 * MU_MSEC);
+    assert_true(swim__hears_nobody(l.s));
+    assert_int_equal(swim_receive(l.s, l.now, &from, "\xff", 1), SWIM_EPROTO);
+    assert_int_equal(l.s->hearing_ns, 0);
+    assert_int_equal(lone_alive(&l, "c", 3, 1), SWIM_OK);
+    assert_int_equal(l.s->hearing_ns, l.now);
+    lone_destroy(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +285,11 @@ int main(void)
         cmocka_unit_test(test_confirmed_suspicion_ends_at_the_minimum),
         cmocka_unit_test(test_refutation_ends_a_suspicion),
         cmocka_unit_test(test_a_pause_of_ours_does_not_kill_the_suspect),
+        cmocka_unit_test(test_who_hears_nobody_holds_a_suspicion_for_four_intervals),
+        cmocka_unit_test(test_what_comes_first_after_a_silence_kills_nobody),
+        cmocka_unit_test(test_who_hears_others_holds_nothing),
+        cmocka_unit_test(test_among_three_silence_holds_nothing),
+        cmocka_unit_test(test_what_cannot_be_read_ends_no_silence),
     };
     return cmocka_run_group_tests_name("suspicion", tests, NULL, NULL);
 }
