@@ -160,6 +160,13 @@ struct config {
 
     /* The log. */
     struct mu_str log_level, log_file;
+
+    struct {
+        struct mu_str metrics_prefix, statsd_address; /* "host:port"; "": nowhere */
+        struct mu_strs prefix_filter;                 /* "+prefix" and "-prefix" */
+        bool disable_hostname, filter_default;
+        uint64_t prometheus_retention_ns; /* 0: not for Prometheus */
+    } telemetry;
 };
 
 /* Reads argv (flags alone, without the program's name) and all that it names. NULL on failure, with

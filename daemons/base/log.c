@@ -1,5 +1,7 @@
 #include "log.h"
 
+#include "log_tap.h"
+
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 4096
+_Static_assert(LOG__LINE_MAX >= 2 * LINE_MAX_BYTES + 128, "escapes double a line at most");
 
 /* The only process-wide state of the daemons: a daemon has one log. */
 static atomic_int threshold = MU_INFO;
@@ -19,6 +22,11 @@ void log_set_level(enum mu_level level)
     atomic_store(&threshold, (int)level);
 }
 
+enum mu_level log_level(void)
+{
+    return (enum mu_level)atomic_load(&threshold);
+}
+
 int log_set_fd(int fd)
 {
     return atomic_exchange(&sink, fd);
@@ -26,7 +34,8 @@ int log_set_fd(int fd)
 
 bool log_is_on(enum mu_level level)
 {
-    return (int)level >= atomic_load_explicit(&threshold, memory_order_relaxed);
+    return (int)level >= atomic_load_explicit(&threshold, memory_order_relaxed) ||
+           log__is_tapped(level);
 }
 
 bool log_parse_level(const char *name, enum mu_level *out)
@@ -77,8 +86,7 @@ static size_t escape(char *out, size_t cap, const char *text)
 
 void log_write(enum mu_level level, const char *module, const char *fmt, ...)
 {
-    static const char *const tags[] = {"[TRACE] ", "[DEBUG] ", "[INFO]  ", "[WARN]  ", "[ERROR] "};
-    char text[LINE_MAX_BYTES], line[2 * LINE_MAX_BYTES + 128];
+    char text[LINE_MAX_BYTES], line[LOG__LINE_MAX];
     va_list args;
 
     if (!log_is_on(level)) {
@@ -87,11 +95,25 @@ void log_write(enum mu_level level, const char *module, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    size_t n = stamp(line, sizeof line);
-    n += (size_t)snprintf(line + n, 96, " %s%s: ", tags[level], module);
-    n += escape(line + n, sizeof line - n - 1, text);
-    line[n++] = '\n';
+    if (log__is_tapped(level)) {
+        log__tap(level, module, text);
+    }
+    if ((int)level < atomic_load_explicit(&threshold, memory_order_relaxed)) {
+        return;
+    }
+    size_t n = log__format(line, sizeof line, level, module, text);
     /* One call: lines of several threads do not mix */
     ssize_t written = write(atomic_load(&sink), line, n);
     (void)written;
+}
+
+size_t log__format(char *line, size_t cap, enum mu_level level, const char *module,
+                   const char *text)
+{
+    static const char *const tags[] = {"[TRACE] ", "[DEBUG] ", "[INFO]  ", "[WARN]  ", "[ERROR] "};
+    size_t n = stamp(line, cap);
+    n += (size_t)snprintf(line + n, 96, " %s%s: ", tags[level], module);
+    n += escape(line + n, cap - n - 1, text);
+    line[n++] = '\n';
+    return n;
 }

@@ -7,9 +7,11 @@
 #include <stdbool.h>
 
 void log_set_level(enum mu_level level);
+enum mu_level log_level(void);
 /* Where lines go; standard error at first. Returns the descriptor used before, which the caller may
  * close. */
 int log_set_fd(int fd);
+/* Is anybody interested: the log, or who listens to it (log_tap.h)? */
 bool log_is_on(enum mu_level level);
 /* TRACE DEBUG INFO WARN ERR, any case. */
 bool log_parse_level(const char *name, enum mu_level *out);

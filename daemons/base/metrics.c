@@ -30,8 +30,8 @@ static _Atomic bool gauge_is_set[METRICS_MAX];
 
 static struct metric_name names[METRICS_MAX] = {
 #define METRIC_ROW(id, kind_, name_, label_, value_)                                               \
-    [METRIC_##id] = {                                                                              \
-        .kind = METRIC_##kind_, .name = name_, .label = (label_), .label_value = (value_)},
+    [METRIC_##                                                                                     \
+        id] = {.kind = METRIC_##kind_, .name = name_, .label = (label_), .label_value = (value_)},
     METRICS(METRIC_ROW)
 #undef METRIC_ROW
 };
@@ -160,7 +160,7 @@ enum metric metrics_add(enum metric_kind kind, const char *name)
     for (int i = 0; i < n && m == METRIC_NONE; i++) {
         m = strcmp(names[i].name, name) == 0 ? (enum metric)i : METRIC_NONE;
     }
-    if (m == METRIC_NONE && n < METRICS_MAX && strlen(name) < METRIC_NAME) {
+    if (m == METRIC_NONE && n < METRICS_MAX && strlen(name) < METRIC_NAME_MAX) {
         names[n] = (struct metric_name){.kind = kind, .label = "", .label_value = ""};
         memcpy(names[n].name, name, strlen(name) + 1);
         atomic_store_explicit(&name_count, n + 1, memory_order_release);

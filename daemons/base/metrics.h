@@ -117,6 +117,7 @@ void metrics_configure(const struct metrics_config *c);
 typedef void (*metrics_collect_fn)(void *arg);
 void metrics_collect(metrics_collect_fn fn, void *arg);
 
+#define METRIC_NAME_MAX    96 /* with its zero */
 #define METRICS_INTERVAL_S 10
 /* Closes the interval that ends at unix_s. On the core loop, every METRICS_INTERVAL_S. */
 void metrics_roll(int64_t unix_s);

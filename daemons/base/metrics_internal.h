@@ -4,7 +4,6 @@
 #include "metrics.h"
 
 #define METRICS_MAX    320
-#define METRIC_NAME    96
 #define METRIC_BUCKETS 128
 
 /* How a metric stands after the last roll. */
@@ -24,7 +23,7 @@ struct metric_rolled {
 
 struct metric_name {
     enum metric_kind kind;
-    char name[METRIC_NAME];
+    char name[METRIC_NAME_MAX];
     const char *label, *label_value; /* "": none */
 };
 

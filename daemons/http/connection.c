@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define READ_SIZE      4096u
+#define STREAM_PIECE   65536u              /* of a streamed body at once */
 #define DRAIN_MAX      (UINT64_C(4) << 20) /* bytes thrown away before a connection is cut */
 #define DRAIN_TIME_NS  (5 * MU_SEC)
 #define READS_PER_WAKE 16 /* then others have a turn */
@@ -67,6 +68,7 @@ void http__connection_close(struct http_connection *c)
 static void after_answer(struct http_connection *c)
 {
     bool unread = c->state == CONN_BODY;
+    c->receiving = c->held = false;
     c->state = CONN_IDLE;
     c->greeted = true;
     c->deadline_ns = loop_now_ns() + c->server->config.idle_timeout_ns;
@@ -101,11 +103,46 @@ void http__connection_answer_shared(struct http_connection *c, const struct mu__
     go_on(c, !head->failed && http__send_shared(c, head, body));
 }
 
+/* ---- Answers in pieces ---- */
+
+bool http__connection_send(struct http_connection *c, const void *data, size_t len)
+{
+    if (c->dead) {
+        return false;
+    }
+    if (!http__send_more(c, data, len)) {
+        http__connection_close(c);
+        return false;
+    }
+    if (http__has_output(c)) {
+        c->deadline_ns = loop_now_ns() + c->server->config.idle_timeout_ns;
+        http__deadline_file(c);
+        event_add(&c->write, NULL);
+    }
+    return true;
+}
+
+void http__connection_end_stream(struct http_connection *c)
+{
+    c->streaming = false;
+    go_on(c, true);
+}
+
+void http__connection_resume(struct http_connection *c)
+{
+    c->held = false;
+    c->deadline_ns = loop_now_ns() + c->server->config.body_timeout_ns;
+    process(c);
+}
+
 /* ---- Input ---- */
 
 static size_t input_max(const struct http_connection *c)
 {
     size_t header_max = c->server->config.header_max;
+    if (c->receiving) {
+        return STREAM_PIECE;
+    }
     return c->state == CONN_BODY && c->body_max > header_max ? c->body_max : header_max;
 }
 
@@ -162,7 +199,7 @@ static bool settle_input(struct http_connection *c)
     return true;
 }
 
-static void consume(struct http_connection *c, size_t n)
+void http__connection_consume(struct http_connection *c, size_t n)
 {
     c->in_len -= n;
     memmove(c->in, c->in + n, c->in_len);
@@ -205,7 +242,7 @@ static bool step_idle(struct http_connection *c)
         return false;
     }
     while (c->in_len >= 2 && c->in[0] == '\r' && c->in[1] == '\n') {
-        consume(c, 2); /* RFC 9112 2.2: empty lines before a request */
+        http__connection_consume(c, 2); /* RFC 9112 2.2: empty lines before a request */
     }
     if (c->in_len == 0 || (c->in_len == 1 && c->in[0] == '\r')) {
         if (c->eof || c->server->draining) {
@@ -225,6 +262,22 @@ static void say_continue(struct http_connection *c)
     (void)n; /* 25 bytes into an empty socket buffer; if they are lost, so is the connection */
 }
 
+/* The handler comes first, and takes the body from then on; one that answers at once leaves it. */
+static bool begin_streamed_body(struct http_connection *c)
+{
+    const struct http_head *h = &c->request->head;
+    bool expects_continue = h->expects_continue && c->in_len == c->head_len;
+    http__connection_consume(c, c->head_len);
+    c->head_len = 0;
+    c->body_seen = c->body_got = 0;
+    c->body_left = h->chunked ? 0 : h->content_length;
+    http__request_handle(c->request);
+    if (!c->dead && c->receiving && expects_continue) {
+        say_continue(c);
+    }
+    return !c->dead;
+}
+
 static bool begin_body(struct http_connection *c, size_t head_len)
 {
     const struct http_head *h = &c->request->head;
@@ -240,6 +293,9 @@ static bool begin_body(struct http_connection *c, size_t head_len)
         c->keep_alive = false;
         http__reply_too_large(c->request, h->content_length, true);
         return true;
+    }
+    if (http__request_is_streamed(c->request)) {
+        return begin_streamed_body(c);
     }
     if (h->expects_continue && c->in_len == head_len) {
         say_continue(c);
@@ -291,7 +347,7 @@ static bool hand_over(struct http_connection *c, size_t body_len, size_t used)
         return false;
     }
     r->body = (struct mu_str){body, body_len};
-    consume(c, used);
+    http__connection_consume(c, used);
     c->state = CONN_HANDLED;
     c->deadline_ns = MU_NEVER;
     http__request_handle(r);
@@ -300,6 +356,13 @@ static bool hand_over(struct http_connection *c, size_t body_len, size_t used)
 
 static bool step_body(struct http_connection *c)
 {
+    if (c->receiving) {
+        bool again = http__stream_body(c);
+        if (!again && c->eof && !c->dead && c->state == CONN_BODY && !c->held) {
+            http__connection_close(c);
+        }
+        return again;
+    }
     const struct http_head *h = &c->request->head;
     size_t have = c->in_len - c->head_len;
     if (!h->chunked && have >= h->content_length) {
@@ -377,7 +440,7 @@ static bool step(struct http_connection *c)
  * up is noticed. */
 static void watch(struct http_connection *c)
 {
-    bool want = !c->eof && c->in_len < input_max(c);
+    bool want = !c->eof && !c->held && c->in_len < input_max(c);
     if (want != c->reading) {
         c->reading = want;
         want ? event_add(&c->read, NULL) : event_del(&c->read);
@@ -416,6 +479,15 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     process(c);
 }
 
+/* The handler may write more, end the answer, or give it up. */
+static void tell_room(struct http_connection *c)
+{
+    struct http_request *r = c->request;
+    c->processing = true;
+    r->stream->room(r->stream_user);
+    c->processing = false;
+}
+
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -428,6 +500,10 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     }
     if (c->out_at + c->shared_at != before || !http__has_output(c)) {
         c->deadline_ns = loop_now_ns() + c->server->config.idle_timeout_ns;
+    }
+    if (c->streaming && !http__has_output(c)) {
+        c->deadline_ns = MU_NEVER;
+        tell_room(c);
     }
     process(c);
 }

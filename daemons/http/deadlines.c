@@ -18,7 +18,7 @@ static enum http_deadline_class class_of(const struct http_connection *c)
     case CONN_HEAD:
         return DEADLINE_HEAD;
     case CONN_BODY:
-        return DEADLINE_BODY;
+        return c->held ? DEADLINE_NONE : DEADLINE_BODY;
     case CONN_HANDLED:
         return DEADLINE_NONE;
     case CONN_DRAIN:
@@ -62,10 +62,11 @@ void http__deadline_file(struct http_connection *c)
 static bool is_fast_enough(struct http_connection *c, uint64_t now_ns)
 {
     const struct http_server_config *cfg = &c->server->config;
-    if (c->state != CONN_BODY || c->in_len - c->body_seen < cfg->body_bytes_min) {
+    size_t got = c->receiving ? c->body_got : c->in_len;
+    if (c->state != CONN_BODY || got - c->body_seen < cfg->body_bytes_min) {
         return false;
     }
-    c->body_seen = c->in_len;
+    c->body_seen = got;
     c->deadline_ns = now_ns + cfg->body_timeout_ns;
     http__deadline_file(c);
     return true;

@@ -2,10 +2,12 @@
  * (http-semantics 1). */
 #include "internal.h"
 
+#include "base/loop.h"
 #include "routes.h"
 #include <stdio.h>
 #include <string.h>
 
+#define STREAMED_BODY_MAX ((size_t)1 << 30) /* nobody keeps it, but it must end */
 #define REQUEST_ARENA_MAX                                                                          \
     (32u << 20) /* what one request may make us remember, its decoded body included */
 
@@ -98,6 +100,7 @@ struct http_request *http__request_create(struct http_connection *c, const char 
     r->arena = arena;
     r->connection = c;
     r->server = c->server;
+    r->began_ns = loop_now_ns();
     bool bad_query = false;
     if (!copy_head(r, data, len, rc) || !parse_target(r, &bad_query)) {
         if (*rc == HTTP_PARSED) {
@@ -115,9 +118,17 @@ struct http_request *http__request_create(struct http_connection *c, const char 
     return r;
 }
 
+bool http__request_is_streamed(const struct http_request *r)
+{
+    return r->route && r->route->body == BODY_STREAMED && r->method == HTTP_PUT;
+}
+
 size_t http__request_body_max(const struct http_request *r)
 {
     const struct http_server_config *c = &r->server->config;
+    if (http__request_is_streamed(r)) {
+        return STREAMED_BODY_MAX;
+    }
     bool kv = r->route && r->route->body == BODY_KV && r->method == HTTP_PUT;
     return kv ? c->kv_value_max : c->body_max;
 }
@@ -126,6 +137,11 @@ void http__request_free(struct http_request *r)
 {
     if (!r) {
         return;
+    }
+    const struct http_stream *stream = r->stream;
+    r->stream = NULL;
+    if (stream) {
+        stream->gone(r->stream_user);
     }
     struct mu__arena arena = r->arena; /* r lies inside it, or inside that of its call */
     if (r->call && r->started) {

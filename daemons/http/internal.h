@@ -4,9 +4,11 @@
  *   deadlines.c   who is given up when    output.c      bytes out
  *   dispatch.c    request -> route        reply.c       answer -> bytes
  *   routes_*.c    handlers                call.c        calls and their answers
+ *   stream.c      answers and bodies in pieces
  *   flight.c      identical blocking queries that wait together */
 #pragma once
 
+#include "base/metrics.h"
 #include "heap.h"
 #include "map.h"
 #include "request.h"
@@ -70,13 +72,16 @@ struct http_connection {
     struct mu__heap_item wait_end;
     struct mu_str kept;
     struct http_chunked chunked;
-    size_t head_len, body_max, body_seen;
+    size_t head_len, body_max, body_seen, body_got;
     bool keep_alive;       /* after the request under way */
     bool reading;          /* the read event is on */
     bool eof, shut;        /* the client, or we, have closed our sending side */
     bool greeted;          /* it has had an answer */
     bool is_old;           /* HTTP/1.0: must be told that the connection stays */
     bool processing, dead; /* inside process(); freed at its end */
+    bool streaming;        /* the answer comes in pieces, in chunks unless HTTP/1.0 */
+    bool receiving, held;  /* the body goes to the handler in pieces; not now */
+    uint64_t body_left;    /* of a streamed body with a length; of one in chunks: what has come */
     uint64_t thrown_away;
 };
 
@@ -85,7 +90,8 @@ struct http_answer {
     int status;
     const char *content_type; /* static; NULL: none */
     bool packed;
-    size_t body_len;     /* as Content-Length tells it */
+    size_t body_len; /* as Content-Length tells it, or: */
+#define HTTP_UNKNOWN_LENGTH SIZE_MAX
     struct mu_str extra; /* the handler's own headers, whole lines */
 };
 
@@ -114,7 +120,8 @@ struct http_server {
         packed; /* the answer being made; extra: the handler's own headers */
     z_stream gzip;
     bool gzip_ready, draining, paused;
-    char date[40]; /* of the Date header, made once a second */
+    enum metric *timers; /* of each route and method: http__route_timer */
+    char date[40];       /* of the Date header, made once a second */
     int64_t date_s;
     struct http_server_stats stats;
 };
@@ -131,11 +138,25 @@ void http__connection_answer(struct http_connection *c, const struct mu__writer 
 void http__connection_answer_shared(struct http_connection *c, const struct mu__writer *head,
                                     struct http_body *body);
 
+/* Sends bytes of an answer in pieces, and keeps what the socket does not take. False: the
+ * connection is lost, and has been closed. */
+bool http__connection_send(struct http_connection *c, const void *data, size_t len) MU_MUST_USE;
+void http__connection_consume(struct http_connection *c, size_t n); /* n bytes of input are used */
+/* The last piece has been sent: on to the next request. */
+void http__connection_end_stream(struct http_connection *c);
+void http__connection_resume(struct http_connection *c); /* reading of a body */
+
+/* stream.c: what has arrived of a streamed body goes to the handler; whether another step can be
+ * tried at once. */
+bool http__stream_body(struct http_connection *c);
+
 /* output.c: all false when the connection is lost. */
 bool http__has_output(const struct http_connection *c);
 bool http__send(struct http_connection *c, const struct mu__writer *head, struct mu__writer *body);
 bool http__send_shared(struct http_connection *c, const struct mu__writer *head,
                        struct http_body *body);
+/* Like http__send, behind what waits already. */
+bool http__send_more(struct http_connection *c, const void *data, size_t len);
 bool http__flush(struct http_connection *c); /* sends what waits */
 void http__output_fini(struct http_connection *c);
 void http__body_unref(struct http_body *b); /* NULL is allowed */
@@ -163,6 +184,10 @@ void http__flight_leave(struct http_connection *c); /* its client has gone */
 
 /* routes.c */
 const struct http_route *http__route(struct mu_str path, struct mu_str *rest);
+/* Makes the timers of all routes and methods; to be freed with free. NULL: out of memory. */
+enum metric *http__route_timers(void);
+enum metric http__route_timer(const struct http_server *s, const struct http_route *route,
+                              enum http_method method);
 /* Is path one that a prefix route would match with a slash behind it? */
 bool http__route_lacks_slash(struct mu_str path);
 
@@ -172,8 +197,9 @@ bool http__route_lacks_slash(struct mu_str path);
 struct http_request *http__request_create(struct http_connection *c, const char *data, size_t len,
                                           enum http_parse *rc);
 size_t http__request_body_max(const struct http_request *r);
-void http__request_handle(struct http_request *r); /* the body has been read */
-void http__request_free(struct http_request *r);   /* also cancels its call */
+bool http__request_is_streamed(const struct http_request *r); /* is its body one? */
+void http__request_handle(struct http_request *r);            /* the body has been read */
+void http__request_free(struct http_request *r);              /* also cancels its call */
 
 /* Sends the request on its way anew, as if its client had asked again, and not to wait any more. */
 void http__request_repeat(struct http_connection *c, struct mu_str head);
@@ -185,6 +211,8 @@ void http__call_start(struct http_request *r); /* by itself, without asking who 
 /* The head of an answer into the server's writer. */
 const struct mu__writer *http__write_head(const struct http_connection *c,
                                           const struct http_answer *a);
+/* That of an answer of unknown length, sent. */
+void http__reply_stream_head(struct http_request *r, int status, const char *content_type);
 /* What the handler has set is of one answer alone. */
 void http__forget_extra(struct http_server *s);
 /* What is answered before there is a request; the connection ends afterwards. */

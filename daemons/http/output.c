@@ -120,6 +120,29 @@ bool http__send_shared(struct http_connection *c, const struct mu__writer *head,
     return true;
 }
 
+bool http__send_more(struct http_connection *c, const void *data, size_t len)
+{
+    size_t waiting = c->out_len - c->out_at;
+    ssize_t n = waiting ? 0 : send_both(c->fd, data, len, NULL, 0);
+    if (n < 0 || (size_t)n == len) {
+        return n >= 0;
+    }
+    size_t left = len - (size_t)n;
+    char *out = mu__alloc(heap(), waiting + left);
+    if (!out) {
+        return false;
+    }
+    if (waiting) {
+        memcpy(out, c->out + c->out_at, waiting);
+    }
+    memcpy(out + waiting, (const char *)data + n, left);
+    mu__free(heap(), c->out);
+    c->out = out;
+    c->out_at = 0;
+    c->out_len = waiting + left;
+    return true;
+}
+
 bool http__flush(struct http_connection *c)
 {
     while (http__has_output(c)) {

@@ -106,9 +106,14 @@ const struct mu__writer *http__write_head(const struct http_connection *c,
     } else if (c->is_old) {
         field(w, "Connection", "keep-alive");
     }
-    mu__write_cstr(w, "Content-Length: ");
-    write_uint(w, a->body_len);
-    mu__write_cstr(w, "\r\n\r\n");
+    if (a->body_len != HTTP_UNKNOWN_LENGTH) {
+        mu__write_cstr(w, "Content-Length: ");
+        write_uint(w, a->body_len);
+        mu__write_cstr(w, "\r\n");
+    } else if (!c->is_old) {
+        mu__write_cstr(w, "Transfer-Encoding: chunked\r\n");
+    }
+    mu__write_cstr(w, "\r\n");
     return w;
 }
 
@@ -180,10 +185,34 @@ static void answer(struct http_request *r, int status, const char *content_type)
         a = (struct http_answer){.status = 500};
     }
     a.body_len = body->len;
+    metric_since(http__route_timer(s, r->route, r->method), r->began_ns);
     if (r->method == HTTP_HEAD) {
         body->len = 0;
     }
     deliver(r, &a, body);
+}
+
+void http__reply_stream_head(struct http_request *r, int status, const char *content_type)
+{
+    struct http_server *s = r->server;
+    struct http_connection *c = r->connection;
+    if (r->vary) {
+        field(&s->extra, "Vary", "Accept-Encoding");
+    }
+    c->keep_alive = c->keep_alive && !c->is_old; /* the end is that of the connection */
+    struct http_answer a = {.status = status,
+                            .content_type = content_type,
+                            .body_len = HTTP_UNKNOWN_LENGTH,
+                            .extra = {(const char *)s->extra.data, s->extra.len}};
+    const struct mu__writer *head = http__write_head(c, &a);
+    bool failed = head->failed || s->extra.failed;
+    http__forget_extra(s);
+    s->stats.requests++;
+    if (failed) {
+        http__connection_close(c);
+    } else {
+        (void)!http__connection_send(c, head->data, head->len);
+    }
 }
 
 void http_header(struct http_request *r, const char *name, const char *fmt, ...)

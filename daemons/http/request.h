@@ -24,7 +24,11 @@ enum http_method {
     HTTP_HEAD = 32
 };
 
-enum http_body_limit { BODY_DEFAULT, BODY_KV };
+enum http_body_limit {
+    BODY_DEFAULT,
+    BODY_KV,
+    BODY_STREAMED /* a PUT's body goes to the handler piece by piece: http_body_receive */
+};
 
 struct http_route {
     const char *path;
@@ -61,7 +65,38 @@ struct http_request {
     int64_t max_stale_ns;    /* a reply older than this is asked for again; 0: none */
     const struct http_filter *filter;
     void *user; /* the handler's own, in the arena */
+    uint64_t began_ns;
+    const struct http_stream *stream; /* the answer, or the body, comes in pieces; or NULL */
+    void *stream_user;
 };
+
+/* ---- Answers and bodies in pieces ---- */
+
+/* What a handler that streams is told. None may be NULL but those of what it does not do. */
+struct http_stream {
+    /* The client has taken all that was written: more may follow. */
+    void (*room)(void *user);
+    /* A piece of the body (at most 64 KiB). False: no more for now, until http_body_resume. */
+    bool (*body)(void *user, const void *data, size_t len);
+    void (*body_end)(void *user); /* the body is complete */
+    /* The request ends: it was answered, or the client is gone. Always the last call, once. */
+    void (*gone)(void *user);
+};
+
+/* Begins an answer of unknown length. What is not taken by the client is kept, so wait for `room`
+ * before writing much more. */
+void http_stream_begin(struct http_request *r, int status, const char *content_type,
+                       const struct http_stream *s, void *user);
+/* False: the client is gone, and so is the request (`gone` was called). */
+bool http_stream_write(struct http_request *r, const void *data, size_t len) MU_MUST_USE;
+size_t http_stream_pending(const struct http_request *r); /* bytes that the client has not taken */
+/* Ends the answer and the request; not whole: the client must notice, so the connection is cut. */
+void http_stream_end(struct http_request *r, bool whole);
+
+/* In a handler of a BODY_STREAMED route: here come the pieces from now on. The answer may be given
+ * at any time. */
+void http_body_receive(struct http_request *r, const struct http_stream *s, void *user);
+void http_body_resume(struct http_request *r);
 
 /* ---- Answers ---- */
 

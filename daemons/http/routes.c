@@ -3,6 +3,8 @@
 #include "routes.h"
 
 #include "internal.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct http_route routes[] = {
@@ -23,6 +25,8 @@ static const struct http_route routes[] = {
     {"/v1/agent/leave", false, HTTP_PUT, "PUT", route_agent_leave, BODY_DEFAULT},
     {"/v1/agent/maintenance", false, HTTP_PUT, "PUT", route_agent_maintenance, BODY_DEFAULT},
     {"/v1/agent/members", false, HTTP_GET, "GET", route_agent_members, BODY_DEFAULT},
+    {"/v1/agent/metrics", false, HTTP_GET, "GET", route_agent_metrics, BODY_DEFAULT},
+    {"/v1/agent/monitor", false, HTTP_GET, "GET", route_agent_monitor, BODY_DEFAULT},
     {"/v1/agent/reload", false, HTTP_PUT, "PUT", route_agent_reload, BODY_DEFAULT},
     {"/v1/agent/self", false, HTTP_GET, "GET", route_agent_self, BODY_DEFAULT},
     {"/v1/agent/service/", true, HTTP_GET, "GET", route_agent_service, BODY_DEFAULT},
@@ -69,6 +73,50 @@ static const struct http_route routes[] = {
     {"/v1/status/leader", false, HTTP_GET, "GET", route_status_leader, BODY_DEFAULT},
     {"/v1/status/peers", false, HTTP_GET, "GET", route_status_peers, BODY_DEFAULT},
 };
+
+/* ---- How long each takes, under Consul's names: http.GET.v1.kv._ ---- */
+
+#define METHODS 6 /* bits of enum http_method */
+
+static enum metric make_timer(const char *path, const char *method)
+{
+    char name[METRIC_NAME_MAX];
+    size_t n = (size_t)snprintf(name, sizeof name, "http.%s", method);
+    for (const char *p = path; *p && n + 3 < sizeof name; p++) {
+        name[n++] = *p == '/' ? '.' : *p;
+        if (*p == '/' && p[1] == '\0') {
+            name[n++] = '_';
+        }
+    }
+    name[n] = '\0';
+    return metrics_add(METRIC_SAMPLE, name);
+}
+
+enum metric *http__route_timers(void)
+{
+    static const char *const methods[METHODS] = {"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD"};
+    const size_t n = sizeof routes / sizeof *routes;
+    enum metric *timers = malloc(n * METHODS * sizeof *timers);
+    for (size_t i = 0; timers && i < n; i++) {
+        for (size_t m = 0; m < METHODS; m++) {
+            timers[i * METHODS + m] = routes[i].methods & (1u << m)
+                                          ? make_timer(routes[i].path, methods[m])
+                                          : METRIC_NONE;
+        }
+    }
+    return timers;
+}
+
+enum metric http__route_timer(const struct http_server *s, const struct http_route *route,
+                              enum http_method method)
+{
+    for (size_t m = 0; route && m < METHODS; m++) {
+        if (method == (enum http_method)(1u << m)) {
+            return s->timers[(size_t)(route - routes) * METHODS + m];
+        }
+    }
+    return METRIC_NONE;
+}
 
 /* Of all routes that match, the one with the longest path. */
 const struct http_route *http__route(struct mu_str path, struct mu_str *rest)

@@ -15,6 +15,10 @@ void route_agent_force_leave(struct http_request *r);
 void route_agent_reload(struct http_request *r);
 void route_agent_maintenance(struct http_request *r);
 
+/* routes_telemetry.c */
+void route_agent_metrics(struct http_request *r);
+void route_agent_monitor(struct http_request *r);
+
 /* routes_local.c: what is registered on this agent */
 void route_agent_service_register(struct http_request *r);
 void route_agent_service_deregister(struct http_request *r);

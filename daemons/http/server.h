@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/client_limit.h"
+#include "base/loop.h"
 #include "rpc/call.h"
 #include <event2/event.h>
 #include <sys/socket.h>
@@ -20,6 +21,7 @@ struct http_address {
 
 struct http_server_config {
     struct event_base *base;      /* borrowed for the server's life */
+    struct loop *loop;            /* likewise; that of base. NULL: no /v1/agent/monitor */
     struct call_backend *backend; /* likewise; answers the calls that routes make */
     struct client_limit *clients; /* likewise; shared by all fronts. NULL: no cap on connections */
     const struct http_address *addresses;
@@ -30,6 +32,7 @@ struct http_server_config {
     const char *segment;    /* copied; the node's network segment, normally "" */
     bool pretty;            /* dev mode: every JSON reply is indented */
     bool no_coordinates;    /* they are off: who asks for them is told so */
+    bool prometheus;        /* telemetry.prometheus_retention_time is above 0 */
     bool ui;                /* false: GET / answers "Consul Agent" */
     /* Copied; http_config.response_headers, sent with every reply */
     const struct http_header *headers;

@@ -61,6 +61,8 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     cfg.node = c->node_name.p;
     cfg.segment = "";
     cfg.pretty = c->pretty;
+    cfg.loop = f->loop;
+    cfg.prometheus = c->telemetry.prometheus_retention_ns > 0;
     cfg.no_coordinates = c->disable_coordinates;
     cfg.headers = headers;
     cfg.nheaders = c->response_headers.len;

@@ -2,7 +2,9 @@
 #include "process_internal.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "http/server.h"
+#include "telemetry.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -34,11 +36,26 @@ uint64_t process_random(void)
 
 /* ---- What gossip tells ---- */
 
+static enum metric change_metric(enum member_change change)
+{
+    switch (change) {
+    case MEMBER_JOINED:
+        return METRIC_SERF_MEMBER_JOIN;
+    case MEMBER_DID_LEAVE:
+        return METRIC_SERF_MEMBER_LEFT;
+    case MEMBER_DID_FAIL:
+        return METRIC_SERF_MEMBER_FAILED;
+    default:
+        return METRIC_NONE;
+    }
+}
+
 static void on_member(void *user, enum member_change change, struct agent_member *m)
 {
     struct process *p = user;
     struct member_server server;
     bool is_server = member_as_server(m, p->config->datacenter, &server);
+    metric_count(change_metric(change), 1);
     if (change == MEMBER_REAPED) {
         p->role->member(p, change, m);
         members_apply(&p->members, change, m);
@@ -56,6 +73,7 @@ static void on_event(void *user, struct mu_str name, struct mu_str payload, uint
 {
     static const char prefix[] = "consul:event:";
     struct process *p = user;
+    metric_count(METRIC_SERF_EVENTS, 1);
     if (mu__str_eq(name, mu__cstr("consul:new-leader"))) {
         agent_server_joined(p->agent);
     } else if (name.len >= sizeof prefix - 1 && memcmp(name.p, prefix, sizeof prefix - 1) == 0) {
@@ -153,6 +171,7 @@ static bool open_all(struct process *p, char *err, size_t errlen)
         return false;
     }
     gossip.node_id = p->node_id;
+    p->telemetry = telemetry_create(p);
     p->gossip = gossip_create(&gossip, err, errlen);
     return p->gossip != NULL;
 }
@@ -206,6 +225,7 @@ static void stop_threads(struct process *p)
 static void close_all(struct process *p)
 {
     process__close(p);
+    telemetry_destroy(p->telemetry);
     if (p->agent) {
         agent_stop(p->agent);
     }

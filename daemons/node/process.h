@@ -15,6 +15,7 @@
 struct process;
 struct dns;
 struct http_server;
+struct telemetry;
 
 struct front { /* one thread that serves clients */
     char name[16];
@@ -65,6 +66,7 @@ struct process {
     struct members members;
     struct mu_str node_id;
     struct client_limit *http_clients;
+    struct telemetry *telemetry;
     void *state; /* the role's */
     /* Joining and ending. */
     struct event *join_timer, *end_timer, *signals[3];

@@ -2,6 +2,7 @@
 #include "rpc_server_internal.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -122,6 +123,7 @@ void rpc_server_accept(struct rpc_server *s, int fd, const struct sockaddr *peer
         c->next->previous = c;
     }
     s->connections = c;
+    metric_count(METRIC_RPC_ACCEPT_CONN, 1);
     s->connection_count++;
     c->first_byte = event_new(s->config.base, fd, EV_READ, on_first_byte, c);
     if (!c->first_byte || !await_first_byte(c)) {

@@ -2,6 +2,8 @@
  * one at a time. */
 #include "rpc_server_internal.h"
 
+#include "base/metrics.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -135,7 +137,9 @@ static void start_call(struct rpc_stream *s, const struct endpoint *e, bool forw
 {
     struct rpc_server *server = s->connection->server;
     struct call *c = call_create(e, server->config.call_bytes_max, on_done, s);
+    metric_count(METRIC_RPC_REQUEST, 1);
     if (!c || !read_arguments(r, c)) {
+        metric_count(METRIC_RPC_REQUEST_ERROR, 1);
         call_free(c);
         send_error(s, s->seq, mu__cstr(e->method), "codec.decoder: cannot decode the arguments of ",
                    mu__cstr(e->method));

@@ -3,6 +3,7 @@
 #include "server.h"
 
 #include "base/log.h"
+#include "measure.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,9 @@ static void apply(void *user, raft_index index, raft_term term, const void *data
     struct server *s = user;
     struct catalog_result r;
     (void)term;
+    uint64_t began = loop_now_ns();
     int rc = s->broken ? CATALOG_OK : catalog_apply(s->catalog, index, data, len, &r);
+    metric_since(server__entry_metric(*(const uint8_t *)data), began);
     if (rc == CATALOG_ENOMEM) {
         abort();
     }

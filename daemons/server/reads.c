@@ -3,6 +3,7 @@
 #include "route.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "http/filter.h"
 #include "rpc/endpoints.h"
 
@@ -226,6 +227,7 @@ void route__read(struct route *r)
                   query ? "" : c->endpoint->method);
         return;
     }
+    metric_count(METRIC_RPC_QUERY, 1);
     struct catalog_watch_keys keys;
     catalog_read_begin(reader);
     int rc = query(reader, c->request, r->reply, &keys);

@@ -25,7 +25,7 @@ struct route {
     struct route **link, *next;
     uint64_t hold_until_ns;        /* 0: not held yet */
     struct rpc_exchange *exchange; /* while FORWARDED */
-    uint64_t sent_at_ns;           /* likewise: since when */
+    uint64_t sent_at_ns;           /* likewise, or proposed: since when */
     /* Reads. */
     struct catalog_waiter *waiter;
     struct event timer; /* end of a blocking read, or of the patience with a former leader */

@@ -2,6 +2,8 @@
  * loop. */
 #include "server.h"
 
+#include "measure.h"
+
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -149,6 +151,7 @@ struct server *server_create(const struct server_config *c, char *err, size_t er
     server__watch_contact(s);
     server__reconcile_start(s);
     server__upkeep_start(s);
+    server__measure_start(s);
     server__coordinates_start(s);
     return s;
 }
@@ -171,6 +174,7 @@ void server_stop(struct server *s)
         }
     }
     server__coordinates_stop(s);
+    server__measure_stop(s);
     raft_node_destroy(s->raft);
     s->raft = NULL;
 }

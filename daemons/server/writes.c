@@ -1,5 +1,6 @@
 /* writes.c - writes on the leader: checked and encoded on the front, proposed on the core, answered
  * when applied. */
+#include "measure.h"
 #include "route.h"
 
 #include "base/log.h"
@@ -70,6 +71,7 @@ static void on_applied(void *arg)
     }
     switch (r->status) {
     case RAFT_OK:
+        metric_since(server__write_metric(r->call->endpoint), r->sent_at_ns);
         answer(r);
         break;
     case RAFT_ENOTLEADER: /* nothing was done: whoever leads now, or is about to, may do it */
@@ -95,12 +97,17 @@ static void on_done(void *arg, int status, raft_index index, void *result)
     (void)index;
     r->status = status;
     r->result = result;
+    if (status == RAFT_OK) {
+        metric_since(METRIC_RAFT_COMMIT_TIME, r->sent_at_ns);
+    }
     loop_post(r->front->loop, on_applied, r);
 }
 
 static void propose(void *arg)
 {
     struct route *r = arg;
+    r->sent_at_ns = loop_now_ns();
+    metric_count(METRIC_RAFT_APPLY, 1);
     int rc = raft_node_propose(r->front->server->raft, r->entry, r->entry_len, on_done, r);
     if (rc != RAFT_OK) {
         on_done(r, rc, 0, NULL);

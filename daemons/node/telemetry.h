@@ -1,0 +1,10 @@
+/* telemetry.h - closes the intervals of the metrics, measures the process, and sends to statsd.
+ * All on the core loop. */
+#pragma once
+
+#include "process.h"
+
+struct telemetry;
+/* Before the loops run; p's gossip may come later. Never fails: what cannot be had is logged. */
+struct telemetry *telemetry_create(struct process *p);
+void telemetry_destroy(struct telemetry *t); /* the core loop has stopped; NULL is allowed */
