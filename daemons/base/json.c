@@ -303,6 +303,11 @@ static bool decode_member(struct json_decoder *d, const struct mu__schema *s, vo
         return json__out_of_memory(d);
     }
     const struct mu__field *f = find(s, key);
+    if (!f && json__takes_anything(s)) {
+        json__next(d);
+        json__skip(d);
+        return true;
+    }
     if (!f) {
         return json__unknown_field(d, key);
     }
@@ -324,7 +329,7 @@ static bool decode_object(struct json_decoder *d, const struct mu__schema *s, vo
     bool frozen = d->frozen;
     d->frozen = frozen || (d->npath > 0 && json__decodes_itself(s));
     if (!d->frozen) {
-        d->type = json__decodes_itself(s) ? "" : s->name;
+        d->type = json__decodes_itself(s) ? "" : json__type_name(s);
     }
     d->pos++;
     bool ok = true;
@@ -349,4 +354,16 @@ bool json_decode(const struct mu__schema *s, const char *text, size_t len, struc
     struct json_decoder d = {
         .text = text, .end = end, .arena = a, .err = err, .errlen = errlen, .type = ""};
     return json__take_null(&d) || decode_object(&d, s, out);
+}
+
+bool json_decode_list(const struct mu__schema *s, const char *text, size_t len, struct mu__arena *a,
+                      struct mu_list *out, char *err, size_t errlen)
+{
+    size_t end;
+    if (!json_scan(text, len, &end, err, errlen)) {
+        return false;
+    }
+    struct json_decoder d = {
+        .text = text, .end = end, .arena = a, .err = err, .errlen = errlen, .type = ""};
+    return json__take_null(&d) || list(&d, s, out);
 }

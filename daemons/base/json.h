@@ -19,6 +19,11 @@
 bool json_decode(const struct mu__schema *s, const char *text, size_t len, struct mu__arena *a,
                  void *out, char *err, size_t errlen) MU_MUST_USE;
 
+/* The same for a list of objects of s; null is an empty one, and null elements are cleared
+ * records. */
+bool json_decode_list(const struct mu__schema *s, const char *text, size_t len, struct mu__arena *a,
+                      struct mu_list *out, char *err, size_t errlen) MU_MUST_USE;
+
 /* Checks that one JSON value stands at the beginning of text and sets *end behind it. The words of
  * Go's scanner in err otherwise. */
 bool json_scan(const char *text, size_t len, size_t *end, char *err, size_t errlen) MU_MUST_USE;

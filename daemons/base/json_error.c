@@ -19,14 +19,26 @@ bool json__out_of_memory(struct json_decoder *d)
 bool json__decodes_itself(const struct mu__schema *s)
 {
     static const char *const names[] = {
-        "ServiceDefinition",  "CheckType",      "CheckDefinition", "HealthCheckDefinition",
-        "ConnectProxyConfig", "ServiceConnect", "Upstream",        "ExposeConfig"};
+        "ServiceDefinition",        "CheckType",      "CheckDefinition", "HealthCheckDefinition",
+        "ConnectProxyConfig",       "ServiceConnect", "Upstream",        "ExposeConfig",
+        "api.HealthCheckDefinition"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(s->name, names[i]) == 0) {
             return true;
         }
     }
     return false;
+}
+
+bool json__takes_anything(const struct mu__schema *s)
+{
+    return strcmp(s->name, "api.HealthCheckDefinition") == 0;
+}
+
+const char *json__type_name(const struct mu__schema *s)
+{
+    const char *dot = strchr(s->name, '.');
+    return dot ? dot + 1 : s->name;
 }
 
 static void append(struct json_decoder *d, size_t *at, struct mu_str s)
@@ -75,7 +87,8 @@ bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct
                         const char *after)
 {
     char type[128];
-    snprintf(type, sizeof type, "%sstructs.%s%s", before, s->name, after);
+    const char *package = strchr(s->name, '.') ? "" : "structs.";
+    snprintf(type, sizeof type, "%s%s%s%s", before, package, s->name, after);
     return json__mismatch(d, type);
 }
 

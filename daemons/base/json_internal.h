@@ -32,7 +32,7 @@ bool json__take_null(struct json_decoder *d);
 bool json__fail(struct json_decoder *d, const char *text);
 bool json__out_of_memory(struct json_decoder *d);
 bool json__mismatch(struct json_decoder *d, const char *go_type);
-/* go_type is <before>structs.<name of s><after> */
+/* go_type is <before>structs.<name of s><after>, or without the package if the name has one */
 bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct mu__schema *s,
                         const char *after);
 /* raw is the value as it was written. */
@@ -40,6 +40,9 @@ bool json__not_a_number(struct json_decoder *d, struct mu_str raw, const char *r
 bool json__unknown_field(struct json_decoder *d, struct mu_str key);
 /* Records whose Go types decode themselves: inside them Go has lost the path. */
 bool json__decodes_itself(const struct mu__schema *s);
+/* One of these skips keys that it does not know. */
+bool json__takes_anything(const struct mu__schema *s);
+const char *json__type_name(const struct mu__schema *s); /* without its package */
 
 /* ---- json_scalar.c: one value each; null leaves a text as it was ---- */
 bool json__text(struct json_decoder *d, struct mu_str *out);

@@ -159,16 +159,20 @@ bool json_base64(struct mu_str in, char *out, size_t *outlen, size_t *bad)
             out[w++] = (char)(bits >> (6 - 2 * ((group - 1) % 4)) & 0xff);
         }
     }
-    size_t want = group % 4 == 0 ? 0 : 4 - group % 4, pads = 0;
+    size_t digits = group % 4, want = digits == 0 ? 0 : 4 - digits, pads = 0;
+    if ((digits && i == in.len) || digits == 1) { /* cut short: Go names where the group began */
+        *bad = i == in.len ? i - digits : i;
+        return false;
+    }
     for (; i < in.len; i++) {
         if (in.p[i] == '=' && pads < want) {
             pads++;
         } else if (in.p[i] != '\n' && in.p[i] != '\r') {
-            *bad = i;
+            *bad = pads < want ? i - 1 : i; /* and the place before what should be a second = */
             return false;
         }
     }
     *bad = in.len;
     *outlen = w;
-    return pads == want && group % 4 != 1;
+    return pads == want;
 }

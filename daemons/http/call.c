@@ -58,6 +58,11 @@ void http_meta(struct http_request *r, const struct catalog_query_meta *m)
     static const struct catalog_query_meta none = {.index = 1};
     m = m ? m : &none;
     http_header(r, "X-Consul-Index", "%llu", (unsigned long long)(m->index ? m->index : 1));
+    http_meta_contact(r, m);
+}
+
+void http_meta_contact(struct http_request *r, const struct catalog_query_meta *m)
+{
     http_header(r, "X-Consul-Knownleader", "%s", m->known_leader ? "true" : "false");
     http_header(
         r, "X-Consul-Lastcontact", "%llu",

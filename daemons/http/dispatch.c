@@ -126,11 +126,20 @@ bool http__request_is_streamed(const struct http_request *r)
 size_t http__request_body_max(const struct http_request *r)
 {
     const struct http_server_config *c = &r->server->config;
-    if (http__request_is_streamed(r)) {
-        return STREAMED_BODY_MAX;
+    if (!r->route || r->method != HTTP_PUT) {
+        return c->body_max;
     }
-    bool kv = r->route && r->route->body == BODY_KV && r->method == HTTP_PUT;
-    return kv ? c->kv_value_max : c->body_max;
+    switch (r->route->body) {
+    case BODY_KV:
+        return c->kv_value_max;
+    case BODY_TXN:
+        return c->txn_body_max > c->kv_value_max ? c->txn_body_max : c->kv_value_max;
+    case BODY_STREAMED:
+        return STREAMED_BODY_MAX;
+    case BODY_DEFAULT:
+        break;
+    }
+    return c->body_max;
 }
 
 void http__request_free(struct http_request *r)

@@ -42,6 +42,18 @@ void encode_strs(struct mu__json *j, const struct mu_strs *s)
     mu__json_list_end(j);
 }
 
+void encode_meta(struct mu__json *j, const struct catalog_query_meta *m)
+{
+    mu__json_ckey(j, "Index");
+    mu__json_uint(j, m->index);
+    mu__json_ckey(j, "LastContact");
+    mu__json_int(j, m->last_contact_ns);
+    mu__json_ckey(j, "KnownLeader");
+    mu__json_bool(j, m->known_leader);
+    mu__json_ckey(j, "ConsistencyLevel");
+    mu__json_str(j, m->consistency_level);
+}
+
 void *read_call(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
 {
     struct call *c = http_call(r, e, encode);

@@ -10,6 +10,8 @@ void encode_list(struct http_request *r, const struct mu_list *l, const struct m
 /* Prints an object of named records likewise: {..}. */
 void encode_map(struct http_request *r, const struct mu_structmap *m, const struct mu__schema *s);
 void encode_strs(struct mu__json *j, const struct mu_strs *s);
+/* Inside an object: the query meta that some answers embed. */
+void encode_meta(struct mu__json *j, const struct catalog_query_meta *m);
 
 /* A read of the catalog or health: common options into the request at these places. NULL: it has
  * been answered. */

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #define SCRATCH_KEPT ((size_t)256 * 1024) /* a larger buffer is given back after its answer */
-#define KV_DOC       "https://www.consul.io/docs/agent/options.html#kv_max_value_size"
+#define LIMITS_DOC   "https://www.consul.io/docs/agent/options.html"
 
 static const char json_type[] = "application/json", text_type[] = "text/plain; charset=utf-8";
 
@@ -305,7 +305,10 @@ void http__reply_too_large(struct http_request *r, uint64_t length, bool known)
         snprintf(size, sizeof size, "(%llu bytes)", (unsigned long long)length);
     }
     size_t max = http__request_body_max(r);
-    const char *see = r->route && r->route->body == BODY_KV ? " See " KV_DOC "." : "";
+    enum http_body_limit limit = r->route ? r->route->body : BODY_DEFAULT;
+    const char *see = limit == BODY_KV    ? " See " LIMITS_DOC "#kv_max_value_size."
+                      : limit == BODY_TXN ? " See " LIMITS_DOC "#txn_max_req_len."
+                                          : "";
     r->vary = true;
     http_reply_text(r, 413, "Request body%s too large, max size: %zu bytes.%s", size, max, see);
 }

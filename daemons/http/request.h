@@ -27,6 +27,7 @@ enum http_method {
 enum http_body_limit {
     BODY_DEFAULT,
     BODY_KV,
+    BODY_TXN,
     BODY_STREAMED /* a PUT's body goes to the handler piece by piece: http_body_receive */
 };
 
@@ -130,6 +131,8 @@ void http_call_start(struct http_request *r);
 /* Sets the index headers; NULL: those of an error, index 1 and no known leader. */
 struct catalog_query_meta;
 void http_meta(struct http_request *r, const struct catalog_query_meta *m);
+/* Those of an answer without an index. */
+void http_meta_contact(struct http_request *r, const struct catalog_query_meta *m);
 
 /* The encoder of calls whose success is an empty 200. */
 void http_encode_empty(struct http_request *r, struct call *c);

@@ -72,6 +72,7 @@ static const struct http_route routes[] = {
      BODY_DEFAULT},
     {"/v1/status/leader", false, HTTP_GET, "GET", route_status_leader, BODY_DEFAULT},
     {"/v1/status/peers", false, HTTP_GET, "GET", route_status_peers, BODY_DEFAULT},
+    {"/v1/txn", false, HTTP_PUT, "PUT", route_txn, BODY_TXN},
 };
 
 /* ---- How long each takes, under Consul's names: http.GET.v1.kv._ ---- */

@@ -72,6 +72,9 @@ void route_event_list(struct http_request *r);
 /* routes_keyring.c */
 void route_operator_keyring(struct http_request *r);
 
+/* routes_txn.c */
+void route_txn(struct http_request *r);
+
 /* routes_status.c */
 void route_status_leader(struct http_request *r);
 void route_status_peers(struct http_request *r);

@@ -22,6 +22,7 @@ void http_server_config_init(struct http_server_config *c)
     *c = (struct http_server_config){
         .segment = "",
         .kv_value_max = KV_VALUE_MAX,
+        .txn_body_max = KV_VALUE_MAX,
         .body_max = (size_t)1024 * 1024,
         .header_max = 65536,
         .header_timeout_ns = 10 * MU_SEC,

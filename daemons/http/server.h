@@ -38,6 +38,7 @@ struct http_server_config {
     const struct http_header *headers;
     size_t nheaders;
     size_t kv_value_max;      /* limits.kv_max_value_size, bytes; default 524288 */
+    size_t txn_body_max;      /* limits.txn_max_req_len, bytes; default 524288 */
     size_t body_max;          /* other bodies, bytes; default 1 MiB */
     size_t header_max;        /* request line and headers together, bytes; default 64 KiB */
     unsigned connections_max; /* of this server, further ones are closed at once; default 0: any */

@@ -67,6 +67,7 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     cfg.headers = headers;
     cfg.nheaders = c->response_headers.len;
     cfg.kv_value_max = (size_t)c->limits.kv_max_value_size;
+    cfg.txn_body_max = (size_t)c->limits.txn_max_req_len;
     cfg.wait_default_ns = c->default_query_time_ns;
     cfg.wait_max_ns = c->max_query_time_ns;
     int rc = http_server_create(&cfg, &f->http, err, errlen);

@@ -34,17 +34,17 @@
         DC_REQUEST,                                                                                \
     }
 /* Writes: the request has a token of its own. */
-#define WRITE(id, text, permit, of, kind_)                                                         \
+#define WRITE(id, text, permit, of, ...)                                                           \
     [id] = {                                                                                       \
         .method = (text),                                                                          \
         .kind = ENDPOINT_WRITE,                                                                    \
         .permission = (permit),                                                                    \
         .request = NAME(of),                                                                       \
-        .reply_kind = (kind_),                                                                     \
         .options_at = NO_OFFSET,                                                                   \
         .meta_at = NO_OFFSET,                                                                      \
         .datacenter_at = AT(of, datacenter),                                                       \
         .token_at = AT(of, token),                                                                 \
+        .reply_kind = __VA_ARGS__,                                                                 \
     }
 /* Any server answers for itself. */
 #define LOCAL(id, text, kind_, ...)                                                                \
@@ -124,6 +124,9 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
     LOCAL(ENDPOINT_STATUS_PING, "Status.Ping", REPLY_EMPTY, EMPTY_REQUEST),
     LOCAL(ENDPOINT_STATUS_RAFT_STATS, "Status.RaftStats", REPLY_STRUCT, EMPTY_REQUEST,
           .reply = NAME(raft_stats)),
+    WRITE(ENDPOINT_TXN_APPLY, "Txn.Apply", PERMIT_KEY_WRITE, txn_request, REPLY_STRUCT,
+          .reply = NAME(txn_response)),
+    READ(ENDPOINT_TXN_READ, "Txn.Read", PERMIT_KEY_READ, txn_read_request, txn_read_response),
 };
 
 const struct endpoint *endpoint_find(struct mu_str method)

@@ -29,6 +29,14 @@ static void apply_begin(void *user)
     }
 }
 
+void server__free_result(struct write_result *r)
+{
+    if (r) {
+        free(r->reply);
+        free(r);
+    }
+}
+
 static void *keep_result(const struct catalog_result *r)
 {
     size_t len = r->kind == CATALOG_RESULT_ERROR ? r->error.len : 0;
@@ -38,6 +46,13 @@ static void *keep_result(const struct catalog_result *r)
     }
     kept->kind = r->kind;
     kept->value = r->value;
+    kept->reply = NULL;
+    if (r->kind == CATALOG_RESULT_REPLY) {
+        kept->reply = mu__schema_clone(catalog_schema(r->reply_type), r->reply, NULL);
+        if (!kept->reply) {
+            abort();
+        }
+    }
     if (len) {
         memcpy(kept->error, r->error.p, len);
     }

@@ -31,7 +31,7 @@ static void on_done(void *arg, int status, raft_index index, void *result)
     } else if (r && r->kind == CATALOG_RESULT_ERROR) {
         log_warn("agent.server", "the catalog refused the leader's update: %s", r->error);
     }
-    free(r);
+    server__free_result(r);
 }
 
 bool server__propose(struct server *s, enum catalog_entry_type type, enum catalog_type schema,

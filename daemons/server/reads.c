@@ -38,6 +38,7 @@ QUERY(key_names, catalog_key_list_request, catalog_indexed_key_list)
 QUERY(coordinates, catalog_dc_request, catalog_indexed_coordinates)
 QUERY(coordinate, catalog_node_request, catalog_indexed_coordinates)
 QUERY(autopilot, catalog_dc_request, catalog_autopilot_config)
+QUERY(txn, catalog_txn_read_request, catalog_txn_read_response)
 
 static query_fn query_of(const struct endpoint *e)
 {
@@ -60,6 +61,7 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_KVS_LIST, keys},
         {ENDPOINT_KVS_LIST_KEYS, key_names},
         {ENDPOINT_OPERATOR_AUTOPILOT_GET_CONFIGURATION, autopilot},
+        {ENDPOINT_TXN_READ, txn},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (&endpoints[table[i].id] == e) {

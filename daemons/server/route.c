@@ -9,7 +9,7 @@
 void route__free(struct route *r)
 {
     free(r->entry);
-    free(r->result);
+    server__free_result(r->result);
     route__job_free(r->job);
     free(r);
 }

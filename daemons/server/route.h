@@ -85,6 +85,8 @@ bool route__read_filter(struct route *r, char *err, size_t errlen) MU_MUST_USE;
 void route__filter(const struct route *r); /* leaves in the reply what matches */
 /* writes.c: proposes on the core loop. */
 void route__write(struct route *r);
+/* txn.c: a transaction that can only be refused is answered at once; true then. */
+bool route__refuse_txn(struct route *r);
 /* local.c: answers that need neither store nor leader. */
 void route__local(struct route *r);
 /* operator.c: what only the core can answer: Raft's servers, their health, and who is removed. */

@@ -129,12 +129,15 @@ void server_adopt_raft(struct server *s, int fd);
 
 /* machine.c: the catalog as Raft's state machine */
 struct raft_node_machine server__machine(struct server *s);
-/* What a waiting proposal gets; to be freed with free. */
+/* What a waiting proposal gets; to be freed with server__free_result. */
 struct write_result {
     enum catalog_result_kind kind;
     bool value;
+    void *reply;  /* when kind is REPLY: a copy of what the catalog lent */
     char error[]; /* when kind is ERROR */
 };
+
+void server__free_result(struct write_result *r); /* NULL is allowed */
 
 /* view.c (core): how the cluster stands; and tells it to all fronts. */
 struct server_view *server__make_view(const struct server *s);

@@ -27,6 +27,10 @@ static const char *prepare(struct call *c, enum catalog_entry_type *type, char r
         *type = CATALOG_ENTRY_AUTOPILOT;
         return NULL;
     }
+    if (c->endpoint == &endpoints[ENDPOINT_TXN_APPLY]) {
+        *type = CATALOG_ENTRY_TXN;
+        return NULL;
+    }
     if (c->endpoint == &endpoints[ENDPOINT_CATALOG_REGISTER]) {
         struct catalog_register_request *request = c->request;
         void **checks = mu__arena_alloc(&c->arena, (request->checks.len + 1) * sizeof *checks);
@@ -45,7 +49,15 @@ static void answer(struct route *r)
         r->result = NULL;
         route__free(r);
         call_fail(c, "%s", result->error);
-        free(result);
+        server__free_result(result);
+        return;
+    }
+    if (result && result->kind == CATALOG_RESULT_REPLY) {
+        r->result = NULL;
+        route__free(r);
+        c->reply = result->reply;
+        call_finish(c);
+        server__free_result(result);
         return;
     }
     if (c->endpoint->reply_kind == REPLY_BOOL) {
@@ -119,6 +131,9 @@ void route__write(struct route *r)
     char reason[REASON_MAX];
     struct call *c = r->call;
     enum catalog_entry_type type;
+    if (c->endpoint == &endpoints[ENDPOINT_TXN_APPLY] && route__refuse_txn(r)) {
+        return;
+    }
     const char *refused = prepare(c, &type, reason);
     if (!refused) {
         r->entry = server__encode_entry(type, c->endpoint->request, c->request, &r->entry_len);

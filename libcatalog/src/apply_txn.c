@@ -204,7 +204,7 @@ static void write_check(struct catalog *c, struct catalog__txn *t,
 
 /* ---- The entry ---- */
 
-static void write(struct catalog *c, struct catalog__txn *t, const struct catalog_txn_op *op)
+static void write_op(struct catalog *c, struct catalog__txn *t, const struct catalog_txn_op *op)
 {
     char buf[64];
     struct catalog__text what = catalog__text(buf, sizeof buf);
@@ -229,7 +229,7 @@ static void run(struct catalog *c, struct catalog__txn *t, const struct mu_list 
     for (t->at = 0; t->at < ops->len && !c->is_void; t->at++) {
         size_t shown = t->results.list.len;
         if (!catalog__txn_look(t, ops->items[t->at])) {
-            write(c, t, ops->items[t->at]);
+            write_op(c, t, ops->items[t->at]);
         }
         if (t->results.list.len > shown) {
             catalog__space_step(&c->space);

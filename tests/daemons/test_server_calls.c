@@ -438,8 +438,8 @@ static void an_entry_that_cannot_be_applied_is_the_last(void **state)
     assert_null(catalog_find_key(k.server->reader, mu__cstr("a")));
     catalog_read_end(k.server->reader);
     assert_null(m.snapshot_begin(m.user));
-    free(bad);
-    free(behind);
+    server__free_result(bad);
+    server__free_result(behind);
     free(entry);
 }
 
