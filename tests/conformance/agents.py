@@ -25,15 +25,15 @@ def command_of(binary, is_server):
     return [binary, "agent"]
 
 
-def wait_until_ready(address, process):
-    """The asked node is in the catalog with all that its synchronisation brings."""
+def wait_until_ready(address, process, nodes):
+    """All nodes are in the catalog with what their synchronisation brings, and the asked one is known to be alive."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise SystemExit("the agent ended with status %d" % process.returncode)
         with contextlib.suppress(OSError, http.client.HTTPException):
             if (b"serfHealth" in request(address, "GET", "/v1/health/node/" + NODE)[1]
-                    and b"lan_ipv4" in request(address, "GET", "/v1/catalog/node/" + NODE)[1]):
+                    and request(address, "GET", "/v1/catalog/nodes")[1].count(b'"lan_ipv4"') == nodes):
                 return
         time.sleep(0.1)
     raise SystemExit("the agent is not ready after a minute")
@@ -52,7 +52,7 @@ def agent(binary, name, config, is_server, join=None):
     process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
         if name == NODE:
-            wait_until_ready((ip, 8500), process)
+            wait_until_ready((ip, 8500), process, 2 if join else 1)
         yield ip
     except SystemExit:
         log.seek(0)

@@ -13,7 +13,6 @@ addresses) replaced by its kind. Exit status: 0 all alike, 1 differences, 2 noth
 
 import argparse
 import concurrent.futures
-import importlib.util
 import json
 import os
 import sys
@@ -27,14 +26,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def names_of_suites():
-    return sorted(f[:-3] for f in os.listdir(os.path.join(HERE, "suites")) if f.endswith(".py"))
+    return sorted(f[:-3] for f in os.listdir(script.SUITES) if f.endswith(".py"))
 
 
 def suite(name):
     """The steps of a suite, and the kind of agent that they are for."""
     script.begin()
-    spec = importlib.util.spec_from_file_location("suite_" + name, os.path.join(HERE, "suites", name + ".py"))
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    script.include(name)
     return list(script.steps), dict(script.settings)
 
 

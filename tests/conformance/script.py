@@ -4,7 +4,13 @@ later steps see what earlier ones did.
 ask(...)    one request whose answer is compared; get, put, delete: the same with their method
 settle(...) polls until an answer has a text in it, because anti-entropy takes its time; nothing is compared
 asked(...)  which kind of agent the suite is asked of, and how it is configured
+include(...) the steps of another suite
 """
+
+import importlib.util
+import os
+
+SUITES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "suites")
 
 steps = []
 settings = {}
@@ -15,6 +21,12 @@ def begin():
     steps.clear()
     settings.clear()
     settings.update({"kind": "server", "config": {}})
+
+
+def include(name):
+    """Takes the steps of another suite here: often the same requests to another kind of agent."""
+    spec = importlib.util.spec_from_file_location("suite_" + name, os.path.join(SUITES, name + ".py"))
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
 def asked(kind="server", config=None):
