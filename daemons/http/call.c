@@ -53,6 +53,16 @@ void http_reply_error(struct http_request *r, const char *error)
     }
 }
 
+bool http_asks_servers(const struct http_request *r)
+{
+    return r->server->config.asks_servers;
+}
+
+void http_reply_refusal(struct http_request *r, const char *error)
+{
+    http_reply_text(r, 500, "%s%s", http_asks_servers(r) ? "rpc error making call: " : "", error);
+}
+
 void http_meta(struct http_request *r, const struct catalog_query_meta *m)
 {
     static const struct catalog_query_meta none = {.index = 1};
@@ -175,12 +185,19 @@ static void on_done(struct call *c, void *arg)
     if (ask_leader(r, c, m) || wait_on(r, c, m)) {
         return;
     }
-    if (r->meta) {
+    if (r->meta && !(c->error && r->no_error_meta)) {
         http_meta(r, m);
     }
     if (c->error) {
         http_reply_error(r, c->error);
         return;
+    }
+    if (r->refusal) {
+        http_reply_refusal(r, r->refusal);
+        return;
+    }
+    if (r->shows_cache && http_has_param(r, "cached")) { /* each answer is a fresh one */
+        http_header(r, "X-Cache", "MISS");
     }
     if (r->shows_consistency) {
         http_header(r, "X-Consul-Effective-Consistency", "%s", r->consistency);

@@ -3,6 +3,7 @@
 #include "internal.h"
 #include "options.h"
 #include "strconv.h"
+#include <stdio.h>
 
 void encode_list(struct http_request *r, const struct mu_list *l, const struct mu__schema *s)
 {
@@ -54,21 +55,34 @@ void encode_meta(struct mu__json *j, const struct catalog_query_meta *m)
     mu__json_str(j, m->consistency_level);
 }
 
-void *read_call(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
+/* Sets the call up; gives where its datacenter and its options go. NULL: it has been answered. */
+static struct catalog_query_options *begin(struct http_request *r, const struct endpoint *e,
+                                           http_encode_fn encode, struct mu_str **datacenter)
 {
     struct call *c = http_call(r, e, encode);
-    if (!c) {
-        return NULL;
+    char *q = c ? c->request : NULL;
+    if (q && e->datacenter_at != NO_OFFSET) {
+        *datacenter = (void *)(q + e->datacenter_at);
     }
-    char *q = c->request;
-    struct mu_str unused;
-    struct mu_str *datacenter =
-        e->datacenter_at == NO_OFFSET ? &unused : (void *)(q + e->datacenter_at);
-    if (!options_read(r, datacenter, (void *)(q + e->options_at))) {
+    return q ? (void *)(q + e->options_at) : NULL;
+}
+
+void *read_call(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
+{
+    struct mu_str unused, *datacenter = &unused;
+    struct catalog_query_options *o = begin(r, e, encode, &datacenter);
+    if (!o || !options_read(r, datacenter, o)) {
         return NULL;
     }
     r->meta = e->meta_at != NO_OFFSET;
-    return q;
+    return r->call->request;
+}
+
+void *read_call_now(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
+{
+    struct mu_str unused, *datacenter = &unused;
+    struct catalog_query_options *o = begin(r, e, encode, &datacenter);
+    return o && options_read_now(r, datacenter, o) ? r->call->request : NULL;
 }
 
 void *read_call_ns(struct http_request *r, const struct endpoint *e, http_encode_fn encode)
@@ -83,10 +97,19 @@ bool read_filter(struct http_request *r, const struct mu__schema *s)
     if (!text.len || filter_parse(s, text, &r->arena, &r->filter, err, sizeof err)) {
         return true;
     }
-    if (r->meta) {
-        http_meta(r, NULL);
+    static const char what[] = "Failed to create boolean expression evaluator: ";
+    char refusal[sizeof what + sizeof err];
+    snprintf(refusal, sizeof refusal, "%s%s", what, err);
+    if (!r->meta) { /* the agent's own lists */
+        http_reply_text(r, 500, "%s", refusal);
+        return false;
     }
-    http_reply_text(r, 500, "Failed to create boolean expression evaluator: %s", err);
+    if (!options_is_here(r)) {
+        r->refusal = http_cstr(r, mu__cstr(refusal)); /* the way there is looked for first */
+        return true;
+    }
+    http_meta(r, NULL);
+    http_reply_refusal(r, refusal);
     return false;
 }
 

@@ -16,7 +16,9 @@ void encode_meta(struct mu__json *j, const struct catalog_query_meta *m);
 /* A read of the catalog or health: common options into the request at these places. NULL: it has
  * been answered. */
 void *read_call(struct http_request *r, const struct endpoint *e, http_encode_fn encode);
-/* Likewise, for a route that refuses namespaces. */
+/* Likewise, for an endpoint that never waits and has no index. */
+void *read_call_now(struct http_request *r, const struct endpoint *e, http_encode_fn encode);
+/* As read_call, for a route that refuses namespaces. */
 void *read_call_ns(struct http_request *r, const struct endpoint *e, http_encode_fn encode);
 /* Compiles ?filter= against a record type. False: wrong, and the request has been answered with
  * 500. */

@@ -50,6 +50,11 @@ struct mu_str options_datacenter(const struct http_request *r)
     return dc.len ? dc : mu__cstr(r->server->datacenter);
 }
 
+bool options_is_here(const struct http_request *r)
+{
+    return mu__str_eq(options_datacenter(r), mu__cstr(r->server->datacenter));
+}
+
 void options_source(const struct http_request *r, struct catalog_query_source *out)
 {
     struct mu_str near = http_param(r, "near");
@@ -113,7 +118,7 @@ static bool max_stale(struct http_request *r, struct catalog_query_options *o)
                         text.p);
         return false;
     }
-    o->allow_stale = true;
+    o->allow_stale = o->allow_stale || o->max_stale_duration_ns > 0;
     r->max_stale_ns = o->max_stale_duration_ns;
     return true;
 }
@@ -134,6 +139,20 @@ static bool consistency(struct http_request *r, struct catalog_query_options *o)
     return true;
 }
 
+/* "max-age=5": the number behind the name, if that is the name. False: no number, answered. */
+static bool seconds(struct http_request *r, struct mu_str part, const char *name)
+{
+    size_t n = strlen(name);
+    int64_t unused;
+    char err[256];
+    if (part.len < n || !mu__str_ieq((struct mu_str){part.p, n}, mu__cstr(name)) ||
+        strconv_int((struct mu_str){part.p + n, part.len - n}, &unused, err, sizeof err)) {
+        return true;
+    }
+    http_reply_text(r, 400, "Invalid Cache-Control header.");
+    return false;
+}
+
 /* Cache-Control is checked and otherwise without effect: an answer here is never older than its
  * watch. */
 static bool cache_control(struct http_request *r, struct catalog_query_options *o)
@@ -142,22 +161,14 @@ static bool cache_control(struct http_request *r, struct catalog_query_options *
     for (size_t i = 0; i < list.len;) {
         const char *comma = memchr(list.p + i, ',', list.len - i);
         size_t end = comma ? (size_t)(comma - list.p) : list.len;
-        while (i < end && list.p[i] == ' ') {
+        while (i < end && (list.p[i] == ' ' || list.p[i] == '\t')) {
             i++;
         }
         struct mu_str part = {list.p + i, end - i};
-        const char *eq = part.len ? memchr(part.p, '=', part.len) : NULL;
-        struct mu_str key = {part.p, eq ? (size_t)(eq - part.p) : part.len};
-        bool seconds =
-            mu__str_ieq(key, mu__cstr("max-age")) || mu__str_ieq(key, mu__cstr("stale-if-error"));
-        uint64_t n = 0;
-        if (seconds &&
-            (!eq || options_parse_uint(r, (struct mu_str){eq + 1, part.len - key.len - 1}, &n) ||
-             n > UINT32_MAX)) {
-            http_reply_text(r, 400, "Invalid Cache-Control header.");
+        if (!seconds(r, part, "max-age=") || !seconds(r, part, "stale-if-error=")) {
             return false;
         }
-        o->must_revalidate = o->must_revalidate || mu__str_ieq(key, mu__cstr("must-revalidate"));
+        o->must_revalidate = o->must_revalidate || mu__str_ieq(part, mu__cstr("must-revalidate"));
         i = end + 1;
     }
     return true;
@@ -178,11 +189,17 @@ static bool waiting(struct http_request *r, struct catalog_query_options *o)
     return true;
 }
 
-bool options_read(struct http_request *r, struct mu_str *datacenter,
-                  struct catalog_query_options *o)
+bool options_read_now(struct http_request *r, struct mu_str *datacenter,
+                      struct catalog_query_options *o)
 {
     o->token = options_token(r);
     o->filter = http_param(r, "filter");
     *datacenter = options_datacenter(r);
-    return consistency(r, o) && cache_control(r, o) && waiting(r, o);
+    return consistency(r, o) && cache_control(r, o);
+}
+
+bool options_read(struct http_request *r, struct mu_str *datacenter,
+                  struct catalog_query_options *o)
+{
+    return options_read_now(r, datacenter, o) && waiting(r, o);
 }

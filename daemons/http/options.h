@@ -9,12 +9,17 @@
  * answered. Also sets r->blocking, r->meta and the rest that the answer needs. */
 bool options_read(struct http_request *r, struct mu_str *datacenter,
                   struct catalog_query_options *o);
+/* Likewise for an endpoint that never waits: ?index and ?wait are not looked at. */
+bool options_read_now(struct http_request *r, struct mu_str *datacenter,
+                      struct catalog_query_options *o);
 /* 400 to ?ns and X-Consul-Namespace, for the routes that know of namespaces; false when that was
  * the answer. */
 bool options_check_namespace(struct http_request *r);
 
 struct mu_str options_token(const struct http_request *r);
 struct mu_str options_datacenter(const struct http_request *r);
+/* Is that this server's datacenter? */
+bool options_is_here(const struct http_request *r);
 /* near: node name, and the datacenter that it is in */
 void options_source(const struct http_request *r, struct catalog_query_source *out);
 /* node-meta=k:v, repeated. False when out of memory (answered). */

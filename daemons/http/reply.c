@@ -140,12 +140,15 @@ static void deliver(struct http_request *r, struct http_answer *a, struct mu__wr
 
 static bool gzip(struct http_server *s)
 {
-    size_t bound = deflateBound(&s->gzip, s->body.len);
     s->packed.len = 0;
     s->packed.failed = false;
+    if (deflateReset(&s->gzip) != Z_OK) { /* a finished stream tells a bound that is too small */
+        return false;
+    }
+    size_t bound = deflateBound(&s->gzip, s->body.len);
     uint8_t *room =
         bound <= UINT32_MAX && s->body.len <= UINT32_MAX ? mu__write_room(&s->packed, bound) : NULL;
-    if (!room || deflateReset(&s->gzip) != Z_OK) {
+    if (!room) {
         return false;
     }
     s->gzip.next_in = s->body.data;

@@ -60,12 +60,15 @@ struct http_request {
     bool blocking;          /* may wait long: a client that hangs up cancels it */
     bool waited;            /* for as long as it wanted: it is answered now */
     bool meta;              /* its answer carries the index headers */
+    bool no_error_meta;     /* but an error does not */
     bool shows_consistency; /* and X-Consul-Effective-Consistency */
+    bool shows_cache;       /* and X-Cache, when ?cached asks for it */
     bool pretty, gzip, vary, bad_query;
     const char *consistency; /* leader, stale, consistent */
     int64_t max_stale_ns;    /* a reply older than this is asked for again; 0: none */
     const struct http_filter *filter;
-    void *user; /* the handler's own, in the arena */
+    const char *refusal; /* what the servers will say to it, once it has come to them; or NULL */
+    void *user;          /* the handler's own, in the arena */
     uint64_t began_ns;
     const struct http_stream *stream; /* the answer, or the body, comes in pieces; or NULL */
     void *stream_user;
@@ -120,6 +123,12 @@ void http_reply_json(struct http_request *r, struct mu__json *j, int status);
 
 /* The error of a call, mapped to a status (http-semantics 4). */
 void http_reply_error(struct http_request *r, const char *error);
+
+/* Is this an agent that is no server itself? */
+bool http_asks_servers(const struct http_request *r);
+/* 500 for what Consul's servers find wrong but is seen here already: an agent that asks servers
+ * says so in front of it, as it does with what came from there. */
+void http_reply_refusal(struct http_request *r, const char *error);
 
 /* ---- Calls ---- */
 

@@ -48,7 +48,11 @@ void route_agent_members(struct http_request *r)
         return;
     }
     if (segment.len && !mu__str_eq(segment, mu__cstr("_all"))) {
-        http_reply_text(r, 500, "Network segments are not supported in this version of Consul");
+        if (http_asks_servers(r)) {
+            http_reply_text(r, 500, "segment \"%s\" not found", http_cstr(r, segment));
+        } else {
+            http_reply_text(r, 500, "Network segments are not supported in this version of Consul");
+        }
         return;
     }
     struct agent_members_request *q = agent_call(r, &endpoint_agent_members, encode_members);

@@ -15,8 +15,8 @@ static void encode_datacenters(struct http_request *r, struct call *c)
 
 void route_catalog_datacenters(struct http_request *r)
 {
-    if (read_call(r, &endpoints[ENDPOINT_CATALOG_LIST_DATACENTERS], encode_datacenters)) {
-        r->blocking = false;
+    if (read_call_now(r, &endpoints[ENDPOINT_CATALOG_LIST_DATACENTERS], encode_datacenters)) {
+        r->shows_cache = true;
         http_call_start(r);
     }
 }
@@ -58,7 +58,7 @@ void route_catalog_services(struct http_request *r)
         read_call_ns(r, &endpoints[ENDPOINT_CATALOG_LIST_SERVICES], encode_services);
     if (q && options_node_meta(r, &q->node_meta_filters)) {
         options_source(r, &q->source);
-        r->shows_consistency = true;
+        r->shows_consistency = r->shows_cache = true;
         http_call_start(r);
     }
 }
@@ -75,7 +75,7 @@ static void service(struct http_request *r, bool connect)
         read_call_ns(r, &endpoints[ENDPOINT_CATALOG_SERVICE_NODES], encode_service_nodes);
     if (q && read_service(r, q) && read_filter(r, catalog_schema(CATALOG_SERVICE_NODE))) {
         q->connect = connect;
-        r->shows_consistency = true;
+        r->shows_consistency = r->shows_cache = true;
         http_call_start(r);
     }
 }

@@ -95,7 +95,7 @@ static void instances(struct http_request *r, bool connect)
     if (q && read_service(r, q) && read_flag(r, "passing", passing) &&
         read_filter(r, catalog_schema(CATALOG_CHECK_SERVICE_NODE))) {
         q->connect = connect;
-        r->shows_consistency = true;
+        r->shows_consistency = r->shows_cache = true;
         http_call_start(r);
     }
 }

@@ -60,6 +60,7 @@ static void get_keys(struct http_request *r)
     struct catalog_key_list_request *q =
         read_call_ns(r, &endpoints[ENDPOINT_KVS_LIST_KEYS], encode_keys);
     if (q) {
+        r->no_error_meta = true;
         struct mu_str separator = http_param(r, "separator"), misspelt = http_param(r, "seperator");
         q->prefix = r->rest;
         q->separator = separator.len ? separator : misspelt;
@@ -74,6 +75,7 @@ static void get(struct http_request *r)
         recurse ? &endpoints[ENDPOINT_KVS_LIST] : &endpoints[ENDPOINT_KVS_GET];
     struct catalog_key_request *q = read_call_ns(r, e, raw ? encode_raw : encode_entries);
     if (q && (recurse || has_key(r))) {
+        r->no_error_meta = true;
         q->key = r->rest;
         http_call_start(r);
     }

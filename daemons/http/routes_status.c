@@ -23,16 +23,26 @@ static void encode_peers(struct http_request *r, struct call *c)
     http_reply_json(r, &j, 200);
 }
 
+/* Servers answer these for themselves, so what names another datacenter goes no further. */
+static bool is_here(struct http_request *r)
+{
+    if (options_is_here(r)) {
+        return true;
+    }
+    http_reply_refusal(r, "No path to datacenter");
+    return false;
+}
+
 void route_status_leader(struct http_request *r)
 {
-    if (read_call(r, &endpoints[ENDPOINT_STATUS_LEADER], encode_leader)) {
+    if (read_call(r, &endpoints[ENDPOINT_STATUS_LEADER], encode_leader) && is_here(r)) {
         http_call_start(r);
     }
 }
 
 void route_status_peers(struct http_request *r)
 {
-    if (read_call(r, &endpoints[ENDPOINT_STATUS_PEERS], encode_peers)) {
+    if (read_call(r, &endpoints[ENDPOINT_STATUS_PEERS], encode_peers) && is_here(r)) {
         http_call_start(r);
     }
 }

@@ -60,6 +60,7 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     cfg.datacenter = c->datacenter.p;
     cfg.node = c->node_name.p;
     cfg.segment = "";
+    cfg.asks_servers = !c->server;
     cfg.pretty = c->pretty;
     cfg.loop = f->loop;
     cfg.prometheus = c->telemetry.prometheus_retention_ns > 0;

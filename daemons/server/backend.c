@@ -100,7 +100,7 @@ static void start(struct call_backend *b, struct call *c)
     }
     if (e->datacenter_at != NO_OFFSET && e->kind != ENDPOINT_LOCAL) {
         const struct mu_str *dc = (const void *)((const char *)c->request + e->datacenter_at);
-        if (!mu__str_ieq(*dc, f->server->config->datacenter)) {
+        if (!mu__str_eq(*dc, f->server->config->datacenter)) {
             call_fail(c, "No path to datacenter");
             return;
         }

@@ -20,11 +20,12 @@ def begin():
     """Forgets the steps of the suite before."""
     steps.clear()
     settings.clear()
-    settings.update({"kind": "server", "config": {}})
+    settings.update({"kind": "server", "config": {}, "included": []})
 
 
 def include(name):
-    """Takes the steps of another suite here: often the same requests to another kind of agent."""
+    """Takes the steps of another suite here: often the same requests to another kind of agent. What is accepted there is here."""
+    settings["included"].append(name)
     spec = importlib.util.spec_from_file_location("suite_" + name, os.path.join(SUITES, name + ".py"))
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
