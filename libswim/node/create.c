@@ -104,14 +104,14 @@ static int load_keys(struct swim_node *n, const struct swim_node_config *cfg, st
             return rc;
         }
     }
-    if (n->keyring_path && k->n > 0 && !swim_node__keyfile_write(n, k)) {
+    if (n->keyring_path && k->n > 0 && !swim_node__keyfile_write(n, k->keys, k->n)) {
         swim_node__why(why, cap, "cannot write keyring %s: %s", n->keyring_path, strerror(errno));
         return SWIM_NODE_EFILE;
     }
     return SWIM_OK;
 }
 
-static void fill_in(const struct swim_node *n, struct swim_config *cfg, const struct keyset *keys)
+static void fill_in(struct swim_node *n, struct swim_config *cfg, const struct keyset *keys)
 {
     if (cfg->advertise.len == 0) {
         cfg->advertise = n->bound;
@@ -125,6 +125,10 @@ static void fill_in(const struct swim_node *n, struct swim_config *cfg, const st
     if (keys->n > 0) {
         cfg->keys = keys->keys;
         cfg->nkeys = keys->n;
+    }
+    if (n->keyring_path) {
+        cfg->store_keys = swim_node__keyfile_save;
+        cfg->store_keys_user = n;
     }
     if (n->snapshot) {
         struct snapshot_clocks clocks = swim_node__snapshot_clocks(n->snapshot);

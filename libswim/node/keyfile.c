@@ -1,4 +1,5 @@
-/* The keyring on disk, in Consul's form: a JSON array of base64 keys, the primary first. */
+/* keyfile.c - the keyring on disk, in Consul's form: a JSON array of base64 keys, the primary
+ * first. */
 #include "node.h"
 
 #include "cursor.h"
@@ -151,14 +152,14 @@ int swim_node__keyfile_read(struct swim_node *n, struct keyset *k, bool *found, 
 
 /* ---- writing ---- */
 
-static void encode_keys(struct mu__writer *w, const struct keyset *k)
+static void encode_keys(struct mu__writer *w, const struct mu_str *keys, size_t nkeys)
 {
     mu__write_cstr(w, "[");
-    for (size_t i = 0; i < k->n; i++) {
+    for (size_t i = 0; i < nkeys; i++) {
         uint8_t text[BASE64_MAX + 1];
         size_t len = 0;
-        if (mbedtls_base64_encode(text, sizeof text, &len, (const uint8_t *)k->keys[i].p,
-                                  k->keys[i].len) != 0) {
+        if (mbedtls_base64_encode(text, sizeof text, &len, (const uint8_t *)keys[i].p,
+                                  keys[i].len) != 0) {
             w->failed = true;
         }
         mu__write_cstr(w, i > 0 ? ",\n  \"" : "\n  \"");
@@ -169,10 +170,10 @@ static void encode_keys(struct mu__writer *w, const struct keyset *k)
     mu__write_cstr(w, "\n]");
 }
 
-bool swim_node__keyfile_write(struct swim_node *n, const struct keyset *k)
+bool swim_node__keyfile_write(struct swim_node *n, const struct mu_str *keys, size_t nkeys)
 {
     struct mu__writer w = mu__writer_growing(&n->allocator);
-    encode_keys(&w, k);
+    encode_keys(&w, keys, nkeys);
     bool ok = !w.failed && swim_node__replace_file(n->keyring_path, ".new", w.data, w.len, 0600);
     if (w.data) {
         mu__wipe(w.data, w.len);
@@ -181,20 +182,14 @@ bool swim_node__keyfile_write(struct swim_node *n, const struct keyset *k)
     return ok;
 }
 
-void swim_node__keyfile_save(struct swim_node *n)
+int swim_node__keyfile_save(void *node, const struct mu_str *keys, size_t nkeys)
 {
-    struct keyset k = {.n = 0};
-    struct mu_str key;
-    int rc = SWIM_OK;
-    if (!n->keyring_path) {
-        return;
+    struct swim_node *n = node;
+    errno = ENOMEM; /* what fails without the system's doing */
+    if (swim_node__keyfile_write(n, keys, nkeys)) {
+        return SWIM_OK;
     }
-    for (size_t at = 0; rc == SWIM_OK && swim_next_key(n->swim, &at, &key);) {
-        rc = add_raw(n, &k, key.p, key.len);
-    }
-    if (rc != SWIM_OK || !swim_node__keyfile_write(n, &k)) {
-        swim_node__log(n, MU_ERROR, "serf: cannot write keyring %s: %s", n->keyring_path,
-                       rc != SWIM_OK ? swim_strerror(rc) : strerror(errno));
-    }
-    swim_node__keyset_fini(n, &k);
+    swim_node__log(n, MU_ERROR, "serf: cannot write keyring %s: %s", n->keyring_path,
+                   strerror(errno));
+    return SWIM_NODE_EFILE;
 }

@@ -155,9 +155,6 @@ static void take_event(struct swim_node *n, const struct swim_event *ev)
     uint32_t stream = ev->stream;
     int err = ev->err;
     record(n, ev);
-    if (type == SWIM_EVENT_KEYS) {
-        swim_node__keyfile_save(n);
-    }
     if (!swim_node__asked_event(n, ev) && n->on_event) {
         n->on_event(n->user, ev);
     }

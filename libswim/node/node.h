@@ -142,8 +142,9 @@ int swim_node__keyset_add_base64(struct swim_node *n, struct keyset *k, const ch
 /* Reads the keyring file. *found is false, and nothing else happens, when there is none. */
 int swim_node__keyfile_read(struct swim_node *n, struct keyset *k, bool *found, char *why,
                             size_t cap);
-bool swim_node__keyfile_write(struct swim_node *n, const struct keyset *k);
-void swim_node__keyfile_save(struct swim_node *n); /* the core's keys; failure is logged */
+bool swim_node__keyfile_write(struct swim_node *n, const struct mu_str *keys, size_t nkeys);
+/* For swim_config.store_keys; failure is logged. */
+int swim_node__keyfile_save(void *node, const struct mu_str *keys, size_t nkeys);
 
 /* ---- snapshot.c ---- */
 struct snapshot_clocks {

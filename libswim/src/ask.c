@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { QUERY_BYTES_MAX = 1024, RELAY_MAX = 16, STRANGERS_MAX = 64 };
+enum { ROUNDS = 4 }; /* in which a query that all must answer is asked: by gossip, then directly */
 
 struct answerer { /* a member that acknowledged, answered, or both */
     bool acked, answered;
@@ -57,6 +58,12 @@ static bool is_first(struct swim *s, struct swim__asked *a, struct mu_str name, 
     return true;
 }
 
+bool swim__has_answered(const struct swim__asked *a, struct mu_str name)
+{
+    const struct answerer *w = mu__map_get(&a->seen, name.p, name.len);
+    return w && w->answered;
+}
+
 /* ---- the end of a query ---- */
 
 static void asked_free(struct swim *s, struct swim__asked *a)
@@ -66,6 +73,8 @@ static void asked_free(struct swim *s, struct swim__asked *a)
         mu__free(&s->allocator, w);
     }
     mu__map_fini(&a->seen);
+    mu__wipe(a->raw, a->raw_len);
+    mu__free(&s->allocator, a->raw);
     swim__tally_destroy(s, a->tally);
     swim__timer_stop(s, &a->timer);
     mu__map_remove(&s->asked, &a->id, sizeof a->id);
@@ -100,10 +109,16 @@ static void finish(struct swim *s, struct swim__asked *a)
     asked_free(s, a);
 }
 
+/* Its place in the heap is free now, so that the timer can be set again without memory. */
 static void expire(struct swim *s, struct swim__timer *t)
 {
-    /* Its place in the heap is free now, so that the timer can be set again without memory. */
-    finish(s, (struct swim__asked *)t);
+    struct swim__asked *a = (struct swim__asked *)t;
+    if (s->now >= a->end_ns) {
+        finish(s, a);
+        return;
+    }
+    swim__ask_the_silent(s, a);
+    swim__timer_reset(s, t, mu__min(a->end_ns, s->now + a->again_ns));
 }
 
 void swim_ask_end(struct swim *s, uint64_t now_ns, uint32_t query)
@@ -225,9 +240,11 @@ static struct swim__asked *asked_create(struct swim *s, enum swim__purpose purpo
     do {
         a->id = (uint32_t)mu__prng_next(&s->prng);
     } while (a->id == 0 || mu__map_get(&s->asked, &a->id, sizeof a->id));
-    uint64_t end = timeout_ns < MU_NEVER - s->now ? s->now + timeout_ns : MU_NEVER - 1;
+    a->end_ns = timeout_ns < MU_NEVER - s->now ? s->now + timeout_ns : MU_NEVER - 1;
+    a->again_ns = (a->end_ns - s->now) / ROUNDS + 1;
+    uint64_t first = purpose == SWIM__ASK_KEYS ? s->now + a->again_ns : a->end_ns;
     if (!mu__map_set(&s->asked, &a->id, sizeof a->id, a, NULL) ||
-        !swim__timer_set(s, &a->timer, end)) {
+        !swim__timer_set(s, &a->timer, first)) {
         asked_free(s, a);
         return NULL;
     }
@@ -261,8 +278,16 @@ static struct swim__serf_msg message_of(const struct swim *s, const struct swim_
                   .filters = filters}};
 }
 
+/* For those who will be asked again. */
+static int keep_raw(struct swim *s, struct swim__asked *a, const struct mu__writer *w)
+{
+    a->raw = mu__memdup(&s->allocator, w->data, w->len);
+    a->raw_len = a->raw ? w->len : 0;
+    return a->raw ? SWIM_OK : SWIM_ENOMEM;
+}
+
 /* Spreads the query, and answers it ourselves if it is for us too. */
-static int spread(struct swim *s, const struct swim_question *q, const struct swim__asked *a)
+static int spread(struct swim *s, const struct swim_question *q, struct swim__asked *a)
 {
     struct mu__writer filters = mu__writer_growing(&s->allocator), w = filters;
     encode_filters(s, q, &filters);
@@ -272,6 +297,9 @@ static int spread(struct swim *s, const struct swim_question *q, const struct sw
     int rc = w.failed || filters.failed ? SWIM_ENOMEM
              : w.len > QUERY_BYTES_MAX  ? SWIM_ESIZE
                                         : SWIM_OK;
+    if (rc == SWIM_OK && a->purpose == SWIM__ASK_KEYS) {
+        rc = keep_raw(s, a, &w);
+    }
     if (rc == SWIM_OK) {
         rc = swim__query_receive(s, &msg.query, (struct mu_str){(const char *)w.data, w.len});
         rc = rc == SWIM_EFULL ? SWIM_OK : rc; /* only we ourselves are not told of it */

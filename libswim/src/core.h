@@ -152,6 +152,9 @@ struct swim__asked {
     enum swim__purpose purpose;
     uint32_t answers, acks;
     uint32_t wanted;           /* over after that many answers; 0: not before its time */
+    uint64_t end_ns, again_ns; /* its end at the latest; how often the silent are asked again */
+    char *raw;                 /* ASK_KEYS: the query itself; wiped, since it may hold a key */
+    size_t raw_len;
     struct mu__map seen;       /* who answered */
     struct swim__tally *tally; /* ASK_KEYS */
     uint32_t matching;         /* ASK_NAME: how many know us by our name */
@@ -418,8 +421,12 @@ void swim__recent_fini(struct swim *s, struct swim__ring **ring);
 /* tally (ASK_KEYS) is taken on success. *id may be over already when this returns. */
 int swim__ask(struct swim *s, const struct swim_question *q, enum swim__purpose purpose,
               struct swim__tally *tally, uint32_t *id);
+bool swim__has_answered(const struct swim__asked *a, struct mu_str name);
 int swim__answer_receive(struct swim *s, const struct swim__serf_response *r);
 void swim__asked_fini(struct swim *s);
+
+/* ---- ask_again.c: for queries that all must answer ---- */
+void swim__ask_the_silent(struct swim *s, const struct swim__asked *a);
 
 /* ---- conflict.c: two nodes of one name ---- */
 void swim__name_contested(struct swim *s, const struct swim_addr *other);

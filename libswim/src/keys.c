@@ -107,9 +107,20 @@ static void list_keys(struct swim *s, struct mu__writer *keys, char *message, si
     mu__wipe(text, sizeof text);
 }
 
+/* False: the host cannot keep them. */
+static bool stored(const struct swim *s)
+{
+    struct mu_str keys[SWIM__KEYS_MAX];
+    size_t n = swim__keyring_count(s->keyring);
+    for (size_t i = 0; i < n; i++) {
+        keys[i] = swim__keyring_key(s->keyring, i);
+    }
+    return !s->cfg.store_keys || s->cfg.store_keys(s->cfg.store_keys_user, keys, n) == 0;
+}
+
 static const char *change(struct swim *s, struct mu_str name, struct mu_str key)
 {
-    if (!swim__events_reserve(s, 1)) { /* whoever stores the keys must hear of it */
+    if (!swim__events_reserve(s, 1)) { /* the host must hear of it */
         return "out of memory";
     }
     enum swim__keyring_result r =
@@ -118,7 +129,8 @@ static const char *change(struct swim *s, struct mu_str name, struct mu_str key)
                                               : swim__keyring_remove(s->keyring, key);
     switch (r) {
     case SWIM__KEYRING_OK:
-        return NULL;
+        swim__event_push(s, SWIM_EVENT_KEYS, NULL, NULL);
+        return stored(s) ? NULL : "the keyring file could not be written";
     case SWIM__KEYRING_BAD_LENGTH:
         return "key size must be 16, 24 or 32 bytes";
     case SWIM__KEYRING_ABSENT:
@@ -156,8 +168,6 @@ bool swim__key_query(struct swim *s, struct mu_str name, struct mu_str request,
     }
     if (fault) {
         (void)snprintf(message, sizeof message, "%s", fault);
-    } else if (!lists) {
-        swim__event_push(s, SWIM_EVENT_KEYS, NULL, NULL);
     }
     out.key_response =
         (struct swim__serf_key_response){.result = !fault,

@@ -21,6 +21,7 @@ enum swim__planted {
     SWIM__HEALTH_IGNORED,          /* our own bad health changes nothing (Lifeguard IV-A) */
     SWIM__PAUSE_IGNORED,           /* who was stopped blames the others; and the next: */
     SWIM__SILENCE_IGNORED,         /* who hears nobody at all declares them all dead */
+    SWIM__SILENT_LEFT_ALONE,       /* who does not answer is not asked again */
     SWIM__UPDATES_FIRST,           /* no room in a datagram is kept for events */
     SWIM__EVENT_AGAIN,             /* an event that comes again is given again */
     SWIM__DEATH_UNTOLD,            /* who is alive but held dead is not told so */

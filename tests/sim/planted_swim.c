@@ -35,6 +35,7 @@ static const struct planted planted[] = {
     {SWIM__HEALTH_IGNORED, "own health ignored", "starved-node"},
     {SWIM__PAUSE_IGNORED, "own pause ignored", "stopped-node"},
     {SWIM__SILENCE_IGNORED, "silence from all ignored", "starved-pair"},
+    {SWIM__SILENT_LEFT_ALONE, "the silent are not asked again", "all-answer"},
     {SWIM__UPDATES_FIRST, "updates fill every datagram", "events-not-starved"},
     {SWIM__EVENT_AGAIN, "event given twice", "events-once"},
     {SWIM__DEATH_UNTOLD, "who is held dead is not told", "fleet-restart"},

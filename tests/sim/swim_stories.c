@@ -494,6 +494,44 @@ static void starved_pair_buries_nobody(struct telling *t)
     claim(t, buried == 0, "nobody declares a healthy member dead");
 }
 
+struct answers {
+    size_t queries, all; /* that are over; that all answered */
+};
+static void count_answers(struct world *w, void *user, size_t node, const struct swim_event *ev)
+{
+    struct answers *a = user;
+    (void)w;
+    (void)node;
+    if (ev->type == SWIM_EVENT_KEY_RESULT) {
+        a->queries++;
+        a->all += ev->err == SWIM_OK && ev->keys->answers == 6;
+    }
+}
+
+/* Gossip alone misses one of six members once in fifty times. */
+static void all_answer(struct telling *t)
+{
+    enum { QUERIES = 500 };
+    struct answers a = {0};
+    struct world_options o = calm(t, 6);
+    o.encrypt = true;
+    open_pool(t, &o);
+    world_on_event(t->w, count_answers, &a);
+    for (size_t i = 0; i < QUERIES; i++) {
+        size_t asker = mu__prng_below(world_prng(t->w), 6);
+        uint32_t id;
+        int rc = swim_change_keys(world_swim(t->w, asker), world_now(t->w), SWIM_KEY_LIST,
+                                  (struct mu_str){0}, 0, &id);
+        assert(rc == SWIM_OK);
+        (void)rc;
+        world_drain(t->w, asker);
+        world_run_for(t->w, 4 * MU_SEC);
+    }
+    world_trace(t->w, "all answered %zu of %zu queries", a.all, a.queries);
+    claim(t, a.queries == QUERIES, "each query is over in time");
+    claim(t, a.all == QUERIES, "all answer, whoever gossip left out");
+}
+
 struct flaps {
     size_t about_detached, about_others;
 };
@@ -544,6 +582,7 @@ const struct story swim_stories[] = {
     {"stopped-node", "who was stopped blames itself (consul#5567)", false, stopped_accuses_itself},
     {"starved-node", "who is starved blames itself (consul#5567)", false, starved_accuses_itself},
     {"starved-pair", "who hears nobody buries nobody", false, starved_pair_buries_nobody},
+    {"all-answer", "a key query is answered by all", false, all_answer},
     {"half-detached", "who hears nothing shakes nobody (consul#5928)", false,
      half_detached_shakes_nobody},
 };

@@ -245,12 +245,22 @@ static void count_event(struct world_counts *c, const struct swim_event *ev)
 static void trace_event(struct world *w, size_t node, const struct swim_event *ev)
 {
     static const char *const what[] = {
-        [SWIM_EVENT_JOIN] = "joined",       [SWIM_EVENT_UPDATE] = "updated",
-        [SWIM_EVENT_LEAVE] = "left",        [SWIM_EVENT_FAILED] = "failed",
-        [SWIM_EVENT_REAP] = "reaped",       [SWIM_EVENT_USER] = "user event",
-        [SWIM_EVENT_QUERY] = "query",       [SWIM_EVENT_JOIN_RESULT] = "join",
-        [SWIM_EVENT_CONFLICT] = "conflict", [SWIM_EVENT_KEYS] = "keys",
+        [SWIM_EVENT_JOIN] = "joined",
+        [SWIM_EVENT_UPDATE] = "updated",
+        [SWIM_EVENT_LEAVE] = "left",
+        [SWIM_EVENT_FAILED] = "failed",
+        [SWIM_EVENT_REAP] = "reaped",
+        [SWIM_EVENT_USER] = "user event",
+        [SWIM_EVENT_QUERY] = "query",
+        [SWIM_EVENT_JOIN_RESULT] = "join",
+        [SWIM_EVENT_CONFLICT] = "conflict",
+        [SWIM_EVENT_KEYS] = "keys",
         [SWIM_EVENT_LEFT] = "has left",
+        [SWIM_EVENT_ANSWER] = "answer",
+        [SWIM_EVENT_ACK] = "ack",
+        [SWIM_EVENT_QUERY_DONE] = "answered",
+        [SWIM_EVENT_KEY_RESULT] = "keys of all",
+        [SWIM_EVENT_NAME_LOST] = "lost its name",
     };
     struct mu_str about = ev->member.name.len ? ev->member.name : ev->name;
     world_trace(w, "%s > %.*s %s incarnation %u err %d", world_name(node), (int)about.len,

@@ -1,5 +1,5 @@
-/* Mirrors src/ask.c, src/tally.c and src/conflict.c: our own queries, key changes and contested
- * names. */
+/* Mirrors src/ask.c, src/ask_again.c, src/tally.c and src/conflict.c: our own queries, key changes
+ * and contested names. */
 #include "lone.h"
 
 static void setup(struct lone *l)
@@ -354,6 +354,105 @@ static void test_a_key_is_installed_used_and_removed_everywhere(void **state)
     lone_destroy(&l);
 }
 
+/* ---- ask_again.c ---- */
+
+/* How many queries it sends to 10.0.0.i in that time; pings are answered by nobody. */
+static size_t queries_to(struct lone *l, unsigned i, uint64_t ns)
+{
+    struct swim__msg msg;
+    struct swim__serf_msg serf;
+    struct swim_addr to = lone_addr(i);
+    size_t n = 0;
+    lone_advance(l, ns);
+    while (lone_next(l, &msg)) {
+        n += msg.type == SWIM__MSG_USER && swim_addr_equal(&l->to, &to) &&
+             swim__serf_decode(msg.user.p, msg.user.len, &serf) && serf.type == SWIM__SERF_QUERY;
+    }
+    return n;
+}
+
+static void test_who_is_silent_is_asked_again_and_nobody_else(void **state)
+{
+    (void)state;
+    struct lone l;
+    struct swim_event ev;
+    uint32_t id;
+    setup_keys(&l);
+    assert_int_equal(swim_change_keys(l.s, l.now, SWIM_KEY_LIST, (struct mu_str){0}, 0, &id), 0);
+    uint64_t quarter = l.s->cfg.gossip_interval_ns * l.s->cfg.query_timeout_mult / 4;
+    for (size_t i = 0; i < 3; i++) { /* what gossip does */
+        (void)queries_to(&l, 2, quarter / 4);
+    }
+    answer_keys(&l, id, "c", true, "", NULL);
+    swim__queue_fini(&l.s->queries); /* its share is done */
+    swim__queue_init(&l.s->queries, &l.s->allocator, 1);
+    for (size_t round = 1; round < 4; round++) {
+        assert_int_equal(queries_to(&l, 3, 0), 0);
+        assert_int_equal(queries_to(&l, 2, (round == 1 ? quarter / 4 : quarter) + 1), 1);
+    }
+    answer_keys(&l, id, "b", true, "", NULL);
+    assert_true(next_of(&l, SWIM_EVENT_KEY_RESULT, &ev));
+    assert_int_equal(ev.err, SWIM_OK);
+    assert_int_equal(queries_to(&l, 2, quarter), 0);
+    lone_destroy(&l);
+}
+
+static void test_a_question_of_the_host_is_left_to_gossip(void **state)
+{
+    (void)state;
+    struct lone l;
+    setup(&l);
+    uint32_t id = ask(&l, false);
+    swim__queue_fini(&l.s->queries);
+    swim__queue_init(&l.s->queries, &l.s->allocator, 1);
+    lone_ignore(&l);
+    for (size_t i = 0; i < 40; i++) {
+        assert_int_equal(queries_to(&l, 2, 100 * MU_MSEC), 0);
+    }
+    assert_int_not_equal(id, 0);
+    lone_destroy(&l);
+}
+
+struct safe { /* where a host keeps the keys */
+    struct lone *l;
+    size_t n;
+    uint64_t answered; /* before they were safe */
+    int rc;
+};
+
+static int store(void *user, const struct mu_str *keys, size_t n)
+{
+    struct safe *safe = user;
+    assert_true(n > 0 && keys[0].len == 16);
+    safe->n = n;
+    safe->answered = safe->l->s->stats.answers_in;
+    return safe->rc;
+}
+
+static void test_a_key_query_is_answered_once_the_keys_are_safe(void **state)
+{
+    (void)state;
+    struct lone l;
+    struct swim_event ev;
+    struct mu_str key = {KEY_2, 16};
+    uint32_t id;
+    lone_create(&l, with_key);
+    struct safe safe = {.l = &l};
+    l.s->cfg.store_keys = store;
+    l.s->cfg.store_keys_user = &safe;
+    assert_int_equal(swim_change_keys(l.s, l.now, SWIM_KEY_INSTALL, key, 0, &id), SWIM_OK);
+    assert_int_equal(safe.n, 2);
+    assert_int_equal(safe.answered, 0);
+    assert_true(next_of(&l, SWIM_EVENT_KEY_RESULT, &ev));
+    assert_int_equal(ev.err, SWIM_OK);
+    safe.rc = SWIM_ENOMEM;
+    assert_int_equal(swim_change_keys(l.s, l.now, SWIM_KEY_USE, key, 0, &id), SWIM_OK);
+    assert_true(next_of(&l, SWIM_EVENT_KEY_RESULT, &ev));
+    assert_int_equal(ev.err, SWIM_EREMOTE);
+    assert_true(mu__str_is(ev.keys->messages[0].text, "the keyring file could not be written"));
+    lone_destroy(&l);
+}
+
 static void test_an_invalid_key_is_refused_before_anybody_stores_it(void **state)
 {
     (void)state; /* consul#719 */
@@ -551,6 +650,9 @@ int main(void)
         cmocka_unit_test(test_a_query_waits_longer_in_a_larger_pool),
         cmocka_unit_test(test_keys_of_all_are_listed_and_counted),
         cmocka_unit_test(test_a_key_is_installed_used_and_removed_everywhere),
+        cmocka_unit_test(test_who_is_silent_is_asked_again_and_nobody_else),
+        cmocka_unit_test(test_a_question_of_the_host_is_left_to_gossip),
+        cmocka_unit_test(test_a_key_query_is_answered_once_the_keys_are_safe),
         cmocka_unit_test(test_an_invalid_key_is_refused_before_anybody_stores_it),
         cmocka_unit_test(test_the_primary_key_is_not_removed_and_silence_is_told),
         cmocka_unit_test(test_rubbish_in_answers_about_keys_is_a_fault_of_that_node),

@@ -318,6 +318,43 @@ static void test_changed_keys_are_in_the_file_and_invalid_ones_never(void **stat
     pool_close(&p);
 }
 
+static void on_refused(void *user, int err, const struct swim_key_result *result)
+{
+    assert_int_equal(err, SWIM_EREMOTE);
+    assert_int_equal(result->faults, 1);
+    assert_int_equal(result->nmessages, 1);
+    assert_non_null(strstr(result->messages[0].text.p, "keyring file"));
+    *(bool *)user = true;
+}
+
+static void test_a_key_that_cannot_be_stored_is_no_success(void **state)
+{
+    (void)state;
+    struct pool p;
+    struct swim_node *n;
+    char path[128], temp[136], text[256], why[256];
+    bool over = false;
+    snprintf(path, sizeof path, "%s", path_of("unwritable"));
+    snprintf(temp, sizeof temp, "%s.new", path);
+    pool_open(&p);
+    assert_int_equal(create_with_keyfile(&p, path, KEY_1, why, sizeof why, &n), SWIM_OK);
+    assert_int_equal(mkdir(temp, 0700), 0); /* stands in the way, even of root */
+    assert_int_equal(swim_node_change_keys(n, SWIM_KEY_INSTALL, KEY_2, 0, on_refused, &over),
+                     SWIM_OK);
+    pool_run_until(&p, is_true, &over);
+    read_text(path, text, sizeof text);
+    assert_string_equal(text, "[\n  \"" KEY_1 "\"\n]");
+    assert_int_equal(rmdir(temp), 0);
+    over = false; /* and asking again is the remedy */
+    assert_int_equal(swim_node_change_keys(n, SWIM_KEY_INSTALL, KEY_2, 0, on_changed, &over),
+                     SWIM_OK);
+    pool_run_until(&p, is_true, &over);
+    read_text(path, text, sizeof text);
+    assert_string_equal(text, "[\n  \"" KEY_1 "\",\n  \"" KEY_2 "\"\n]");
+    swim_node_destroy(n);
+    pool_close(&p);
+}
+
 static void test_a_keyring_file_keeps_its_order(void **state)
 {
     (void)state;
@@ -379,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_a_restarted_node_finds_back_to_its_pool),
         cmocka_unit_test(test_the_keyring_file_is_made_from_the_config_and_wins_over_it_later),
         cmocka_unit_test(test_changed_keys_are_in_the_file_and_invalid_ones_never),
+        cmocka_unit_test(test_a_key_that_cannot_be_stored_is_no_success),
         cmocka_unit_test(test_a_keyring_file_keeps_its_order),
         cmocka_unit_test(test_a_broken_keyring_file_is_refused_with_a_reason),
     };

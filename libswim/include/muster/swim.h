@@ -20,7 +20,7 @@
  * Time:    now_ns is nanoseconds on one monotonic clock of the caller's; it never goes back.
  * Threads: one thread at a time per swim; distinct swims share nothing.
  * Memory:  what is lent stays readable until the next non-const call on the same swim, unless said
- *          otherwise. Callbacks (log, entropy, admit) must not call into the swim. */
+ *          otherwise. Callbacks (log, entropy, admit, store_keys) must not call into the swim. */
 #ifndef MUSTER_SWIM_H
 #define MUSTER_SWIM_H
 
@@ -227,6 +227,13 @@ struct swim_config {
      * carries it in plain text, and what carries another is refused. memberlist from 0.3 on knows
      * it, Consul 1.8 does not. Default: none. */
     struct mu_str label;
+    /* Called when a query has changed our keys, before it is answered: stores keys[0..n), the
+     * primary first, which are lent for the call. Returns 0 once they are safe; otherwise negative,
+     * and the answer says that this node failed to store them (its keys are changed all the same,
+     * as in Consul, so that asking again is the remedy). NULL (default): SWIM_EVENT_KEYS alone
+     * tells, which comes in any case, after the answer. */
+    int (*store_keys)(void *user, const struct mu_str *keys, size_t n);
+    void *store_keys_user;
 };
 /* Fills in the defaults of SWIM_LAN. */
 #define swim_config_init(cfg) swim_config_init_sized((cfg), sizeof *(cfg))
@@ -409,7 +416,7 @@ enum swim_event_type {
     SWIM_EVENT_JOIN_RESULT, /* a swim_join is over: stream, err */
     /* Another node uses the name of member, from other_addr; it was not taken in */
     SWIM_EVENT_CONFLICT,
-    SWIM_EVENT_KEYS, /* our keys were changed by a query: store swim_next_key somewhere safe */
+    SWIM_EVENT_KEYS, /* our keys were changed by a query; see swim_config.store_keys */
     SWIM_EVENT_LEFT, /* swim_leave is complete */
     /* An answer to our query: query, name (whose), payload. */
     SWIM_EVENT_ANSWER,

@@ -62,8 +62,8 @@ struct swim_node_config {
     size_t nkeys_base64;
     /* Keyring file (Consul's format: a JSON array of base64 keys, the primary first). If it exists
      * its keys are taken and those above are not; otherwise it is written with those above, if
-     * there are any. Rewritten with every SWIM_EVENT_KEYS, whole or not at all. NULL (default):
-     * none. */
+     * there are any. Rewritten, whole or not at all, when a query changes the keys and before it is
+     * answered (swim.store_keys is ours then). NULL (default): none. */
     const char *keyring_path;
 
     /* Snapshot file (Serf's format). Read at the start to join the nodes known there, one after the
