@@ -4,6 +4,8 @@
  * reaped. */
 #include "agent/check_internal.h"
 
+#include "base/files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -179,6 +181,8 @@ static int spawn(struct script *s, int out)
     posix_spawnattr_destroy(&attr);
     if (error) {
         s->pid = 0;
+    } else {
+        files_restore_limit(s->pid);
     }
     return error;
 }

@@ -81,7 +81,7 @@ enum metric_kind {
     X(SESSION_TTL_INVALIDATE, SAMPLE, "session_ttl.invalidate", "", "")                            \
     X(TXN_APPLY, SAMPLE, "txn.apply", "", "")                                                      \
     X(TXN_READ, SAMPLE, "txn.read", "", "")                                                        \
-    /* From the commit of a change to the wake-up of a query that waits for it (consul#5140) */    \
+    /* From a change's commit on this server until who waited for it is sent it (consul#5140) */   \
     X(WATCH_DELIVERY, HISTOGRAM, "watch.delivery", "", "")
 
 enum metric {

@@ -182,6 +182,7 @@ static void on_done(struct call *c, void *arg)
     struct http_request *r = arg;
     const struct catalog_query_meta *m = c->error ? NULL : meta_of(c);
     r->call = NULL;
+    r->committed_ns = c->committed_ns;
     if (ask_leader(r, c, m) || wait_on(r, c, m)) {
         return;
     }

@@ -8,6 +8,7 @@
 
 #include "alloc.h"
 #include "base/loop.h"
+#include "base/metrics.h"
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -81,6 +82,10 @@ static void go_on(struct http_connection *c, bool sent)
 {
     http__request_free(c->request);
     c->request = NULL;
+    if (c->committed_ns) {
+        metric_since(METRIC_WATCH_DELIVERY, c->committed_ns);
+        c->committed_ns = 0;
+    }
     if (!sent) {
         http__connection_close(c);
         return;

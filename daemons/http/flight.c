@@ -26,6 +26,7 @@ struct http_flight {
     struct http_connection *first, *last; /* the oldest first */
     size_t count;
     uint64_t index, wait_ns, started_ns; /* of its call */
+    uint64_t committed_ns;               /* of the change that it brings */
     struct http_flight *next_landed;
     struct http_answer answer; /* once landed; extra is the flight's own */
     struct http_body *body;
@@ -259,6 +260,7 @@ bool http__flight_timed_out(const struct http_request *r, const struct catalog_q
 static void tell(struct http_flight *f, struct http_connection *c)
 {
     drop_kept(part(c));
+    c->committed_ns = f->committed_ns;
     f->server->stats.requests++;
     http__connection_answer_shared(c, http__write_head(c, &f->answer), f->body);
 }
@@ -299,6 +301,7 @@ static void tell_the_only_one(struct http_flight *f, const struct http_answer *a
 {
     struct http_connection *c = f->first;
     drop_kept(part(c));
+    c->committed_ns = f->committed_ns;
     f->server->stats.requests++;
     const struct mu__writer *head = http__write_head(c, a);
     http__forget_extra(f->server);
@@ -337,6 +340,7 @@ void http__flight_land(struct http_request *r, const struct http_answer *a, stru
     struct http_server *s = f->server;
     mu__map_remove(&s->flights, f->key, f->key_len);
     f->request = NULL;
+    f->committed_ns = r->committed_ns;
     http__request_free(r);
     if (f->count == 1) {
         tell_the_only_one(f, a, body);

@@ -73,6 +73,7 @@ struct http_connection {
     struct mu_str kept;
     struct http_chunked chunked;
     size_t head_len, body_max, body_seen, body_got;
+    uint64_t committed_ns; /* of the change that the answer under way tells of; 0: of none */
     bool keep_alive;       /* after the request under way */
     bool reading;          /* the read event is on */
     bool eof, shut;        /* the client, or we, have closed our sending side */

@@ -134,6 +134,7 @@ static void deliver(struct http_request *r, struct http_answer *a, struct mu__wr
     }
     const struct mu__writer *head = http__write_head(c, a);
     http__forget_extra(s);
+    c->committed_ns = r->committed_ns;
     s->stats.requests++;
     http__connection_answer(c, head, body);
 }

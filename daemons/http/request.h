@@ -58,6 +58,7 @@ struct http_request {
     bool started; /* the backend has it */
     http_encode_fn encode;
     bool blocking;          /* may wait long: a client that hangs up cancels it */
+    uint64_t committed_ns;  /* the call's (rpc/call.h) */
     bool waited;            /* for as long as it wanted: it is answered now */
     bool meta;              /* its answer carries the index headers */
     bool no_error_meta;     /* but an error does not */

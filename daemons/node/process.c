@@ -1,6 +1,7 @@
 /* process.c - puts an agent process together, runs it, and takes it apart. */
 #include "process_internal.h"
 
+#include "base/files.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "http/server.h"
@@ -371,6 +372,7 @@ int process_main(int argc, char **argv, const struct process_role *role)
     take_flags(&p, argc, argv);
     if (configure(&p, &exit_code)) {
         open_log(p.config);
+        files_raise_limit();
         if (open_all(&p, err, sizeof err) && write_pid_file(&p, err, sizeof err)) {
             run(&p);
             unlink_pid_file(&p);

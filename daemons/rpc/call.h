@@ -74,6 +74,9 @@ struct call {
     char *error; /* NULL: success. Otherwise Consul's text, in the arena */
     call_done_fn done;
     void *arg;
+    /* When this server committed the change that this query had waited for, on loop_now_ns's clock;
+     * 0: it is not known, or there was none */
+    uint64_t committed_ns;
     struct call_backend *backend; /* set by call_start */
     void *state;                  /* the backend's own */
 };

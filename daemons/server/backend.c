@@ -181,10 +181,21 @@ struct call_backend *server_front_init(struct server *s, size_t number, struct l
     /* A server that has peers must never say that it has none (bootstrap.c) */
     f->view = server__make_view(s);
     f->held_timer = evtimer_new(loop_base(loop), route__on_hold_timer, f);
-    if (!f->held_timer || catalog_watches_create(NULL, &f->watches) != CATALOG_OK) {
+    f->resume_timer = evtimer_new(loop_base(loop), route__on_resume_timer, f);
+    if (!f->held_timer || !f->resume_timer ||
+        catalog_watches_create(NULL, &f->watches) != CATALOG_OK) {
         abort();
     }
     return &f->backend;
+}
+
+static void fail_all(struct route **list)
+{
+    while (*list) {
+        struct route *r = *list;
+        route__list_remove(r);
+        route__fail(r, ROUTE_SHUTTING_DOWN);
+    }
 }
 
 void server_front_fini(struct server *s, size_t number)
@@ -199,13 +210,12 @@ void server_front_fini(struct server *s, size_t number)
         route__unblock(r);
         route__fail(r, ROUTE_SHUTTING_DOWN);
     }
-    while (f->held) {
-        struct route *r = f->held;
-        route__list_remove(r);
-        route__fail(r, ROUTE_SHUTTING_DOWN);
-    }
+    fail_all(&f->woken);
+    fail_all(&f->resumed);
+    fail_all(&f->held);
     event_free(f->held_timer);
-    f->held_timer = NULL;
+    event_free(f->resume_timer);
+    f->held_timer = f->resume_timer = NULL;
     catalog_watches_destroy(f->watches);
     f->watches = NULL;
     atomic_store(&f->waiters, 0);

@@ -24,6 +24,7 @@ static void die(struct server *s, const char *what, int code)
 static void apply_begin(void *user)
 {
     struct server *s = user;
+    s->committed_ns = loop_now_ns();
     if (catalog_apply_begin(s->catalog) != CATALOG_OK) {
         abort(); /* out of memory: to go on would be to diverge */
     }
@@ -89,13 +90,14 @@ static void apply(void *user, raft_index index, raft_term term, const void *data
 struct notice {
     struct server_front *front;
     struct catalog_touched *touched;
+    uint64_t committed_ns;
 };
 
 static void notify(void *arg)
 {
     struct notice *n = arg;
     if (n->front->watches) {
-        catalog_watches_notify(n->front->watches, n->touched);
+        server__front_wake(n->front, n->touched, n->committed_ns);
     }
     catalog_touched_unref(n->touched);
     free(n);
@@ -115,6 +117,7 @@ static void tell_fronts(struct server *s, struct catalog_touched *touched)
         }
         n->front = &s->fronts[i];
         n->touched = catalog_touched_ref(touched);
+        n->committed_ns = s->committed_ns;
         loop_post(s->fronts[i].loop, notify, n);
     }
     catalog_touched_unref(touched);
@@ -166,6 +169,7 @@ static int restore(void *user, struct raft_node_reader *r)
 {
     struct server *s = user;
     struct catalog_touched *touched;
+    s->committed_ns = loop_now_ns();
     int rc = catalog_restore(s->catalog, read_piece, r, &touched);
     if (rc != CATALOG_OK) {
         log_error(MODULE, "a snapshot cannot be restored: %s", catalog_strerror(rc));

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define WAIT_JITTER 16 /* a wait grows by up to a 16th: watchers must not return in step */
+#define SLICE_NS    (MU_MSEC / 2)
 
 typedef int (*query_fn)(struct catalog_reader *r, const void *request, void *reply,
                         struct catalog_watch_keys *keys);
@@ -109,12 +110,57 @@ void route__unblock(struct route *r)
     route__list_remove(r);
 }
 
+/* A change may wake thousands. They are looked at in slices, between which others have a turn. */
 static void on_wake(void *arg)
 {
     struct route *r = arg;
+    struct server_front *f = r->front;
     r->waiter = NULL;
     route__unblock(r);
-    route__dispatch(r);
+    r->call->committed_ns = f->committed_ns;
+    r->restored = f->restored;
+    route__list_add(&f->woken, r);
+}
+
+static struct route *next_to_resume(struct server_front *f)
+{
+    if (!f->resumed && f->woken) {
+        f->resumed = f->woken; /* who is woken now comes after all of these */
+        f->resumed->link = &f->resumed;
+        f->woken = NULL;
+    }
+    return f->resumed;
+}
+
+static void resume(struct server_front *f)
+{
+    static const struct timeval next_turn = {0, 0};
+    uint64_t until = loop_now_ns() + SLICE_NS;
+    struct route *r;
+    while ((r = next_to_resume(f)) != NULL) {
+        route__list_remove(r);
+        route__dispatch(r);
+        if (loop_now_ns() >= until && (f->resumed || f->woken)) {
+            event_add(f->resume_timer, &next_turn);
+            return;
+        }
+    }
+}
+
+void route__on_resume_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    resume(arg);
+}
+
+void server__front_wake(struct server_front *f, const struct catalog_touched *touched,
+                        uint64_t committed_ns)
+{
+    f->committed_ns = committed_ns;
+    f->restored = catalog_touched_is_all(touched);
+    catalog_watches_notify(f->watches, touched);
+    resume(f);
 }
 
 static void on_timeout(evutil_socket_t fd, short what, void *arg)
@@ -122,6 +168,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     struct route *r = arg;
     (void)fd;
     (void)what;
+    r->call->committed_ns = 0;
     /* It blocks no more, neither here nor at another leader */
     route__options(r)->min_query_index = 0;
     route__unblock(r);
@@ -234,7 +281,7 @@ void route__read(struct route *r)
     catalog_read_begin(reader);
     int rc = query(reader, c->request, r->reply, &keys);
     struct catalog_query_meta *meta = endpoint_meta(c->endpoint, r->reply); /* or it cannot wait */
-    if (rc == CATALOG_OK && meta && o && o->min_query_index > 0 &&
+    if (rc == CATALOG_OK && meta && o && o->min_query_index > 0 && !r->restored &&
         meta->index <= o->min_query_index && block(r, reader, &keys)) {
         return;
     }

@@ -30,7 +30,8 @@ struct route {
     struct catalog_waiter *waiter;
     struct event timer; /* end of a blocking read, or of the patience with a former leader */
     bool has_timer, confirmed;
-    uint64_t deadline_ns;             /* of the blocking; 0: has not blocked yet */
+    bool restored;        /* woken by a restored snapshot: it is answered, whatever the index is */
+    uint64_t deadline_ns; /* of the blocking; 0: has not blocked yet */
     const struct http_filter *filter; /* what records must match; NULL: nothing */
     void *reply;                      /* in the call's arena */
     /* Writes. */
@@ -74,6 +75,7 @@ void route__recall(struct route *r); /* takes a forwarded call back, and off its
 void route__read(struct route *r);
 void route__confirm_then_read(struct route *r); /* ?consistent: a majority first (Raft 6.4) */
 void route__unblock(struct route *r); /* takes it off the watch tree and the blocked list */
+void route__on_resume_timer(evutil_socket_t fd, short what, void *arg); /* the front */
 /* A reader of the front's own, closed; NULL when out of memory. */
 struct catalog_reader *route__take_reader(struct server_front *f);
 void route__return_reader(struct server_front *f, struct catalog_reader *r);

@@ -46,6 +46,11 @@ struct server_front {
     struct server_view *view;
     struct route *held;                 /* calls that wait for a leader */
     struct route *blocked;              /* reads that wait for a newer index */
+    struct route *woken;                /* those for which there may be one */
+    struct route *resumed;              /* woken before them, and looked at first */
+    struct event *resume_timer;         /* goes on with them when others have had their turn */
+    uint64_t committed_ns;              /* while a touched set wakes: when it was committed */
+    bool restored;                      /* likewise: it is all of a restored snapshot */
     struct route *forwarded;            /* calls that a leader has */
     struct route *taken;                /* of one of them, while it is gone through */
     char forwarded_to[RAFT_ID_MAX + 1]; /* the last leader that was known */
@@ -82,7 +87,8 @@ struct server {
     bool change_waits;            /* of Raft's configuration, for another one that is under way */
     bool bootstrap_asked;         /* peers are being asked whether they have a cluster already */
     struct server_coordinates *coordinates; /* that wait to be written */
-    bool broken; /* an entry could not be applied: the catalog stays as it was before */
+    bool broken;           /* an entry could not be applied: the catalog stays as it was before */
+    uint64_t committed_ns; /* when the batch that is being applied was committed */
     /* Published for the fronts. */
     _Atomic uint64_t last_contact_at_ns; /* when the leader was last heard of; 0: never */
     _Atomic bool known_leader;
@@ -144,6 +150,10 @@ struct server_view *server__make_view(const struct server *s);
 void server__publish_view(struct server *s);
 void server__view_free(struct server_view *v);
 void server__watch_contact(struct server *s); /* keeps last_contact and known_leader up to date */
+
+/* reads.c (front): a new version, committed at that time, has touched these keys. */
+void server__front_wake(struct server_front *f, const struct catalog_touched *touched,
+                        uint64_t committed_ns);
 
 /* backend.c (front): takes the view and goes on with what waited for it. */
 void server__front_take_view(struct server_front *f, struct server_view *v);

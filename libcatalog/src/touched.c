@@ -62,6 +62,11 @@ void catalog_touched_unref(struct catalog_touched *t)
     }
 }
 
+bool catalog_touched_is_all(const struct catalog_touched *t)
+{
+    return t->is_all;
+}
+
 bool catalog_touched_is_empty(const struct catalog_touched *t)
 {
     return !t->is_all && t->len == 0;

@@ -372,6 +372,8 @@ MU_API void catalog_read_stats(const struct catalog_reader *r, struct catalog_st
 MU_API struct catalog_touched *catalog_touched_ref(struct catalog_touched *t);
 MU_API void catalog_touched_unref(struct catalog_touched *t);          /* NULL is allowed */
 MU_API bool catalog_touched_is_empty(const struct catalog_touched *t); /* it can wake nobody */
+/* It comes of catalog_restore: every waiter is woken, and indexes may have gone back. */
+MU_API bool catalog_touched_is_all(const struct catalog_touched *t);
 
 /* The waiters of one thread, found by key. 100,000 of them cost memory (some 300 bytes each) and
  * nothing else.
