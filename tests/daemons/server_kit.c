@@ -173,6 +173,7 @@ void kit_note(struct call *c, void *arg)
     assert_int_equal(o->done, 0);
     o->done = 1;
     o->call = NULL;
+    o->committed_ns = c->committed_ns;
     if (c->error) {
         snprintf(o->error, sizeof o->error, "%s", c->error);
         return;

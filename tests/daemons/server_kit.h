@@ -48,7 +48,7 @@ struct outcome {
     struct call *call;
     int done;
     char error[256];
-    uint64_t index;
+    uint64_t index, committed_ns;
     size_t len; /* of the reply's list */
     bool flag, known_leader;
     char text[64]; /* of the value of a key, or of the first text of the reply */

@@ -190,6 +190,103 @@ static void a_blocked_read_wakes_with_its_key_and_no_other(void **state)
     assert_int_equal(k.front->waiters, 0);
 }
 
+/* No call of its own is made for a waiter whom a write elsewhere has nothing to do with, not even
+ * to look (consul#1244). */
+static void a_write_elsewhere_wakes_nobody(void **state)
+{
+    (void)state;
+    enum { N = 50 };
+    static struct outcome o[N];
+    char key[16];
+    put_and_wait("a", "1");
+    uint64_t index = index_of("a");
+    for (int i = 0; i < N; i++) {
+        snprintf(key, sizeof key, "k/%d", i);
+        put_and_wait(key, "1");
+        kit_get(&k, key, index + 1000, &o[i]);
+    }
+    size_t before = catalog_watches_count(k.front->watches);
+    for (struct route *r = k.front->blocked; r; r = r->next) {
+        assert_non_null(r->waiter);
+        r->deadline_ns = r->deadline_ns + 1; /* would be told by a second look */
+        r->restored = true;                  /* and this would answer it */
+    }
+    put_and_wait("k", "2");
+    put_and_wait("k/", "2");
+    put_and_wait("k/1000", "2");
+    put_and_wait("x", "2");
+    assert_int_equal(catalog_watches_count(k.front->watches), before);
+    for (int i = 0; i < N; i++) {
+        assert_false(o[i].done);
+        call_cancel(o[i].call);
+    }
+    assert_int_equal(k.front->waiters, 0);
+}
+
+static void a_woken_read_knows_when_its_change_was_committed(void **state)
+{
+    (void)state;
+    struct outcome waited, plain;
+    put_and_wait("a", "1");
+    uint64_t before = loop_now_ns();
+    kit_get(&k, "a", index_of("a"), &waited);
+    put_and_wait("a", "2");
+    kit_until(&k, &waited.done);
+    assert_in_range(waited.committed_ns, before, loop_now_ns());
+    kit_get(&k, "a", 0, &plain);
+    kit_until(&k, &plain.done);
+    assert_int_equal(plain.committed_ns, 0);
+}
+
+struct piece {
+    uint8_t *data;
+    size_t len, at;
+};
+
+static int write_piece(void *user, const void *data, size_t len)
+{
+    struct piece *p = user;
+    p->data = realloc(p->data, p->len + len);
+    memcpy(p->data + p->len, data, len);
+    p->len += len;
+    return 0;
+}
+
+static int read_piece(void *user, void *buf, size_t *len)
+{
+    struct piece *p = user;
+    *len = mu__min(*len, p->len - p->at);
+    memcpy(buf, p->data + p->at, *len);
+    p->at += *len;
+    return 0;
+}
+
+/* Its index may be lower than the one that is waited for, for ever. */
+static void a_restored_snapshot_answers_whoever_waits(void **state)
+{
+    (void)state;
+    struct outcome o;
+    struct piece p = {.data = NULL};
+    struct catalog_reader *reader;
+    struct catalog_touched *touched;
+    put_and_wait("a", "1");
+    uint64_t index = index_of("a");
+    kit_get(&k, "a", index + 1000, &o);
+    assert_int_equal(catalog_reader_create(k.server->catalog, &reader), CATALOG_OK);
+    catalog_read_begin(reader);
+    assert_int_equal(catalog_snapshot_write(reader, write_piece, &p), CATALOG_OK);
+    catalog_read_end(reader);
+    catalog_reader_destroy(reader);
+    assert_int_equal(catalog_restore(k.server->catalog, read_piece, &p, &touched), CATALOG_OK);
+    assert_false(o.done);
+    server__front_wake(k.front, touched, loop_now_ns());
+    catalog_touched_unref(touched);
+    kit_until(&k, &o.done);
+    assert_int_equal(o.index, index);
+    assert_string_equal(o.text, "1");
+    free(p.data);
+}
+
 static void a_blocked_read_ends_with_its_time(void **state)
 {
     (void)state;
@@ -551,6 +648,9 @@ int main(void)
         LED(calls_of_the_agent_go_to_the_agent),
         LED(a_restarted_server_knows_its_peers_at_once),
         LED(a_blocked_read_wakes_with_its_key_and_no_other),
+        LED(a_write_elsewhere_wakes_nobody),
+        LED(a_woken_read_knows_when_its_change_was_committed),
+        LED(a_restored_snapshot_answers_whoever_waits),
         LED(a_blocked_read_ends_with_its_time),
         LED(an_answer_may_start_the_next_read),
         LED(blocked_reads_leave_when_leadership_is_lost),

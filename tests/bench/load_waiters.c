@@ -1,6 +1,6 @@
-/* bench_waiters.c - many clients that wait for the same change over HTTP, from one thread.
+/* load_waiters.c - many clients that wait for the same change over HTTP, from one thread.
  *
- *     bench_waiters HOST PORT CLIENTS KEYS WAKES
+ *     load_waiters HOST PORT CLIENTS KEYS WAKES
  *
  * Puts a value under each of KEYS keys, opens CLIENTS connections that each wait for the next one
  * of their key, says "waiting" and reads a line. Then, WAKES times, it puts a new value under the
@@ -37,7 +37,7 @@ static size_t nkeys;
 
 static void die(const char *what)
 {
-    fprintf(stderr, "bench_waiters: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, "load_waiters: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
@@ -95,7 +95,7 @@ static bool take_answer(struct client *c, unsigned long *index)
     }
     const char *line = strstr(c->in, "X-Consul-Index: ");
     if (strncmp(c->in, "HTTP/1.1 200", 12) != 0) {
-        fprintf(stderr, "bench_waiters: %s\n", c->in);
+        fprintf(stderr, "load_waiters: %s\n", c->in);
         exit(1);
     }
     *index = line ? strtoul(line + 16, NULL, 10) : 0;
@@ -198,7 +198,7 @@ int main(int argc, char **argv)
 {
     struct rlimit files;
     if (argc != 6) {
-        fprintf(stderr, "usage: bench_waiters HOST PORT CLIENTS KEYS WAKES\n");
+        fprintf(stderr, "usage: load_waiters HOST PORT CLIENTS KEYS WAKES\n");
         return 2;
     }
     server = (struct sockaddr_in){.sin_family = AF_INET,
