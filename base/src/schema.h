@@ -36,7 +36,8 @@ enum mu__field_flags {
     MU_F_NO_MSGPACK = 1 << 2,      /* not on the wire */
     MU_F_EMPTY_NOT_NULL = 1 << 3,  /* JSON: a nil list or map prints as [] or {} */
     MU_F_DURATION_STRING = 1 << 4, /* JSON: "10s" */
-    MU_F_OMIT_MSGPACK = 1 << 5     /* msgpack: left out when zero or empty */
+    MU_F_OMIT_MSGPACK = 1 << 5,    /* msgpack: left out when zero or empty */
+    MU_F_SMALL_SECONDS = 1 << 6    /* JSON input: a duration below 1000 ns means seconds */
 };
 
 struct mu__schema;

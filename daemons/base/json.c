@@ -222,9 +222,20 @@ static bool decode_struct(struct json_decoder *d, const struct mu__schema *s, vo
     return json__next(d) == '{' ? decode_object(d, s, at) : json__mismatch_sub(d, "", s, "");
 }
 
+/* Of null Go makes a nil list; what is no list stays as it was. */
+static void forget(const struct mu__field *f, void *at)
+{
+    if (f->kind == MU_STRS) {
+        *(struct mu_strs *)at = (struct mu_strs){NULL, 0};
+    } else if (f->kind == MU_LIST) {
+        *(struct mu_list *)at = (struct mu_list){NULL, 0};
+    }
+}
+
 static bool decode_field(struct json_decoder *d, const struct mu__field *f, void *at)
 {
     if (json__take_null(d)) {
+        forget(f, at);
         return true;
     }
     switch (f->kind) {
@@ -239,7 +250,7 @@ static bool decode_field(struct json_decoder *d, const struct mu__field *f, void
     case MU_FLOATS:
         return floats(d, at);
     case MU_DURATION:
-        return json__duration(d, at);
+        return f->flags & MU_F_SMALL_SECONDS ? json__seconds(d, at) : json__duration(d, at);
     case MU_TIME:
         return json__time_value(d, at);
     case MU_STR:

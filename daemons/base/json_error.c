@@ -19,9 +19,9 @@ bool json__out_of_memory(struct json_decoder *d)
 bool json__decodes_itself(const struct mu__schema *s)
 {
     static const char *const names[] = {
-        "ServiceDefinition",        "CheckType",      "CheckDefinition", "HealthCheckDefinition",
-        "ConnectProxyConfig",       "ServiceConnect", "Upstream",        "ExposeConfig",
-        "api.HealthCheckDefinition"};
+        "ServiceDefinition",         "CheckType",      "CheckDefinition", "HealthCheckDefinition",
+        "ConnectProxyConfig",        "ServiceConnect", "Upstream",        "ExposeConfig",
+        "api.HealthCheckDefinition", "Session"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(s->name, names[i]) == 0) {
             return true;
@@ -32,7 +32,8 @@ bool json__decodes_itself(const struct mu__schema *s)
 
 bool json__takes_anything(const struct mu__schema *s)
 {
-    return strcmp(s->name, "api.HealthCheckDefinition") == 0;
+    return strcmp(s->name, "api.HealthCheckDefinition") == 0 || strcmp(s->name, "Session") == 0 ||
+           strcmp(s->name, "ServiceCheck") == 0;
 }
 
 const char *json__type_name(const struct mu__schema *s)

@@ -51,6 +51,8 @@ bool json__integer(struct json_decoder *d, int64_t *out);
 bool json__unsigned_integer(struct json_decoder *d, uint64_t *out);
 bool json__real(struct json_decoder *d, double *out);
 bool json__duration(struct json_decoder *d, int64_t *out);
+/* As Go's sessions read a delay: less than 1000 are seconds, and what is no duration is none. */
+bool json__seconds(struct json_decoder *d, int64_t *out);
 bool json__bytes(struct json_decoder *d, struct mu_str *out);
 bool json__time_value(struct json_decoder *d, struct mu_time *out);
 

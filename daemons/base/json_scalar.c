@@ -139,6 +139,20 @@ bool json__duration(struct json_decoder *d, int64_t *out)
     return true;
 }
 
+#define SMALL 1000
+
+bool json__seconds(struct json_decoder *d, int64_t *out)
+{
+    *out = 0;
+    if (!json__duration(d, out)) {
+        return false;
+    }
+    if (*out<SMALL && * out> INT64_MIN / (int64_t)MU_SEC) {
+        *out *= (int64_t)MU_SEC;
+    }
+    return true;
+}
+
 bool json__bytes(struct json_decoder *d, struct mu_str *out)
 {
     if (json__next(d) != '"') {

@@ -72,6 +72,14 @@ void route_event_list(struct http_request *r);
 /* routes_keyring.c */
 void route_operator_keyring(struct http_request *r);
 
+/* routes_session.c */
+void route_session_create(struct http_request *r);
+void route_session_destroy(struct http_request *r);
+void route_session_info(struct http_request *r);
+void route_session_list(struct http_request *r);
+void route_session_node(struct http_request *r);
+void route_session_renew(struct http_request *r);
+
 /* routes_txn.c */
 void route_txn(struct http_request *r);
 

@@ -42,6 +42,8 @@ enum permission {
     PERMIT_OPERATOR_WRITE,
     PERMIT_EVENT_READ,
     PERMIT_EVENT_WRITE,
+    PERMIT_SESSION_READ,
+    PERMIT_SESSION_WRITE,
     PERMIT_KEYRING /* read for list, else write */
 };
 

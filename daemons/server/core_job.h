@@ -12,7 +12,7 @@
 struct operator_job {
     struct route *route;
     enum endpoint_id what;
-    char wanted[OPERATOR_TEXT_MAX]; /* the ID or address of the server to remove */
+    char wanted[OPERATOR_TEXT_MAX]; /* the server to remove: ID or address; the session to renew */
     int status;                     /* RAFT_OK, or why it could not be done */
     char error[OPERATOR_TEXT_MAX + 64];
     struct mu__arena arena;

@@ -304,6 +304,7 @@ void server__leadership(struct server *s, bool is_leader)
 {
     s->leader_since_ns = is_leader ? loop_now_ns() : 0;
     log_info("agent.server", is_leader ? "cluster leadership acquired" : "cluster leadership lost");
+    server__sessions_lead(s, is_leader);
     if (is_leader) {
         server__upkeep_begin(s);
         reconcile_all(s);

@@ -73,6 +73,9 @@ static void apply(void *user, raft_index index, raft_term term, const void *data
     if (rc == CATALOG_ENOMEM) {
         abort();
     }
+    if (!s->broken) {
+        server__sessions_applied(s);
+    }
     if (rc != CATALOG_OK) {
         /* Every server meets the same entry; one that does not understand it must not go on without
          * it. */
@@ -175,6 +178,7 @@ static int restore(void *user, struct raft_node_reader *r)
         log_error(MODULE, "a snapshot cannot be restored: %s", catalog_strerror(rc));
         return rc;
     }
+    server__sessions_restored(s);
     tell_fronts(s, touched);
     return 0;
 }

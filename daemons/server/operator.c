@@ -241,6 +241,8 @@ static void on_core(void *arg)
         list_servers(s, job);
     } else if (job->what == ENDPOINT_OPERATOR_SERVER_HEALTH) {
         report_health(s, job);
+    } else if (job->what == ENDPOINT_SESSION_RENEW) {
+        server__session_renew(s, job);
     } else if (job->what == ENDPOINT_STATUS_RAFT_STATS) {
         report_stats(s, job);
     } else {
@@ -265,6 +267,7 @@ bool route__is_for_core(const struct endpoint *e)
     case ENDPOINT_OPERATOR_RAFT_REMOVE_PEER_BY_ADDRESS:
     case ENDPOINT_OPERATOR_RAFT_REMOVE_PEER_BY_ID:
     case ENDPOINT_OPERATOR_SERVER_HEALTH:
+    case ENDPOINT_SESSION_RENEW:
     case ENDPOINT_STATUS_RAFT_STATS:
         return true;
     default:
@@ -293,6 +296,9 @@ void route__ask_core(struct route *r)
         wanted = q->id;
     } else if (job->what == ENDPOINT_OPERATOR_RAFT_REMOVE_PEER_BY_ADDRESS) {
         wanted = q->address;
+    } else if (job->what == ENDPOINT_SESSION_RENEW) {
+        const struct catalog_session_get_request *renew = r->call->request;
+        wanted = renew->session_id.len ? renew->session_id : renew->session;
     }
     if (wanted.len > 0 && !memchr(wanted.p, 0, wanted.len)) { /* or it is no server's */
         memcpy(job->wanted, wanted.p, mu__min(wanted.len, OPERATOR_TEXT_MAX - 1));

@@ -38,6 +38,9 @@ QUERY(keys, catalog_key_request, catalog_indexed_dir_entries)
 QUERY(key_names, catalog_key_list_request, catalog_indexed_key_list)
 QUERY(coordinates, catalog_dc_request, catalog_indexed_coordinates)
 QUERY(coordinate, catalog_node_request, catalog_indexed_coordinates)
+QUERY(session, catalog_session_get_request, catalog_indexed_sessions)
+QUERY(sessions, catalog_session_get_request, catalog_indexed_sessions)
+QUERY(node_sessions, catalog_node_request, catalog_indexed_sessions)
 QUERY(autopilot, catalog_dc_request, catalog_autopilot_config)
 QUERY(txn, catalog_txn_read_request, catalog_txn_read_response)
 
@@ -62,6 +65,9 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_KVS_LIST, keys},
         {ENDPOINT_KVS_LIST_KEYS, key_names},
         {ENDPOINT_OPERATOR_AUTOPILOT_GET_CONFIGURATION, autopilot},
+        {ENDPOINT_SESSION_GET, session},
+        {ENDPOINT_SESSION_LIST, sessions},
+        {ENDPOINT_SESSION_NODE_SESSIONS, node_sessions},
         {ENDPOINT_TXN_READ, txn},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -247,12 +253,23 @@ static void fill_meta(const struct route *r, struct catalog_query_meta *m)
     m->last_contact_ns = contact && now > contact ? (int64_t)(now - contact) : 0;
 }
 
+/* An id that cannot be one is not merely unknown. */
+static bool check_request(const struct route *r, char *err, size_t errlen)
+{
+    const struct call *c = r->call;
+    if (c->endpoint != &endpoints[ENDPOINT_SESSION_GET]) {
+        return true;
+    }
+    const struct catalog_session_get_request *q = c->request;
+    return !catalog_session_id_check(q->session_id.len ? q->session_id : q->session, err, errlen);
+}
+
 /* What a read needs: its filter, a place for the reply and a reader. NULL with the reason in
  * err. */
 static struct catalog_reader *prepare(struct route *r, char *err, size_t errlen)
 {
     struct call *c = r->call;
-    if (!route__read_filter(r, err, errlen)) {
+    if (!check_request(r, err, errlen) || !route__read_filter(r, err, errlen)) {
         return NULL;
     }
     snprintf(err, errlen, "out of memory");

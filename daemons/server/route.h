@@ -37,6 +37,7 @@ struct route {
     /* Writes. */
     uint8_t *entry; /* for the core */
     size_t entry_len;
+    bool locks; /* the entry is to lock keys */
     int status;
     struct write_result *result;
     struct operator_job *job; /* while the core has it */

@@ -143,6 +143,7 @@ struct server *server_create(const struct server_config *c, char *err, size_t er
         catalog_reader_create(s->catalog, &s->reader) != CATALOG_OK) {
         abort();
     }
+    server__sessions_start(s); /* the log is applied while Raft is opened */
     if (!server__raft_id_check(c, err, errlen) || !open_raft(s, c, err, errlen) ||
         !server__raft_id_keep(c, err, errlen)) {
         server_destroy(s);
@@ -177,6 +178,7 @@ void server_stop(struct server *s)
     server__measure_stop(s);
     raft_node_destroy(s->raft);
     s->raft = NULL;
+    server__sessions_stop(s);
 }
 
 void server_destroy(struct server *s)

@@ -20,6 +20,8 @@
 
 struct server;
 struct server_coordinates; /* coordinates.c */
+struct server_sessions;    /* sessions.c */
+struct operator_job;       /* core_job.h */
 struct route;
 
 /* What a front knows of the cluster; made by the core, replaced whole. */
@@ -87,6 +89,7 @@ struct server {
     bool change_waits;            /* of Raft's configuration, for another one that is under way */
     bool bootstrap_asked;         /* peers are being asked whether they have a cluster already */
     struct server_coordinates *coordinates; /* that wait to be written */
+    struct server_sessions *sessions;
     bool broken;           /* an entry could not be applied: the catalog stays as it was before */
     uint64_t committed_ns; /* when the batch that is being applied was committed */
     /* Published for the fronts. */
@@ -199,6 +202,24 @@ void server__bootstrap_check(struct server *s);
 /* coordinates.c (core): what nodes tell of their place in the network */
 void server__coordinates_start(struct server *s);
 void server__coordinates_stop(struct server *s);
+
+/* sessions.c */
+void server__sessions_start(struct server *s);
+void server__sessions_stop(struct server *s);
+void server__sessions_applied(struct server *s);              /* an entry was, just now */
+void server__sessions_tick(struct server *s);                 /* ends what is due */
+void server__sessions_lead(struct server *s, bool is_leader); /* leadership begins or ends */
+void server__sessions_restored(struct server *s);             /* there is another catalog */
+bool server__lock_is_delayed(const struct server *s, struct mu_str key);
+void server__session_renew(struct server *s, struct operator_job *job); /* fills in the job */
+/* On a front: gives a new session its id, and says why a request is refused (in err, or static). */
+const char *server__session_prepare(const struct server *s, struct call *c, char *err,
+                                    size_t errlen);
+
+/* lock_delay.c (core): does the entry, of keys or a transaction, take a lock that is delayed? Then
+ * gives what it answers, or NULL for false. */
+bool server__refuse_delayed(const struct server *s, const uint8_t *entry, size_t len,
+                            struct write_result **result);
 
 /* propose.c (core) */
 /* Encodes type byte and request into a new buffer from malloc; NULL when out of memory. */

@@ -11,13 +11,31 @@
 
 #define REASON_MAX 512u
 
+static bool txn_locks(const struct catalog_txn_request *q)
+{
+    for (size_t i = 0; i < q->ops.len; i++) {
+        const struct catalog_txn_op *op = q->ops.items[i];
+        if (op->kv && mu__str_eq(op->kv->verb, mu__cstr("lock"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Refuses what the log would only refuse later; fills in what a registration leaves to its
  * defaults. */
-static const char *prepare(struct call *c, enum catalog_entry_type *type, char reason[REASON_MAX])
+static const char *prepare(struct route *r, enum catalog_entry_type *type, char reason[REASON_MAX])
 {
+    struct call *c = r->call;
     if (c->endpoint == &endpoints[ENDPOINT_KVS_APPLY]) {
+        const struct catalog_kvs_request *request = c->request;
         *type = CATALOG_ENTRY_KVS;
-        return catalog_kvs_check(c->request);
+        r->locks = mu__str_eq(request->op, mu__cstr("lock"));
+        return catalog_kvs_check(request);
+    }
+    if (c->endpoint == &endpoints[ENDPOINT_SESSION_APPLY]) {
+        *type = CATALOG_ENTRY_SESSION;
+        return server__session_prepare(r->front->server, c, reason, REASON_MAX);
     }
     if (c->endpoint == &endpoints[ENDPOINT_CATALOG_DEREGISTER]) {
         *type = CATALOG_ENTRY_DEREGISTER;
@@ -29,6 +47,7 @@ static const char *prepare(struct call *c, enum catalog_entry_type *type, char r
     }
     if (c->endpoint == &endpoints[ENDPOINT_TXN_APPLY]) {
         *type = CATALOG_ENTRY_TXN;
+        r->locks = txn_locks(c->request);
         return NULL;
     }
     if (c->endpoint == &endpoints[ENDPOINT_CATALOG_REGISTER]) {
@@ -39,6 +58,24 @@ static const char *prepare(struct call *c, enum catalog_entry_type *type, char r
                       : "out of memory";
     }
     return "rpc: can't find method";
+}
+
+/* In the call's arena; NULL when out of memory. */
+static void *make_reply(struct call *c, const struct write_result *result)
+{
+    if (c->endpoint->reply_kind == REPLY_STR) { /* the id of a session that was made, or nothing */
+        const struct catalog_session_request *q = c->request;
+        struct mu_str *id = mu__arena_calloc(&c->arena, 1, sizeof *id);
+        if (id && mu__str_eq(q->op, mu__cstr("create"))) {
+            *id = q->session.id;
+        }
+        return id;
+    }
+    bool *value = mu__arena_calloc(&c->arena, 1, sizeof *value);
+    if (value) {
+        *value = result && result->kind == CATALOG_RESULT_BOOL && result->value;
+    }
+    return value;
 }
 
 static void answer(struct route *r)
@@ -60,15 +97,13 @@ static void answer(struct route *r)
         server__free_result(result);
         return;
     }
-    if (c->endpoint->reply_kind == REPLY_BOOL) {
-        bool *value = mu__arena_calloc(&c->arena, 1, sizeof *value);
-        if (!value) {
+    if (c->endpoint->reply_kind != REPLY_EMPTY) {
+        c->reply = make_reply(c, result);
+        if (!c->reply) {
             route__free(r);
             call_fail(c, "out of memory");
             return;
         }
-        *value = result && result->kind == CATALOG_RESULT_BOOL && result->value;
-        c->reply = value;
     }
     route__free(r);
     call_finish(c);
@@ -118,7 +153,12 @@ static void on_done(void *arg, int status, raft_index index, void *result)
 static void propose(void *arg)
 {
     struct route *r = arg;
+    struct write_result *refused;
     r->sent_at_ns = loop_now_ns();
+    if (r->locks && server__refuse_delayed(r->front->server, r->entry, r->entry_len, &refused)) {
+        on_done(r, RAFT_OK, 0, refused); /* none counts as false */
+        return;
+    }
     metric_count(METRIC_RAFT_APPLY, 1);
     int rc = raft_node_propose(r->front->server->raft, r->entry, r->entry_len, on_done, r);
     if (rc != RAFT_OK) {
@@ -134,7 +174,7 @@ void route__write(struct route *r)
     if (c->endpoint == &endpoints[ENDPOINT_TXN_APPLY] && route__refuse_txn(r)) {
         return;
     }
-    const char *refused = prepare(c, &type, reason);
+    const char *refused = prepare(r, &type, reason);
     if (!refused) {
         r->entry = server__encode_entry(type, c->endpoint->request, c->request, &r->entry_len);
         refused = r->entry ? NULL : "out of memory";

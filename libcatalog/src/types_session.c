@@ -12,7 +12,7 @@ static const struct mu__field session_fields[] = {
     FIELD(session, STR, id, "ID"),
     FIELD(session, STR, name, "Name"),
     FIELD(session, STR, node, "Node"),
-    FIELD(session, DURATION, lock_delay_ns, "LockDelay"),
+    FLAGGED(session, DURATION, lock_delay_ns, "LockDelay", MU_F_SMALL_SECONDS),
     FIELD(session, STR, behavior, "Behavior"),
     FIELD(session, STR, ttl, "TTL"),
     FIELD(session, STRS, node_checks, "NodeChecks"),
