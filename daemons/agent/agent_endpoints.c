@@ -202,7 +202,7 @@ static const struct mu__field check_update_fields[] = {
     FIELD(agent_check_update, "Output", STR, output, .flags = 0),
 };
 const struct mu__schema agent_check_update_schema =
-    SCHEMA(check_update_fields, "checkUpdate", agent_check_update);
+    SCHEMA(check_update_fields, "agent.checkUpdate", agent_check_update);
 
 /* ---- The endpoints ---- */
 

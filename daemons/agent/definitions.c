@@ -23,7 +23,7 @@ static const struct mu__field check_fields[] = {
     TYPE("ServiceID", STR, service_id, "service_id"),
     TYPE("Token", STR, token, NULL),
     TYPE("Status", STR, type.status, NULL),
-    TYPE("ScriptArgs", STRS, type.script_args, "Args|script_args"),
+    TYPE("ScriptArgs", STRS, type.script_args, "args|script_args"),
     TYPE("HTTP", STR, type.http, NULL),
     TYPE("Header", STRSMAP, type.header, NULL),
     TYPE("Method", STR, type.method, NULL),

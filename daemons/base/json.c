@@ -276,57 +276,72 @@ static bool decode_field(struct json_decoder *d, const struct mu__field *f, void
     return json__fail(d, "unsupported field");
 }
 
-/* Does key name the field? By its JSON name, or one of its aliases ("a|b"); upper and lower case
- * are one. */
-static bool names(const struct mu__field *f, struct mu_str key)
+/* The spelling by which key names the field: its JSON name, or one of its aliases ("a|b"); upper
+ * and lower case are one. p NULL: it does not. */
+static struct mu_str spelling(const struct mu__field *f, struct mu_str key)
 {
-    if (mu__str_ieq(mu__cstr(f->json ? f->json : f->name), key)) {
-        return true;
-    }
-    for (const char *p = f->alias; p;) {
-        size_t n = strcspn(p, "|");
-        if (mu__str_ieq((struct mu_str){p, n}, key)) {
-            return true;
+    struct mu_str name = mu__cstr(f->json ? f->json : f->name);
+    const char *next = f->alias;
+    while (!mu__str_ieq(name, key)) {
+        if (!next) {
+            return (struct mu_str){NULL, 0};
         }
-        p = p[n] ? p + n + 1 : NULL;
+        name = (struct mu_str){next, strcspn(next, "|")};
+        next = next[name.len] ? next + name.len + 1 : NULL;
     }
-    return false;
+    return name;
 }
 
-static const struct mu__field *find(const struct mu__schema *s, struct mu_str key)
+static const struct mu__field *find(const struct mu__schema *s, struct mu_str key,
+                                    struct mu_str *spelt)
 {
     for (size_t i = 0; i < s->nfields; i++) {
-        if (!(s->fields[i].flags & MU_F_NO_JSON) && names(&s->fields[i], key)) {
-            return &s->fields[i];
+        if (!(s->fields[i].flags & MU_F_NO_JSON)) {
+            *spelt = spelling(&s->fields[i], key);
+            if (spelt->p) {
+                return &s->fields[i];
+            }
         }
     }
     return NULL;
 }
 
+static bool decode_value(struct json_decoder *d, const struct mu__schema *s,
+                         const struct mu__field *f, void *obj)
+{
+    struct mu_str unused;
+    if (!f) {
+        return json__text(d, &unused);
+    }
+    void *at = (char *)obj + f->offset;
+    return f->kind == MU_STR ? json__text_of_type(d, json__text_type(s, f), at)
+                             : decode_field(d, f, at);
+}
+
 static bool decode_member(struct json_decoder *d, const struct mu__schema *s, void *obj)
 {
     json__next(d);
-    struct mu_str key = {NULL, 0};
+    struct mu_str key = {NULL, 0}, spelt;
     struct mu_str raw = json__raw_string(d);
     if (!memchr(raw.p, '\\', raw.len)) {
         key = raw;
     } else if (!json_unquote(raw.p, raw.len, d->arena, &key)) {
         return json__out_of_memory(d);
     }
-    const struct mu__field *f = find(s, key);
+    const struct mu__field *f = find(s, key, &spelt);
     if (!f && json__takes_anything(s)) {
         json__next(d);
         json__skip(d);
         return true;
     }
-    if (!f) {
-        return json__unknown_field(d, key);
+    if (!f && !json__was_text_once(s, key)) {
+        return json__unknown_field(d, s, key);
     }
     if (!d->frozen && d->npath < JSON_PATH_MAX) {
-        d->path[d->npath] = mu__cstr(f->json ? f->json : f->name);
+        d->path[d->npath] = f ? spelt : key;
     }
     d->npath += !d->frozen;
-    bool ok = decode_field(d, f, (char *)obj + f->offset);
+    bool ok = decode_value(d, s, f, obj);
     d->npath -= !d->frozen;
     return ok;
 }

@@ -19,9 +19,9 @@ bool json__out_of_memory(struct json_decoder *d)
 bool json__decodes_itself(const struct mu__schema *s)
 {
     static const char *const names[] = {
-        "ServiceDefinition",         "CheckType",      "CheckDefinition", "HealthCheckDefinition",
-        "ConnectProxyConfig",        "ServiceConnect", "Upstream",        "ExposeConfig",
-        "api.HealthCheckDefinition", "Session"};
+        "ServiceDefinition",         "CheckType",      "CheckDefinition",  "HealthCheckDefinition",
+        "ConnectProxyConfig",        "ServiceConnect", "Upstream",         "ExposeConfig",
+        "api.HealthCheckDefinition", "Session",        "DeregisterRequest"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(s->name, names[i]) == 0) {
             return true;
@@ -32,8 +32,24 @@ bool json__decodes_itself(const struct mu__schema *s)
 
 bool json__takes_anything(const struct mu__schema *s)
 {
-    return strcmp(s->name, "api.HealthCheckDefinition") == 0 || strcmp(s->name, "Session") == 0 ||
+    return strcmp(json__type_name(s), "HealthCheckDefinition") == 0 ||
+           strcmp(s->name, "ServiceConnect") == 0 || strcmp(s->name, "Session") == 0 ||
            strcmp(s->name, "ServiceCheck") == 0;
+}
+
+bool json__was_text_once(const struct mu__schema *s, struct mu_str key)
+{
+    return strcmp(s->name, "DeregisterRequest") == 0 && mu__str_ieq(key, mu__cstr("Address"));
+}
+
+const char *json__text_type(const struct mu__schema *s, const struct mu__field *f)
+{
+    bool node = strcmp(s->name, "RegisterRequest") == 0 || strcmp(s->name, "Node") == 0;
+    bool service = strcmp(s->name, "NodeService") == 0 || strcmp(s->name, "ServiceDefinition") == 0;
+    return strcmp(f->name, "CheckID") == 0           ? "types.CheckID"
+           : service && strcmp(f->name, "Kind") == 0 ? "structs.ServiceKind"
+           : node && strcmp(f->name, "ID") == 0      ? "types.NodeID"
+                                                     : "string";
 }
 
 const char *json__type_name(const struct mu__schema *s)
@@ -120,13 +136,14 @@ bool json__not_a_number(struct json_decoder *d, struct mu_str raw, const char *r
     return false;
 }
 
-bool json__unknown_field(struct json_decoder *d, struct mu_str key)
+bool json__unknown_field(struct json_decoder *d, const struct mu__schema *s, struct mu_str key)
 {
+    bool checked = d->type[0] != '\0' || strcmp(s->name, "DeregisterRequest") == 0;
     size_t at = 0;
     append(d, &at, mu__cstr("json: unknown field \""));
     append(d, &at, key);
     append(d, &at, mu__cstr("\""));
-    if (mu__str_is(key, "Namespace") && strcmp(d->type, "") != 0) {
+    if (checked && mu__str_is(key, "Namespace")) {
         append(d, &at, mu__cstr(" - Namespaces are a Consul Enterprise feature"));
     }
     return false;

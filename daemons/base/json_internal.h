@@ -37,15 +37,21 @@ bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct
                         const char *after);
 /* raw is the value as it was written. */
 bool json__not_a_number(struct json_decoder *d, struct mu_str raw, const char *reason);
-bool json__unknown_field(struct json_decoder *d, struct mu_str key);
+bool json__unknown_field(struct json_decoder *d, const struct mu__schema *s, struct mu_str key);
 /* Records whose Go types decode themselves: inside them Go has lost the path. */
 bool json__decodes_itself(const struct mu__schema *s);
 /* One of these skips keys that it does not know. */
 bool json__takes_anything(const struct mu__schema *s);
+/* Members that no longer mean anything but that clients still send: Go's sends "Address" with each
+ * deregistration. */
+bool json__was_text_once(const struct mu__schema *s, struct mu_str key);
+/* Go's name for the type of a text: "types.CheckID". */
+const char *json__text_type(const struct mu__schema *s, const struct mu__field *f);
 const char *json__type_name(const struct mu__schema *s); /* without its package */
 
 /* ---- json_scalar.c: one value each; null leaves a text as it was ---- */
 bool json__text(struct json_decoder *d, struct mu_str *out);
+bool json__text_of_type(struct json_decoder *d, const char *go_type, struct mu_str *out);
 bool json__boolean(struct json_decoder *d, bool *out);
 bool json__integer(struct json_decoder *d, int64_t *out);
 bool json__unsigned_integer(struct json_decoder *d, uint64_t *out);

@@ -7,16 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool json__text(struct json_decoder *d, struct mu_str *out)
+bool json__text_of_type(struct json_decoder *d, const char *go_type, struct mu_str *out)
 {
     if (json__take_null(d)) {
         return true;
     }
     if (json__next(d) != '"') {
-        return json__mismatch(d, "string");
+        return json__mismatch(d, go_type);
     }
     struct mu_str raw = json__raw_string(d);
     return json_unquote(raw.p, raw.len, d->arena, out) || json__out_of_memory(d);
+}
+
+bool json__text(struct json_decoder *d, struct mu_str *out)
+{
+    return json__text_of_type(d, "string", out);
 }
 
 bool json__boolean(struct json_decoder *d, bool *out)

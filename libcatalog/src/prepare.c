@@ -169,10 +169,10 @@ const char *catalog_register_prepare(struct catalog_register_request *r, void **
     if (r->node.len == 0) {
         return "Must provide node";
     }
-    if (r->address.len == 0 && !r->skip_node_update) {
+    const char *why = check_node_id(r->id, text, size);
+    if (!why && r->address.len == 0 && !r->skip_node_update) {
         return "Must provide address if SkipNodeUpdate is not set";
     }
-    const char *why = check_node_id(r->id, text, size);
     if (!why && r->service) {
         why = prepare_service(r->service);
     }

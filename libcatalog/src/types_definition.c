@@ -7,7 +7,7 @@ static const struct mu__field check_type_fields[] = {
     FIELD(check_type, STR, name, "Name"),
     FIELD(check_type, STR, status, "Status"),
     FIELD(check_type, STR, notes, "Notes"),
-    ALIASED(check_type, STRS, script_args, "ScriptArgs", 0, "Args|script_args"),
+    ALIASED(check_type, STRS, script_args, "ScriptArgs", 0, "args|script_args"),
     FIELD(check_type, STR, http, "HTTP"),
     FIELD(check_type, STRSMAP, header, "Header"),
     FIELD(check_type, STR, method, "Method"),

@@ -17,7 +17,7 @@ static const struct mu__field autopilot_config_fields[] = {
     RAFT_INDEX(autopilot_config),
 };
 static const uint8_t autopilot_config_wire[] = {0, 8, 6, 1, 2, 3, 9, 5, 4, 7};
-SCHEMA(autopilot_config, "AutopilotConfiguration");
+SCHEMA(autopilot_config, "api.AutopilotConfiguration");
 
 static const struct mu__field autopilot_set_request_fields[] = {
     FIELD(autopilot_set_request, STR, datacenter, "Datacenter"),

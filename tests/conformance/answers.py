@@ -15,12 +15,16 @@ BY_PRESENCE = ("x-consul-index", "x-consul-lastcontact", "x-consul-contenthash",
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 LOOPBACK = re.compile(r"\b127\.\d+\.\d+\.\d+(:\d+)?")
 HEX16 = re.compile(r"\b[0-9a-f]{16}\b")
+# What decodes itself has no name in Go's errors but all of its source; muster says the name of the record.
+UNNAMED = re.compile(r"of type (struct \{.*\}|structs\.(ServiceDefinition|CheckDefinition|CheckType|DeregisterRequest|ConnectProxyConfig"
+                     r"|ServiceConnect|HealthCheckDefinition)s?)$", re.DOTALL)
 
 
 def masked_text(text, kept):
     for name, value in kept.items():
         if isinstance(value, str) and len(value) >= 8:
             text = text.replace(value, "{%s}" % name)
+    text = UNNAMED.sub("of type <record>", text)
     text = UUID.sub("<uuid>", text)
     text = HEX16.sub("<hash>", text)
     return LOOPBACK.sub(lambda m: "<ip>" + ("<port>" if m.group(1) else ""), text)
