@@ -114,6 +114,8 @@ bool mu__field_is_empty(const struct mu__field *f, const void *member)
         return ((const struct mu_strs *)member)->len == 0;
     case MU_FLOATS:
         return ((const struct mu_floats *)member)->len == 0;
+    case MU_UINTS:
+        return ((const struct mu_uints *)member)->len == 0;
     case MU_STRMAP:
         return ((const struct mu_strmap *)member)->len == 0;
     case MU_STRSMAP:

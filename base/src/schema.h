@@ -21,6 +21,7 @@ enum mu__kind {
     MU_BYTES,     /* struct mu_str. JSON: base64, null when empty */
     MU_STRS,      /* struct mu_strs */
     MU_FLOATS,    /* struct mu_floats */
+    MU_UINTS,     /* struct mu_uints */
     MU_STRMAP,    /* struct mu_strmap */
     MU_STRSMAP,   /* struct mu_strsmap: name -> list of text */
     MU_STRUCT,    /* the struct itself, by `sub` */

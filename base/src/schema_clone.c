@@ -60,6 +60,14 @@ static void clone_floats(struct cloner *c, const struct mu_floats *v, struct mu_
     }
 }
 
+static void clone_uints(struct cloner *c, const struct mu_uints *v, struct mu_uints *copy)
+{
+    uint64_t *items = append_items(c, v->items, v->len, sizeof *items);
+    if (copy) {
+        copy->items = items;
+    }
+}
+
 static void clone_strmap(struct cloner *c, const struct mu_strmap *v, struct mu_strmap *copy)
 {
     struct mu_pair *items = append_items(c, v->items, v->len, sizeof *items);
@@ -152,6 +160,9 @@ static void clone_members(struct cloner *c, const struct mu__schema *s, const ch
         case MU_FLOATS:
             clone_floats(c, m, to);
             break;
+        case MU_UINTS:
+            clone_uints(c, m, to);
+            break;
         case MU_STRMAP:
             clone_strmap(c, m, to);
             break;
@@ -203,6 +214,12 @@ static bool strs_equal(const struct mu_strs *a, const struct mu_strs *b)
 }
 
 static bool floats_equal(const struct mu_floats *a, const struct mu_floats *b)
+{
+    return a->len == b->len &&
+           (a->len == 0 || memcmp(a->items, b->items, a->len * sizeof *a->items) == 0);
+}
+
+static bool uints_equal(const struct mu_uints *a, const struct mu_uints *b)
 {
     return a->len == b->len &&
            (a->len == 0 || memcmp(a->items, b->items, a->len * sizeof *a->items) == 0);
@@ -278,6 +295,8 @@ static bool member_equal(const struct mu__field *f, const void *a, const void *b
         return strs_equal(a, b);
     case MU_FLOATS:
         return floats_equal(a, b);
+    case MU_UINTS:
+        return uints_equal(a, b);
     case MU_STRMAP:
         return strmap_equal(a, b);
     case MU_STRSMAP:

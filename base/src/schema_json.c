@@ -31,6 +31,16 @@ static void put_floats(struct mu__json *j, struct mu_floats v)
     mu__json_list_end(j);
 }
 
+static void put_uints(struct mu__json *j, struct mu_uints v)
+{
+    mu__json_list(j);
+    for (size_t i = 0; i < v.len; i++) {
+        mu__json_item(j);
+        mu__json_uint(j, v.items[i]);
+    }
+    mu__json_list_end(j);
+}
+
 void mu__json_strmap(struct mu__json *j, struct mu_strmap v)
 {
     if (!v.items) {
@@ -101,7 +111,8 @@ static void put_container(struct mu__json *j, const struct mu__field *f, const v
 {
     const void *items; /* all containers begin with it */
     memcpy(&items, m, sizeof items);
-    bool is_list = f->kind == MU_STRS || f->kind == MU_LIST || f->kind == MU_FLOATS;
+    bool is_list =
+        f->kind == MU_STRS || f->kind == MU_LIST || f->kind == MU_FLOATS || f->kind == MU_UINTS;
     if (!items) {
         mu__write_cstr(j->w, !(f->flags & MU_F_EMPTY_NOT_NULL) ? "null" : is_list ? "[]" : "{}");
         return;
@@ -112,6 +123,9 @@ static void put_container(struct mu__json *j, const struct mu__field *f, const v
         break;
     case MU_FLOATS:
         put_floats(j, *(const struct mu_floats *)m);
+        break;
+    case MU_UINTS:
+        put_uints(j, *(const struct mu_uints *)m);
         break;
     case MU_STRMAP:
         mu__json_strmap(j, *(const struct mu_strmap *)m);

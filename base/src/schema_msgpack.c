@@ -113,6 +113,20 @@ static struct mu_floats decode_floats(struct decoder *d)
     return v;
 }
 
+static struct mu_uints decode_uints(struct decoder *d)
+{
+    struct mu_uints v = {NULL, 0};
+    if (mu__mp_read_nil(d->r)) {
+        return v;
+    }
+    size_t n = mu__mp_read_array(d->r);
+    v.items = take(d, n, sizeof *v.items);
+    for (; v.items && v.len < n && !d->r->failed; v.len++) {
+        v.items[v.len] = mu__mp_read_uint(d->r, UINT64_MAX);
+    }
+    return v;
+}
+
 static void *decode_new(struct decoder *d, const struct mu__schema *s)
 {
     void *record = take(d, 1, s->size);
@@ -220,6 +234,9 @@ static void decode_field(struct decoder *d, const struct mu__field *f, void *m)
         break;
     case MU_FLOATS:
         *(struct mu_floats *)m = decode_floats(d);
+        break;
+    case MU_UINTS:
+        *(struct mu_uints *)m = decode_uints(d);
         break;
     case MU_STRMAP:
         *(struct mu_strmap *)m = decode_strmap(d);
@@ -356,6 +373,18 @@ static void encode_floats(struct mu__writer *w, struct mu_floats v)
     }
 }
 
+static void encode_uints(struct mu__writer *w, struct mu_uints v)
+{
+    if (!v.items) {
+        mu__mp_write_nil(w);
+        return;
+    }
+    mu__mp_write_array(w, v.len);
+    for (size_t i = 0; i < v.len; i++) {
+        mu__mp_write_uint(w, v.items[i]);
+    }
+}
+
 static void encode_strmap(struct mu__writer *w, struct mu_strmap v)
 {
     if (!v.items) {
@@ -444,6 +473,9 @@ static void encode_field(struct mu__writer *w, const struct mu__field *f, const 
         break;
     case MU_FLOATS:
         encode_floats(w, *(const struct mu_floats *)m);
+        break;
+    case MU_UINTS:
+        encode_uints(w, *(const struct mu_uints *)m);
         break;
     case MU_STRMAP:
         encode_strmap(w, *(const struct mu_strmap *)m);

@@ -54,6 +54,28 @@ static bool floats(struct json_decoder *d, struct mu_floats *out)
     return true;
 }
 
+static bool unsigned_integers(struct json_decoder *d, struct mu_uints *out)
+{
+    if (json__next(d) != '[') {
+        return json__mismatch(d, "[]uint32");
+    }
+    size_t n = json__count(d);
+    uint64_t *items = mu__arena_calloc(d->arena, n + 1, sizeof *items);
+    if (!items) {
+        return json__out_of_memory(d);
+    }
+    d->pos++;
+    for (size_t i = 0; i < n; i++) {
+        if (!json__take_null(d) && !json__unsigned_integer(d, &items[i])) {
+            return false;
+        }
+    }
+    json__next(d);
+    d->pos++;
+    *out = (struct mu_uints){items, n};
+    return true;
+}
+
 static bool new_object(struct json_decoder *d, const struct mu__schema *s, void **out)
 {
     if (json__take_null(d)) {
@@ -249,6 +271,8 @@ static bool decode_field(struct json_decoder *d, const struct mu__field *f, void
         return json__real(d, at);
     case MU_FLOATS:
         return floats(d, at);
+    case MU_UINTS:
+        return unsigned_integers(d, at);
     case MU_DURATION:
         return f->flags & MU_F_SMALL_SECONDS ? json__seconds(d, at) : json__duration(d, at);
     case MU_TIME:

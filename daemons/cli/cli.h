@@ -38,6 +38,7 @@ int cmd_operator(int argc, char **argv);
 int cmd_raft(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_catalog(int argc, char **argv);
+int cmd_config(int argc, char **argv);
 int cmd_event(int argc, char **argv);
 int cmd_keyring(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);

@@ -12,6 +12,7 @@ static const struct {
 } commands[] = {
     {"agent", cmd_agent, "Runs a muster agent"},
     {"catalog", cmd_catalog, "Interact with the catalog"},
+    {"config", cmd_config, "Interact with the central configuration"},
     {"event", cmd_event, "Fires an event that reaches every agent"},
     {"force-leave", cmd_force_leave, "Forces a member of the cluster to enter the \"left\" state"},
     {"info", cmd_info, "Provides debugging information for operators"},

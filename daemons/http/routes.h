@@ -43,6 +43,11 @@ void route_catalog_node_services(struct http_request *r);
 void route_catalog_register(struct http_request *r);
 void route_catalog_deregister(struct http_request *r);
 
+/* routes_config.c */
+void route_config(struct http_request *r);
+void route_config_apply(struct http_request *r);
+void route_discovery_chain(struct http_request *r);
+
 /* routes_coordinate.c */
 void route_coordinate_datacenters(struct http_request *r);
 void route_coordinate_nodes(struct http_request *r);

@@ -48,6 +48,7 @@ enum permission {
 };
 
 #define NO_OFFSET SIZE_MAX
+struct wire_codec; /* config_codec.h */
 struct endpoint {
     const char *method; /* "Health.ServiceNodes" */
     enum endpoint_kind kind;
@@ -55,6 +56,8 @@ struct endpoint {
     const struct mu__schema *request; /* NULL: an empty request */
     enum reply_kind reply_kind;
     const struct mu__schema *reply; /* for REPLY_STRUCT and REPLY_LIST */
+    /* How they stand on the wire, if not by their tables; NULL: by them */
+    const struct wire_codec *request_codec, *reply_codec;
     size_t options_at;    /* of struct catalog_query_options in the request, or NO_OFFSET */
     size_t meta_at;       /* of struct catalog_query_meta in the reply, or NO_OFFSET */
     size_t datacenter_at; /* of struct mu_str in the request, or NO_OFFSET */

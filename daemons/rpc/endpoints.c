@@ -1,5 +1,6 @@
 #include "endpoints.h"
 
+#include "config_codec.h"
 #include "types.h" /* libcatalog's tables, which must be known when this one is compiled */
 
 #include <stddef.h>
@@ -46,6 +47,34 @@
         .token_at = AT(of, token),                                                                 \
         .reply_kind = __VA_ARGS__,                                                                 \
     }
+/* Config entries: of a form of their own on the wire. */
+#define CONFIG_READ(id, text, of, reply_of, codec)                                                 \
+    [id] = {                                                                                       \
+        .method = (text),                                                                          \
+        .kind = ENDPOINT_READ,                                                                     \
+        .permission = PERMIT_SERVICE_READ,                                                         \
+        .request = NAME(of),                                                                       \
+        .reply_kind = REPLY_STRUCT,                                                                \
+        .reply = NAME(reply_of),                                                                   \
+        .reply_codec = &(codec),                                                                   \
+        .options_at = AT(of, options),                                                             \
+        .meta_at = AT(reply_of, meta),                                                             \
+        .datacenter_at = AT(of, datacenter),                                                       \
+        .token_at = AT(of, options.token),                                                         \
+    }
+#define CONFIG_WRITE(id, text, kind_)                                                              \
+    [id] = {                                                                                       \
+        .method = (text),                                                                          \
+        .kind = ENDPOINT_WRITE,                                                                    \
+        .permission = PERMIT_SERVICE_WRITE,                                                        \
+        .request = NAME(config_request),                                                           \
+        .request_codec = &config_request_codec,                                                    \
+        .reply_kind = (kind_),                                                                     \
+        .options_at = NO_OFFSET,                                                                   \
+        .meta_at = NO_OFFSET,                                                                      \
+        .datacenter_at = AT(config_request, datacenter),                                           \
+        .token_at = AT(config_request, token),                                                     \
+    }
 /* Any server answers for itself. */
 #define LOCAL(id, text, kind_, ...)                                                                \
     [id] = {.method = (text),                                                                      \
@@ -80,6 +109,14 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
           REPLY_EMPTY),
     READ(ENDPOINT_CATALOG_SERVICE_NODES, "Catalog.ServiceNodes", PERMIT_SERVICE_READ,
          service_request, indexed_service_nodes),
+    CONFIG_WRITE(ENDPOINT_CONFIG_ENTRY_APPLY, "ConfigEntry.Apply", REPLY_BOOL),
+    CONFIG_WRITE(ENDPOINT_CONFIG_ENTRY_DELETE, "ConfigEntry.Delete", REPLY_EMPTY),
+    CONFIG_READ(ENDPOINT_CONFIG_ENTRY_GET, "ConfigEntry.Get", config_query, config_reply,
+                config_reply_codec),
+    CONFIG_READ(ENDPOINT_CONFIG_ENTRY_LIST, "ConfigEntry.List", config_query,
+                indexed_config_entries, config_list_codec),
+    CONFIG_READ(ENDPOINT_CONFIG_ENTRY_RESOLVE_SERVICE_CONFIG, "ConfigEntry.ResolveServiceConfig",
+                service_config_request, service_config, service_config_codec),
     LOCAL(ENDPOINT_COORDINATE_LIST_DATACENTERS, "Coordinate.ListDatacenters", REPLY_LIST,
           EMPTY_REQUEST, .reply = NAME(datacenter_map)),
     READ(ENDPOINT_COORDINATE_LIST_NODES, "Coordinate.ListNodes", PERMIT_NODE_READ, dc_request,
@@ -88,6 +125,8 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
          indexed_coordinates),
     WRITE(ENDPOINT_COORDINATE_UPDATE, "Coordinate.Update", PERMIT_NODE_WRITE,
           coordinate_update_request, REPLY_EMPTY),
+    READ(ENDPOINT_DISCOVERY_CHAIN_GET, "DiscoveryChain.Get", PERMIT_SERVICE_READ, chain_request,
+         chain_reply),
     READ(ENDPOINT_HEALTH_CHECKS_IN_STATE, "Health.ChecksInState", PERMIT_NODE_READ,
          checks_in_state_request, indexed_checks),
     READ(ENDPOINT_HEALTH_NODE_CHECKS, "Health.NodeChecks", PERMIT_NODE_READ, node_request,

@@ -1,5 +1,7 @@
 #include "msgpack_rpc.h"
 
+#include "config_codec.h"
+
 #include "msgpack.h"
 
 #include <assert.h>
@@ -204,7 +206,9 @@ void rpc_write_request(struct mu__writer *w, const struct rpc_request_header *h,
                        const struct endpoint *e, const void *request)
 {
     mu__schema_encode(&request_schema, h, w);
-    if (e->request) {
+    if (e->request_codec) {
+        e->request_codec->write(w, request);
+    } else if (e->request) {
         mu__schema_encode(e->request, request, w);
     } else {
         mu__mp_write_map(w, 0);
@@ -238,7 +242,11 @@ static void write_body(struct mu__writer *w, const struct call *c)
         mu__mp_write_map(w, 0);
         break;
     case REPLY_STRUCT:
-        mu__schema_encode(c->endpoint->reply, c->reply, w);
+        if (c->endpoint->reply_codec) {
+            c->endpoint->reply_codec->write(w, c->reply);
+        } else {
+            mu__schema_encode(c->endpoint->reply, c->reply, w);
+        }
         break;
     case REPLY_BOOL:
         mu__mp_write_bool(w, flag && *flag);
@@ -348,7 +356,11 @@ bool rpc_read_reply(struct mu__reader *r, bool lend, struct call *c)
     }
     switch (c->endpoint->reply_kind) {
     case REPLY_STRUCT:
-        mu__schema_decode(c->endpoint->reply, r, &c->arena, lend, reply);
+        if (c->endpoint->reply_codec) {
+            c->endpoint->reply_codec->read(r, &c->arena, lend, reply);
+        } else {
+            mu__schema_decode(c->endpoint->reply, r, &c->arena, lend, reply);
+        }
         break;
     case REPLY_BOOL:
         *(bool *)reply = mu__mp_read_bool(r);

@@ -3,6 +3,7 @@
 #include "rpc_server_internal.h"
 
 #include "base/metrics.h"
+#include "config_codec.h"
 
 #include <assert.h>
 #include <string.h>
@@ -129,7 +130,9 @@ static bool read_arguments(struct mu__reader *r, struct call *c)
         return false;
     }
     struct mu__reader body = mu__reader(copy, len);
-    return mu__schema_decode(c->endpoint->request, &body, &c->arena, true, c->request);
+    const struct wire_codec *codec = c->endpoint->request_codec;
+    return codec ? codec->read(&body, &c->arena, true, c->request)
+                 : mu__schema_decode(c->endpoint->request, &body, &c->arena, true, c->request);
 }
 
 static void start_call(struct rpc_stream *s, const struct endpoint *e, bool forwarded,

@@ -41,8 +41,19 @@ QUERY(coordinate, catalog_node_request, catalog_indexed_coordinates)
 QUERY(session, catalog_session_get_request, catalog_indexed_sessions)
 QUERY(sessions, catalog_session_get_request, catalog_indexed_sessions)
 QUERY(node_sessions, catalog_node_request, catalog_indexed_sessions)
+QUERY(config_entry, catalog_config_query, catalog_config_reply)
+QUERY(config_entries, catalog_config_query, catalog_indexed_config_entries)
+QUERY(service_config, catalog_service_config_request, catalog_service_config)
 QUERY(autopilot, catalog_dc_request, catalog_autopilot_config)
 QUERY(txn, catalog_txn_read_request, catalog_txn_read_response)
+
+/* Chains may be refused with a reason: route__query_chain. */
+static int no_chain(struct catalog_reader *r, const void *request, void *reply,
+                    struct catalog_watch_keys *keys)
+{
+    (void)r, (void)request, (void)reply, (void)keys;
+    return CATALOG_EINVAL;
+}
 
 static query_fn query_of(const struct endpoint *e)
 {
@@ -55,6 +66,10 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_CATALOG_SERVICE_NODES, service_nodes},
         {ENDPOINT_CATALOG_NODE_SERVICES, node_services},
         {ENDPOINT_CATALOG_NODE_SERVICE_LIST, node_service_list},
+        {ENDPOINT_DISCOVERY_CHAIN_GET, no_chain},
+        {ENDPOINT_CONFIG_ENTRY_GET, config_entry},
+        {ENDPOINT_CONFIG_ENTRY_LIST, config_entries},
+        {ENDPOINT_CONFIG_ENTRY_RESOLVE_SERVICE_CONFIG, service_config},
         {ENDPOINT_COORDINATE_LIST_NODES, coordinates},
         {ENDPOINT_COORDINATE_NODE, coordinate},
         {ENDPOINT_HEALTH_NODE_CHECKS, node_checks},
@@ -269,7 +284,8 @@ static bool check_request(const struct route *r, char *err, size_t errlen)
 static struct catalog_reader *prepare(struct route *r, char *err, size_t errlen)
 {
     struct call *c = r->call;
-    if (!check_request(r, err, errlen) || !route__read_filter(r, err, errlen)) {
+    if (!check_request(r, err, errlen) || !route__read_filter(r, err, errlen) ||
+        route__check_config_read(c, err, errlen)) {
         return NULL;
     }
     snprintf(err, errlen, "out of memory");
@@ -296,7 +312,9 @@ void route__read(struct route *r)
     metric_count(METRIC_RPC_QUERY, 1);
     struct catalog_watch_keys keys;
     catalog_read_begin(reader);
-    int rc = query(reader, c->request, r->reply, &keys);
+    int rc = c->endpoint == &endpoints[ENDPOINT_DISCOVERY_CHAIN_GET]
+                 ? route__query_chain(c, reader, r->reply, &keys, err, sizeof err)
+                 : query(reader, c->request, r->reply, &keys);
     struct catalog_query_meta *meta = endpoint_meta(c->endpoint, r->reply); /* or it cannot wait */
     if (rc == CATALOG_OK && meta && o && o->min_query_index > 0 && !r->restored &&
         meta->index <= o->min_query_index && block(r, reader, &keys)) {
@@ -313,7 +331,7 @@ void route__read(struct route *r)
     if (rc == CATALOG_OK) {
         call_finish(c); /* encodes while the version is open: the reply lends from it */
     } else {
-        call_fail(c, "%s", catalog_strerror(rc));
+        call_fail(c, "%s", rc == CATALOG_EINVAL ? err : catalog_strerror(rc));
     }
     catalog_read_end(reader);
     route__return_reader(f, reader);

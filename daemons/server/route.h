@@ -80,6 +80,12 @@ void route__on_resume_timer(evutil_socket_t fd, short what, void *arg); /* the f
 /* A reader of the front's own, closed; NULL when out of memory. */
 struct catalog_reader *route__take_reader(struct server_front *f);
 void route__return_reader(struct server_front *f, struct catalog_reader *r);
+/* config.c: each NULL, or why the call is refused (in reason at most) */
+const char *route__prepare_config(struct call *c, char *reason, size_t size);
+const char *route__check_config_read(const struct call *c, char *reason, size_t size);
+/* As a query; with CATALOG_EINVAL the reason says why there is no chain. */
+int route__query_chain(const struct call *c, struct catalog_reader *reader, void *reply,
+                       struct catalog_watch_keys *keys, char *reason, size_t size);
 /* coordinates.c */
 void route__take_coordinate(struct route *r); /* on the leader: kept, and written soon */
 void route__list_datacenters(struct route *r);

@@ -41,6 +41,11 @@ static const char *prepare(struct route *r, enum catalog_entry_type *type, char 
         *type = CATALOG_ENTRY_DEREGISTER;
         return catalog_deregister_check(c->request);
     }
+    if (c->endpoint == &endpoints[ENDPOINT_CONFIG_ENTRY_APPLY] ||
+        c->endpoint == &endpoints[ENDPOINT_CONFIG_ENTRY_DELETE]) {
+        *type = CATALOG_ENTRY_CONFIG;
+        return route__prepare_config(c, reason, REASON_MAX);
+    }
     if (c->endpoint == &endpoints[ENDPOINT_OPERATOR_AUTOPILOT_SET_CONFIGURATION]) {
         *type = CATALOG_ENTRY_AUTOPILOT;
         return NULL;

@@ -98,6 +98,7 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         struct catalog_coordinate_batch coordinates;
         struct catalog_txn_request txn;
         struct catalog_autopilot_set_request autopilot;
+        struct catalog_config_request config;
     } r;
     const struct mu__schema *schema = catalog__entry_schema(type);
     if (!schema) {
@@ -131,6 +132,9 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         break;
     case CATALOG_ENTRY_AUTOPILOT:
         catalog__apply_autopilot(c, &r.autopilot, result);
+        break;
+    case CATALOG_ENTRY_CONFIG:
+        catalog__apply_config(c, &r.config, result);
         break;
     case CATALOG_IGNORABLE:
         break;

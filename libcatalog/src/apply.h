@@ -46,5 +46,7 @@ void catalog__apply_session(struct catalog *c, struct catalog_session_request *r
 void catalog__apply_tombstone(struct catalog *c, const struct catalog_tombstone_request *r,
                               struct catalog_result *result);
 void catalog__apply_coordinates(struct catalog *c, const struct catalog_coordinate_batch *r);
+void catalog__apply_config(struct catalog *c, const struct catalog_config_request *r,
+                           struct catalog_result *result);
 void catalog__apply_autopilot(struct catalog *c, const struct catalog_autopilot_set_request *r,
                               struct catalog_result *result);

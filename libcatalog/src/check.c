@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "records.h"
+#include "tables_config.h"
 
 static size_t keys_in(const struct catalog *c, enum catalog__tree t)
 {
@@ -169,6 +170,38 @@ static void check_locks(const struct catalog *c)
     assert(keys_in(c, CATALOG__KEYS_BY_SESSION) == held);
 }
 
+struct linked {
+    const struct catalog *c;
+    const struct catalog_config_entry *entry;
+};
+
+static bool check_link(void *user, struct mu_str service)
+{
+    const struct linked *l = user;
+    const struct mu_str names[] = {service, l->entry->kind};
+    assert(stands_below(l->c, CATALOG__CONFIG_LINKS, names, 2, l->entry));
+    return true;
+}
+
+static void check_config(const struct catalog *c)
+{
+    struct catalog__radix_iter it;
+    const struct catalog__version *v = atomic_load(&c->current);
+    start(&it, c, CATALOG__CONFIG_ENTRIES);
+    for (const struct catalog_config_entry *e; (e = catalog__radix_next(&it)) != NULL;) {
+        struct linked l = {c, e};
+        assert(catalog_config_schema(e->kind) && catalog__get_config(v, e->kind, e->name) == e);
+        catalog__config_links(e, check_link, &l);
+    }
+    catalog__radix_end(&it);
+    start(&it, c, CATALOG__CONFIG_LINKS);
+    for (const struct catalog_config_entry *e; (e = catalog__radix_next(&it)) != NULL;) {
+        assert(catalog__get_config(v, e->kind, e->name) == e);
+    }
+    catalog__radix_end(&it);
+    assert(keys_in(c, CATALOG__CONFIG_ENTRIES) == v->count[CATALOG__TABLE_CONFIG]);
+}
+
 void catalog__check(const struct catalog *c)
 {
     const struct catalog__version *v = atomic_load(&c->current);
@@ -177,6 +210,7 @@ void catalog__check(const struct catalog *c)
     check_services(c, &e);
     check_checks(c, &e);
     check_coordinates(c);
+    check_config(c);
     check_sessions(c);
     check_locks(c);
     assert(keys_in(c, CATALOG__NODES) == v->count[CATALOG__TABLE_NODES]);

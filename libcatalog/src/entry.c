@@ -21,6 +21,8 @@ const struct mu__schema *catalog__entry_schema(uint8_t type)
         return &catalog__coordinate_batch_schema;
     case CATALOG_ENTRY_TXN:
         return &catalog__txn_request_schema;
+    case CATALOG_ENTRY_CONFIG:
+        return &catalog__config_request_schema;
     case CATALOG_ENTRY_AUTOPILOT:
         return &catalog__autopilot_set_request_schema;
     default:

@@ -6,7 +6,7 @@
 
 #include "key.h"
 #include "snapshot.h"
-#include "tables.h"
+#include "tables_config.h"
 
 /* ---- The bytes ---- */
 
@@ -134,6 +134,22 @@ static bool load_session(struct catalog *c, const struct catalog_session *s)
     return is_whole;
 }
 
+static bool is_link(void *user, struct mu_str service)
+{
+    (void)user;
+    return catalog__is_name(service);
+}
+
+static bool load_config(struct catalog *c, const char *kind, const struct catalog_config_entry *e)
+{
+    bool is_whole = mu__str_eq(e->kind, mu__cstr(kind)) && is_id(e->name) &&
+                    catalog__config_links(e, is_link, NULL);
+    if (is_whole) {
+        catalog__put_config(c, e);
+    }
+    return is_whole;
+}
+
 static bool load(struct catalog *c, enum catalog__snapshot_type type, const void *obj)
 {
     switch (type) {
@@ -204,6 +220,7 @@ static int load_record(struct catalog *c, uint8_t type, const uint8_t *body, siz
         struct catalog_dir_entry entry;
         struct catalog__mark mark;
         struct catalog_coordinate coordinate;
+        union catalog__any_entry config;
         struct catalog_session session;
     } obj;
     for (size_t i = 0; i < CATALOG__SNAPSHOT_TABLES; i++) {
@@ -211,7 +228,8 @@ static int load_record(struct catalog *c, uint8_t type, const uint8_t *body, siz
         if (t->type == (enum catalog__snapshot_type)type) {
             assert(t->schema->size <= sizeof obj);
             int rc = decode(c, t->schema, body, len, &obj);
-            if (rc == 0 && !load(c, t->type, &obj)) {
+            if (rc == 0 &&
+                !(t->kind ? load_config(c, t->kind, &obj.config.head) : load(c, t->type, &obj))) {
                 rc = CATALOG_ESNAPSHOT;
             }
             return c->is_void ? CATALOG_ENOMEM : rc;

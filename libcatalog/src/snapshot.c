@@ -20,8 +20,9 @@ static const struct mu__field totals_fields[] = {
     TABLE(CATALOG__TABLE_AUTOPILOT, "Autopilot"),
     TABLE(CATALOG__TABLE_COORDINATES, "Coordinates"),
     TABLE(CATALOG__TABLE_SESSIONS, "Sessions"),
+    TABLE(CATALOG__TABLE_CONFIG, "Config"),
 };
-static const uint8_t totals_wire[] = {7, 3, 8, 6, 0, 4, 1, 2, 9, 5};
+static const uint8_t totals_wire[] = {7, 3, 10, 8, 6, 0, 4, 1, 2, 9, 5};
 const struct mu__schema catalog__totals_schema = {
     .name = "totals",
     .fields = totals_fields,
@@ -44,16 +45,28 @@ const struct mu__schema catalog__tail_schema = {
     .size = sizeof(struct catalog__tail),
 };
 
+#define CONFIG(n, of, name)                                                                        \
+    {                                                                                              \
+        (enum catalog__snapshot_type)(CATALOG__SNAPSHOT_CONFIG + (n)), CATALOG__CONFIG_ENTRIES,    \
+            &catalog__##of##_schema, CATALOG_KIND_##name                                           \
+    }
 const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_TABLES] = {
-    {CATALOG__SNAPSHOT_NODE, CATALOG__NODES, &catalog__node_schema},
-    {CATALOG__SNAPSHOT_SERVICE, CATALOG__SERVICES, &catalog__instance_schema},
-    {CATALOG__SNAPSHOT_CHECK, CATALOG__CHECKS, &catalog__check_schema},
-    {CATALOG__SNAPSHOT_SESSION, CATALOG__SESSIONS, &catalog__session_schema},
-    {CATALOG__SNAPSHOT_KEY, CATALOG__KEYS, &catalog__dir_entry_schema},
-    {CATALOG__SNAPSHOT_TOMBSTONE, CATALOG__TOMBSTONES, &catalog__mark_schema},
-    {CATALOG__SNAPSHOT_SERVICE_INDEX, CATALOG__SERVICE_INDEXES, &catalog__mark_schema},
-    {CATALOG__SNAPSHOT_AUTOPILOT, CATALOG__AUTOPILOT, &catalog__autopilot_config_schema},
-    {CATALOG__SNAPSHOT_COORDINATE, CATALOG__COORDINATES, &catalog__coordinate_schema},
+    {CATALOG__SNAPSHOT_NODE, CATALOG__NODES, &catalog__node_schema, NULL},
+    {CATALOG__SNAPSHOT_SERVICE, CATALOG__SERVICES, &catalog__instance_schema, NULL},
+    {CATALOG__SNAPSHOT_CHECK, CATALOG__CHECKS, &catalog__check_schema, NULL},
+    {CATALOG__SNAPSHOT_SESSION, CATALOG__SESSIONS, &catalog__session_schema, NULL},
+    {CATALOG__SNAPSHOT_KEY, CATALOG__KEYS, &catalog__dir_entry_schema, NULL},
+    {CATALOG__SNAPSHOT_TOMBSTONE, CATALOG__TOMBSTONES, &catalog__mark_schema, NULL},
+    {CATALOG__SNAPSHOT_SERVICE_INDEX, CATALOG__SERVICE_INDEXES, &catalog__mark_schema, NULL},
+    {CATALOG__SNAPSHOT_AUTOPILOT, CATALOG__AUTOPILOT, &catalog__autopilot_config_schema, NULL},
+    {CATALOG__SNAPSHOT_COORDINATE, CATALOG__COORDINATES, &catalog__coordinate_schema, NULL},
+    CONFIG(0, service_defaults, SERVICE_DEFAULTS),
+    CONFIG(1, proxy_defaults, PROXY_DEFAULTS),
+    CONFIG(2, service_router, SERVICE_ROUTER),
+    CONFIG(3, service_splitter, SERVICE_SPLITTER),
+    CONFIG(4, service_resolver, SERVICE_RESOLVER),
+    CONFIG(5, ingress_gateway, INGRESS_GATEWAY),
+    CONFIG(6, terminating_gateway, TERMINATING_GATEWAY),
 };
 
 /* Gathers what is encoded and hands it on in pieces. */
@@ -99,8 +112,8 @@ static void emit_table(struct sink *s, const struct catalog_reader *r,
                        const struct catalog__snapshot_table *t)
 {
     struct catalog__radix_iter it;
-    catalog__radix_prefix(&it, &r->catalog->allocator, r->version->root[t->tree],
-                          (struct mu_str){NULL, 0});
+    struct mu_str kind = mu__cstr(t->kind);
+    catalog__below(&it, &r->catalog->allocator, r->version, t->tree, &kind, t->kind ? 1 : 0);
     for (const void *record; s->rc == 0 && (record = catalog__radix_next(&it)) != NULL;) {
         emit(s, t->type, t->schema, record);
     }

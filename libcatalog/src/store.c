@@ -14,6 +14,7 @@ bool catalog__tree_is_primary(enum catalog__tree t)
     case CATALOG__SERVICE_INDEXES:
     case CATALOG__AUTOPILOT:
     case CATALOG__COORDINATES:
+    case CATALOG__CONFIG_ENTRIES:
     case CATALOG__SESSIONS:
         return true;
     default:

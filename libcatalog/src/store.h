@@ -42,6 +42,8 @@ enum catalog__tree {
     CATALOG__SESSIONS_BY_NODE,   /* node | id */
     CATALOG__SESSIONS_BY_CHECK,  /* node | check id | id */
     CATALOG__KEYS_BY_SESSION,    /* what sessions hold: id | key, as it is */
+    CATALOG__CONFIG_ENTRIES,     /* primary: kind | name */
+    CATALOG__CONFIG_LINKS,       /* a service that an entry refers to | kind | name */
     CATALOG__TREES
 };
 bool catalog__tree_is_primary(enum catalog__tree t);
@@ -56,6 +58,7 @@ enum catalog__table {
     CATALOG__TABLE_AUTOPILOT,
     CATALOG__TABLE_COORDINATES,
     CATALOG__TABLE_SESSIONS,
+    CATALOG__TABLE_CONFIG,
     CATALOG__TABLES
 };
 

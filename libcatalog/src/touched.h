@@ -17,6 +17,7 @@
 #define CATALOG__WATCH_SERVICE    'e' /* service: checks that carry its name */
 #define CATALOG__WATCH_STATUS     'f' /* status: checks that had or have it */
 #define CATALOG__WATCH_COORDINATE 'l' /* node: its coordinates */
+#define CATALOG__WATCH_CONFIG     'g' /* kind | name of a config entry */
 #define CATALOG__WATCH_KEY        'k' /* key of the KV store */
 #define CATALOG__WATCH_SESSION    'x' /* session, by its key: it came or went */
 #define CATALOG__WATCH_SESSIONS   'y' /* node: its sessions */

@@ -1,6 +1,7 @@
 /* types.h - the schema tables of muster/catalog_types.h, for libcatalog's own files. */
 #pragma once
 
+#include <muster/catalog_config.h>
 #include <muster/catalog_types.h>
 
 #include "schema.h"
@@ -80,3 +81,42 @@ extern const struct mu__schema catalog__txn_error_schema;
 extern const struct mu__schema catalog__txn_result_schema;
 extern const struct mu__schema catalog__txn_response_schema;
 extern const struct mu__schema catalog__txn_read_response_schema;
+
+extern const struct mu__schema catalog__service_defaults_schema;
+extern const struct mu__schema catalog__proxy_defaults_schema;
+extern const struct mu__schema catalog__route_header_schema;
+extern const struct mu__schema catalog__route_query_param_schema;
+extern const struct mu__schema catalog__route_http_schema;
+extern const struct mu__schema catalog__route_match_schema;
+extern const struct mu__schema catalog__route_destination_schema;
+extern const struct mu__schema catalog__service_route_schema;
+extern const struct mu__schema catalog__service_router_schema;
+extern const struct mu__schema catalog__service_split_schema;
+extern const struct mu__schema catalog__service_splitter_schema;
+extern const struct mu__schema catalog__resolver_subset_schema;
+extern const struct mu__schema catalog__resolver_redirect_schema;
+extern const struct mu__schema catalog__resolver_failover_schema;
+extern const struct mu__schema catalog__service_resolver_schema;
+extern const struct mu__schema catalog__gateway_tls_schema;
+extern const struct mu__schema catalog__ingress_service_schema;
+extern const struct mu__schema catalog__ingress_listener_schema;
+extern const struct mu__schema catalog__ingress_gateway_schema;
+extern const struct mu__schema catalog__linked_service_schema;
+extern const struct mu__schema catalog__terminating_gateway_schema;
+extern const struct mu__schema catalog__config_request_schema;
+extern const struct mu__schema catalog__config_query_schema;
+extern const struct mu__schema catalog__service_id_schema;
+extern const struct mu__schema catalog__service_config_request_schema;
+extern const struct mu__schema catalog__upstream_config_schema;
+extern const struct mu__schema catalog__service_config_schema;
+extern const struct mu__schema catalog__chain_request_schema;
+extern const struct mu__schema catalog__chain_route_schema;
+extern const struct mu__schema catalog__chain_split_schema;
+extern const struct mu__schema catalog__chain_failover_schema;
+extern const struct mu__schema catalog__chain_resolver_schema;
+extern const struct mu__schema catalog__chain_node_schema;
+extern const struct mu__schema catalog__chain_target_schema;
+extern const struct mu__schema catalog__chain_schema;
+extern const struct mu__schema catalog__chain_reply_schema;
+extern const struct mu__schema catalog__config_reply_schema;
+extern const struct mu__schema catalog__indexed_config_entries_schema;

@@ -38,7 +38,7 @@ static const struct mu__field expose_path_fields[] = {
     FLAGGED(expose_path, STR, path, "Path", OMIT),
     ALIASED(expose_path, INT, local_path_port, "LocalPathPort", OMIT, "local_path_port"),
     FLAGGED(expose_path, STR, protocol, "Protocol", OMIT),
-    ALIASED(expose_path, BOOL, parsed_from_check, "ParsedFromCheck", OMIT, "parsed_from_check"),
+    ALIASED(expose_path, BOOL, parsed_from_check, "ParsedFromCheck", 0, "parsed_from_check"),
 };
 static const uint8_t expose_path_wire[] = {0, 2, 4, 1, 3};
 SCHEMA(expose_path, "ExposePath");

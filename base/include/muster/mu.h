@@ -60,6 +60,10 @@ struct mu_floats {
     double *items;
     size_t len;
 };
+struct mu_uints {
+    uint64_t *items;
+    size_t len;
+};
 struct mu_pair {
     struct mu_str key, value;
 };

@@ -32,6 +32,7 @@
 #ifndef MUSTER_CATALOG_H
 #define MUSTER_CATALOG_H
 
+#include <muster/catalog_config.h>
 #include <muster/catalog_types.h>
 #include <muster/mu.h>
 #include <stdbool.h>
@@ -90,13 +91,15 @@ enum catalog_entry_type {
     CATALOG_ENTRY_COORDINATES = 6, /* struct catalog_coordinate_batch */
     CATALOG_ENTRY_TXN = 8,         /* struct catalog_txn_request */
     CATALOG_ENTRY_AUTOPILOT = 9,   /* struct catalog_autopilot_set_request */
+    CATALOG_ENTRY_CONFIG = 22,     /* struct catalog_config_request */
     CATALOG_IGNORABLE = 128
 };
 
 /* What an entry answers to whoever proposed it. */
 enum catalog_result_kind {
     CATALOG_RESULT_NONE, /* done; there is nothing to say */
-    /* done or not, as `value` says: KVS cas, delete-cas, lock, unlock; AUTOPILOT with cas */
+    /* done or not, as `value` says: KVS cas, delete-cas, lock, unlock; AUTOPILOT with cas, CONFIG
+       but for deletions */
     CATALOG_RESULT_BOOL,
     CATALOG_RESULT_ERROR, /* refused, nothing was changed; `error` says why, in Consul's words */
     /* TXN: done, or refused with its errors; `reply` is a struct catalog_txn_response */
@@ -330,6 +333,36 @@ MU_API MU_MUST_USE int catalog_query_coordinate(struct catalog_reader *r,
                                                 const struct catalog_node_request *request,
                                                 struct catalog_indexed_coordinates *out,
                                                 struct catalog_watch_keys *keys);
+
+/* The table of a kind of config entries, for records that begin with struct catalog_config_entry;
+ * NULL: there is no such kind. */
+MU_API const struct mu__schema *catalog_config_schema(struct mu_str kind);
+/* Brings an entry of a kind into the form in which it is stored and checks what can be said about
+ * it alone: NULL, or why it is refused (in `text`, size bytes at most). What has to change is
+ * allocated from room and must live as long as the entry; the kind is borrowed likewise. Apply does
+ * the same. */
+MU_API const char *catalog_config_prepare(struct mu_str kind, struct catalog_config_entry *entry,
+                                          const struct mu_allocator *room, char *text, size_t size);
+/* ConfigEntry.Get: the entry, or NULL. ConfigEntry.List: those of a kind, or of all. */
+MU_API MU_MUST_USE int catalog_query_config_entry(struct catalog_reader *r,
+                                                  const struct catalog_config_query *request,
+                                                  struct catalog_config_reply *out,
+                                                  struct catalog_watch_keys *keys);
+MU_API MU_MUST_USE int catalog_query_config_entries(struct catalog_reader *r,
+                                                    const struct catalog_config_query *request,
+                                                    struct catalog_indexed_config_entries *out,
+                                                    struct catalog_watch_keys *keys);
+/* ConfigEntry.ResolveServiceConfig. */
+MU_API MU_MUST_USE int
+catalog_query_service_config(struct catalog_reader *r,
+                             const struct catalog_service_config_request *request,
+                             struct catalog_service_config *out, struct catalog_watch_keys *keys);
+/* DiscoveryChain.Get, with the name that the targets' identities end with. Also fails with
+ * CATALOG_EINVAL when the entries make no chain; text (of size bytes) says why then. */
+MU_API MU_MUST_USE int
+catalog_query_chain(struct catalog_reader *r, const struct catalog_chain_request *request,
+                    struct mu_str trust_domain, struct catalog_chain_reply *out,
+                    struct catalog_watch_keys *keys, char *text, size_t size);
 
 /* Estimated round-trip time between two coordinates in seconds; infinite when either is NULL or
  * they have different dimensions. */
