@@ -86,6 +86,9 @@ static void start(struct call_backend *b, struct call *c)
     case REPLY_STRUCT:
         c->reply = mu__arena_calloc(&c->arena, 1, c->endpoint->reply->size);
         break;
+    case REPLY_LIST:
+        c->reply = mu__arena_calloc(&c->arena, 1, sizeof(struct mu_list));
+        break;
     case REPLY_EMPTY:
         break;
     }
