@@ -37,15 +37,16 @@ static void encode_id(struct http_request *r, struct call *c)
     http_reply_json(r, &j, 200);
 }
 
-/* Both lists of checks begin as the gossip check of the node. The old one, if it is given, says
- * that there are none when it is empty, and nothing when it names that check alone. */
+/* Both lists of checks begin as the gossip check of the node. Either, if it is given and empty,
+ * empties the other; the old one says nothing when it names that check alone. */
 static void merge_checks(struct catalog_session *s)
 {
     static struct mu_str none[1];
     if (s->checks.len == 0) {
         s->node_checks = (struct mu_strs){none, 0};
-        s->checks = (struct mu_strs){NULL, 0};
-    } else if (s->checks.len == 1 && mu__str_eq(s->checks.items[0], mu__cstr(SERF_HEALTH))) {
+    }
+    if (s->node_checks.len == 0 ||
+        (s->checks.len == 1 && mu__str_eq(s->checks.items[0], mu__cstr(SERF_HEALTH)))) {
         s->checks = (struct mu_strs){NULL, 0};
     }
 }
