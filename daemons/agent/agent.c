@@ -82,6 +82,23 @@ static void start_coordinates(struct agent *a, struct loop *front, struct call_b
     coordinate_sender_set_cluster_size(a->coordinates, a->members);
 }
 
+static void start_remote_exec(struct agent *a, struct loop *front, struct call_backend *backend)
+{
+    if (a->config->disable_remote_exec) {
+        return;
+    }
+    a->remote_exec = remote_exec_create(&(struct remote_exec_config){
+        .datacenter = a->config->datacenter,
+        .node = a->config->node_name,
+        .core = a->given.core,
+        .front = front,
+        .backend = backend,
+    });
+    if (!a->remote_exec) {
+        abort();
+    }
+}
+
 void agent_start(struct agent *a, struct loop *front, struct call_backend *backend)
 {
     const struct sync_config c = {
@@ -101,6 +118,7 @@ void agent_start(struct agent *a, struct loop *front, struct call_backend *backe
     sync_set_cluster_size(a->sync, a->members);
     sync_start(a->sync);
     start_coordinates(a, front, backend);
+    start_remote_exec(a, front, backend);
 }
 
 void agent_set_cluster_size(struct agent *a, size_t members)
@@ -158,6 +176,8 @@ void agent_stop(struct agent *a)
     }
     a->stopped = true;
     agent_leave(a);
+    remote_exec_destroy(a->remote_exec);
+    a->remote_exec = NULL;
     agent__release_waiting(a);
     local_stop(&a->local);
     persist_destroy(a->local.persist); /* those who wait for the disk are answered */

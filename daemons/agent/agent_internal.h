@@ -4,6 +4,7 @@
 #include "agent/agent.h"
 #include "agent/coordinate.h"
 #include "agent/local.h"
+#include "agent/remote_exec.h"
 #include "agent/sync.h"
 #include "agent/user_event.h"
 
@@ -35,6 +36,7 @@ struct agent {
     struct local local;
     struct sync *sync;                     /* NULL: not started, or stopped */
     struct coordinate_sender *coordinates; /* likewise; NULL also if they are off */
+    struct remote_exec *remote_exec;       /* likewise */
     bool stopped;
     struct agent_call *waiting;
     struct event *look; /* those that wait are to be looked at again */

@@ -4,20 +4,16 @@
  * reaped. */
 #include "agent/check_internal.h"
 
-#include "base/files.h"
+#include "agent/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 struct script {
     struct check *check;
@@ -158,35 +154,6 @@ static void on_exit_of(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static int spawn(struct script *s, int out)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigfillset(&defaults);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                        POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setpgroup(&attr, 0);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &defaults);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    int error = posix_spawnp(&s->pid, s->argv[0], &actions, &attr, s->argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attr);
-    if (error) {
-        s->pid = 0;
-    } else {
-        files_restore_limit(s->pid);
-    }
-    return error;
-}
-
 /* Leaves a zombie behind only if the kernel cannot end the process within a tenth of a second. */
 static void script_abort(void *kind)
 {
@@ -206,7 +173,7 @@ static void script_abort(void *kind)
 static void watch(struct script *s, int in)
 {
     struct event_base *base = s->check->world->base;
-    int pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0);
+    int pidfd = agent_pidfd(s->pid);
     s->lines = event_new(base, in, EV_READ | EV_PERSIST, on_lines, s);
     s->exit = pidfd >= 0 ? event_new(base, pidfd, EV_READ, on_exit_of, s) : NULL;
     if (!s->lines) {
@@ -236,7 +203,7 @@ static void script_run(void *kind)
         return;
     }
     fcntl(fds[0], F_SETFL, O_NONBLOCK); /* our end alone */
-    int error = spawn(s, fds[1]);
+    int error = agent_spawn(s->argv, fds[1], &s->pid);
     close(fds[1]);
     if (error) {
         close(fds[0]);

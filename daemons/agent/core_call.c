@@ -77,6 +77,13 @@ static void on_done(struct call *call, void *arg)
     }
     if (call->error) {
         cc->error = strdup(call->error);
+    } else if (call->endpoint->reply_kind == REPLY_BOOL) {
+        bool *copy = malloc(sizeof *copy);
+        if (copy) {
+            *copy = *(const bool *)call->reply;
+        }
+        cc->reply = copy;
+        cc->error = copy ? NULL : strdup("out of memory");
     } else if (call->endpoint->reply_kind == REPLY_STRUCT) {
         cc->reply = mu__schema_clone(call->endpoint->reply, call->reply, &mu__malloc_allocator);
         cc->error = cc->reply ? NULL : strdup("out of memory");

@@ -8,8 +8,8 @@
 #include "rpc/call.h"
 
 struct core_caller;
-/* error NULL: success, and reply (NULL unless the endpoint replies with a struct) is lent until
- * done returns. */
+/* error NULL: success, and reply (NULL unless the endpoint replies with a struct or a bool) is lent
+ * until done returns. */
 typedef void (*core_call_done_fn)(void *arg, const char *error, const void *reply);
 
 /* Core loop. NULL when out of memory. front and backend are borrowed until the loops have ended. */

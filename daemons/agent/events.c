@@ -98,6 +98,15 @@ void agent_user_event(struct agent *a, struct mu_str payload, uint64_t ltime)
     if (!is_for_us(a, &ev)) {
         return;
     }
+    if (mu__str_eq(ev.name, mu__cstr(REMOTE_EXEC_EVENT))) { /* is not listed */
+        if (a->remote_exec) {
+            remote_exec_start(a->remote_exec, ev.payload);
+        } else {
+            log_info(MODULE, "ignoring remote exec event, disabled: event_id=%.*s", (int)ev.id.len,
+                     ev.id.p);
+        }
+        return;
+    }
     ev.ltime = ltime;
     struct user_event *copy = mu__schema_clone(&user_event_schema, &ev, NULL);
     if (!copy) {

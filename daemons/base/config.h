@@ -120,7 +120,7 @@ struct config {
     uint8_t encrypt_key[32];
     size_t encrypt_key_len; /* 0: gossip is in the clear */
     bool encrypt_verify_incoming, encrypt_verify_outgoing, disable_keyring_file;
-    bool disable_coordinates;
+    bool disable_coordinates, disable_remote_exec;
     struct config_gossip gossip_lan, gossip_wan;
 
     /* How fast, how much. */

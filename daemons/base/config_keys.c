@@ -104,6 +104,7 @@ const struct config__key config__keys[] = {
     BOOL("encrypt_verify_outgoing", encrypt_verify_outgoing, "true"),
     BOOL("disable_keyring_file", disable_keyring_file, "false"),
     BOOL("disable_coordinates", disable_coordinates, "false"),
+    BOOL("disable_remote_exec", disable_remote_exec, "true"),
     PACE("gossip_lan.gossip_interval", gossip_lan.gossip_interval_ns, "200ms"),
     PACE("gossip_lan.probe_interval", gossip_lan.probe_interval_ns, "1s"),
     PACE("gossip_lan.probe_timeout", gossip_lan.probe_timeout_ns, "500ms"),
@@ -218,7 +219,6 @@ const struct config__key config__keys[] = {
     IGNORED("telemetry.circonus_broker_select_tag"),
     QUIET("disable_update_check"),
     QUIET("disable_anonymous_signature"),
-    QUIET("disable_remote_exec"),
 
     /* What protects, and is not there: better no agent than one that is open where its owner
        believes it closed. */
