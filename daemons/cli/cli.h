@@ -37,6 +37,7 @@ int cmd_force_leave(int argc, char **argv);
 int cmd_operator(int argc, char **argv);
 int cmd_raft(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
+int cmd_lock(int argc, char **argv);
 int cmd_catalog(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_event(int argc, char **argv);

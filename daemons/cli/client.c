@@ -55,6 +55,9 @@ static void on_response(struct evhttp_request *req, void *arg)
     if (req && evhttp_request_get_response_code(req)) {
         struct evbuffer *in = evhttp_request_get_input_buffer(req);
         x->out->status = evhttp_request_get_response_code(req);
+        const char *index =
+            evhttp_find_header(evhttp_request_get_input_headers(req), "X-Consul-Index");
+        x->out->index = index ? strtoull(index, NULL, 10) : 0;
         x->out->len = evbuffer_get_length(in);
         x->out->body = malloc(x->out->len + 1);
         if (!x->out->body) {

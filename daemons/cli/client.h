@@ -18,6 +18,7 @@ struct cli_response {
     int status; /* of HTTP; 0: there was no answer, and error says why */
     char *body; /* with a zero behind it */
     size_t len;
+    unsigned long long index; /* X-Consul-Index; 0: none */
     char error[1024];
 };
 

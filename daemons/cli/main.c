@@ -21,6 +21,7 @@ static const struct {
     {"keyring", cmd_keyring, "Manages the keys that encrypt gossip"},
     {"kv", cmd_kv, "Interact with the key-value store"},
     {"leave", cmd_leave, "Gracefully leaves the cluster and shuts the agent down"},
+    {"lock", cmd_lock, "Executes a command while a lock is held"},
     {"members", cmd_members, "Lists the members of the cluster"},
     {"operator", cmd_operator, "Provides cluster-level tools for operators"},
     {"raft", cmd_raft, "Reads a server's log and snapshots from its folder"},

@@ -15,6 +15,7 @@ static void collect(void *arg)
     metric_set(METRIC_RAFT_APPLIED_INDEX, (double)st.applied_index);
     metric_set(METRIC_RAFT_LAST_INDEX, (double)st.last_log_index);
     metric_set(METRIC_RPC_QUERIES_BLOCKING, (double)waiters);
+    metric_set(METRIC_SESSION_TTL_ACTIVE, (double)server__sessions_with_ttl(s));
     if (st.state == RAFT_NODE_LEADER) {
         metric_set(METRIC_AUTOPILOT_HEALTHY, autopilot_is_healthy(&s->autopilot) ? 1 : 0);
         metric_set(METRIC_AUTOPILOT_FAILURE_TOLERANCE,
@@ -41,6 +42,7 @@ enum metric server__write_metric(const struct endpoint *e)
         {ENDPOINT_CATALOG_DEREGISTER, METRIC_CATALOG_DEREGISTER},
         {ENDPOINT_CATALOG_REGISTER, METRIC_CATALOG_REGISTER},
         {ENDPOINT_KVS_APPLY, METRIC_KVS_APPLY},
+        {ENDPOINT_SESSION_APPLY, METRIC_SESSION_APPLY},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (e == &endpoints[table[i].id]) {
@@ -59,6 +61,8 @@ enum metric server__entry_metric(uint8_t type)
         return METRIC_FSM_DEREGISTER;
     case CATALOG_ENTRY_KVS:
         return METRIC_FSM_KVS;
+    case CATALOG_ENTRY_SESSION:
+        return METRIC_FSM_SESSION;
     case CATALOG_ENTRY_TOMBSTONE:
         return METRIC_FSM_TOMBSTONE;
     case CATALOG_ENTRY_AUTOPILOT:

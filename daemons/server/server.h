@@ -210,6 +210,7 @@ void server__sessions_applied(struct server *s);              /* an entry was, j
 void server__sessions_tick(struct server *s);                 /* ends what is due */
 void server__sessions_lead(struct server *s, bool is_leader); /* leadership begins or ends */
 void server__sessions_restored(struct server *s);             /* there is another catalog */
+size_t server__sessions_with_ttl(const struct server *s);     /* of a leader; others keep none */
 bool server__lock_is_delayed(const struct server *s, struct mu_str key);
 void server__session_renew(struct server *s, struct operator_job *job); /* fills in the job */
 /* On a front: gives a new session its id, and says why a request is refused (in err, or static). */

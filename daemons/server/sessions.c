@@ -139,6 +139,11 @@ void server__sessions_applied(struct server *s)
     }
 }
 
+size_t server__sessions_with_ttl(const struct server *s)
+{
+    return s->sessions ? deadlines_count(&s->sessions->ttl.deadlines) : 0;
+}
+
 bool server__lock_is_delayed(const struct server *s, struct mu_str key)
 {
     const struct server_sessions *all = s->sessions; /* NULL: about to end */

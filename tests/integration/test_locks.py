@@ -243,5 +243,22 @@ class ConsulsLock(LockCommand, unittest.TestCase):
     program = CONSUL
 
 
+class OwnLock(LockCommand, unittest.TestCase):
+    program = MUSTER
+
+    @unittest.skipUnless(CONSUL, "SKIPPED: no Consul binary")
+    def test_it_keeps_consul_out_and_is_kept_out(self):
+        with Cluster(1) as c:
+            log = c.path("log")
+            script = f"echo in >> {log}; sleep 0.2; echo out >> {log}"
+            for flags in ([], ["-n=1"]):
+                both = [self.run_lock(c, *flags, "svc/both", script) for _ in range(2)]
+                self.program = CONSUL if self.program == MUSTER else MUSTER
+                both += [self.run_lock(c, *flags, "svc/both", script) for _ in range(2)]
+                for p in both:
+                    self.finish(p)
+            self.assertEqual(self.lines(log), ["in", "out"] * 8)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
