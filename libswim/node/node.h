@@ -94,6 +94,8 @@ bool swim_node__split_host(const char *text, uint16_t default_port, char *host, 
 int swim_node__bind(struct swim_node *n, const struct swim_addr *addr, size_t receive_buffer,
                     char *why, size_t cap);
 int swim_node__udp_start(struct swim_node *n);
+/* Takes in what has come, answers it, and does what is due. */
+void swim_node__udp_receive(struct swim_node *n);
 void swim_node__udp_flush(struct swim_node *n);
 void swim_node__udp_close(struct swim_node *n);
 int swim_node__tcp_start(struct swim_node *n, size_t streams_max);

@@ -173,6 +173,15 @@ static bool take_bytes(struct stream *s, size_t len)
     return reply.len == 0 && !s->done ? true : write_some(s);
 }
 
+/* Has the peer ended its side, perhaps behind bytes that we have not read yet? */
+static bool peer_has_closed(int fd)
+{
+    struct tcp_info info = {.tcpi_state = TCP_ESTABLISHED};
+    socklen_t len = sizeof info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           info.tcpi_state == TCP_CLOSE_WAIT;
+}
+
 /* One read. False when there is no more for now, or the stream has been closed. */
 static bool read_some(struct stream *s)
 {
@@ -197,10 +206,15 @@ static bool read_some(struct stream *s)
 
 static void on_stream_readable(evutil_socket_t fd, short what, void *arg)
 {
-    (void)fd;
     (void)what;
     struct stream *s = arg;
     struct swim_node *n = s->n;
+    /* A full exchange takes milliseconds, and many may wait: whoever pings is answered between any
+     * two of them. Those who have given up while they waited cost nothing. */
+    swim_node__udp_receive(n);
+    if (s->incoming && s->phase == TALKING && peer_has_closed(fd)) {
+        swim_stream_peer_closed(n->swim, swim_node_now(n), s->id);
+    }
     for (int i = 0; i < READS_MAX && read_some(s); i++) {
     }
     swim_node__work(n);

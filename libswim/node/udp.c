@@ -131,11 +131,8 @@ static int receive_batch(struct swim_node *n)
     return got;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+void swim_node__udp_receive(struct swim_node *n)
 {
-    (void)fd;
-    (void)what;
-    struct swim_node *n = arg;
     for (int round = 0; round < ROUNDS_MAX; round++) {
         int got = receive_batch(n);
         if (got > 0) {
@@ -145,6 +142,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
             return;
         }
     }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    swim_node__udp_receive(arg);
 }
 
 /* ---- sending ---- */

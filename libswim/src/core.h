@@ -68,6 +68,7 @@ struct swim__stream {
     bool join;   /* sync: with the join flag */
     bool opened; /* out: given to the host */
     bool done;
+    bool peer_closed;                /* in: the other side waits for nothing any more */
     uint32_t seq;                    /* ping */
     int err;                         /* why it failed, if it did */
     struct swim__stream *next_out;   /* queue of those to open */

@@ -207,7 +207,11 @@ static int handle_request(struct swim *s, struct swim__stream *st, struct mu_str
 {
     struct swim__msg msg;
     struct mu_str user;
-    switch ((uint8_t)plain.p[0]) {
+    uint8_t type = (uint8_t)plain.p[0];
+    if (st->peer_closed && (type == SWIM__MSG_PING || type == SWIM__MSG_PUSH_PULL)) {
+        return SWIM_ECLOSED; /* nobody waits for the answer */
+    }
+    switch (type) {
     case SWIM__MSG_PING:
         return swim__msg_decode(plain.p, plain.len, &msg) ? answer_ping(s, st, &msg.ping)
                                                           : SWIM_EPROTO;
@@ -272,7 +276,7 @@ static void answer_error(struct swim *s, struct swim__stream *st, enum swim__ope
 {
     const char *text = swim__open_text(why);
     struct swim__msg msg = {.type = SWIM__MSG_ERR, .err = {.text = {text, strlen(text)}}};
-    if (st->kind == SWIM__STREAM_IN && !seal_msg(s, st, &msg)) {
+    if (st->kind == SWIM__STREAM_IN && !st->peer_closed && !seal_msg(s, st, &msg)) {
         st->out.len = 0;
     }
 }
@@ -321,6 +325,15 @@ int swim_stream_accept(struct swim *s, uint64_t now_ns, const struct swim_addr *
     *id = st->id;
     *deadline_ns = st->deadline_ns;
     return SWIM_OK;
+}
+
+void swim_stream_peer_closed(struct swim *s, uint64_t now_ns, uint32_t id)
+{
+    swim__enter(s, now_ns);
+    struct swim__stream *st = find(s, id);
+    if (st && st->kind == SWIM__STREAM_IN) {
+        st->peer_closed = true;
+    }
 }
 
 /* Adds bytes; SWIM_OK with *whole when the message is complete. */

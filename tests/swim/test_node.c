@@ -196,6 +196,32 @@ static void test_rubbish_on_a_stream_is_answered_and_closed(void **state)
     pool_close(&p);
 }
 
+/* A ping over a stream; whoever has gone before it is read gets no answer. */
+static size_t answer_to_ping(bool gone)
+{
+    static const char ping[] = "\0\x82\xa5SeqNo\x07\xa4Node\xa1"
+                               "a";
+    struct pool p;
+    pool_open(&p);
+    struct peer *a = pool_add_plain(&p, "a");
+    struct stranger s = {.fd = connect_to(a)};
+    assert_int_equal(send(s.fd, ping, sizeof ping - 1, MSG_NOSIGNAL), sizeof ping - 1);
+    if (gone) {
+        assert_int_equal(shutdown(s.fd, SHUT_WR), 0);
+    }
+    pool_run_until(&p, is_closed, &s);
+    close(s.fd);
+    pool_close(&p);
+    return s.got;
+}
+
+static void test_only_who_still_waits_is_answered_on_a_stream(void **state)
+{
+    (void)state;
+    assert_true(answer_to_ping(false) > 0);
+    assert_int_equal(answer_to_ping(true), 0);
+}
+
 static void test_silent_streams_are_closed_at_their_deadline(void **state)
 {
     (void)state;
@@ -357,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_nodes_with_one_key_find_each_other),
         cmocka_unit_test(test_another_key_or_none_keeps_a_node_out),
         cmocka_unit_test(test_rubbish_on_a_stream_is_answered_and_closed),
+        cmocka_unit_test(test_only_who_still_waits_is_answered_on_a_stream),
         cmocka_unit_test(test_silent_streams_are_closed_at_their_deadline),
         cmocka_unit_test(test_more_streams_than_the_limit_are_closed_at_once),
         cmocka_unit_test(test_rubbish_datagrams_are_counted_and_dropped),

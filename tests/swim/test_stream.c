@@ -115,6 +115,32 @@ static void test_join_succeeds_and_announces_itself(void **state)
     lone_destroy(&l);
 }
 
+/* Thousands may have queued and given up: to answer them would keep those behind them waiting. */
+static void test_who_has_closed_is_not_answered(void **state)
+{
+    (void)state;
+    struct lone l;
+    struct swim_reply reply;
+    lone_create(&l, NULL);
+    struct mu__writer w = push_pull(true, &peer_b, 1),
+                      ping = mu__writer_growing(&mu__malloc_allocator);
+    struct swim__msg msg = {.type = SWIM__MSG_PING, .ping = {.node = {"me", 2}, .seq_no = 7}};
+    swim__msg_encode(&ping, &msg);
+    const struct mu__writer *asked[] = {&w, &ping};
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t id = accept_from(&l, 2);
+        swim_stream_peer_closed(l.s, l.now, id);
+        assert_int_equal(send_all(&l, id, asked[i], &reply), SWIM_ECLOSED);
+        assert_true(reply.done && reply.len == 0);
+        swim_stream_end(l.s, l.now, id);
+    }
+    struct swim_member m;
+    assert_false(swim_find_member(l.s, "b", &m));
+    mu__writer_fini(&w);
+    mu__writer_fini(&ping);
+    lone_destroy(&l);
+}
+
 static int join_err(struct lone *l, const void *answer, size_t len)
 {
     struct swim_stream st;
@@ -262,6 +288,7 @@ static void test_user_message_over_a_stream_is_delivered(void **state)
     swim__serf_encode(&serf, &ev);
     swim__user_stream_encode(&w, (struct mu_str){(const char *)serf.data, serf.len});
     uint32_t id = accept_from(&l, 2);
+    swim_stream_peer_closed(l.s, l.now, id); /* who wants no answer may have closed */
     assert_int_equal(send_all(&l, id, &w, &reply), SWIM_OK);
     assert_int_equal(lone_event(&l), SWIM_EVENT_USER);
     swim_stream_end(l.s, l.now, id);
@@ -479,6 +506,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_push_pull_gives_our_state_and_takes_theirs),
         cmocka_unit_test(test_bytes_may_come_one_by_one),
+        cmocka_unit_test(test_who_has_closed_is_not_answered),
         cmocka_unit_test(test_join_succeeds_and_announces_itself),
         cmocka_unit_test(test_join_tells_why_it_failed),
         cmocka_unit_test(test_incompatible_versions_refuse_the_merge),

@@ -306,9 +306,15 @@ MU_API MU_MUST_USE int swim_stream_accept(struct swim *s, uint64_t now_ns,
  * says what to write and whether the exchange is complete. On failure *out is filled too (an error
  * message for the other side, perhaps) with done set. Bytes after done are ignored. Errors:
  * SWIM_EPROTO, SWIM_ECRYPT, SWIM_EREFUSED, SWIM_EREMOTE, SWIM_EFULL (all streams together hold too
- * much), SWIM_ENOMEM, SWIM_ENOENT (no such stream). */
+ * much), SWIM_ENOMEM, SWIM_ENOENT (no such stream), SWIM_ECLOSED (see swim_stream_peer_closed). */
 MU_API MU_MUST_USE int swim_stream_receive(struct swim *s, uint64_t now_ns, uint32_t id,
                                            const void *data, size_t len, struct swim_reply *out);
+/* The other node has closed its side of a stream that it opened. Who asks something closes only
+ * after the answer, or when it has given up: what it sends is then not worked on (SWIM_ECLOSED of
+ * swim_stream_receive), but for messages that want no answer. A queue of callers who have long gone
+ * would cost as much as the callers who wait behind them. To be called before the bytes that were
+ * read are given to swim_stream_receive; does nothing for other streams. */
+MU_API void swim_stream_peer_closed(struct swim *s, uint64_t now_ns, uint32_t id);
 /* The stream is closed, for whatever reason: complete, refused, broken, timed out. Its id is free
  * from here on. */
 MU_API void swim_stream_end(struct swim *s, uint64_t now_ns, uint32_t id);
