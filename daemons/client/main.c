@@ -10,6 +10,7 @@
 
 struct client_state {
     struct rpc_router *router; /* of the only front */
+    size_t pool_told;          /* members, when it was told last; core's */
 };
 
 static size_t front_count(void)
@@ -101,17 +102,31 @@ static void tell_router(void *arg)
     free(n);
 }
 
+/* The router does with the size of the pool by and large: a thousand agents that come need not wake
+ * the front of each other agent a thousand times. */
+static bool has_grown_or_shrunk(const struct client_state *s, size_t pool)
+{
+    size_t apart = pool > s->pool_told ? pool - s->pool_told : s->pool_told - pool;
+    return apart > s->pool_told / 8;
+}
+
 static void member(struct process *p, enum member_change change, const struct agent_member *m)
 {
     struct client_state *s = p->state;
     struct member_server server;
+    bool is_server = member_as_server(m, p->config->datacenter, &server);
+    size_t pool = members_count(&p->members);
+    if (!is_server && !has_grown_or_shrunk(s, pool)) {
+        return;
+    }
     struct server_news *n = calloc(1, sizeof *n);
     if (!n) {
         abort();
     }
+    s->pool_told = pool;
     n->state = s;
-    n->pool = members_count(&p->members);
-    if (member_as_server(m, p->config->datacenter, &server)) {
+    n->pool = pool;
+    if (is_server) {
         n->gone = change != MEMBER_JOINED && change != MEMBER_UPDATED;
         n->port = server.port;
         snprintf(n->name, sizeof n->name, "%.*s", (int)server.name.len, server.name.p);
@@ -128,7 +143,7 @@ static void leave(struct process *p)
 static void describe(struct process *p, struct stats *st)
 {
     size_t servers = 0, at = 0;
-    for (const struct agent_member *m; (m = mu__map_next(&p->members.by_name, &at)) != NULL;) {
+    for (const struct agent_member *m; (m = members_next_server(&p->members, &at)) != NULL;) {
         struct member_server server;
         servers += m->status == MEMBER_ALIVE && member_as_server(m, p->config->datacenter, &server)
                        ? 1

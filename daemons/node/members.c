@@ -6,6 +6,7 @@
 void members_init(struct members *m, uint64_t seed)
 {
     mu__map_init(&m->by_name, NULL, seed);
+    mu__map_init(&m->servers, NULL, seed);
 }
 
 void members_fini(struct members *m)
@@ -14,21 +15,43 @@ void members_fini(struct members *m)
     for (void *member; (member = mu__map_next(&m->by_name, &at)) != NULL;) {
         free(member);
     }
+    mu__map_fini(&m->servers);
     mu__map_fini(&m->by_name);
+}
+
+static bool has_server_role(const struct agent_member *m)
+{
+    return mu__str_eq(member_tag(m, "role"), mu__cstr("consul"));
+}
+
+static void put(struct mu__map *map, struct agent_member *member, void **old)
+{
+    if (!mu__map_set(map, member->name.p, member->name.len, member, old)) {
+        abort(); /* out of memory: a member that is not known cannot be served */
+    }
 }
 
 void members_apply(struct members *m, enum member_change change, struct agent_member *member)
 {
     if (change == MEMBER_REAPED) {
+        mu__map_remove(&m->servers, member->name.p, member->name.len);
         free(mu__map_remove(&m->by_name, member->name.p, member->name.len));
         free(member);
         return;
     }
     void *old = NULL;
-    if (!mu__map_set(&m->by_name, member->name.p, member->name.len, member, &old)) {
-        abort(); /* out of memory: a member that is not known cannot be served */
+    if (has_server_role(member)) {
+        put(&m->servers, member, NULL);
+    } else {
+        mu__map_remove(&m->servers, member->name.p, member->name.len);
     }
+    put(&m->by_name, member, &old);
     free(old);
+}
+
+const struct agent_member *members_next_server(const struct members *m, size_t *at)
+{
+    return mu__map_next(&m->servers, at);
 }
 
 const struct agent_member *members_find(const struct members *m, struct mu_str name)
@@ -87,8 +110,7 @@ bool member_as_server(const struct agent_member *m, struct mu_str datacenter,
                       struct member_server *out)
 {
     uint64_t port, expect = 0;
-    if (!mu__str_eq(member_tag(m, "role"), mu__cstr("consul")) ||
-        !mu__str_eq(member_tag(m, "dc"), datacenter) ||
+    if (!has_server_role(m) || !mu__str_eq(member_tag(m, "dc"), datacenter) ||
         !parse_number(member_tag(m, "port"), UINT16_MAX, &port) || port == 0) {
         return false;
     }

@@ -27,6 +27,7 @@ struct member_server {
 
 struct members {
     struct mu__map by_name; /* of struct agent_member, one block each */
+    struct mu__map servers; /* those of them with the role of a server, of any datacenter */
 };
 
 void members_init(struct members *m, uint64_t seed);
@@ -36,6 +37,9 @@ void members_apply(struct members *m, enum member_change change, struct agent_me
 /* NULL if unknown. */
 const struct agent_member *members_find(const struct members *m, struct mu_str name);
 size_t members_count(const struct members *m);
+/* Walks the few members with the role of a server, whatever their status, without a look at all the
+ * others. Start with *at = 0; NULL at the end. */
+const struct agent_member *members_next_server(const struct members *m, size_t *at);
 /* All members sorted by name, pointers lent until the next members_apply; in the arena. items NULL:
  * out of memory. */
 struct mu_list members_sorted(const struct members *m, struct mu__arena *a);

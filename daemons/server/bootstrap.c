@@ -49,7 +49,7 @@ static bool gather(const struct server *s, struct candidates *out)
 {
     size_t at = 0;
     out->len = 0;
-    for (const struct agent_member *m; (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
+    for (const struct agent_member *m; (m = members_next_server(s->members, &at)) != NULL;) {
         struct member_server server;
         if (m->status != MEMBER_ALIVE || !member_as_server(m, s->config->datacenter, &server) ||
             !server.is_muster || out->len == SERVERS_MAX) {

@@ -73,7 +73,7 @@ static bool is_second_bootstrap(const struct server *s, const struct member_serv
 {
     size_t at = 0;
     for (const struct agent_member *m;
-         new->expect == 1 && (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
+         new->expect == 1 && (m = members_next_server(s->members, &at)) != NULL;) {
         struct member_server other;
         if (!mu__str_eq(m->name, new->name) && m->status != MEMBER_LEFT &&
             member_as_server(m, s->config->datacenter, &other) && other.expect == 1) {

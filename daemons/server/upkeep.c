@@ -34,7 +34,7 @@ const struct agent_member *server__member_of(const struct server *s, const char 
 {
     const struct agent_member *best = NULL;
     size_t at = 0;
-    for (const struct agent_member *m; (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
+    for (const struct agent_member *m; (m = members_next_server(s->members, &at)) != NULL;) {
         if (mu__str_eq(member_tag(m, "id"), mu__cstr(id)) &&
             (!best || liveness(m->status) > liveness(best->status))) {
             best = m;
@@ -87,7 +87,6 @@ static void add_member(struct autopilot_facts *out, const struct agent_member *m
     }
 }
 
-/* Once through the members, of whom there may be many more than servers. */
 static void gather(const struct server *s, struct autopilot_facts *out)
 {
     struct raft_node_status st;
@@ -100,10 +99,8 @@ static void gather(const struct server *s, struct autopilot_facts *out)
         add_server(s, &st, &st.configuration->servers[i], out);
     }
     size_t at = 0;
-    for (const struct agent_member *m; (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
-        if (mu__str_eq(member_tag(m, "role"), mu__cstr("consul"))) {
-            add_member(out, m);
-        }
+    for (const struct agent_member *m; (m = members_next_server(s->members, &at)) != NULL;) {
+        add_member(out, m);
     }
 }
 

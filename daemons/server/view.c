@@ -31,7 +31,7 @@ static void name_of(const struct server *s, const char *id, char *out, size_t ca
 {
     size_t at = 0;
     out[0] = '\0';
-    for (const struct agent_member *m; (m = mu__map_next(&s->members->by_name, &at)) != NULL;) {
+    for (const struct agent_member *m; (m = members_next_server(s->members, &at)) != NULL;) {
         if (mu__str_eq(member_tag(m, "id"), mu__cstr(id)) && m->name.len < cap) {
             memcpy(out, m->name.p, m->name.len);
             out[m->name.len] = '\0';

@@ -46,6 +46,38 @@ static void a_member_is_known_until_it_is_reaped(void **state)
     assert_int_equal(members_count(&members), 0);
 }
 
+static size_t count_servers(const char *only)
+{
+    size_t n = 0, at = 0;
+    for (const struct agent_member *m; (m = members_next_server(&members, &at)) != NULL; n++) {
+        assert_string_equal(m->name.p, only);
+        assert_ptr_equal(m, members_find(&members, m->name));
+    }
+    return n;
+}
+
+static void servers_are_walked_without_the_other_members(void **state)
+{
+    (void)state;
+    struct mu_pair server = {mu__cstr("role"), mu__cstr("consul")};
+    struct mu_pair agent = {mu__cstr("role"), mu__cstr("node")};
+    members_apply(&members, MEMBER_JOINED, member("a", MEMBER_ALIVE, &agent, 1));
+    members_apply(&members, MEMBER_JOINED, member("b", MEMBER_ALIVE, NULL, 0));
+    assert_int_equal(count_servers(NULL), 0);
+    members_apply(&members, MEMBER_JOINED, member("s", MEMBER_ALIVE, &server, 1));
+    assert_int_equal(count_servers("s"), 1);
+    members_apply(&members, MEMBER_DID_FAIL, member("s", MEMBER_FAILED, &server, 1));
+    assert_int_equal(count_servers("s"), 1);
+    /* It comes back as an agent, and as a server again */
+    members_apply(&members, MEMBER_JOINED, member("s", MEMBER_ALIVE, &agent, 1));
+    assert_int_equal(count_servers(NULL), 0);
+    members_apply(&members, MEMBER_UPDATED, member("s", MEMBER_ALIVE, &server, 1));
+    assert_int_equal(count_servers("s"), 1);
+    members_apply(&members, MEMBER_REAPED, member("s", MEMBER_FAILED, &server, 1));
+    assert_int_equal(count_servers(NULL), 0);
+    assert_int_equal(members_count(&members), 2);
+}
+
 static void members_are_listed_by_name(void **state)
 {
     (void)state;
@@ -163,6 +195,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(a_member_is_known_until_it_is_reaped),
+        T(servers_are_walked_without_the_other_members),
         T(members_are_listed_by_name),
         T(a_server_is_known_by_its_tags),
         T(tags_that_make_no_sense_make_no_server),
