@@ -1,5 +1,5 @@
-/* Queries and key changes that the host asked for, until they are over. The core tells their
- * answers as events; here they find whoever asked. */
+/* ask.c - queries and key changes that the host asked for, until they are over. The core tells
+ * their answers as events; here they find whoever asked. */
 #include "node.h"
 
 #include <mbedtls/base64.h>

@@ -1,4 +1,4 @@
-/* From a config to a running node, and back. */
+/* create.c - from a config to a running node, and back. */
 #include "node.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* Joins: each address of a list becomes an attempt, a name as many as it has addresses. A few run
- * at a time; when all are over, whoever asked is told how many worked or why none did. */
+/* join.c - joins: each address of a list becomes an attempt, a name as many as it has addresses. A
+ * few run at a time; when all are over, whoever asked is told how many worked or why none did. */
 #include "node.h"
 
 #include "cursor.h"

@@ -1,4 +1,4 @@
-/* The snapshot: text, one record a line, appended to and now and then written anew.
+/* snapshot.c - the snapshot: text, one record a line, appended to and now and then written anew.
  *
  *     alive: NAME ADDR:PORT      clock: N           leave
  *     not-alive: NAME            event-clock: N     # comment

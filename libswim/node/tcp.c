@@ -1,4 +1,4 @@
-/* Streams: full exchanges of state and fallback pings, each on a connection of its own.
+/* tcp.c - streams: full exchanges of state and fallback pings, each on a connection of its own.
  *
  *     CONNECTING  ours, not there yet
  *     TALKING     writing what the core gave, and reading

@@ -1,5 +1,5 @@
-/* Datagrams. Received and sent in batches of one system call (recvmmsg, sendmmsg), because a gossip
- * tick and its answers come in bursts. */
+/* udp.c - datagrams. Received and sent in batches of one system call (recvmmsg, sendmmsg), because
+ * a gossip tick and its answers come in bursts. */
 #include "node.h"
 
 #include <errno.h>

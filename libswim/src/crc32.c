@@ -1,4 +1,4 @@
-/* CRC-32 of IEEE 802.3, reflected, one table lookup a byte. */
+/* crc32.c - CRC-32 of IEEE 802.3, reflected, one table lookup a byte. */
 #include "envelope.h"
 
 static const uint32_t table[256] = {

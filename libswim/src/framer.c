@@ -1,5 +1,5 @@
-/* Finds the end of a stream's message in bytes that trickle in. Every function says whether it
- * needs more of them; what has been understood is never looked at again. */
+/* framer.c - finds the end of a stream's message in bytes that trickle in. Every function says
+ * whether it needs more of them; what has been understood is never looked at again. */
 #include "wire_stream.h"
 
 #include <string.h>

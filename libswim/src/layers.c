@@ -1,4 +1,4 @@
-/* The layers that datagrams and streams share: label, compression, encryption. */
+/* layers.c - the layers that datagrams and streams share: label, compression, encryption. */
 #include "layers.h"
 
 #include "lzw.h"

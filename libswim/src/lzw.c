@@ -1,4 +1,4 @@
-/* LZW with bits packed least significant first, as GIF has it (Welch 1984).
+/* lzw.c - LZW with bits packed least significant first, as GIF has it (Welch 1984).
  *
  *     code    0..255 one byte; 256 clear; 257 end; 258.. a string met before
  *     width   starts at 9 bits, grows when the next free code no longer fits, 12 at most

@@ -1,4 +1,4 @@
-/* Datagrams: [label] [sealed] [crc] [compress] (compound of parts | message). */
+/* packet.c - datagrams: [label] [sealed] [crc] [compress] (compound of parts | message). */
 #include "layers.h"
 
 #include <assert.h>

@@ -1,4 +1,4 @@
-/* Streams: [label] [encrypt frame around sealed] [compress] message. */
+/* sealed_stream.c - streams: [label] [encrypt frame around sealed] [compress] message. */
 #include "layers.h"
 
 #include "wire_stream.h"

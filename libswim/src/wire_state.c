@@ -1,6 +1,6 @@
-/* The user state of a push/pull: 02 and a map, see wire_serf.h. Written piece by piece because a
- * large pool's state is best made straight from the member table, and read by walking for the same
- * reason. */
+/* wire_state.c - the user state of a push/pull: 02 and a map, see wire_serf.h. Written piece by
+ * piece because a large pool's state is best made straight from the member table, and read by
+ * walking for the same reason. */
 #include "wire_serf.h"
 
 #include "wire_fields.h"

@@ -22,7 +22,7 @@ ROUNDS = 3
 KILLS = {"muster": 5}  # of the leader
 KILLS_OF_PEERS = 3
 KILLS_OF_AGENTS = 9  # whose turn it is to be probed is chance
-FAST_GOSSIP = {"probe_interval": "170ms", "probe_timeout": "85ms", "gossip_interval": "50ms", "suspicion_mult": 6}
+FAST_GOSSIP = {"probe_interval": "120ms", "probe_timeout": "60ms", "gossip_interval": "40ms"}
 FAST = {"muster": {**FAST_GOSSIP, "suspicion_max_mult": 100}, "Consul": FAST_GOSSIP}  # docs/gossip-proof.md
 ALONE_ROUNDS, ALONE_SECONDS = 15, 0.2  # one client: others disturb the disk for moments
 

@@ -26,6 +26,18 @@ CALLED_FAILED = re.compile(r"(?:member failed|EventMemberFailed): (\S+)")
 ALIVE, LEAVING, LEFT, FAILED = 1, 2, 3, 4
 
 
+def tell(member, path):
+    """As soon as it listens: it may have been started a moment ago, on a busy machine."""
+    def told():
+        try:
+            put(member.address, path, timeout=60)
+            return True
+        except ConnectionRefusedError:
+            return False
+
+    wait_until(f"{member.name} can be told {path}", told)
+
+
 class Member:
     def __init__(self, process, address):
         self.process, self.name, self.address = process, process.name, address
@@ -49,7 +61,7 @@ class Member:
         self.gone = FAILED
 
     def leave(self):
-        put(self.address, "/v1/agent/leave", timeout=60)
+        tell(self, "/v1/agent/leave")
         self.process.popen.wait(60)
         self.gone = LEFT
 
@@ -180,7 +192,7 @@ class Churn:
 
     def force_leave(self, member):
         by = self.random.choice(self.up())
-        put(by.address, f"/v1/agent/force-leave/{member.name}")
+        tell(by, f"/v1/agent/force-leave/{member.name}")
         if member.gone is not None:  # who lives says so
             member.gone = LEFT
         return f" by {by.name}"

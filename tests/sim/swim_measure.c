@@ -217,15 +217,14 @@ static void without_lifeguard(struct swim_config *cfg, size_t node)
     cfg->suspicion_max_mult = 1; /* a suspicion always lasts for its minimum */
 }
 
-/* Detection within two seconds in small pools: everything more often, but twice as many must share
- * a suspicion, and it lasts long until they do. */
+/* Detection within two seconds: everything more often, but a suspicion that nobody shares lasts
+ * very long. */
 static void fast(struct swim_config *cfg, size_t node)
 {
     (void)node;
-    cfg->probe_interval_ns = 170 * MU_MSEC;
-    cfg->probe_timeout_ns = 85 * MU_MSEC;
-    cfg->gossip_interval_ns = 50 * MU_MSEC;
-    cfg->suspicion_mult = 6;
+    cfg->probe_interval_ns = 120 * MU_MSEC;
+    cfg->probe_timeout_ns = 60 * MU_MSEC;
+    cfg->gossip_interval_ns = 40 * MU_MSEC;
     cfg->suspicion_max_mult = 100;
 }
 

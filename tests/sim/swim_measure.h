@@ -9,6 +9,7 @@ struct measure_options {
     struct world_options world;
     bool fast;         /* tuned for detection within two seconds: docs/gossip-proof.md */
     bool plain;        /* SWIM without Lifeguard: by configuration */
+    bool original;     /* with Lifeguard, but without our own rules for pauses and silence */
     uint64_t calm_ns;  /* before anything happens */
     uint64_t watch_ns; /* after it, at most */
     size_t seeds;      /* of a table: how many a cell; 1 or more */

@@ -2,9 +2,10 @@
  * docs/gossip-proof.md.
  *
  *   swim_scale [--nodes N] [--loss PERCENT] [--kill K] [--deaf K] [--restart SECONDS]
- *              [--slow K] [--stopped] [--spell SECONDS] [--well SECONDS] [--plain|--fast]
- *              [--seed X]
- *   swim_scale --table slow [--nodes N] [--loss PERCENT] [--stopped] [--fast] [--seeds COUNT]
+ *              [--slow K] [--stopped] [--spell SECONDS] [--well SECONDS]
+ *              [--plain|--original|--fast] [--seed X]
+ *   swim_scale --table slow [--nodes N] [--loss PERCENT] [--stopped] [--seeds COUNT]
+ *              [--original|--fast]
  *   swim_scale --table loss [--nodes N] [--fast] */
 #include "swim_measure.h"
 
@@ -40,9 +41,10 @@ static void print_run(const struct measure_options *o, const struct measured *m)
 {
     printf("nodes %zu, loss %.1f %%, seed %llu%s\n", o->world.nodes, o->world.loss_ppm / 1e4,
            (unsigned long long)o->world.seed,
-           o->plain  ? ", plain SWIM"
-           : o->fast ? ", fast"
-                     : "");
+           o->plain      ? ", plain SWIM"
+           : o->original ? ", Lifeguard alone"
+           : o->fast     ? ", fast"
+                         : "");
     printf("  bytes per member and second: %.0f idle, %.0f busy, %.0f in full syncs\n",
            m->idle_bytes, m->busy_bytes, m->stream_bytes);
     printf("  a user event had reached half after %.2f s, all after %.2f s\n", m->event_s[0],
@@ -63,14 +65,20 @@ static void print_run(const struct measure_options *o, const struct measured *m)
            (double)clock() / CLOCKS_PER_SEC);
 }
 
+/* Neither plain SWIM nor memberlist has rules for pauses and silence, and no option switches ours
+ * off. */
+static void run(const struct measure_options *o, struct measured *out)
+{
+    swim__planted = o->plain || o->original ? SWIM__PAUSE_IGNORED : SWIM__NO_FAULT;
+    swim_measure(o, out);
+}
+
 /* ---- tables ---- */
 
 static void add_spell(struct measured *sum, const struct measure_options *o)
 {
     struct measured m;
-    /* Plain SWIM has no rules for pauses and silence, and no option switches ours off. */
-    swim__planted = o->plain ? SWIM__PAUSE_IGNORED : SWIM__NO_FAULT;
-    swim_measure(o, &m);
+    run(o, &m);
     sum->false_any += m.false_any;
     sum->false_healthy += m.false_healthy;
     sum->false_slow += m.false_slow;
@@ -146,7 +154,7 @@ static void table_loss(const struct measure_options *base)
         size_t nodes = o.world.nodes;
         o.world.loss_ppm = losses[i] * 10000;
         o.kill = mu__max(nodes / 100, 1);
-        swim_measure(&o, &m);
+        run(&o, &m);
         printf("| %5zu | %2u %% | %9.2f s, %6.2f s | %6.1f %6.1f %6.1f s            | %6.1f %6.1f "
                "%6.1f s          | "
                "%12zu | %8.0f | %8.0f |\n",
@@ -201,6 +209,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--plain") == 0) {
             o.plain = true;
+        } else if (strcmp(argv[i], "--original") == 0) {
+            o.original = true;
         } else if (strcmp(argv[i], "--fast") == 0) {
             o.fast = true;
         } else if (strcmp(argv[i], "--stopped") == 0) {
@@ -222,7 +232,7 @@ int main(int argc, char **argv)
         }
         return 0;
     }
-    swim_measure(&o, &m);
+    run(&o, &m);
     print_run(&o, &m);
     return m.undetected > 0 || m.settled_s < 0;
 }
