@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "key.h"
+#include "planted.h"
 #include "snapshot.h"
 #include "tables_config.h"
 
@@ -150,8 +151,17 @@ static bool load_config(struct catalog *c, const char *kind, const struct catalo
     return is_whole;
 }
 
+static bool is_left_out(enum catalog__snapshot_type type)
+{
+    return (CATALOG__PLANTED(RESTORE_NO_COORDINATES) && type == CATALOG__SNAPSHOT_COORDINATE) ||
+           (CATALOG__PLANTED(RESTORE_NO_TOMBSTONES) && type == CATALOG__SNAPSHOT_TOMBSTONE);
+}
+
 static bool load(struct catalog *c, enum catalog__snapshot_type type, const void *obj)
 {
+    if (is_left_out(type)) {
+        return true;
+    }
     switch (type) {
     case CATALOG__SNAPSHOT_NODE:
         return load_node(c, obj);
@@ -270,6 +280,8 @@ static int load_all(struct catalog *c, struct source *s)
     }
     if (rc == 0) {
         c->draft->index = p.totals.index;
+    }
+    if (rc == 0 && !CATALOG__PLANTED(RESTORE_NO_INDEXES)) {
         memcpy(c->draft->table, p.totals.table, sizeof c->draft->table);
     }
     return rc;

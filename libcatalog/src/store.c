@@ -1,5 +1,7 @@
 #include "store.h"
 
+#include "planted.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -206,6 +208,9 @@ void catalog_read_begin(struct catalog_reader *r)
     uint64_t seq = atomic_load(&c->seq);
     atomic_store(&r->pinned, seq);
     r->version = atomic_load(&c->current);
+    if (CATALOG__PLANTED(HALF_BATCH) && c->draft) {
+        r->version = c->draft;
+    }
 }
 
 void catalog_read_end(struct catalog_reader *r)
@@ -343,6 +348,10 @@ void catalog__savepoint_release(struct catalog *c, const struct catalog__savepoi
 
 void catalog__savepoint_rollback(struct catalog *c, const struct catalog__savepoint *sp)
 {
+    if (CATALOG__PLANTED(REFUSED_STAYS)) {
+        catalog__savepoint_release(c, sp);
+        return;
+    }
     free_trees(c, c->draft, c->space.since);
     *c->draft = sp->draft;
     catalog__space_rollback(&c->space, sp->retired);

@@ -1,5 +1,6 @@
 /* tables_kv.c - keys, and the tombstones that keep the index of a list from going back when keys
  * are deleted. */
+#include "planted.h"
 #include "tables.h"
 #include "touched.h"
 #include "types.h"
@@ -74,7 +75,9 @@ static void put_tombstone(struct catalog *c, struct mu_str key, bool is_tree)
 
 static void drop_key(struct catalog *c, const struct catalog_dir_entry *entry)
 {
-    catalog__touch(c, CATALOG__WATCH_KEY, entry->key);
+    if (!CATALOG__PLANTED(WAKE_MISSED_KEY)) {
+        catalog__touch(c, CATALOG__WATCH_KEY, entry->key);
+    }
     void *gone = catalog__tree_remove(c, CATALOG__KEYS, &entry->key, 1);
     if (gone) {
         c->draft->count[CATALOG__TABLE_KEYS]--;
@@ -88,7 +91,9 @@ void catalog__remove_key(struct catalog *c, struct mu_str key)
 {
     const struct catalog_dir_entry *entry = catalog__get_key(c->draft, key);
     if (entry) {
-        put_tombstone(c, key, false);
+        if (!CATALOG__PLANTED(TOMBSTONE_FORGOTTEN)) {
+            put_tombstone(c, key, false);
+        }
         drop_key(c, entry);
     }
 }
@@ -127,7 +132,7 @@ void catalog__remove_keys(struct catalog *c, struct mu_str prefix)
     if (found.len == 0) {
         return;
     }
-    if (prefix.len) {
+    if (prefix.len && !CATALOG__PLANTED(TOMBSTONE_OF_TREE)) {
         put_tombstone(c, prefix, true);
     }
     for (size_t i = 0; i < found.len; i++) {
@@ -139,7 +144,7 @@ void catalog__free_locks(struct catalog *c, struct mu_str session, bool and_dele
                          uint64_t delay_ns)
 {
     struct mu_str of_session = lock_key(c, &(struct catalog_dir_entry){.session = session});
-    if (c->is_void) {
+    if (c->is_void || CATALOG__PLANTED(CASCADE_LOCKS)) {
         return;
     }
     struct catalog__found found = gather_prefix(c, CATALOG__KEYS_BY_SESSION, of_session);

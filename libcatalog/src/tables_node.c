@@ -1,5 +1,6 @@
 /* tables_node.c - nodes, their services and checks. */
 #include "msgpack.h"
+#include "planted.h"
 #include "tables.h"
 #include "touched.h"
 #include "types.h"
@@ -68,7 +69,9 @@ void catalog__remove_node(struct catalog *c, struct mu_str given)
         catalog__remove_check(c, node->node, check->check_id);
     }
     catalog__remove_coordinates(c, node->node);
-    catalog__end_sessions_of_node(c, node->node);
+    if (!CATALOG__PLANTED(CASCADE_SESSIONS)) {
+        catalog__end_sessions_of_node(c, node->node);
+    }
     if (node->id.len) {
         catalog__tree_remove(c, CATALOG__NODES_BY_ID, &node->id, 1);
     }
@@ -134,7 +137,9 @@ static void service_lost_instance(struct catalog *c, struct mu_str name)
     }
     catalog__discard(c, catalog__tree_remove(c, CATALOG__SERVICE_INDEXES, &name, 1));
     catalog__touch_name(c, CATALOG__WATCH_HEALTH, name);
-    catalog__table_changed(c, CATALOG__TABLE_EXTINCTION);
+    if (!CATALOG__PLANTED(INDEX_FORGETS_SERVICE) || !c->draft->table[CATALOG__TABLE_EXTINCTION]) {
+        catalog__table_changed(c, CATALOG__TABLE_EXTINCTION);
+    }
 }
 
 void catalog__put_instance(struct catalog *c, const struct catalog__instance *instance)
@@ -153,7 +158,9 @@ void catalog__put_instance(struct catalog *c, const struct catalog__instance *in
     link_instance(c, record);
     touch_instance(c, record);
     count_change(c, CATALOG__TABLE_SERVICES, !old);
-    catalog__service_changed(c, record->service.service);
+    if (!old || !CATALOG__PLANTED(INDEX_FORGETS_UPDATE)) {
+        catalog__service_changed(c, record->service.service);
+    }
     if (old && !mu__str_ieq(old->service.service, record->service.service)) {
         service_lost_instance(c, old->service.service);
     }
@@ -168,7 +175,7 @@ void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_s
     }
     struct catalog__found checks =
         catalog__gather(c, CATALOG__CHECKS_BY_INSTANCE, NAMES(i->node, i->service.id), 2);
-    for (size_t n = 0; n < checks.len; n++) {
+    for (size_t n = 0; n < checks.len && !CATALOG__PLANTED(CASCADE_CHECKS); n++) {
         const struct catalog_check *check = checks.items[n];
         catalog__remove_check(c, check->node, check->check_id);
     }
@@ -240,12 +247,14 @@ void catalog__put_check(struct catalog *c, const struct catalog_check *check)
     }
     if (old) {
         unlink_check(c, old);
+    }
+    if (old && !CATALOG__PLANTED(WAKE_MISSED_STATUS)) {
         check_changed(c, old);
     }
     link_check(c, record);
     check_changed(c, record);
     count_change(c, CATALOG__TABLE_CHECKS, !old);
-    if (mu__str_is(record->status, "critical")) {
+    if (mu__str_is(record->status, "critical") && !CATALOG__PLANTED(CASCADE_CRITICAL)) {
         catalog__end_sessions_of_check(c, record);
     }
     catalog__discard(c, old);

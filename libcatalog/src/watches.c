@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "planted.h"
 #include "radix.h"
 #include "touched.h"
 
@@ -213,7 +214,8 @@ void catalog_watches_destroy(struct catalog_watches *w)
 
 static void mark_woken(struct catalog_watches *w, struct catalog_waiter *waiter, uint64_t version)
 {
-    if (!waiter->is_woken && waiter->version < version) {
+    uint64_t known = waiter->version + CATALOG__PLANTED(WAKE_MISSED_VERSION);
+    if (!waiter->is_woken && known < version) {
         waiter->is_woken = true;
         delist(waiter);
         enlist(waiter, &w->woken);
@@ -232,7 +234,9 @@ static void mark_key(struct catalog_watches *w, struct mu_str key, uint64_t vers
     struct catalog__radix_path path = catalog__radix_path(w->spots, key);
     bool is_whole;
     for (struct spot *s; (s = catalog__radix_path_next(&path, &is_whole)) != NULL;) {
-        mark_hooks(w, s->prefix, version);
+        if (!CATALOG__PLANTED(WAKE_MISSED_PREFIX)) {
+            mark_hooks(w, s->prefix, version);
+        }
         if (is_whole) {
             mark_hooks(w, s->whole, version);
         }
