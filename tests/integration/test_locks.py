@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from kit import BIN, PATIENCE, Cluster, find_consul, get, kv_path, put, wait_until
+from kit import BIN, PATIENCE, Cluster, Process, find_consul, get, kv_path, put, wait_until
 
 CONSUL = find_consul()
 MUSTER = os.path.join(BIN, "muster")
@@ -258,6 +258,32 @@ class OwnLock(LockCommand, unittest.TestCase):
                 for p in both:
                     self.finish(p)
             self.assertEqual(self.lines(log), ["in", "out"] * 8)
+
+
+@unittest.skipUnless(CONSUL, "SKIPPED: no Consul binary")
+class ThroughConsulsAgent(unittest.TestCase):
+    def test_a_client_agent_of_consul_brings_sessions_and_locks_to_muster(self):
+        with Cluster(1) as c:
+            server, host = c.server_address(0), c.agent_address(5)
+            agent = Process(c, "consul", [CONSUL, "agent", "-node", "real", "-bind", host, "-client", host, "-data-dir",
+                                          c.path("real"), "-retry-join", server, "-retry-interval", "1s",
+                                          "-disable-host-node-id"], c.path("consul.log"))
+            c.processes["consul"] = agent
+            agent.start()
+            wait_until("it is in the catalog", lambda: get(server, "/v1/catalog/node/real").json())
+            session = create(host, Name="by way of it", TTL="10s")
+            self.assertTrue(exists(server, session))
+            self.assertTrue(renew(host, session))
+            self.assertTrue(change(host, "k", "acquire", session, "v"))
+            self.assertEqual(entry(server, "k")["Session"], session)
+            self.assertEqual(len(get(host, "/v1/session/list").json()), 1)
+            self.assertEqual(len(get(host, "/v1/session/node/real").json()), 1)
+            self.assertFalse(renew(host, "00000000-0000-0000-0000-000000000000"))
+            argv = [CONSUL, "lock", f"-http-addr={host}:8500", "other", "true"]
+            self.assertEqual(subprocess.run(argv, timeout=PATIENCE, check=False).returncode, 0)
+            agent.kill()  # gossip finds out, and serfHealth ends the session
+            wait_until("its session ends", lambda: not exists(server, session))
+            self.assertNotIn("Session", entry(server, "k"))
 
 
 if __name__ == "__main__":
