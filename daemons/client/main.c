@@ -5,6 +5,7 @@
 #include "rpc/endpoints.h"
 #include "rpc/rpc_router.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +76,23 @@ static bool open_front(struct process *p, size_t i, char *err, size_t errlen)
     b->servers = rpc_router_backend(s->router);
     f->backend = &b->backend;
     return true;
+}
+
+static int snapshot(struct process *p, struct front *f, bool *preamble, char *err, size_t errlen)
+{
+    const struct client_state *s = p->state;
+    struct rpc_target server;
+    (void)f;
+    *preamble = true;
+    if (!rpc_router_first(s->router, &server)) {
+        snprintf(err, errlen, "No known Consul servers");
+        return -1;
+    }
+    int fd = rpc_connect(server.host, server.port, p->config->bind_addr.p);
+    if (fd < 0) {
+        snprintf(err, errlen, "failed to connect to %.100s: %s", server.name, strerror(errno));
+    }
+    return fd;
 }
 
 /* ---- Servers come and go ---- */
@@ -188,6 +206,7 @@ int main(int argc, char **argv)
                                              .member = member,
                                              .leave = leave,
                                              .describe = describe,
+                                             .snapshot = snapshot,
                                              .close_front = close_front,
                                              .stop = stop,
                                              .destroy = destroy};

@@ -80,6 +80,7 @@ static const struct http_route routes[] = {
     {"/v1/session/list", false, HTTP_GET, "GET", route_session_list, BODY_DEFAULT},
     {"/v1/session/node/", true, HTTP_GET, "GET", route_session_node, BODY_DEFAULT},
     {"/v1/session/renew/", true, HTTP_PUT, "PUT", route_session_renew, BODY_DEFAULT},
+    {"/v1/snapshot", false, HTTP_GET | HTTP_PUT, "GET,PUT", route_snapshot, BODY_STREAMED},
     {"/v1/status/leader", false, HTTP_GET, "GET", route_status_leader, BODY_DEFAULT},
     {"/v1/status/peers", false, HTTP_GET, "GET", route_status_peers, BODY_DEFAULT},
     {"/v1/txn", false, HTTP_PUT, "PUT", route_txn, BODY_TXN},

@@ -15,6 +15,9 @@ void route_agent_force_leave(struct http_request *r);
 void route_agent_reload(struct http_request *r);
 void route_agent_maintenance(struct http_request *r);
 
+/* routes_snapshot.c */
+void route_snapshot(struct http_request *r);
+
 /* routes_telemetry.c */
 void route_agent_metrics(struct http_request *r);
 void route_agent_monitor(struct http_request *r);

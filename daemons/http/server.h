@@ -24,6 +24,10 @@ struct http_server_config {
     struct loop *loop;            /* likewise; that of base. NULL: no /v1/agent/monitor */
     struct call_backend *backend; /* likewise; answers the calls that routes make */
     struct client_limit *clients; /* likewise; shared by all fronts. NULL: no cap on connections */
+    /* A snapshot connection (rpc-wire 9) to a server: a socket that does not block, on which a
+     * preamble comes first or not; -1 with a sentence in err. NULL: there are none. */
+    int (*snapshot_connect)(void *user, bool *preamble, char *err, size_t errlen);
+    void *snapshot_user;
     const struct http_address *addresses;
     size_t naddresses;
     bool reuse_port;        /* SO_REUSEPORT: several fronts listen on the same address */

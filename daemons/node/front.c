@@ -30,6 +30,12 @@ bool front_address_is_free(const struct config_address *a, int type, char *err, 
     return ok;
 }
 
+static int connect_snapshot(void *user, bool *preamble, char *err, size_t errlen)
+{
+    struct front *f = user;
+    return f->process->role->snapshot(f->process, f, preamble, err, errlen);
+}
+
 static bool open_http(struct process *p, struct front *f, char *err, size_t errlen)
 {
     const struct config *c = p->config;
@@ -63,6 +69,8 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     cfg.asks_servers = !c->server;
     cfg.pretty = c->pretty;
     cfg.loop = f->loop;
+    cfg.snapshot_connect = connect_snapshot;
+    cfg.snapshot_user = f;
     cfg.prometheus = c->telemetry.prometheus_retention_ns > 0;
     cfg.no_coordinates = c->disable_coordinates;
     cfg.headers = headers;
@@ -85,6 +93,7 @@ bool front_open(struct process *p, size_t i, char *err, size_t errlen)
                                        .hold_timeout_ns =
                                            p->config->performance.rpc_hold_timeout_ns,
                                        .forwards = p->role->server};
+    f->process = p;
     f->agent = agent_front_create(p->agent, f->loop);
     f->client = rpc_client_create(&client);
     if (!f->agent || !f->client) {

@@ -18,6 +18,7 @@ struct http_server;
 struct telemetry;
 
 struct front { /* one thread that serves clients */
+    struct process *process;
     char name[16];
     struct loop *loop;
     struct agent_front *agent;    /* answers Agent.* */
@@ -41,6 +42,8 @@ struct process_role {
     void (*member)(struct process *p, enum member_change change, const struct agent_member *m);
     void (*leave)(struct process *p); /* the process is about to leave the pool */
     void (*describe)(struct process *p, struct stats *s); /* for Agent.Self */
+    /* On front f: a snapshot connection, as http_server_config.snapshot_connect */
+    int (*snapshot)(struct process *p, struct front *f, bool *preamble, char *err, size_t errlen);
     /* Its loop has stopped, HTTP and DNS are closed: ends the calls that are left, and the
      * client. */
     void (*close_front)(struct process *p, size_t i);

@@ -62,3 +62,7 @@ bool rpc_exchange_is_unsent(const struct rpc_exchange *e);
  * the call. Uses c->state: to cancel, the backend calls rpc_client_cancel_call, which frees it. */
 void rpc_client_call(struct rpc_client *x, const struct rpc_target *to, struct call *c);
 void rpc_client_cancel_call(struct call *c);
+
+/* A plain connection of one's own to a server's port, which may still be on its way; host is
+ * numeric. -1 with errno. */
+int rpc_connect(const char *host, uint16_t port, const char *bind_host);

@@ -49,7 +49,7 @@ static bool parse_address(const char *host, uint16_t port, struct sockaddr_stora
 
 /* A socket for the connection, bound to the configured local address if that is of the same family;
  * -1 on failure. */
-static int make_socket(struct rpc_session *s, int family)
+static int make_socket(const char *bind_host, int family)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
@@ -60,10 +60,27 @@ static int make_socket(struct rpc_session *s, int family)
     }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    const char *bind_host = s->client->config.bind_host;
     if (bind_host && parse_address(bind_host, 0, &local, &len) && local.ss_family == family &&
         bind(fd, (struct sockaddr *)&local, len) != 0) {
         log_debug(RPC_MODULE, "cannot bind to %s: %s", bind_host, strerror(errno));
+    }
+    return fd;
+}
+
+int rpc_connect(const char *host, uint16_t port, const char *bind_host)
+{
+    struct sockaddr_storage to;
+    socklen_t len;
+    if (!parse_address(host, port, &to, &len)) {
+        errno = EADDRNOTAVAIL;
+        return -1;
+    }
+    int fd = make_socket(bind_host, to.ss_family);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, len) != 0 && errno != EINPROGRESS) {
+        int why = errno;
+        close(fd);
+        errno = why;
+        fd = -1;
     }
     return fd;
 }
@@ -77,7 +94,7 @@ void rpc__dial(struct rpc_session *s, bufferevent_data_cb on_read, bufferevent_d
         rpc__dial_failed(s, "", "not a numeric address");
         return;
     }
-    int fd = make_socket(s, to.ss_family);
+    int fd = make_socket(s->client->config.bind_host, to.ss_family);
     s->bev =
         fd >= 0 ? bufferevent_socket_new(s->client->config.base, fd, BEV_OPT_CLOSE_ON_FREE) : NULL;
     if (!s->bev) {

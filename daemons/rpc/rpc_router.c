@@ -129,6 +129,14 @@ static struct rpc_target first_server(const struct rpc_router *r)
     return (struct rpc_target){s->name, s->host, s->port};
 }
 
+bool rpc_router_first(const struct rpc_router *r, struct rpc_target *out)
+{
+    if (r->count > 0) {
+        *out = first_server(r);
+    }
+    return r->count > 0;
+}
+
 /* ---- Calls ---- */
 
 static void set_timer(struct event *e, uint64_t ns)

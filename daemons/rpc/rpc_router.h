@@ -27,6 +27,8 @@ struct call_backend *rpc_router_backend(struct rpc_router *r);
 /* What gossip says. A known name gets the new address. */
 void rpc_router_add(struct rpc_router *r, const char *name, const char *host, uint16_t port);
 void rpc_router_remove(struct rpc_router *r, const char *name); /* calls under way to it go on */
+/* The server that calls go to now, lent until the list changes. False: none is known. */
+bool rpc_router_first(const struct rpc_router *r, struct rpc_target *out);
 size_t rpc_router_count(const struct rpc_router *r);
 /* How many nodes the pool has: connections are moved more rarely in a large one. */
 void rpc_router_set_pool_size(struct rpc_router *r, size_t nodes);

@@ -13,7 +13,7 @@
 #define CALL_BYTES_MAX       ((size_t)64 << 20)
 #define HANDSHAKE_TIMEOUT_NS (5 * MU_SEC)
 
-enum first_byte { FIRST_PLAIN = 0, FIRST_RAFT = 1, FIRST_YAMUX = 4 };
+enum first_byte { FIRST_PLAIN = 0, FIRST_RAFT = 1, FIRST_YAMUX = 4, FIRST_SNAPSHOT = 5 };
 
 struct rpc_server *rpc_server_create(const struct rpc_server_config *cfg)
 {
@@ -53,20 +53,23 @@ size_t rpc_server_connections(const struct rpc_server *s)
 }
 
 /* Hands the socket on; it is no longer one of ours. */
-static void give_to_raft(struct rpc_connection *c)
+static void give_away(struct rpc_connection *c, void (*adopt)(void *user, int fd))
 {
     struct rpc_server *s = c->server;
     int fd = c->fd;
     c->fd = -1;
     rpc__connection_close(c);
-    s->config.adopt_raft(s->config.user, fd);
+    adopt(s->config.user, fd);
 }
 
 static void dispatch(struct rpc_connection *c, uint8_t type)
 {
     struct rpc_server *s = c->server;
     if (type == FIRST_RAFT && s->config.adopt_raft) {
-        give_to_raft(c);
+        metric_count(METRIC_RPC_RAFT_HANDOFF, 1);
+        give_away(c, s->config.adopt_raft);
+    } else if (type == FIRST_SNAPSHOT && s->config.adopt_snapshot) {
+        give_away(c, s->config.adopt_snapshot);
     } else if (type != FIRST_PLAIN && type != FIRST_YAMUX) {
         log_debug(RPC_MODULE, "connection closed: byte %u is not served here", (unsigned)type);
         rpc__connection_close(c);

@@ -22,6 +22,8 @@ struct rpc_server_config {
     /* Takes a non-blocking socket whose first byte was 1; runs on the front's loop. NULL: such are
      * closed. */
     void (*adopt_raft)(void *user, int fd);
+    /* Likewise, whose first byte was 5; what follows it has not been read. */
+    void (*adopt_snapshot)(void *user, int fd);
     void *user;
 };
 

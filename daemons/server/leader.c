@@ -307,6 +307,7 @@ void server__leadership(struct server *s, bool is_leader)
     server__sessions_lead(s, is_leader);
     if (is_leader) {
         server__upkeep_begin(s);
+        server__restore_give_up(s);
         reconcile_all(s);
     }
 }

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "measure.h"
+#include "staging.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,10 @@ static void *keep_result(const struct catalog_result *r)
     return kept;
 }
 
+static bool is_restore(const void *data, size_t len);
+static void apply_restore(struct server *s, raft_index index, const void *data, size_t len,
+                          struct catalog_result *r);
+
 static void apply(void *user, raft_index index, raft_term term, const void *data, size_t len,
                   void **result)
 {
@@ -68,12 +73,17 @@ static void apply(void *user, raft_index index, raft_term term, const void *data
     struct catalog_result r;
     (void)term;
     uint64_t began = loop_now_ns();
-    int rc = s->broken ? CATALOG_OK : catalog_apply(s->catalog, index, data, len, &r);
+    int rc = CATALOG_OK;
+    if (!s->broken && is_restore(data, len)) {
+        apply_restore(s, index, data, len, &r);
+    } else if (!s->broken) {
+        rc = catalog_apply(s->catalog, index, data, len, &r);
+    }
     metric_since(server__entry_metric(*(const uint8_t *)data), began);
     if (rc == CATALOG_ENOMEM) {
         abort();
     }
-    if (!s->broken) {
+    if (!s->broken && !is_restore(data, len)) {
         server__sessions_applied(s);
     }
     if (rc != CATALOG_OK) {
@@ -88,6 +98,43 @@ static void apply(void *user, raft_index index, raft_term term, const void *data
     if (result) {
         *result = keep_result(&r);
     }
+}
+
+static void tell_fronts(struct server *s, struct catalog_touched *touched);
+static void apply_end(void *user);
+
+/* The state changes between two batches: what came before it is published first. */
+static const char *restore_gathered(struct server *s, raft_index index)
+{
+    struct catalog_touched *touched;
+    apply_end(s);
+    const char *why = staging_restore(&s->staging, s->catalog, index, &touched);
+    tell_fronts(s, touched);
+    if (!why) {
+        server__sessions_restored(s);
+    }
+    apply_begin(s);
+    return why;
+}
+
+static void apply_restore(struct server *s, raft_index index, const void *data, size_t len,
+                          struct catalog_result *r)
+{
+    const char *error = NULL;
+    if (staging_take(&s->staging, data, len, &error) == STAGING_COMPLETE) {
+        error = restore_gathered(s, index);
+        log_info(MODULE, "a snapshot was restored%s%s", error ? ", but: " : "", error ? error : "");
+        server__restored(s);
+    }
+    *r = (struct catalog_result){.kind = CATALOG_RESULT_NONE};
+    if (error) {
+        *r = (struct catalog_result){.kind = CATALOG_RESULT_ERROR, .error = mu__cstr(error)};
+    }
+}
+
+static bool is_restore(const void *data, size_t len)
+{
+    return len > 0 && *(const uint8_t *)data == SERVER_ENTRY_RESTORE;
 }
 
 struct notice {
@@ -138,7 +185,7 @@ static void *snapshot_begin(void *user)
 {
     struct server *s = user;
     struct catalog_reader *r;
-    if (s->broken || catalog_reader_create(s->catalog, &r) != CATALOG_OK) {
+    if (s->broken || s->staging || catalog_reader_create(s->catalog, &r) != CATALOG_OK) {
         return NULL;
     }
     catalog_read_begin(r);

@@ -155,6 +155,26 @@ static void adopt_raft(void *user, int fd)
     loop_post(p->core, adopt_on_core, c);
 }
 
+static void adopt_snapshot(void *user, int fd)
+{
+    server_adopt_snapshot(state_of(user)->server, fd);
+}
+
+/* One end of a pair of sockets goes the way of a connection from outside. */
+static int snapshot(struct process *p, struct front *f, bool *preamble, char *err, size_t errlen)
+{
+    int fds[2];
+    (void)f;
+    *preamble = false;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
+        snprintf(err, errlen, "cannot make a pair of sockets: %s", strerror(errno));
+        return -1;
+    }
+    evutil_make_socket_nonblocking(fds[0]);
+    server_adopt_snapshot(state_of(p)->server, fds[1]);
+    return fds[0];
+}
+
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len,
                       void *arg)
 {
@@ -173,6 +193,7 @@ static bool open_rpc(struct process *p, size_t i, char *err, size_t errlen)
                                     .handshake_timeout_ns =
                                         p->config->limits.rpc_handshake_timeout_ns,
                                     .adopt_raft = adopt_raft,
+                                    .adopt_snapshot = adopt_snapshot,
                                     .user = p};
     f->process = p;
     f->rpc = rpc_server_create(&cfg);
@@ -310,6 +331,7 @@ int main(int argc, char **argv)
                                              .member = member,
                                              .leave = leave,
                                              .describe = describe,
+                                             .snapshot = snapshot,
                                              .close_front = close_front,
                                              .stop = stop,
                                              .destroy = destroy};

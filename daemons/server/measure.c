@@ -63,6 +63,10 @@ enum metric server__entry_metric(uint8_t type)
         return METRIC_FSM_KVS;
     case CATALOG_ENTRY_SESSION:
         return METRIC_FSM_SESSION;
+    case CATALOG_ENTRY_COORDINATES:
+        return METRIC_FSM_COORDINATE;
+    case CATALOG_ENTRY_TXN:
+        return METRIC_FSM_TXN;
     case CATALOG_ENTRY_TOMBSTONE:
         return METRIC_FSM_TOMBSTONE;
     case CATALOG_ENTRY_AUTOPILOT:

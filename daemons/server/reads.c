@@ -316,6 +316,9 @@ void route__read(struct route *r)
                  ? route__query_chain(c, reader, r->reply, &keys, err, sizeof err)
                  : query(reader, c->request, r->reply, &keys);
     struct catalog_query_meta *meta = endpoint_meta(c->endpoint, r->reply); /* or it cannot wait */
+    if (meta && meta->index < catalog_read_floor(reader)) {
+        meta->index = catalog_read_floor(reader); /* a restored record may have an older one */
+    }
     if (rc == CATALOG_OK && meta && o && o->min_query_index > 0 && !r->restored &&
         meta->index <= o->min_query_index && block(r, reader, &keys)) {
         return;

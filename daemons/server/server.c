@@ -3,6 +3,8 @@
 #include "server.h"
 
 #include "measure.h"
+#include "snapshot.h"
+#include "staging.h"
 
 #include "base/log.h"
 
@@ -143,6 +145,7 @@ struct server *server_create(const struct server_config *c, char *err, size_t er
         catalog_reader_create(s->catalog, &s->reader) != CATALOG_OK) {
         abort();
     }
+    server__snapshots_init(s, c->data_dir);
     server__sessions_start(s); /* the log is applied while Raft is opened */
     if (!server__raft_id_check(c, err, errlen) || !open_raft(s, c, err, errlen) ||
         !server__raft_id_keep(c, err, errlen)) {
@@ -176,8 +179,10 @@ void server_stop(struct server *s)
     }
     server__coordinates_stop(s);
     server__measure_stop(s);
+    server__snapshots_stop(s);
     raft_node_destroy(s->raft);
     s->raft = NULL;
+    server__snapshots_join(s);
     server__sessions_stop(s);
 }
 
@@ -187,6 +192,8 @@ void server_destroy(struct server *s)
         return;
     }
     server_stop(s);
+    server__snapshots_fini(s);
+    staging_drop(&s->staging);
     catalog_reader_destroy(s->reader);
     catalog_destroy(s->catalog);
     free(s->fronts);

@@ -101,6 +101,8 @@ struct server {
     void (*on_dead_server)(void *user, struct mu_str name);
     struct server_pool pool;
     void *user;
+    struct staging *staging;     /* an archive on its way through the log (staging.h) */
+    struct snapshots *snapshots; /* threads that save and restore (snapshot.h) */
 };
 
 /* server.c */
@@ -135,6 +137,14 @@ void server_member_changed(struct server *s, enum member_change change,
 void server_leave(struct server *s);
 /* On the core loop: an incoming connection, its first byte read. */
 void server_adopt_raft(struct server *s, int fd);
+
+/* Any thread: takes a snapshot connection, its first byte read (snapshot.c). */
+void server_adopt_snapshot(struct server *s, int fd);
+
+/* restored.c (core): another state is here; what hangs on it begins anew. */
+void server__restored(struct server *s);
+/* A leadership begins: a restore that another leader has left half done is given up. */
+void server__restore_give_up(struct server *s);
 
 /* machine.c: the catalog as Raft's state machine */
 struct raft_node_machine server__machine(struct server *s);

@@ -150,11 +150,11 @@ int catalog_apply(struct catalog *c, uint64_t index, const void *entry, size_t l
     if (c->is_void) {
         return CATALOG_ENOMEM;
     }
-    if (len == 0 || index < c->draft->index) {
+    if (len == 0 || index + c->draft->base < c->draft->index) {
         return CATALOG_EINVAL;
     }
     forget_entry(c);
-    c->index = index;
+    c->index = index + c->draft->base;
     const char *bytes = entry;
     int rc = dispatch(c, (uint8_t)bytes[0], (struct mu_str){bytes + 1, len - 1}, result);
     if (c->is_void) {
@@ -163,7 +163,7 @@ int catalog_apply(struct catalog *c, uint64_t index, const void *entry, size_t l
         return CATALOG_ENOMEM;
     }
     if (rc == 0) {
-        c->draft->index = index;
+        c->draft->index = c->index;
     }
     return rc;
 }

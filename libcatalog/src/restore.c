@@ -9,6 +9,8 @@
 #include "snapshot.h"
 #include "tables_config.h"
 
+#define INDEX_MAX (UINT64_C(1) << 60) /* no log is as long; there is room behind it */
+
 /* ---- The bytes ---- */
 
 /* A window on the stream. It grows with what has arrived, never with what a length promises. */
@@ -207,7 +209,10 @@ struct progress {
 static int load_totals(struct catalog *c, const uint8_t *body, size_t len, struct progress *p)
 {
     p->has_totals = true;
-    return decode(c, &catalog__totals_schema, body, len, &p->totals);
+    int rc = decode(c, &catalog__totals_schema, body, len, &p->totals);
+    const struct catalog__totals *t = &p->totals;
+    bool is_sane = t->index <= INDEX_MAX && t->base <= t->index && t->floor <= t->index;
+    return rc == 0 && !is_sane ? CATALOG_ESNAPSHOT : rc;
 }
 
 static int load_end(struct catalog *c, const uint8_t *body, size_t len, struct progress *p)
@@ -280,6 +285,8 @@ static int load_all(struct catalog *c, struct source *s)
     }
     if (rc == 0) {
         c->draft->index = p.totals.index;
+        c->draft->base = p.totals.base;
+        c->draft->floor = p.totals.floor;
     }
     if (rc == 0 && !CATALOG__PLANTED(RESTORE_NO_INDEXES)) {
         memcpy(c->draft->table, p.totals.table, sizeof c->draft->table);
@@ -295,11 +302,22 @@ static void empty(struct catalog__version *draft)
     memset(draft->root, 0, sizeof draft->root);
     memset(draft->table, 0, sizeof draft->table);
     memset(draft->count, 0, sizeof draft->count);
-    draft->index = 0;
+    draft->index = draft->base = draft->floor = 0;
 }
 
-int catalog_restore(struct catalog *c, catalog_read_fn read, void *user,
-                    struct catalog_touched **touched)
+/* Places the draft behind all that was before it, as entry `index` of the log. */
+static void place(struct catalog__version *draft, const struct catalog__version *before,
+                  uint64_t index)
+{
+    uint64_t next = index + before->base;
+    draft->index = draft->index >= next ? draft->index + 1 : next;
+    draft->base = draft->index - index;
+    draft->floor = draft->index;
+}
+
+/* index 0: the snapshot is of this log, and stands where it stood. */
+static int restore(struct catalog *c, uint64_t index, catalog_read_fn read, void *user,
+                   struct catalog_touched **touched)
 {
     if (!catalog__batch_begin(c)) {
         return CATALOG_ENOMEM;
@@ -324,7 +342,26 @@ int catalog_restore(struct catalog *c, catalog_read_fn read, void *user,
         catalog__retire_tree(&c->space, before.root[t],
                              is_primary ? CATALOG__RETIRED_RECORDS : CATALOG__RETIRED_TREE);
     }
+    if (index) {
+        place(c->draft, &before, index);
+    }
     c->touched->is_all = true;
     catalog__batch_publish(c, touched);
     return 0;
+}
+
+int catalog_restore(struct catalog *c, catalog_read_fn read, void *user,
+                    struct catalog_touched **touched)
+{
+    return restore(c, 0, read, user, touched);
+}
+
+int catalog_restore_entry(struct catalog *c, uint64_t index, catalog_read_fn read, void *user,
+                          struct catalog_touched **touched)
+{
+    const struct catalog__version *now = atomic_load(&c->current);
+    if (index == 0 || index + now->base < now->index) {
+        return CATALOG_EINVAL;
+    }
+    return restore(c, index, read, user, touched);
 }

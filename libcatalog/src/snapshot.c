@@ -21,8 +21,10 @@ static const struct mu__field totals_fields[] = {
     TABLE(CATALOG__TABLE_COORDINATES, "Coordinates"),
     TABLE(CATALOG__TABLE_SESSIONS, "Sessions"),
     TABLE(CATALOG__TABLE_CONFIG, "Config"),
+    {.name = "Base", .kind = MU_UINT, .offset = offsetof(struct catalog__totals, base)},
+    {.name = "Floor", .kind = MU_UINT, .offset = offsetof(struct catalog__totals, floor)},
 };
-static const uint8_t totals_wire[] = {7, 3, 10, 8, 6, 0, 4, 1, 2, 9, 5};
+static const uint8_t totals_wire[] = {7, 11, 3, 10, 8, 6, 12, 0, 4, 1, 2, 9, 5};
 const struct mu__schema catalog__totals_schema = {
     .name = "totals",
     .fields = totals_fields,
@@ -130,7 +132,7 @@ int catalog_snapshot_write(struct catalog_reader *r, catalog_write_fn write, voi
     struct sink s = {.w = mu__writer_growing(&r->catalog->allocator), .write = write, .user = user};
     mu__write_bytes(&s.w, CATALOG__SNAPSHOT_MAGIC, CATALOG__SNAPSHOT_MAGIC_LEN);
     mu__write_u8(&s.w, CATALOG__SNAPSHOT_FORMAT);
-    struct catalog__totals totals = {.index = v->index};
+    struct catalog__totals totals = {.index = v->index, .base = v->base, .floor = v->floor};
     for (size_t i = 0; i < CATALOG__TABLES; i++) {
         totals.table[i] = v->table[i];
     }

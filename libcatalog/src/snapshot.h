@@ -34,7 +34,7 @@ enum catalog__snapshot_type {
 
 /* What a version says beside its records. */
 struct catalog__totals {
-    uint64_t index;
+    uint64_t index, base, floor;
     uint64_t table[CATALOG__TABLES];
 };
 /* How many records came before the end. */

@@ -227,6 +227,12 @@ uint64_t catalog_read_index(const struct catalog_reader *r)
     return r->version->index;
 }
 
+uint64_t catalog_read_floor(const struct catalog_reader *r)
+{
+    assert(r->version);
+    return r->version->floor;
+}
+
 void catalog_read_stats(const struct catalog_reader *r, struct catalog_stats *out)
 {
     const struct catalog__version *v = r->version;

@@ -64,7 +64,9 @@ enum catalog__table {
 
 struct catalog__version {
     uint64_t seq;   /* 1, 2, ...: of versions */
-    uint64_t index; /* of the last log entry */
+    uint64_t index; /* of the last log entry, with the base */
+    uint64_t base;  /* what is added to an entry's place in the log */
+    uint64_t floor; /* no answer tells a lower index; 0: there was no restore of another state */
     struct catalog__radix *root[CATALOG__TREES];
     uint64_t table[CATALOG__TABLES]; /* index of the last change */
     uint64_t count[CATALOG__TABLES]; /* records */

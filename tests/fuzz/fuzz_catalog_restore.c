@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int rc = catalog_restore(c, give, &r, NULL);
     assert(rc == 0 || rc == CATALOG_ESNAPSHOT || rc == CATALOG_ENEWER);
     if (catalog_apply_begin(c) != 0 ||
-        catalog_apply(c, UINT64_MAX, delete_node, sizeof delete_node, &result) != 0) {
+        catalog_apply(c, UINT64_C(1) << 62, delete_node, sizeof delete_node, &result) != 0) {
         abort();
     }
     catalog_apply_end(c, NULL);

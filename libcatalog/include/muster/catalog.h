@@ -140,7 +140,8 @@ MU_API void catalog_apply_end(struct catalog *c, struct catalog_touched **touche
 /* Drops the batch: the catalog is as it was before catalog_apply_begin. */
 MU_API void catalog_apply_abort(struct catalog *c);
 
-/* Of the last entry in the published version. */
+/* Of the last entry in the published version; after catalog_restore_entry it may be larger than
+ * that entry's place in the log. */
 MU_API uint64_t catalog_index(const struct catalog *c);
 
 /* What an entry did to sessions and their locks, for who keeps the time that the catalog does not
@@ -460,6 +461,19 @@ MU_API MU_MUST_USE int catalog_snapshot_write(struct catalog_reader *r, catalog_
  * CATALOG_ENOMEM. */
 MU_API MU_MUST_USE int catalog_restore(struct catalog *c, catalog_read_fn read, void *user,
                                        struct catalog_touched **touched);
+
+/* Like catalog_restore, but of an older state, or of another catalog's, in the midst of a log: the
+ * snapshot takes the place of everything as entry `index` would. Records keep their indexes, and
+ * those of the catalog never go back: from here on an entry of the log counts as one behind both
+ * the snapshot's index and all that this catalog has ever told, by an offset that is part of its
+ * state, and no answer should tell an index below catalog_read_floor. Errors: as catalog_restore,
+ * and CATALOG_EINVAL (index went back). */
+MU_API MU_MUST_USE int catalog_restore_entry(struct catalog *c, uint64_t index,
+                                             catalog_read_fn read, void *user,
+                                             struct catalog_touched **touched);
+/* 0, or what the last catalog_restore_entry has made the index. An index to report must be raised
+ * to it: those who wait have been told larger ones than the restored records have. */
+MU_API uint64_t catalog_read_floor(const struct catalog_reader *r);
 
 #ifdef __cplusplus
 }
