@@ -217,6 +217,15 @@ static void roll_buckets(int m, struct metric_rolled *r)
     }
 }
 
+static uint64_t count_of(int m)
+{
+    uint64_t count = 0;
+    for (size_t s = 0; s < SHARDS; s++) {
+        count += atomic_load_explicit(&cells[m][s].count, memory_order_relaxed);
+    }
+    return count;
+}
+
 /* A thread that counts in this moment may have its number in this interval and its value in the
  * next one: each sum is right, and they agree again a roll later. */
 static void roll_cells(int m, struct metric_rolled *r, double *squares_before)
@@ -252,6 +261,9 @@ static void roll(int m)
         r->is_set = atomic_load_explicit(&gauge_is_set[m], memory_order_acquire);
         r->value = atomic_load_explicit(&gauges[m], memory_order_relaxed);
         return;
+    }
+    if (r->count == 0 && count_of(m) == r->total_count) {
+        return; /* as before: no page of memory for what is never counted */
     }
     roll_cells(m, r, &squares[m]);
     if (names[m].kind != METRIC_COUNTER && r->is_set) {

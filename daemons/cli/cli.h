@@ -44,4 +44,7 @@ int cmd_event(int argc, char **argv);
 int cmd_keyring(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);
 int cmd_rtt(int argc, char **argv);
+int cmd_maint(int argc, char **argv);
+int cmd_monitor(int argc, char **argv);
+int cmd_snapshot(int argc, char **argv);
 int cmd_version(int argc, char **argv);

@@ -47,12 +47,36 @@ bool cli_client_init(struct cli_client *c, const char *addr, const char *token)
 struct exchange {
     struct event_base *base;
     struct cli_response *out;
+    cli_piece_fn piece; /* NULL: the body is kept */
+    void *user;
 };
+
+/* A piece of a body that is followed; that of an error is kept. */
+static void on_piece(struct evhttp_request *req, void *arg)
+{
+    struct exchange *x = arg;
+    struct evbuffer *in = evhttp_request_get_input_buffer(req);
+    size_t len = evbuffer_get_length(in);
+    const char *data = (const char *)evbuffer_pullup(in, -1);
+    if (evhttp_request_get_response_code(req) == 200) {
+        x->piece(x->user, data, len);
+        return;
+    }
+    x->out->body = realloc(x->out->body, x->out->len + len + 1);
+    if (!x->out->body) {
+        abort();
+    }
+    memcpy(x->out->body + x->out->len, data, len);
+    x->out->len += len;
+    x->out->body[x->out->len] = '\0';
+}
 
 static void on_response(struct evhttp_request *req, void *arg)
 {
     struct exchange *x = arg;
-    if (req && evhttp_request_get_response_code(req)) {
+    if (req && x->piece && evhttp_request_get_response_code(req)) {
+        x->out->status = evhttp_request_get_response_code(req);
+    } else if (req && evhttp_request_get_response_code(req)) {
         struct evbuffer *in = evhttp_request_get_input_buffer(req);
         x->out->status = evhttp_request_get_response_code(req);
         const char *index =
@@ -77,11 +101,12 @@ static enum evhttp_cmd_type command(const char *method)
                                            : EVHTTP_REQ_GET;
 }
 
-void cli_request(const struct cli_client *c, const char *method, const char *path, const void *body,
-                 size_t len, struct cli_response *out)
+static void run(const struct cli_client *c, const char *method, const char *path, const void *body,
+                size_t len, struct exchange x)
 {
+    struct cli_response *out = x.out;
     *out = (struct cli_response){0};
-    struct exchange x = {event_base_new(), out};
+    x.base = event_base_new();
     struct evhttp_connection *conn =
         x.base ? evhttp_connection_base_new(x.base, NULL, c->host, (unsigned short)c->port) : NULL;
     struct evhttp_request *req = conn ? evhttp_request_new(on_response, &x) : NULL;
@@ -89,6 +114,9 @@ void cli_request(const struct cli_client *c, const char *method, const char *pat
         abort();
     }
     evhttp_connection_set_timeout(conn, TIMEOUT_S);
+    if (x.piece) {
+        evhttp_request_set_chunked_cb(req, on_piece);
+    }
     struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
     evhttp_add_header(headers, "Host", c->authority);
     evhttp_add_header(headers, "Connection", "close");
@@ -118,6 +146,18 @@ void cli_request(const struct cli_client *c, const char *method, const char *pat
     }
     evhttp_connection_free(conn);
     event_base_free(x.base);
+}
+
+void cli_request(const struct cli_client *c, const char *method, const char *path, const void *body,
+                 size_t len, struct cli_response *out)
+{
+    run(c, method, path, body, len, (struct exchange){.out = out});
+}
+
+void cli_follow(const struct cli_client *c, const char *path, cli_piece_fn piece, void *user,
+                struct cli_response *out)
+{
+    run(c, "GET", path, NULL, 0, (struct exchange){.out = out, .piece = piece, .user = user});
 }
 
 void cli_response_free(struct cli_response *r)

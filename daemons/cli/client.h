@@ -29,6 +29,11 @@ bool cli_client_init(struct cli_client *c, const char *addr, const char *token);
  * cli_response_free. */
 void cli_request(const struct cli_client *c, const char *method, const char *path, const void *body,
                  size_t len, struct cli_response *out);
+/* GETs what does not end by itself: piece is given the body as it comes, but for that of an error.
+ */
+typedef void (*cli_piece_fn)(void *user, const void *data, size_t len);
+void cli_follow(const struct cli_client *c, const char *path, cli_piece_fn piece, void *user,
+                struct cli_response *out);
 void cli_response_free(struct cli_response *r);
 /* True if the status is 200. Otherwise prints "<what>: <why>" to stderr. */
 bool cli_response_ok(const struct cli_response *r, const char *what);

@@ -22,11 +22,14 @@ static const struct {
     {"kv", cmd_kv, "Interact with the key-value store"},
     {"leave", cmd_leave, "Gracefully leaves the cluster and shuts the agent down"},
     {"lock", cmd_lock, "Executes a command while a lock is held"},
+    {"maint", cmd_maint, "Controls node or service maintenance mode"},
     {"members", cmd_members, "Lists the members of the cluster"},
+    {"monitor", cmd_monitor, "Streams logs from an agent"},
     {"operator", cmd_operator, "Provides cluster-level tools for operators"},
     {"raft", cmd_raft, "Reads a server's log and snapshots from its folder"},
     {"reload", cmd_reload, "Triggers the agent to reload configuration files"},
     {"rtt", cmd_rtt, "Estimates the network round trip time between nodes"},
+    {"snapshot", cmd_snapshot, "Saves, restores and inspects snapshots of the servers' state"},
     {"version", cmd_version, "Prints the version"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

@@ -15,6 +15,13 @@ void route_agent_force_leave(struct http_request *r);
 void route_agent_reload(struct http_request *r);
 void route_agent_maintenance(struct http_request *r);
 
+/* routes_off.c */
+void route_acl_off(struct http_request *r);
+void route_connect_off(struct http_request *r);
+void route_connect_roots(struct http_request *r);
+void route_connect_configuration(struct http_request *r);
+void route_agent_connect_authorize(struct http_request *r);
+
 /* routes_snapshot.c */
 void route_snapshot(struct http_request *r);
 
