@@ -29,7 +29,6 @@ struct waiting {
 struct server_coordinates {
     struct mu__map waiting;
     struct event *timer;
-    uint64_t period_ns;
 };
 
 static void *must(void *p)
@@ -77,10 +76,12 @@ static void write_batch(struct server *s)
     }
 }
 
-static void arm(const struct server_coordinates *sc)
+static void arm(const struct server *s)
 {
-    struct timeval tv = {.tv_sec = (time_t)(sc->period_ns / MU_SEC),
-                         .tv_usec = (suseconds_t)(sc->period_ns % MU_SEC / MU_USEC)};
+    const struct server_coordinates *sc = s->coordinates;
+    uint64_t period = s->coordinates_period_ns;
+    struct timeval tv = {.tv_sec = (time_t)(period / MU_SEC),
+                         .tv_usec = (suseconds_t)(period % MU_SEC / MU_USEC)};
     if (!evtimer_pending(sc->timer, NULL) && event_add(sc->timer, &tv) != 0) {
         abort();
     }
@@ -100,7 +101,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         write_batch(s);
     }
     if (sc->waiting.count > 0) {
-        arm(sc);
+        arm(s);
     }
 }
 
@@ -109,7 +110,7 @@ void server__coordinates_start(struct server *s)
     struct server_coordinates *sc = s->coordinates = must(calloc(1, sizeof *sc));
     mu__map_init(&sc->waiting, &mu__malloc_allocator, (uint64_t)loop_now_unix_ns());
     sc->timer = must(evtimer_new(loop_base(s->core), on_timer, s));
-    sc->period_ns = s->config->dev ? DEV_PERIOD_NS : PERIOD_NS;
+    s->coordinates_period_ns = s->config->dev ? DEV_PERIOD_NS : PERIOD_NS;
 }
 
 void server__coordinates_stop(struct server *s)
@@ -155,7 +156,8 @@ static struct waiting *waiting_of(const struct catalog_coordinate_update_request
 static void on_core(void *arg)
 {
     struct delivery *d = arg;
-    struct server_coordinates *sc = d->server->coordinates; /* NULL: about to end */
+    struct server *server = d->server;
+    struct server_coordinates *sc = server->coordinates; /* NULL: about to end */
     struct waiting *w = d->waiting, *old = NULL;
     free(d);
     /* The key is the value's own, so the former one leaves with its value. */
@@ -168,7 +170,7 @@ static void on_core(void *arg)
         waiting_free(w);
         return;
     }
-    arm(sc);
+    arm(server);
 }
 
 void route__take_coordinate(struct route *r)

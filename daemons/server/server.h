@@ -89,6 +89,7 @@ struct server {
     bool change_waits;            /* of Raft's configuration, for another one that is under way */
     bool bootstrap_asked;         /* peers are being asked whether they have a cluster already */
     struct server_coordinates *coordinates; /* that wait to be written */
+    uint64_t coordinates_period_ns;         /* how often they are */
     struct server_sessions *sessions;
     bool broken;           /* an entry could not be applied: the catalog stays as it was before */
     uint64_t committed_ns; /* when the batch that is being applied was committed */

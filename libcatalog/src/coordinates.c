@@ -104,7 +104,18 @@ int catalog_query_coordinate(struct catalog_reader *r, const struct catalog_node
                              struct catalog_watch_keys *keys)
 {
     catalog__keys_begin(r, keys);
-    return catalog__keys_add_name(r, keys, CATALOG__WATCH_COORDINATE, request->node, false)
-               ? list(r, &request->node, out)
-               : CATALOG_ENOMEM;
+    if (!catalog__keys_add_name(r, keys, CATALOG__WATCH_COORDINATE, request->node, false)) {
+        return CATALOG_ENOMEM;
+    }
+    int rc = list(r, &request->node, out);
+    for (size_t i = 0; rc == 0 && i < out->coordinates.len; i++) {
+        struct catalog_coordinate *copy =
+            mu__arena_memdup(catalog__scratch(r), out->coordinates.items[i], sizeof *copy);
+        rc = copy ? 0 : CATALOG_ENOMEM;
+        if (copy) {
+            copy->node = request->node; /* as it was asked for, in whichever case */
+            out->coordinates.items[i] = copy;
+        }
+    }
+    return rc;
 }

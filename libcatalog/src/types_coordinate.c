@@ -8,7 +8,7 @@ static const struct mu__field vivaldi_fields[] = {
     FIELD(vivaldi, FLOAT, height, "Height"),
 };
 static const uint8_t vivaldi_wire[] = {2, 1, 3, 0};
-SCHEMA(vivaldi, "Coordinate");
+SCHEMA(vivaldi, "coordinate.Coordinate");
 
 static const struct mu__field coordinate_fields[] = {
     FIELD(coordinate, STR, node, "Node"),

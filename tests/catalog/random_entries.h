@@ -145,6 +145,28 @@ static inline struct mu__writer random_txn(struct mu__prng *p)
     return entry(CATALOG_ENTRY_TXN, CATALOG_TXN_REQUEST, &r);
 }
 
+static inline struct mu__writer random_config(struct mu__prng *p)
+{
+    struct catalog_service_split own = {.weight = 50};
+    struct catalog_service_split other = {.weight = 50, .service = mu__cstr(PICK(p, "web", "db"))};
+    void *splits[] = {&own, &other};
+    struct catalog_config_entry head = {.name = mu__cstr(PICK(p, "web", "db", "Web", ""))};
+    struct catalog_service_defaults defaults = {.head = head,
+                                                .protocol = mu__cstr(PICK(p, "http", "tcp"))};
+    struct catalog_service_splitter splitter = {.head = head, .splits = {splits, 2}};
+    bool is_splitter = mu__prng_below(p, 2) == 0;
+    struct mu_str kind = mu__cstr(is_splitter ? "service-splitter" : "service-defaults");
+    struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
+    mu__schema_encode(catalog_config_schema(kind),
+                      is_splitter ? (const void *)&splitter : (const void *)&defaults, &w);
+    struct catalog_config_request r = {.kind = kind,
+                                       .op = mu__cstr(PICK(p, "upsert", "upsert", "delete")),
+                                       .entry = {(const char *)w.data, w.len}};
+    struct mu__writer out = entry(CATALOG_ENTRY_CONFIG, CATALOG_CONFIG_REQUEST, &r);
+    mu__writer_fini(&w);
+    return out;
+}
+
 static inline struct mu__writer random_entry(struct mu__prng *p, uint64_t index)
 {
     uint64_t dice = mu__prng_below(p, 24);
@@ -162,7 +184,7 @@ static inline struct mu__writer random_entry(struct mu__prng *p, uint64_t index)
         return entry(CATALOG_ENTRY_AUTOPILOT, CATALOG_AUTOPILOT_SET_REQUEST, &set);
     }
     if (dice == 2) {
-        return random_coordinate(p);
+        return mu__prng_below(p, 2) ? random_coordinate(p) : random_config(p);
     }
     if (dice >= 20) {
         return random_txn(p);

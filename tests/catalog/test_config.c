@@ -319,6 +319,99 @@ static void test_splitters_that_multiply_are_refused_in_time(void **state)
     assert_non_null(strstr(f->error, "has too many splits"));
 }
 
+/* ---- Chains ---- */
+
+/* "key(next=weight ...)[failover ...] ..." of a chain, and its hash. */
+static const char *chain(struct fixture *f, const char *service, const char *protocol,
+                         int64_t timeout_ns, size_t *watched)
+{
+    static char out[1024];
+    char why[256];
+    struct catalog_chain_reply reply;
+    struct catalog_watch_keys keys;
+    const struct catalog_chain_request q = {.name = mu__cstr(service),
+                                            .datacenter = S("dc1"),
+                                            .override_protocol = mu__cstr(protocol),
+                                            .override_connect_timeout_ns = timeout_ns};
+    size_t at = 0;
+    out[0] = '\0';
+    catalog_read_begin(f->r);
+    assert_int_equal(catalog_query_chain(f->r, &q, S("x.consul"), &reply, &keys, why, sizeof why),
+                     0);
+    *watched = keys.len;
+    for (size_t i = 0; i < reply.chain->nodes.len; i++) {
+        const struct catalog_chain_node *n = reply.chain->nodes.items[i].value;
+        at += (size_t)snprintf(out + at, sizeof out - at, "%.*s(",
+                               (int)reply.chain->nodes.items[i].key.len,
+                               reply.chain->nodes.items[i].key.p);
+        for (size_t k = 0; k < n->splits.len; k++) {
+            const struct catalog_chain_split *s = n->splits.items[k];
+            at += (size_t)snprintf(out + at, sizeof out - at, "%.*s=%g ", (int)s->next_node.len,
+                                   s->next_node.p, s->weight);
+        }
+        const struct catalog_chain_failover *to = n->resolver ? n->resolver->failover : NULL;
+        for (size_t k = 0; to && k < to->targets.len; k++) {
+            at += (size_t)snprintf(out + at, sizeof out - at, "%.*s ",
+                                   (int)to->targets.items[k].len, to->targets.items[k].p);
+        }
+        at += (size_t)snprintf(out + at, sizeof out - at, ") ");
+    }
+    snprintf(out + at, sizeof out - at, "%.*s", (int)reply.chain->customization_hash.len,
+             reply.chain->customization_hash.p ? reply.chain->customization_hash.p : "");
+    catalog_read_end(f->r);
+    return out;
+}
+
+static void test_splitters_of_splitters_are_flat(void **state)
+{
+    struct fixture *f = *state;
+    size_t watched;
+    defaults(f, "ka", "http");
+    defaults(f, "kb", "http");
+    defaults(f, "kc", "http");
+    splitter(f, "kb", "kc", 66.67);
+    splitter(f, "ka", "kb", 25);
+    assert_put(f);
+    assert_string_equal(
+        chain(f, "ka", "", 0, &watched),
+        "resolver:ka.default.dc1() resolver:kb.default.dc1() resolver:kc.default.dc1() "
+        "splitter:ka.default(resolver:ka.default.dc1=75 resolver:kb.default.dc1=8.33 "
+        "resolver:kc.default.dc1=16.67 ) ");
+    assert_string_equal(chain(f, "ka", "tcp", 3 * (int64_t)MU_SEC, &watched),
+                        "resolver:ka.default.dc1() 553bb28f"); /* as the original hashes it */
+}
+
+static void test_failover_leads_elsewhere_and_not_back(void **state)
+{
+    struct fixture *f = *state;
+    size_t watched;
+    struct mu_str dcs[] = {S("dc2"), S("dc1"), S("dc3")};
+    struct catalog_resolver_failover any = {.datacenters = {dcs, 3}};
+    struct mu_named failover[] = {{S("*"), &any}};
+    struct catalog_resolver_subset v1 = {.only_passing = true};
+    struct mu_named subsets[] = {{S("v1"), &v1}};
+    struct catalog_service_resolver e = {.head = {.kind = S("service-resolver"), .name = S("web")},
+                                         .default_subset = S("v1"),
+                                         .subsets = {subsets, 1},
+                                         .failover = {failover, 1}};
+    put(f, &e.head);
+    assert_put(f);
+    redirect(f, "old", "web", "");
+    assert_put(f);
+    assert_string_equal(chain(f, "old", "", 0, &watched),
+                        "resolver:v1.web.default.dc1(v1.web.default.dc2 v1.web.default.dc3 ) ");
+    assert_true(watched < 16); /* what was asked for, each once */
+}
+
+static void test_a_service_that_nobody_wrote_about_resolves_to_itself(void **state)
+{
+    struct fixture *f = *state;
+    size_t watched;
+    assert_string_equal(chain(f, "web", "", 0, &watched), "resolver:web.default.dc1() ");
+    assert_string_equal(chain(f, "web", "http", 0, &watched),
+                        "resolver:web.default.dc1() 1a47f6e1");
+}
+
 /* ---- What can be said about one entry ---- */
 
 static void *room_alloc(void *user, size_t size)
@@ -460,6 +553,9 @@ int main(void)
         TEST(test_subsets_that_are_referred_to_stay),
         TEST(test_an_ingress_gateway_speaks_as_its_services_do),
         TEST(test_splitters_that_multiply_are_refused_in_time),
+        TEST(test_splitters_of_splitters_are_flat),
+        TEST(test_failover_leads_elsewhere_and_not_back),
+        TEST(test_a_service_that_nobody_wrote_about_resolves_to_itself),
         cmocka_unit_test(test_routes_are_checked_in_the_original_s_words),
         cmocka_unit_test(test_weights_add_up_to_a_hundred),
         cmocka_unit_test(test_hosts_are_names_of_dns),

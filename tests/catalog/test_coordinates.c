@@ -77,7 +77,7 @@ static void test_the_newest_coordinate_of_a_node_holds(void **state)
     tell(f, (struct place[]){{"a", "", 3}}, 1);
     assert_string_equal(all_of(f, NULL, &index), "a/=3 b/=2 ");
     assert_int_equal(index, f->index);
-    assert_string_equal(all_of(f, "A", NULL), "a/=3 "); /* letters are folded */
+    assert_string_equal(all_of(f, "A", NULL), "A/=3 "); /* letters are folded */
     assert_string_equal(all_of(f, "c", NULL), "");
 }
 

@@ -325,7 +325,8 @@ MU_API MU_MUST_USE int catalog_query_autopilot(struct catalog_reader *r,
                                                struct catalog_autopilot_config *out,
                                                struct catalog_watch_keys *keys);
 
-/* Coordinate.ListNodes and Coordinate.Node: by node and segment, all of them or those of a node. */
+/* Coordinate.ListNodes and Coordinate.Node: by node and segment, all of them or those of a node,
+ * which is then called what the request calls it. */
 MU_API MU_MUST_USE int catalog_query_coordinates(struct catalog_reader *r,
                                                  const struct catalog_dc_request *request,
                                                  struct catalog_indexed_coordinates *out,
