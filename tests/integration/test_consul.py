@@ -219,6 +219,37 @@ class Tools(unittest.TestCase):
             self.assertEqual(self.consul(host, "leave").returncode, 0)
             self.assertEqual(c.agent(0).popen.wait(PATIENCE), 0)
 
+    def test_consul_rtt_by_the_coordinates_that_agents_tell(self):
+        with Cluster(servers=1, agents=1) as c:
+            host = c.agent_address(0)
+
+            def known():
+                return [x["Node"] for x in get(host, "/v1/coordinate/nodes").json()]
+
+            wait_until("both have told where they are", lambda: known() == ["agent-0", "server-0"])
+            rtt = self.consul(host, "rtt", "server-0")
+            self.assertRegex(rtt.stdout, r"^Estimated server-0 <-> agent-0 rtt: [0-9.]+ ms \(using LAN coordinates\)\n?$", rtt.stderr)
+            self.assertRegex(self.consul(host, "rtt", "-wan", "server-0.dc1", "server-0.dc1").stdout, r"using WAN coordinates")
+            self.assertEqual(self.consul(host, "rtt", "nope").returncode, 1)
+            for near, nodes in ("_agent", ["agent-0", "server-0"]), ("server-0", ["server-0", "agent-0"]):
+                self.assertEqual([n["Node"] for n in get(host, f"/v1/catalog/nodes?near={near}").json()], nodes)
+
+    def test_consul_config(self):
+        with Cluster(servers=1, agents=1) as c:
+            host = c.agent_address(0)
+            entry = {"Kind": "service-defaults", "Name": "web", "Protocol": "http"}
+            written = self.consul(host, "config", "write", "-", n=2, input=json.dumps(entry))
+            self.assertEqual(written.stdout.strip(), "Config entry written: service-defaults/web", written.stderr)
+            hcl = 'kind = "service-splitter"\nname = "web"\nsplits = [ { weight = 90 }, { weight = 10, service = "db" } ]\n'
+            refused = self.consul(host, "config", "write", "-", n=2, input=hcl)
+            self.assertIn('discovery chain "web" uses inconsistent protocols; service "db" has "tcp" which is not "http"', refused.stderr)
+            self.assertEqual(self.consul(host, "config", "list", "-kind", "service-defaults", n=2).stdout, "web\n")
+            read = json.loads(self.consul(host, "config", "read", "-kind", "service-defaults", "-name", "web", n=2).stdout)
+            self.assertEqual(read["Protocol"], "http")
+            waiting = block(host, "/v1/config/service-defaults/web")
+            self.assertEqual(self.consul(host, "config", "delete", "-kind", "service-defaults", "-name", "web", n=2).returncode, 0)
+            self.assertEqual(waiting(self).status, 404)
+
     def test_consul_watch(self):
         with Cluster(servers=1, agents=1) as c:
             host = c.agent_address(0)
