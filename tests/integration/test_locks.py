@@ -164,6 +164,23 @@ class Exclusion(unittest.TestCase):
                 self.assertLess(t1, t2, "a later holder has no greater token")
 
 
+class Delay(unittest.TestCase):
+    def test_a_new_leader_knows_which_locks_are_delayed(self):
+        with Cluster(3) as c:
+            host = c.server_address(c.find_leader())
+            first, second = (create(host, LockDelay="60s", NodeChecks=[]) for _ in range(2))
+            self.assertTrue(change(host, "k", "acquire", first))
+            put(host, f"/v1/session/destroy/{first}")
+            self.assertFalse(change(host, "k", "acquire", second))
+            self.assertTrue(change(host, "other", "acquire", second))
+            c.server(c.find_leader()).kill()
+            ask = next(a for i, a in enumerate(c.server_addresses) if c.server(i).is_running())
+            c.wait_for_leader(ask)
+            self.assertFalse(change(ask, "k", "acquire", second))
+            self.assertNotIn("Session", entry(ask, "k"))
+            self.assertTrue(change(ask, "third", "acquire", second))
+
+
 class LockCommand:
     """What `lock` does, of whichever program."""
 
