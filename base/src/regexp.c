@@ -35,7 +35,7 @@ static bool in_ranges(const struct regex_class *c, uint32_t r)
     return false;
 }
 
-static bool takes(const struct regex_inst *in, uint32_t r)
+bool mu__regexp_takes(const struct regex_inst *in, uint32_t r)
 {
     if (in->op == RE_RANGE) {
         return r >= in->range.lo && r <= in->range.hi;
@@ -50,7 +50,7 @@ static bool is_word(struct mu_str text, size_t i)
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
 }
 
-static bool holds(enum regex_op op, struct mu_str text, size_t at)
+bool mu__regexp_holds(enum regex_op op, struct mu_str text, size_t at)
 {
     bool before = at > 0 && is_word(text, at - 1), after = is_word(text, at);
     switch (op) {
@@ -94,12 +94,15 @@ static bool add(struct mu__regexp *re, uint16_t *list, size_t *len, uint16_t fir
         case RE_JUMP:
             re->stack[depth++] = (uint16_t)(pc + in->x);
             break;
+        case RE_SAVE:
+            re->stack[depth++] = (uint16_t)(pc + 1);
+            break;
         case RE_RANGE:
         case RE_CLASS:
             list[(*len)++] = pc;
             break;
         default:
-            if (holds(in->op, text, at)) {
+            if (mu__regexp_holds(in->op, text, at)) {
                 re->stack[depth++] = (uint16_t)(pc + 1);
             }
         }
@@ -125,7 +128,7 @@ bool mu__regexp_matches(struct mu__regexp *re, struct mu_str text)
         uint32_t r = mu__regexp_rune(text.p + at, text.len - at, &used);
         size_t m = 0;
         for (size_t i = 0; i < n; i++) {
-            if (takes(&re->prog[now[i]], r) &&
+            if (mu__regexp_takes(&re->prog[now[i]], r) &&
                 add(re, next, &m, (uint16_t)(now[i] + 1), text, at + used)) {
                 return true;
             }

@@ -16,6 +16,7 @@ enum regex_op {
     RE_LINE_END,
     RE_WORD,
     RE_NOT_WORD,
+    RE_SAVE, /* x: where a group begins (2n) or ends (2n + 1) */
     RE_MATCH
 };
 
@@ -31,7 +32,7 @@ struct regex_class {
 
 struct regex_inst {
     enum regex_op op;
-    int x, y; /* of SPLIT and JUMP: relative */
+    int x, y; /* of SPLIT (x first) and JUMP: relative */
     struct regex_range range;
     const struct regex_class *class;
 };
@@ -39,6 +40,7 @@ struct regex_inst {
 struct mu__regexp {
     struct regex_inst *prog;
     size_t len;
+    size_t groups; /* number of the last one; 0 is the whole match */
     /* Scratch of a match: the states at this place and the next, and those still to be followed. */
     uint16_t *now, *next, *stack;
     uint32_t *seen; /* by instruction: the place at which it was added last, plus one */
@@ -48,3 +50,6 @@ bool mu__regexp_parse(struct mu_str pattern, struct mu__arena *a, struct mu__reg
                       size_t errlen);
 /* The rune at p (len > 0) and its length; bad UTF-8 is U+FFFD of one byte. */
 uint32_t mu__regexp_rune(const char *p, size_t len, size_t *used);
+bool mu__regexp_takes(const struct regex_inst *in, uint32_t r); /* of RANGE and CLASS */
+/* Does a condition about a place (TEXT_BEGIN to NOT_WORD) hold there? */
+bool mu__regexp_holds(enum regex_op op, struct mu_str text, size_t at);

@@ -10,13 +10,14 @@
 #define REPEAT_MAX 1000
 #define ATOMS_MAX  20000u /* a repetition of nothing makes no program, but takes time to read */
 
-enum { FLAG_FOLD = 1, FLAG_DOT_ALL = 2, FLAG_LINES = 4 };
+enum { FLAG_FOLD = 1, FLAG_DOT_ALL = 2, FLAG_LINES = 4, FLAG_UNGREEDY = 8 };
 
 struct parser {
     struct mu_str s;
     size_t pos;
     unsigned flags, depth;
     unsigned atoms; /* read so far, copies included */
+    int groups;     /* that capture, begun so far */
     struct mu__arena *arena;
     struct mu__regexp *re;
     char *err;
@@ -315,10 +316,11 @@ static bool backslash(struct parser *p)
 }
 
 /* (?flags) or (?flags: or (?P<name>, behind the "(?". *group is false when it was flags alone. */
-static bool group_head(struct parser *p, bool *group)
+static bool group_head(struct parser *p, bool *group, bool *captures)
 {
     size_t start = p->pos - 2;
     *group = true;
+    *captures = looking_at(p, "P<");
     if (looking_at(p, "P<")) {
         const char *end = memchr(p->s.p + p->pos, '>', p->s.len - p->pos);
         if (!end) {
@@ -331,7 +333,11 @@ static bool group_head(struct parser *p, bool *group)
     bool off = false;
     for (; !at_end(p); p->pos++) {
         char c = peek(p);
-        unsigned bit = c == 'i' ? FLAG_FOLD : c == 's' ? FLAG_DOT_ALL : c == 'm' ? FLAG_LINES : 0;
+        unsigned bit = c == 'i'   ? FLAG_FOLD
+                       : c == 's' ? FLAG_DOT_ALL
+                       : c == 'm' ? FLAG_LINES
+                       : c == 'U' ? FLAG_UNGREEDY
+                                  : 0;
         if (c == ':' || c == ')') {
             p->flags = flags;
             p->pos++;
@@ -340,7 +346,7 @@ static bool group_head(struct parser *p, bool *group)
         }
         if (c == '-' && !off) {
             off = true;
-        } else if (bit || c == 'U') {
+        } else if (bit) {
             flags = off ? flags & ~bit : flags | bit;
         } else {
             break;
@@ -351,12 +357,13 @@ static bool group_head(struct parser *p, bool *group)
 
 static bool group(struct parser *p)
 {
-    size_t start = p->pos++;
+    p->pos++;
     unsigned flags = p->flags;
+    bool captures = true;
     if (looking_at(p, "?")) {
         bool is_group;
         p->pos++;
-        if (!group_head(p, &is_group)) {
+        if (!group_head(p, &is_group, &captures)) {
             return false;
         }
         if (!is_group) {
@@ -367,16 +374,18 @@ static bool group(struct parser *p)
         snprintf(p->err, p->errlen, "expression nests too deeply");
         return false;
     }
-    if (!alternatives(p)) {
+    int number = captures ? ++p->groups : 0;
+    if ((captures && !emit(p, (struct regex_inst){.op = RE_SAVE, .x = 2 * number})) ||
+        !alternatives(p)) {
         return false;
     }
     p->depth--;
     p->flags = flags;
     if (peek(p) != ')') {
-        return fail(p, "missing closing )", start, p->s.len);
+        return fail(p, "missing closing )", 0, p->s.len);
     }
     p->pos++;
-    return true;
+    return !captures || emit(p, (struct regex_inst){.op = RE_SAVE, .x = 2 * number + 1});
 }
 
 static bool atom(struct parser *p)
@@ -453,48 +462,60 @@ static bool suffix(struct parser *p, int *min, int *max)
 }
 
 /* Makes what stands from `at` on optional, or repeatable. */
-static bool wrap(struct parser *p, size_t at, bool loop)
+static bool wrap(struct parser *p, size_t at, bool loop, bool lazy)
 {
     int len = (int)(p->re->len - at);
     struct regex_inst *split = insert(p, at);
     if (!split) {
         return false;
     }
-    *split = (struct regex_inst){.op = RE_SPLIT, .x = 1, .y = len + 1 + loop};
+    int past = len + 1 + loop;
+    *split = (struct regex_inst){.op = RE_SPLIT, .x = lazy ? past : 1, .y = lazy ? 1 : past};
     return !loop || emit(p, (struct regex_inst){.op = RE_JUMP, .x = -(len + 1)});
 }
 
-/* The atom at `from` again, once more into the program. */
-static bool again(struct parser *p, size_t from, unsigned flags)
+/* An atom that is repeated: where it stands, and what it began with. */
+struct operand {
+    size_t from, at; /* in the text, and in the program */
+    unsigned flags;
+    int groups;
+    bool lazy;
+};
+
+/* The atom again, once more into the program; its groups are the same. */
+static bool again(struct parser *p, const struct operand *o)
 {
-    size_t pos = p->pos;
-    unsigned after = p->flags;
-    p->pos = from;
-    p->flags = flags;
+    struct parser after = *p;
+    p->pos = o->from;
+    p->flags = o->flags;
+    p->groups = o->groups;
     bool ok = atom(p);
-    p->pos = pos;
-    p->flags = after;
+    p->pos = after.pos;
+    p->flags = after.flags;
+    p->groups = after.groups;
     return ok;
 }
 
 /* x{min,max} is written out: min copies, then optional ones, or a way back into the last. */
-static bool repeat(struct parser *p, size_t from, size_t at, unsigned flags, int min, int max)
+static bool repeat(struct parser *p, const struct operand *o, int min, int max)
 {
     int copies = max >= 0 ? max : min > 0 ? min : 1;
     if (copies == 0) {
-        p->re->len = at;
+        p->re->len = o->at;
     }
     for (int i = 0; i < copies; i++) {
-        size_t copy = i == 0 ? at : p->re->len;
-        if (i > 0 && !again(p, from, flags)) {
+        size_t copy = i == 0 ? o->at : p->re->len;
+        if (i > 0 && !again(p, o)) {
             return false;
         }
         bool loop = max < 0 && i == copies - 1;
         int back = -(int)(p->re->len - copy);
-        if (loop && min > 0 && !emit(p, (struct regex_inst){.op = RE_SPLIT, .x = back, .y = 1})) {
+        struct regex_inst split = {
+            .op = RE_SPLIT, .x = o->lazy ? 1 : back, .y = o->lazy ? back : 1};
+        if (loop && min > 0 && !emit(p, split)) {
             return false;
         }
-        if (i >= min && !wrap(p, copy, loop)) {
+        if (i >= min && !wrap(p, copy, loop, o->lazy)) {
             return false;
         }
     }
@@ -503,8 +524,7 @@ static bool repeat(struct parser *p, size_t from, size_t at, unsigned flags, int
 
 static bool repeated(struct parser *p)
 {
-    size_t from = p->pos, at = p->re->len;
-    unsigned flags = p->flags;
+    struct operand o = {p->pos, p->re->len, p->flags, p->groups, false};
     int min, max;
     if (!atom(p)) {
         return false;
@@ -516,10 +536,12 @@ static bool repeated(struct parser *p)
     if (min > REPEAT_MAX || max > REPEAT_MAX || (max >= 0 && min > max)) {
         return fail(p, "invalid repeat count", op, p->pos);
     }
+    o.lazy = p->flags & FLAG_UNGREEDY;
     if (peek(p) == '?') {
-        p->pos++; /* which match is found makes no difference here */
+        p->pos++;
+        o.lazy = !o.lazy;
     }
-    if (!repeat(p, from, at, flags, min, max)) {
+    if (!repeat(p, &o, min, max)) {
         return false;
     }
     bool more = !at_end(p) && strchr("*+?", peek(p));
@@ -571,5 +593,6 @@ bool mu__regexp_parse(struct mu_str pattern, struct mu__arena *a, struct mu__reg
     if (!at_end(&p)) {
         return fail(&p, "unexpected )", 0, pattern.len);
     }
+    re->groups = (size_t)p.groups;
     return emit(&p, (struct regex_inst){.op = RE_MATCH});
 }

@@ -130,6 +130,9 @@ void mu__json_any(struct mu__json *j, struct mu_str msgpack); /* one encoded val
 size_t mu__duration_format(int64_t ns, char buf[32]);
 /* Go's time.ParseDuration: "1h30m", "150ms", "-1.5s". False when malformed or out of range. */
 bool mu__duration_parse(const char *s, size_t len, int64_t *ns);
+/* Go's words for what the parser has refused: `time: invalid duration "x"`, with 64 bytes of x at
+ * most. */
+void mu__duration_error(struct mu_str text, char *err, size_t errlen);
 
 static inline struct mu_str mu__cstr(const char *s)
 {

@@ -154,27 +154,5 @@ bool json__unknown_field(struct json_decoder *d, const struct mu__schema *s, str
 
 void json_duration_error(struct mu_str text, char *err, size_t errlen)
 {
-    int shown = (int)mu__min(text.len, 64);
-    const char *p = text.p ? text.p : "";
-    size_t i = text.len && (p[0] == '-' || p[0] == '+'), start = i;
-    while (i < text.len && ((p[i] >= '0' && p[i] <= '9') || p[i] == '.')) {
-        i++;
-    }
-    size_t unit = i;
-    while (i < text.len && p[i] != '.' && (p[i] < '0' || p[i] > '9')) {
-        i++;
-    }
-    static const char *const units[] = {"ns", "us", "\xc2\xb5s", "\xce\xbcs", "ms", "s", "m", "h"};
-    bool known = false;
-    for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
-        known |= strlen(units[u]) == i - unit && memcmp(units[u], p + unit, i - unit) == 0;
-    }
-    if (unit == start || known) {
-        snprintf(err, errlen, "time: invalid duration \"%.*s\"", shown, p);
-    } else if (i == unit) {
-        snprintf(err, errlen, "time: missing unit in duration \"%.*s\"", shown, p);
-    } else {
-        snprintf(err, errlen, "time: unknown unit \"%.*s\" in duration \"%.*s\"",
-                 (int)mu__min(i - unit, 64), p + unit, shown, p);
-    }
+    mu__duration_error(text, err, errlen);
 }

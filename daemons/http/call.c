@@ -186,6 +186,10 @@ static void on_done(struct call *c, void *arg)
     if (ask_leader(r, c, m) || wait_on(r, c, m)) {
         return;
     }
+    if (c->error && r->not_found && strstr(c->error, r->not_found)) { /* whoever says so */
+        http_reply_text(r, 404, "%s", c->error);
+        return;
+    }
     if (r->meta && !(c->error && r->no_error_meta)) {
         http_meta(r, m);
     }

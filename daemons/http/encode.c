@@ -43,6 +43,30 @@ void encode_strs(struct mu__json *j, const struct mu_strs *s)
     mu__json_list_end(j);
 }
 
+void encode_stored(struct mu__json *j, const char *key, const struct mu__schema *s,
+                   const void *record)
+{
+    if (!record) {
+        return;
+    }
+    if (key) {
+        mu__json_ckey(j, key);
+    }
+    mu__json_object(j);
+    for (size_t i = 0; i < s->nfields; i++) {
+        struct mu__field f = s->fields[i];
+        const void *member = (const char *)record + f.offset;
+        bool omit = f.flags & MU_F_OMIT_EMPTY && mu__field_is_empty(&f, member);
+        if (omit || f.flags & MU_F_NO_JSON) {
+            continue;
+        }
+        f.flags &= ~(unsigned)MU_F_EMPTY_NOT_NULL;
+        mu__json_key(j, mu__cstr(f.json ? f.json : f.name));
+        mu__json_field(j, &f, member);
+    }
+    mu__json_object_end(j);
+}
+
 void encode_meta(struct mu__json *j, const struct catalog_query_meta *m)
 {
     mu__json_ckey(j, "Index");

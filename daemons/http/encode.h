@@ -10,6 +10,10 @@ void encode_list(struct http_request *r, const struct mu_list *l, const struct m
 /* Prints an object of named records likewise: {..}. */
 void encode_map(struct http_request *r, const struct mu_structmap *m, const struct mu__schema *s);
 void encode_strs(struct mu__json *j, const struct mu_strs *s);
+/* A record as its Go struct prints by itself: a nil list is null. With a key it is a member of an
+ * object, and NULL is left out. */
+void encode_stored(struct mu__json *j, const char *key, const struct mu__schema *s,
+                   const void *record);
 /* Inside an object: the query meta that some answers embed. */
 void encode_meta(struct mu__json *j, const struct catalog_query_meta *m);
 

@@ -62,6 +62,7 @@ struct http_request {
     bool waited;            /* for as long as it wanted: it is answered now */
     bool meta;              /* its answer carries the index headers */
     bool no_error_meta;     /* but an error does not */
+    const char *not_found;  /* the error that is a 404, without index headers; NULL: none */
     bool shows_consistency; /* and X-Consul-Effective-Consistency */
     bool shows_cache;       /* and X-Cache, when ?cached asks for it */
     bool pretty, gzip, vary, bad_query;

@@ -125,6 +125,10 @@ static const struct http_route routes[] = {
     {"/v1/session/node/", true, HTTP_GET, "GET", route_session_node, BODY_DEFAULT},
     {"/v1/session/renew/", true, HTTP_PUT, "PUT", route_session_renew, BODY_DEFAULT},
     {"/v1/snapshot", false, HTTP_GET | HTTP_PUT, "GET,PUT", route_snapshot, BODY_STREAMED},
+    {"/v1/query", false, HTTP_GET | HTTP_POST, "GET,POST", route_queries, BODY_DEFAULT},
+    /* Says itself which methods it takes */
+    {"/v1/query/", true, HTTP_GET | HTTP_PUT | HTTP_POST | HTTP_DELETE | HTTP_OPTIONS | HTTP_HEAD,
+     "GET,PUT,DELETE", route_query, BODY_DEFAULT},
     {"/v1/status/leader", false, HTTP_GET, "GET", route_status_leader, BODY_DEFAULT},
     {"/v1/status/peers", false, HTTP_GET, "GET", route_status_peers, BODY_DEFAULT},
     {"/v1/txn", false, HTTP_PUT, "PUT", route_txn, BODY_TXN},

@@ -95,6 +95,10 @@ void route_session_list(struct http_request *r);
 void route_session_node(struct http_request *r);
 void route_session_renew(struct http_request *r);
 
+/* routes_query.c */
+void route_queries(struct http_request *r);
+void route_query(struct http_request *r);
+
 /* routes_txn.c */
 void route_txn(struct http_request *r);
 

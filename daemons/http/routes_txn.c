@@ -12,36 +12,13 @@
 
 /* ---- The answer ---- */
 
-/* A record as its Go struct prints by itself: a nil list is null. */
-static void encode_record(struct mu__json *j, const char *key, const struct mu__schema *s,
-                          const void *record)
-{
-    if (!record) {
-        return;
-    }
-    mu__json_ckey(j, key);
-    mu__json_object(j);
-    for (size_t i = 0; i < s->nfields; i++) {
-        struct mu__field f = s->fields[i];
-        const void *member = (const char *)record + f.offset;
-        if (f.flags & MU_F_NO_JSON ||
-            (f.flags & MU_F_OMIT_EMPTY && mu__field_is_empty(&f, member))) {
-            continue;
-        }
-        f.flags &= ~(unsigned)MU_F_EMPTY_NOT_NULL;
-        mu__json_key(j, mu__cstr(f.json ? f.json : f.name));
-        mu__json_field(j, &f, member);
-    }
-    mu__json_object_end(j);
-}
-
 static void encode_result(struct mu__json *j, const struct catalog_txn_result *r)
 {
     mu__json_object(j);
-    encode_record(j, "KV", catalog_schema(CATALOG_DIR_ENTRY), r->kv);
-    encode_record(j, "Node", catalog_schema(CATALOG_NODE), r->node);
-    encode_record(j, "Service", catalog_schema(CATALOG_NODE_SERVICE), r->service);
-    encode_record(j, "Check", catalog_schema(CATALOG_CHECK), r->check);
+    encode_stored(j, "KV", catalog_schema(CATALOG_DIR_ENTRY), r->kv);
+    encode_stored(j, "Node", catalog_schema(CATALOG_NODE), r->node);
+    encode_stored(j, "Service", catalog_schema(CATALOG_NODE_SERVICE), r->service);
+    encode_stored(j, "Check", catalog_schema(CATALOG_CHECK), r->check);
     mu__json_object_end(j);
 }
 

@@ -44,6 +44,8 @@ enum permission {
     PERMIT_EVENT_WRITE,
     PERMIT_SESSION_READ,
     PERMIT_SESSION_WRITE,
+    PERMIT_QUERY_READ,
+    PERMIT_QUERY_WRITE,
     PERMIT_KEYRING /* read for list, else write */
 };
 

@@ -1,5 +1,6 @@
 /* reads.c - reads answered by this front from the newest store version, and reads that wait for a
  * newer one. */
+#include "queries.h"
 #include "route.h"
 
 #include "base/log.h"
@@ -14,13 +15,14 @@
 #define SLICE_NS    (MU_MSEC / 2)
 
 typedef int (*query_fn)(struct catalog_reader *r, const void *request, void *reply,
-                        struct catalog_watch_keys *keys);
+                        struct catalog_watch_keys *keys, const char **why);
 
 /* The queries with untyped arguments; the endpoint table guarantees their types. */
 #define QUERY(name, request_type, reply_type)                                                      \
     static int name(struct catalog_reader *r, const void *request, void *reply,                    \
-                    struct catalog_watch_keys *keys)                                               \
+                    struct catalog_watch_keys *keys, const char **why)                             \
     {                                                                                              \
+        (void)why;                                                                                 \
         return catalog_query_##name(r, (const struct request_type *)request,                       \
                                     (struct reply_type *)reply, keys);                             \
     }
@@ -45,13 +47,14 @@ QUERY(config_entry, catalog_config_query, catalog_config_reply)
 QUERY(config_entries, catalog_config_query, catalog_indexed_config_entries)
 QUERY(service_config, catalog_service_config_request, catalog_service_config)
 QUERY(autopilot, catalog_dc_request, catalog_autopilot_config)
+QUERY(prepared_queries, catalog_dc_request, catalog_indexed_prepared_queries)
 QUERY(txn, catalog_txn_read_request, catalog_txn_read_response)
 
 /* Chains may be refused with a reason: route__query_chain. */
 static int no_chain(struct catalog_reader *r, const void *request, void *reply,
-                    struct catalog_watch_keys *keys)
+                    struct catalog_watch_keys *keys, const char **why)
 {
-    (void)r, (void)request, (void)reply, (void)keys;
+    (void)r, (void)request, (void)reply, (void)keys, (void)why;
     return CATALOG_EINVAL;
 }
 
@@ -83,6 +86,10 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_SESSION_GET, session},
         {ENDPOINT_SESSION_LIST, sessions},
         {ENDPOINT_SESSION_NODE_SESSIONS, node_sessions},
+        {ENDPOINT_PREPARED_QUERY_EXECUTE, query_execute},
+        {ENDPOINT_PREPARED_QUERY_EXPLAIN, query_explain},
+        {ENDPOINT_PREPARED_QUERY_GET, query_get},
+        {ENDPOINT_PREPARED_QUERY_LIST, prepared_queries},
         {ENDPOINT_TXN_READ, txn},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -312,14 +319,15 @@ void route__read(struct route *r)
     metric_count(METRIC_RPC_QUERY, 1);
     struct catalog_watch_keys keys;
     catalog_read_begin(reader);
+    const char *why = NULL;
     int rc = c->endpoint == &endpoints[ENDPOINT_DISCOVERY_CHAIN_GET]
                  ? route__query_chain(c, reader, r->reply, &keys, err, sizeof err)
-                 : query(reader, c->request, r->reply, &keys);
+                 : query(reader, c->request, r->reply, &keys, &why);
     struct catalog_query_meta *meta = endpoint_meta(c->endpoint, r->reply); /* or it cannot wait */
-    if (meta && meta->index < catalog_read_floor(reader)) {
+    if (meta && meta->index && meta->index < catalog_read_floor(reader)) {
         meta->index = catalog_read_floor(reader); /* a restored record may have an older one */
     }
-    if (rc == CATALOG_OK && meta && o && o->min_query_index > 0 && !r->restored &&
+    if (rc == CATALOG_OK && !why && meta && o && o->min_query_index > 0 && !r->restored &&
         meta->index <= o->min_query_index && block(r, reader, &keys)) {
         return;
     }
@@ -331,7 +339,10 @@ void route__read(struct route *r)
     }
     c->reply = r->reply;
     route__free(r);
-    if (rc == CATALOG_OK) {
+    if (rc == CATALOG_OK && why) {
+        c->reply = NULL;
+        call_fail(c, "%s", why);
+    } else if (rc == CATALOG_OK) {
         call_finish(c); /* encodes while the version is open: the reply lends from it */
     } else {
         call_fail(c, "%s", rc == CATALOG_EINVAL ? err : catalog_strerror(rc));

@@ -1,6 +1,7 @@
 /* writes.c - writes on the leader: checked and encoded on the front, proposed on the core, answered
  * when applied. */
 #include "measure.h"
+#include "queries.h"
 #include "route.h"
 
 #include "base/log.h"
@@ -50,6 +51,10 @@ static const char *prepare(struct route *r, enum catalog_entry_type *type, char 
         *type = CATALOG_ENTRY_AUTOPILOT;
         return NULL;
     }
+    if (c->endpoint == &endpoints[ENDPOINT_PREPARED_QUERY_APPLY]) {
+        *type = CATALOG_ENTRY_QUERY;
+        return query_prepare(c, reason, REASON_MAX);
+    }
     if (c->endpoint == &endpoints[ENDPOINT_TXN_APPLY]) {
         *type = CATALOG_ENTRY_TXN;
         r->locks = txn_locks(c->request);
@@ -68,6 +73,9 @@ static const char *prepare(struct route *r, enum catalog_entry_type *type, char 
 /* In the call's arena; NULL when out of memory. */
 static void *make_reply(struct call *c, const struct write_result *result)
 {
+    if (c->endpoint == &endpoints[ENDPOINT_PREPARED_QUERY_APPLY]) {
+        return &((struct catalog_prepared_query_request *)c->request)->query->id;
+    }
     if (c->endpoint->reply_kind == REPLY_STR) { /* the id of a session that was made, or nothing */
         const struct catalog_session_request *q = c->request;
         struct mu_str *id = mu__arena_calloc(&c->arena, 1, sizeof *id);

@@ -96,6 +96,7 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         struct catalog_session_request session;
         struct catalog_tombstone_request tombstone;
         struct catalog_coordinate_batch coordinates;
+        struct catalog_prepared_query_request query;
         struct catalog_txn_request txn;
         struct catalog_autopilot_set_request autopilot;
         struct catalog_config_request config;
@@ -126,6 +127,9 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         break;
     case CATALOG_ENTRY_COORDINATES:
         catalog__apply_coordinates(c, &r.coordinates);
+        break;
+    case CATALOG_ENTRY_QUERY:
+        catalog__apply_prepared_query(c, &r.query, result);
         break;
     case CATALOG_ENTRY_TXN:
         catalog__apply_txn(c, &r.txn, result);

@@ -39,6 +39,8 @@ void catalog__apply_deregister(struct catalog *c, const struct catalog_deregiste
                                struct catalog_result *result);
 void catalog__apply_kvs(struct catalog *c, const struct catalog_kvs_request *r,
                         struct catalog_result *result);
+void catalog__apply_prepared_query(struct catalog *c, struct catalog_prepared_query_request *r,
+                                   struct catalog_result *result);
 void catalog__apply_txn(struct catalog *c, struct catalog_txn_request *r,
                         struct catalog_result *result);
 void catalog__apply_session(struct catalog *c, struct catalog_session_request *r,

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "records.h"
+#include "tables.h"
 #include "tables_config.h"
 
 static size_t keys_in(const struct catalog *c, enum catalog__tree t)
@@ -202,6 +203,28 @@ static void check_config(const struct catalog *c)
     assert(keys_in(c, CATALOG__CONFIG_ENTRIES) == v->count[CATALOG__TABLE_CONFIG]);
 }
 
+static void check_queries(const struct catalog *c)
+{
+    struct catalog__radix_iter it;
+    const struct catalog__version *v = atomic_load(&c->current);
+    size_t named = 0, templates = 0, bound = 0;
+    start(&it, c, CATALOG__QUERIES);
+    for (const struct catalog_prepared_query *q; (q = catalog__radix_next(&it)) != NULL;) {
+        assert(catalog__get_query(v, q->id) == q);
+        assert(q->name.len == 0 || catalog__get_query_named(v, q->name) == q);
+        assert(q->template_.type.len == 0 || catalog__get_query_template(v, q->name) == q);
+        assert(q->session.len == 0 || catalog__get_session(v, q->session));
+        named += q->name.len > 0;
+        templates += q->template_.type.len > 0;
+        bound += q->session.len > 0;
+    }
+    catalog__radix_end(&it);
+    assert(keys_in(c, CATALOG__QUERIES) == v->count[CATALOG__TABLE_QUERIES]);
+    assert(keys_in(c, CATALOG__QUERIES_BY_NAME) == named);
+    assert(keys_in(c, CATALOG__QUERY_TEMPLATES) == templates);
+    assert(keys_in(c, CATALOG__QUERIES_BY_SESSION) == bound);
+}
+
 void catalog__check(const struct catalog *c)
 {
     const struct catalog__version *v = atomic_load(&c->current);
@@ -213,6 +236,7 @@ void catalog__check(const struct catalog *c)
     check_config(c);
     check_sessions(c);
     check_locks(c);
+    check_queries(c);
     assert(keys_in(c, CATALOG__NODES) == v->count[CATALOG__TABLE_NODES]);
     assert(keys_in(c, CATALOG__NODES_BY_ID) == e.with_id);
     assert(keys_in(c, CATALOG__SERVICES) == v->count[CATALOG__TABLE_SERVICES]);

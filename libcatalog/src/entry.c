@@ -19,6 +19,8 @@ const struct mu__schema *catalog__entry_schema(uint8_t type)
         return &catalog__tombstone_request_schema;
     case CATALOG_ENTRY_COORDINATES:
         return &catalog__coordinate_batch_schema;
+    case CATALOG_ENTRY_QUERY:
+        return &catalog__prepared_query_request_schema;
     case CATALOG_ENTRY_TXN:
         return &catalog__txn_request_schema;
     case CATALOG_ENTRY_CONFIG:

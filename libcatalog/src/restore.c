@@ -8,6 +8,7 @@
 #include "planted.h"
 #include "snapshot.h"
 #include "tables_config.h"
+#include "text.h"
 
 #define INDEX_MAX (UINT64_C(1) << 60) /* no log is as long; there is room behind it */
 
@@ -159,6 +160,20 @@ static bool is_left_out(enum catalog__snapshot_type type)
            (CATALOG__PLANTED(RESTORE_NO_TOMBSTONES) && type == CATALOG__SNAPSHOT_TOMBSTONE);
 }
 
+static bool load_query(struct catalog *c, const struct catalog_prepared_query *q)
+{
+    char buf[CATALOG__TEXT_MAX];
+    struct catalog__text why = catalog__text(buf, sizeof buf);
+    bool is_whole = catalog__is_session_id(q->id) && !catalog__get_query(c->draft, q->id) &&
+                    catalog__is_name(q->name) && q->name.len < CATALOG__NAME_MAX &&
+                    catalog__query_is_free(c, q, &why) &&
+                    (q->session.len == 0 || catalog__get_session(c->draft, q->session));
+    if (is_whole) {
+        catalog__put_query(c, q);
+    }
+    return is_whole;
+}
+
 static bool load(struct catalog *c, enum catalog__snapshot_type type, const void *obj)
 {
     if (is_left_out(type)) {
@@ -181,6 +196,8 @@ static bool load(struct catalog *c, enum catalog__snapshot_type type, const void
         return true;
     case CATALOG__SNAPSHOT_COORDINATE:
         return load_coordinate(c, obj);
+    case CATALOG__SNAPSHOT_QUERY:
+        return load_query(c, obj);
     case CATALOG__SNAPSHOT_SESSION:
         return load_session(c, obj);
     default:
@@ -237,6 +254,7 @@ static int load_record(struct catalog *c, uint8_t type, const uint8_t *body, siz
         struct catalog_coordinate coordinate;
         union catalog__any_entry config;
         struct catalog_session session;
+        struct catalog_prepared_query query;
     } obj;
     for (size_t i = 0; i < CATALOG__SNAPSHOT_TABLES; i++) {
         const struct catalog__snapshot_table *t = &catalog__snapshot_tables[i];

@@ -21,10 +21,11 @@ static const struct mu__field totals_fields[] = {
     TABLE(CATALOG__TABLE_COORDINATES, "Coordinates"),
     TABLE(CATALOG__TABLE_SESSIONS, "Sessions"),
     TABLE(CATALOG__TABLE_CONFIG, "Config"),
+    TABLE(CATALOG__TABLE_QUERIES, "Queries"),
     {.name = "Base", .kind = MU_UINT, .offset = offsetof(struct catalog__totals, base)},
     {.name = "Floor", .kind = MU_UINT, .offset = offsetof(struct catalog__totals, floor)},
 };
-static const uint8_t totals_wire[] = {7, 11, 3, 10, 8, 6, 12, 0, 4, 1, 2, 9, 5};
+static const uint8_t totals_wire[] = {7, 12, 3, 10, 8, 6, 13, 0, 4, 1, 11, 2, 9, 5};
 const struct mu__schema catalog__totals_schema = {
     .name = "totals",
     .fields = totals_fields,
@@ -62,6 +63,7 @@ const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_
     {CATALOG__SNAPSHOT_SERVICE_INDEX, CATALOG__SERVICE_INDEXES, &catalog__mark_schema, NULL},
     {CATALOG__SNAPSHOT_AUTOPILOT, CATALOG__AUTOPILOT, &catalog__autopilot_config_schema, NULL},
     {CATALOG__SNAPSHOT_COORDINATE, CATALOG__COORDINATES, &catalog__coordinate_schema, NULL},
+    {CATALOG__SNAPSHOT_QUERY, CATALOG__QUERIES, &catalog__prepared_query_schema, NULL},
     CONFIG(0, service_defaults, SERVICE_DEFAULTS),
     CONFIG(1, proxy_defaults, PROXY_DEFAULTS),
     CONFIG(2, service_router, SERVICE_ROUTER),

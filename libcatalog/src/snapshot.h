@@ -28,6 +28,7 @@ enum catalog__snapshot_type {
     CATALOG__SNAPSHOT_AUTOPILOT = 8,  /* one, or none */
     CATALOG__SNAPSHOT_COORDINATE = 9, /* after its node */
     CATALOG__SNAPSHOT_SESSION = 10,   /* after its node and checks, before the keys that it holds */
+    CATALOG__SNAPSHOT_QUERY = 11,     /* after the session that it is bound to */
     CATALOG__SNAPSHOT_CONFIG = 32,    /* and the following: config entries, by their kind */
     CATALOG__SNAPSHOT_IGNORABLE = 128
 };
@@ -50,5 +51,5 @@ struct catalog__snapshot_table {
     const struct mu__schema *schema;
     const char *kind; /* only the records below this name in the tree; NULL: all */
 };
-#define CATALOG__SNAPSHOT_TABLES 16u
+#define CATALOG__SNAPSHOT_TABLES 17u
 extern const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_TABLES];

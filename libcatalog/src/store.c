@@ -18,6 +18,7 @@ bool catalog__tree_is_primary(enum catalog__tree t)
     case CATALOG__COORDINATES:
     case CATALOG__CONFIG_ENTRIES:
     case CATALOG__SESSIONS:
+    case CATALOG__QUERIES:
         return true;
     default:
         return false;

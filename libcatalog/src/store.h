@@ -44,6 +44,10 @@ enum catalog__tree {
     CATALOG__KEYS_BY_SESSION,    /* what sessions hold: id | key, as it is */
     CATALOG__CONFIG_ENTRIES,     /* primary: kind | name */
     CATALOG__CONFIG_LINKS,       /* a service that an entry refers to | kind | name */
+    CATALOG__QUERIES,            /* primary: prepared queries by id, without its hyphens */
+    CATALOG__QUERIES_BY_NAME,    /* name (those that have one) */
+    CATALOG__QUERY_TEMPLATES,    /* '*' and the name: what begins so */
+    CATALOG__QUERIES_BY_SESSION, /* session, without hyphens | id */
     CATALOG__TREES
 };
 bool catalog__tree_is_primary(enum catalog__tree t);
@@ -59,6 +63,7 @@ enum catalog__table {
     CATALOG__TABLE_COORDINATES,
     CATALOG__TABLE_SESSIONS,
     CATALOG__TABLE_CONFIG,
+    CATALOG__TABLE_QUERIES,
     CATALOG__TABLES
 };
 

@@ -31,6 +31,23 @@ void catalog__remove_node(struct catalog *c, struct mu_str given);
 void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_str id);
 void catalog__remove_check(struct catalog *c, struct mu_str node, struct mu_str id);
 void catalog__remove_session(struct catalog *c, struct mu_str id);
+
+/* Prepared queries. A query that is put replaces the one of the same id; its name is free and its
+ * session exists. */
+void catalog__put_query(struct catalog *c, const struct catalog_prepared_query *query);
+void catalog__remove_query(struct catalog *c, struct mu_str id);
+void catalog__remove_queries_of_session(struct catalog *c, struct mu_str session_key);
+struct catalog__text;
+/* False: another query has that name, or why else not. */
+bool catalog__query_is_free(struct catalog *c, const struct catalog_prepared_query *q,
+                            struct catalog__text *why);
+const struct catalog_prepared_query *catalog__get_query(const struct catalog__version *v,
+                                                        struct mu_str id);
+const struct catalog_prepared_query *catalog__get_query_named(const struct catalog__version *v,
+                                                              struct mu_str name);
+/* The template with the longest name that this one starts with. */
+const struct catalog_prepared_query *catalog__get_query_template(const struct catalog__version *v,
+                                                                 struct mu_str name);
 void catalog__remove_coordinates(struct catalog *c, struct mu_str node); /* in all segments */
 
 /* Removes one key and leaves a tombstone for it. */

@@ -22,6 +22,8 @@
 #define CATALOG__WATCH_SESSION    'x' /* session, by its key: it came or went */
 #define CATALOG__WATCH_SESSIONS   'y' /* node: its sessions */
 
+#define CATALOG__WATCH_QUERY 'q' /* id: the prepared query */
+
 /* Notes a key of the batch. Out of memory, the batch is void. */
 void catalog__touch(struct catalog *c, char kind, struct mu_str key);
 void catalog__touch_name(struct catalog *c, char kind, struct mu_str name);

@@ -1,6 +1,7 @@
 /* types.c - finds the table of a type. The tables stand in types_node.c (nodes, services, checks),
- * types_kv.c, types_coordinate.c, types_session.c, types_txn.c, types_definition.c (what an agent
- * is given), types_operator.c, types_request.c and types_reply.c. */
+ * types_kv.c, types_prepared.c, types_coordinate.c, types_session.c, types_txn.c,
+ * types_definition.c (what an agent is given), types_operator.c, types_request.c and types_reply.c.
+ */
 #include <muster/catalog_types.h>
 
 #include "types.h"
@@ -119,6 +120,17 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_CHAIN_TARGET] = &catalog__chain_target_schema,
     [CATALOG_CHAIN] = &catalog__chain_schema,
     [CATALOG_CHAIN_REPLY] = &catalog__chain_reply_schema,
+    [CATALOG_QUERY_FAILOVER] = &catalog__query_failover_schema,
+    [CATALOG_SERVICE_QUERY] = &catalog__service_query_schema,
+    [CATALOG_QUERY_TEMPLATE] = &catalog__query_template_schema,
+    [CATALOG_QUERY_DNS] = &catalog__query_dns_schema,
+    [CATALOG_PREPARED_QUERY] = &catalog__prepared_query_schema,
+    [CATALOG_PREPARED_QUERY_REQUEST] = &catalog__prepared_query_request_schema,
+    [CATALOG_PREPARED_QUERY_GET_REQUEST] = &catalog__prepared_query_get_request_schema,
+    [CATALOG_QUERY_EXECUTE_REQUEST] = &catalog__query_execute_request_schema,
+    [CATALOG_INDEXED_PREPARED_QUERIES] = &catalog__indexed_prepared_queries_schema,
+    [CATALOG_QUERY_EXECUTE_RESPONSE] = &catalog__query_execute_response_schema,
+    [CATALOG_QUERY_EXPLAIN_RESPONSE] = &catalog__query_explain_response_schema,
 };
 
 const struct mu__schema *catalog_schema(enum catalog_type type)

@@ -89,6 +89,7 @@ enum catalog_entry_type {
     CATALOG_ENTRY_SESSION = 3,     /* struct catalog_session_request */
     CATALOG_ENTRY_TOMBSTONE = 5,   /* struct catalog_tombstone_request */
     CATALOG_ENTRY_COORDINATES = 6, /* struct catalog_coordinate_batch */
+    CATALOG_ENTRY_QUERY = 7,       /* struct catalog_prepared_query_request */
     CATALOG_ENTRY_TXN = 8,         /* struct catalog_txn_request */
     CATALOG_ENTRY_AUTOPILOT = 9,   /* struct catalog_autopilot_set_request */
     CATALOG_ENTRY_CONFIG = 22,     /* struct catalog_config_request */
@@ -185,6 +186,10 @@ MU_API const char *catalog_session_id_check(struct mu_str id, char *text, size_t
 /* Why a node's coordinate cannot be one of the pool's, or NULL. */
 MU_API const char *
 catalog_coordinate_check(const struct catalog_coordinate_update_request *request);
+/* The same for a prepared query. text is room for a reason of size bytes. */
+MU_API const char *
+catalog_prepared_query_check(const struct catalog_prepared_query_request *request, char *text,
+                             size_t size);
 /* The same for the operations of a transaction (of struct catalog_txn_op), filling in their
  * defaults: how many would be refused, and in errors why; there must be room for ops->len of them.
  * `text` is room for reasons that are no static text, one behind the other, cut if need be; size is
@@ -293,6 +298,31 @@ MU_API MU_MUST_USE int catalog_query_key_names(struct catalog_reader *r,
                                                const struct catalog_key_list_request *request,
                                                struct catalog_indexed_key_list *out,
                                                struct catalog_watch_keys *keys);
+
+/* PreparedQuery.Get: one, or an empty list. *why (static text) says that the id is none; NULL
+ * otherwise. */
+MU_API MU_MUST_USE int
+catalog_query_prepared_query(struct catalog_reader *r,
+                             const struct catalog_prepared_query_get_request *request,
+                             struct catalog_indexed_prepared_queries *out,
+                             struct catalog_watch_keys *keys, const char **why);
+/* PreparedQuery.List: by id. */
+MU_API MU_MUST_USE int catalog_query_prepared_queries(struct catalog_reader *r,
+                                                      const struct catalog_dc_request *request,
+                                                      struct catalog_indexed_prepared_queries *out,
+                                                      struct catalog_watch_keys *keys);
+/* PreparedQuery.Explain and Execute: by id, by name, or by the longest template whose name the
+ * given one starts with. Nobody waits for them: meta.index is 0. *why (lent) is NULL, or says why
+ * there is no answer. Nodes that pass come in an order that seed decides (sorted by distance where
+ * the request or the query asks for it), at most request->limit of them; in *out nothing of other
+ * datacenters is tried. */
+MU_API MU_MUST_USE int catalog_query_explain(struct catalog_reader *r,
+                                             const struct catalog_query_execute_request *request,
+                                             struct catalog_query_explain_response *out,
+                                             const char **why);
+MU_API MU_MUST_USE int
+catalog_query_execute(struct catalog_reader *r, const struct catalog_query_execute_request *request,
+                      uint64_t seed, struct catalog_query_execute_response *out, const char **why);
 
 /* Txn.Read: what the operations find, one after the other, or all that is wrong with them. One that
  * writes is an error. Its reply has no index and nobody waits for it: meta.index is 0, and keys

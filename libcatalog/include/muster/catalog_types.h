@@ -307,6 +307,82 @@ struct catalog_autopilot_set_request { /* Go: AutopilotSetConfigRequest */
     struct mu_str token;
 };
 
+/* ---- Prepared queries ---- */
+
+struct catalog_query_failover { /* Go: QueryDatacenterOptions */
+    int64_t nearest_n;          /* so many other datacenters are tried first, the nearest ones */
+    struct mu_strs datacenters; /* and then these */
+};
+
+struct catalog_service_query { /* Go: ServiceQuery */
+    struct mu_str service;
+    struct catalog_query_failover failover;
+    bool only_passing;
+    struct mu_strs ignore_check_ids;
+    struct mu_str near;  /* a node, _agent, _ip, or empty */
+    struct mu_strs tags; /* all of them; one that begins with '!' must not be there */
+    struct mu_strmap node_meta, service_meta;
+    bool connect;
+};
+
+struct catalog_query_template { /* Go: QueryTemplateOptions */
+    struct mu_str type;         /* empty: it is none; or name_prefix_match */
+    struct mu_str regexp;
+    bool remove_empty_tags;
+};
+
+struct catalog_query_dns { /* Go: QueryDNSOptions */
+    struct mu_str ttl;     /* a Go duration, or empty */
+};
+
+struct catalog_prepared_query { /* Go: PreparedQuery */
+    struct mu_str id, name, session, token;
+    struct catalog_query_template template_;
+    struct catalog_service_query service;
+    struct catalog_query_dns dns;
+    uint64_t create_index, modify_index;
+};
+
+struct catalog_prepared_query_request { /* Go: PreparedQueryRequest */
+    struct mu_str datacenter;
+    struct mu_str op; /* create, update, delete */
+    struct catalog_prepared_query *query;
+    struct mu_str token;
+};
+
+struct catalog_prepared_query_get_request { /* Go: PreparedQuerySpecificRequest */
+    struct mu_str datacenter, query_id;
+    struct catalog_query_options options;
+};
+
+struct catalog_query_execute_request { /* Go: PreparedQueryExecuteRequest */
+    struct mu_str datacenter, query_id_or_name;
+    int64_t limit;                      /* of nodes; 0: none */
+    bool connect;                       /* what can do mTLS, whatever the query says */
+    struct catalog_query_source source; /* nodes are sorted by distance from it */
+    struct catalog_query_source agent;  /* who was asked: "_agent" */
+    struct catalog_query_options options;
+};
+
+struct catalog_indexed_prepared_queries {
+    struct mu_list queries; /* of struct catalog_prepared_query */
+    struct catalog_query_meta meta;
+};
+
+struct catalog_query_execute_response { /* Go: PreparedQueryExecuteResponse */
+    struct mu_str service;
+    struct mu_list nodes; /* of struct catalog_check_service_node */
+    struct catalog_query_dns dns;
+    struct mu_str datacenter; /* that the nodes are in */
+    int64_t failovers;        /* datacenters that were tried in vain */
+    struct catalog_query_meta meta;
+};
+
+struct catalog_query_explain_response {  /* Go: PreparedQueryExplainResponse */
+    struct catalog_prepared_query query; /* with its template filled in */
+    struct catalog_query_meta meta;
+};
+
 /* ---- Transactions ---- */
 
 struct catalog_txn_kv_op {
@@ -704,6 +780,17 @@ enum catalog_type {
     CATALOG_CHAIN_TARGET,
     CATALOG_CHAIN,
     CATALOG_CHAIN_REPLY,
+    CATALOG_QUERY_FAILOVER,
+    CATALOG_SERVICE_QUERY,
+    CATALOG_QUERY_TEMPLATE,
+    CATALOG_QUERY_DNS,
+    CATALOG_PREPARED_QUERY,
+    CATALOG_PREPARED_QUERY_REQUEST,
+    CATALOG_PREPARED_QUERY_GET_REQUEST,
+    CATALOG_QUERY_EXECUTE_REQUEST,
+    CATALOG_INDEXED_PREPARED_QUERIES,
+    CATALOG_QUERY_EXECUTE_RESPONSE,
+    CATALOG_QUERY_EXPLAIN_RESPONSE,
     CATALOG_TYPE_COUNT
 };
 
