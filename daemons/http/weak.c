@@ -1,336 +1,28 @@
 #include "weak.h"
 
 #include "base/json_internal.h"
-#include "msgpack.h"
-#include "strconv.h"
+#include "weak_internal.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SAID_MAX 64u /* of what is wrong, that is told */
-
-/* A value with where it stands: an encoded msgpack value. */
-struct value {
-    struct mu_str bytes;
-    struct mu_str path;
-};
-
-struct said {
-    struct mu_str items[SAID_MAX];
-    size_t len;
-};
-
-struct weak {
-    struct mu__arena *arena;
-    struct said wrong, unused;
-    bool no_memory;
-};
-
-/* ---- Paths and what is wrong ---- */
-
-static struct mu_str text(struct weak *w, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-static struct mu_str text(struct weak *w, const char *fmt, ...)
-{
-    char buf[768];
-    va_list args;
-    va_start(args, fmt);
-    int n = vsnprintf(buf, sizeof buf, fmt, args);
-    va_end(args);
-    size_t len = n < 0 ? 0 : mu__min((size_t)n, sizeof buf - 1);
-    const char *copy = mu__arena_strndup(w->arena, buf, len);
-    w->no_memory = w->no_memory || !copy;
-    return (struct mu_str){copy, copy ? len : 0};
-}
-#define SHOWN(s) (int)mu__min((s).len, 256), (s).p ? (s).p : ""
-
-static void say(struct said *s, struct mu_str what)
-{
-    if (s->len < SAID_MAX) {
-        s->items[s->len++] = what;
-    }
-}
-
-static struct mu_str below(struct weak *w, struct mu_str path, struct mu_str key)
-{
-    return path.len ? text(w, "%.*s.%.*s", SHOWN(path), SHOWN(key)) : key;
-}
-
-static struct mu_str at_index(struct weak *w, struct mu_str path, size_t i)
-{
-    return text(w, "%.*s[%zu]", SHOWN(path), i);
-}
-
-static struct mu_str at_key(struct weak *w, struct mu_str path, struct mu_str key)
-{
-    return text(w, "%.*s[%.*s]", SHOWN(path), SHOWN(key));
-}
-
-/* ---- Values ---- */
-
-static struct mu__reader reader(const struct value *v)
-{
-    return mu__reader(v->bytes.p, v->bytes.len);
-}
-
-static enum mu__mp_type type_of(const struct value *v)
-{
-    struct mu__reader r = reader(v);
-    return mu__mp_peek(&r);
-}
-
-static const char *go_kind(enum mu__mp_type t)
-{
-    return t == MU_MP_ARRAY  ? "slice"
-           : t == MU_MP_MAP  ? "map"
-           : t == MU_MP_RAW  ? "string"
-           : t == MU_MP_BOOL ? "bool"
-                             : "float64";
-}
-
-static const char *go_type(enum mu__mp_type t)
-{
-    return t == MU_MP_ARRAY ? "[]interface {}"
-           : t == MU_MP_MAP ? "map[string]interface {}"
-                            : go_kind(t);
-}
-
-/* Splits a list or the values of a map; keys may be NULL. */
-static struct value *split(struct weak *w, const struct value *v, struct mu_str **keys, size_t *n)
-{
-    struct mu__reader r = reader(v);
-    bool is_map = mu__mp_peek(&r) == MU_MP_MAP;
-    *n = is_map ? mu__mp_read_map(&r) : mu__mp_read_array(&r);
-    struct value *items = mu__arena_calloc(w->arena, *n + 1, sizeof *items);
-    struct mu_str *names = mu__arena_calloc(w->arena, *n + 1, sizeof *names);
-    if (!items || !names) {
-        w->no_memory = true;
-        *n = 0;
-        return NULL;
-    }
-    for (size_t i = 0; i < *n; i++) {
-        if (is_map) {
-            names[i] = mu__mp_read_bytes(&r);
-        }
-        size_t from = r.pos;
-        mu__mp_skip(&r);
-        items[i].bytes = (struct mu_str){v->bytes.p + from, r.pos - from};
-    }
-    if (keys) {
-        *keys = names;
-    }
-    return items;
-}
-
-/* A list of one stands for what is in it, except where a list is wanted. */
-static struct value unwrapped(struct weak *w, const struct value *v)
-{
-    size_t n = 0;
-    struct value *items = type_of(v) == MU_MP_ARRAY ? split(w, v, NULL, &n) : NULL;
-    if (!items || n != 1) {
-        return *v;
-    }
-    items[0].path = v->path;
-    return items[0];
-}
-
-static void expected_map(struct weak *w, const struct value *v)
-{
-    say(&w->wrong, text(w, "'%.*s' expected a map, got '%s'", SHOWN(v->path), go_kind(type_of(v))));
-}
-
-static void unconvertible(struct weak *w, const struct value *v, const char *wanted)
-{
-    say(&w->wrong, text(w, "'%.*s' expected type '%s', got unconvertible type '%s'", SHOWN(v->path),
-                        wanted, go_type(type_of(v))));
-}
-
-static void unparsable(struct weak *w, const struct value *v, const char *as, const char *function,
-                       struct mu_str given, const char *why)
-{
-    say(&w->wrong, text(w, "cannot parse '%.*s' as %s: strconv.%s: parsing \"%.*s\": %s",
-                        SHOWN(v->path), as, function, SHOWN(given), why));
-}
-
-/* ---- Scalars ---- */
-
-static void to_text(struct weak *w, const struct value *v, struct mu_str *out)
-{
-    struct mu__reader r = reader(v);
-    switch (mu__mp_peek(&r)) {
-    case MU_MP_RAW:
-        *out = mu__mp_read_str(&r);
-        break;
-    case MU_MP_BOOL:
-        *out = mu__cstr(mu__mp_read_bool(&r) ? "1" : "0");
-        break;
-    case MU_MP_FLOAT: {
-        struct mu__writer digits = mu__writer_growing(&mu__malloc_allocator);
-        struct mu__json j = mu__json(&digits, false);
-        mu__json_float(&j, mu__mp_read_float(&r));
-        *out = text(w, "%.*s", (int)digits.len, digits.failed ? "" : (const char *)digits.data);
-        mu__writer_fini(&digits);
-        break;
-    }
-    default:
-        unconvertible(w, v, "string");
-    }
-}
-
-static void to_bool(struct weak *w, const struct value *v, bool *out)
-{
-    struct mu__reader r = reader(v);
-    struct mu_str s;
-    switch (mu__mp_peek(&r)) {
-    case MU_MP_BOOL:
-        *out = mu__mp_read_bool(&r);
-        break;
-    case MU_MP_FLOAT:
-        *out = mu__mp_read_float(&r) != 0;
-        break;
-    case MU_MP_RAW:
-        s = mu__mp_read_str(&r);
-        *out = false;
-        if (s.len && !strconv_bool(s, out)) {
-            unparsable(w, v, "bool", "ParseBool", s, "invalid syntax");
-        }
-        break;
-    default:
-        unconvertible(w, v, "bool");
-    }
-}
-
-/* Decimal, 0x, 0b or octal; the bounds are the caller's. */
-static const char *parse_integer(struct mu_str s, int64_t *out)
-{
-    char buf[72], *end;
-    if (s.len == 0 || s.len >= sizeof buf || memchr(s.p, 0, s.len) ||
-        strchr(" \t\n\v\f\r", s.p[0])) {
-        return "invalid syntax";
-    }
-    memcpy(buf, s.p, s.len);
-    buf[s.len] = '\0';
-    errno = 0;
-    long long v = strtoll(buf, &end, 0);
-    if (*end) {
-        return "invalid syntax";
-    }
-    *out = v;
-    return errno == ERANGE ? "value out of range" : NULL;
-}
-
-static int64_t truncated(double v)
-{
-    return v > -9.2e18 && v < 9.2e18 ? (int64_t)v : INT64_MIN; /* as amd64 does */
-}
-
-/* Numbers cut to whole ones. False: something is wrong, and has been said. */
-static bool to_integer(struct weak *w, const struct value *v, bool is_unsigned, int64_t *out)
-{
-    struct mu__reader r = reader(v);
-    struct mu_str s;
-    const char *why;
-    switch (mu__mp_peek(&r)) {
-    case MU_MP_FLOAT:
-        *out = truncated(mu__mp_read_float(&r));
-        return true;
-    case MU_MP_BOOL:
-        *out = mu__mp_read_bool(&r);
-        return true;
-    case MU_MP_RAW:
-        s = mu__mp_read_str(&r);
-        why = parse_integer(s, out);
-        if (!why && is_unsigned && *out < 0) {
-            why = "invalid syntax";
-        }
-        if (!why && is_unsigned && *out > UINT32_MAX) {
-            why = "value out of range";
-        }
-        if (why) {
-            unparsable(w, v, is_unsigned ? "uint" : "int", is_unsigned ? "ParseUint" : "ParseInt",
-                       s, why);
-        }
-        return !why;
-    default:
-        unconvertible(w, v, is_unsigned ? "uint32" : "int");
-        return false;
-    }
-}
-
-static void to_uint32(struct weak *w, const struct value *v, uint64_t *out)
-{
-    int64_t n = 0;
-    if (to_integer(w, v, true, &n)) {
-        *out = (uint32_t)(uint64_t)n;
-    }
-}
-
-static void to_float(struct weak *w, const struct value *v, double *out)
-{
-    struct mu__reader r = reader(v);
-    char buf[72], *end;
-    struct mu_str s;
-    switch (mu__mp_peek(&r)) {
-    case MU_MP_FLOAT:
-        *out = mu__mp_read_float(&r);
-        break;
-    case MU_MP_BOOL:
-        *out = mu__mp_read_bool(&r);
-        break;
-    case MU_MP_RAW:
-        s = mu__mp_read_str(&r);
-        snprintf(buf, sizeof buf, "%.*s", (int)mu__min(s.len, 71), s.p ? s.p : "");
-        *out = strtod(buf, &end);
-        if (s.len == 0 || s.len > 71 || end != buf + s.len || strchr(" \t\n\v\f\r", buf[0])) {
-            unparsable(w, v, "float", "ParseFloat", s, "invalid syntax");
-        }
-        break;
-    default:
-        unconvertible(w, v, "float32");
-    }
-}
-
-static void to_duration(struct weak *w, const struct value *v, int64_t *out)
-{
-    struct mu__reader r = reader(v);
-    char why[256];
-    struct mu_str s;
-    switch (mu__mp_peek(&r)) {
-    case MU_MP_FLOAT:
-        *out = truncated(mu__mp_read_float(&r));
-        break;
-    case MU_MP_BOOL:
-        *out = mu__mp_read_bool(&r);
-        break;
-    case MU_MP_RAW:
-        s = mu__mp_read_str(&r);
-        if (!mu__duration_parse(s.p, s.len, out)) {
-            json_duration_error(s, why, sizeof why);
-            say(&w->wrong, text(w, "error decoding '%.*s': %s", SHOWN(v->path), why));
-        }
-        break;
-    default:
-        unconvertible(w, v, "time.Duration");
-    }
-}
-
 /* ---- Containers. Recursion follows the tables, which nest a few levels deep. ---- */
 
-static void decode_struct(struct weak *w, const struct mu__schema *s, struct value v, void *out);
-static void decode_field(struct weak *w, const struct mu__field *f, struct value v, void *member);
+static void decode_struct(struct weak__decoder *w, const struct mu__schema *s, struct weak__value v,
+                          void *out);
+static void decode_field(struct weak__decoder *w, const struct mu__field *f, struct weak__value v,
+                         void *member);
 
 /* The elements that a list is made of. */
-static struct value *elements(struct weak *w, const struct value *v, size_t *n)
+static struct weak__value *elements(struct weak__decoder *w, const struct weak__value *v, size_t *n)
 {
-    enum mu__mp_type t = type_of(v);
-    struct value *items = NULL;
+    enum mu__mp_type t = weak__type_of(v);
+    struct weak__value *items = NULL;
     if (t == MU_MP_ARRAY) {
-        items = split(w, v, NULL, n);
+        items = weak__split(w, v, NULL, n);
     } else {
-        struct mu__reader r = reader(v);
+        struct mu__reader r = weak__reader(v);
         *n = t == MU_MP_MAP && mu__mp_read_map(&r) == 0 ? 0 : 1;
         items = mu__arena_calloc(w->arena, 1, sizeof *items);
         w->no_memory = w->no_memory || !items;
@@ -339,37 +31,37 @@ static struct value *elements(struct weak *w, const struct value *v, size_t *n)
         }
     }
     for (size_t i = 0; items && i < *n; i++) {
-        items[i].path = at_index(w, v->path, i);
+        items[i].path = weak__at_index(w, v->path, i);
     }
     return items;
 }
 
-static void *room(struct weak *w, size_t n, size_t size)
+static void *room(struct weak__decoder *w, size_t n, size_t size)
 {
     void *p = mu__arena_calloc(w->arena, n + 1, size);
     w->no_memory = w->no_memory || !p;
     return p;
 }
 
-static void decode_list(struct weak *w, const struct mu__field *f, const struct value *v,
-                        void *member)
+static void decode_list(struct weak__decoder *w, const struct mu__field *f,
+                        const struct weak__value *v, void *member)
 {
     size_t n = 0;
-    struct value *items = elements(w, v, &n);
+    struct weak__value *items = elements(w, v, &n);
     void *out = room(w, n, f->kind == MU_STRS ? sizeof(struct mu_str) : sizeof(uint64_t));
     void **records = f->kind == MU_LIST ? room(w, n, sizeof *records) : NULL;
     for (size_t i = 0; items && out && i < n && !w->no_memory; i++) {
-        struct value item = unwrapped(w, &items[i]);
-        bool is_null = type_of(&item) == MU_MP_NIL;
+        struct weak__value item = weak__unwrapped(w, &items[i]);
+        bool is_null = weak__type_of(&item) == MU_MP_NIL;
         if (f->kind == MU_LIST) {
             records[i] = room(w, 1, f->sub->size);
             if (records[i] && !is_null) {
                 decode_struct(w, f->sub, item, records[i]);
             }
         } else if (f->kind == MU_STRS && !is_null) {
-            to_text(w, &item, (struct mu_str *)out + i);
+            weak__to_text(w, &item, (struct mu_str *)out + i);
         } else if (!is_null) {
-            to_uint32(w, &item, (uint64_t *)out + i);
+            weak__to_uint32(w, &item, (uint64_t *)out + i);
         }
     }
     if (f->kind == MU_LIST) {
@@ -383,76 +75,77 @@ static void decode_list(struct weak *w, const struct mu__field *f, const struct 
 
 /* A map, or a list of maps that are taken for one: their pairs, with paths. False: it is neither.
  */
-static bool pairs(struct weak *w, const struct value *v, struct mu_str **keys,
-                  struct value **values, size_t *n)
+static bool pairs(struct weak__decoder *w, const struct weak__value *v, struct mu_str **keys,
+                  struct weak__value **values, size_t *n)
 {
-    struct value whole = unwrapped(w, v);
+    struct weak__value whole = weak__unwrapped(w, v);
     size_t maps = 1;
-    struct value *each = &whole;
+    struct weak__value *each = &whole;
     *n = 0;
-    if (type_of(&whole) == MU_MP_ARRAY) {
-        each = split(w, &whole, NULL, &maps);
+    if (weak__type_of(&whole) == MU_MP_ARRAY) {
+        each = weak__split(w, &whole, NULL, &maps);
     }
     *keys = room(w, v->bytes.len, sizeof **keys); /* a pair takes two bytes and more */
     *values = room(w, v->bytes.len, sizeof **values);
     for (size_t i = 0; each && *keys && *values && i < maps; i++) {
         struct mu_str *names;
         size_t len = 0;
-        struct value map = unwrapped(w, &each[i]);
-        if (type_of(&map) == MU_MP_NIL) {
+        struct weak__value map = weak__unwrapped(w, &each[i]);
+        if (weak__type_of(&map) == MU_MP_NIL) {
             continue;
         }
-        if (type_of(&map) != MU_MP_MAP) {
-            map.path = each == &whole ? v->path : at_index(w, v->path, i);
-            expected_map(w, &map);
+        if (weak__type_of(&map) != MU_MP_MAP) {
+            map.path = each == &whole ? v->path : weak__at_index(w, v->path, i);
+            weak__expected_map(w, &map);
             return false;
         }
-        struct value *items = split(w, &map, &names, &len);
+        struct weak__value *items = weak__split(w, &map, &names, &len);
         for (size_t k = 0; items && k < len; k++) {
             (*keys)[*n] = names[k];
-            items[k].path = at_key(w, v->path, names[k]);
+            items[k].path = weak__at_key(w, v->path, names[k]);
             (*values)[(*n)++] = items[k];
         }
     }
     return !w->no_memory;
 }
 
-static void decode_strmap(struct weak *w, const struct value *v, struct mu_strmap *out)
+static void decode_strmap(struct weak__decoder *w, const struct weak__value *v,
+                          struct mu_strmap *out)
 {
     struct mu_str *keys;
-    struct value *values;
+    struct weak__value *values;
     size_t n;
     if (!pairs(w, v, &keys, &values, &n)) {
         return;
     }
     struct mu_pair *items = room(w, n, sizeof *items);
     for (size_t i = 0; items && i < n; i++) {
-        struct value item = unwrapped(w, &values[i]);
+        struct weak__value item = weak__unwrapped(w, &values[i]);
         items[i].key = keys[i];
         items[i].value = (struct mu_str){"", 0};
-        if (type_of(&item) != MU_MP_NIL) {
-            to_text(w, &item, &items[i].value);
+        if (weak__type_of(&item) != MU_MP_NIL) {
+            weak__to_text(w, &item, &items[i].value);
         }
     }
     w->no_memory = w->no_memory || !mu__sort_by_key(w->arena, items, &n, sizeof *items);
     *out = (struct mu_strmap){items, n};
 }
 
-static void decode_structmap(struct weak *w, const struct mu__schema *s, const struct value *v,
-                             struct mu_structmap *out)
+static void decode_structmap(struct weak__decoder *w, const struct mu__schema *s,
+                             const struct weak__value *v, struct mu_structmap *out)
 {
     struct mu_str *keys;
-    struct value *values;
+    struct weak__value *values;
     size_t n;
     if (!pairs(w, v, &keys, &values, &n)) {
         return;
     }
     struct mu_named *items = room(w, n, sizeof *items);
     for (size_t i = 0; items && i < n; i++) {
-        struct value item = unwrapped(w, &values[i]);
+        struct weak__value item = weak__unwrapped(w, &values[i]);
         items[i].key = keys[i];
         items[i].value = room(w, 1, s->size);
-        if (items[i].value && type_of(&item) != MU_MP_NIL) {
+        if (items[i].value && weak__type_of(&item) != MU_MP_NIL) {
             decode_struct(w, s, item, items[i].value);
         }
     }
@@ -466,10 +159,10 @@ static int by_key(const void *a, const void *b)
 }
 
 /* An opaque map: as it is, but for lists of one at its first level. */
-static void decode_any(struct weak *w, const struct value *v, struct mu_str *out)
+static void decode_any(struct weak__decoder *w, const struct weak__value *v, struct mu_str *out)
 {
     struct mu_str *keys;
-    struct value *values;
+    struct weak__value *values;
     size_t n;
     if (!pairs(w, v, &keys, &values, &n)) {
         return;
@@ -478,7 +171,7 @@ static void decode_any(struct weak *w, const struct value *v, struct mu_str *out
         struct mu_str key, bytes;
     } *entries = room(w, n, sizeof *entries);
     for (size_t i = 0; entries && i < n; i++) {
-        entries[i] = (struct entry){keys[i], unwrapped(w, &values[i]).bytes};
+        entries[i] = (struct entry){keys[i], weak__unwrapped(w, &values[i]).bytes};
     }
     if (!entries || !mu__sort_by_key(w->arena, entries, &n, sizeof *entries)) {
         w->no_memory = true;
@@ -496,31 +189,32 @@ static void decode_any(struct weak *w, const struct value *v, struct mu_str *out
     mu__writer_fini(&m);
 }
 
-static void decode_field(struct weak *w, const struct mu__field *f, struct value v, void *member)
+static void decode_field(struct weak__decoder *w, const struct mu__field *f, struct weak__value v,
+                         void *member)
 {
     bool is_list = f->kind == MU_LIST || f->kind == MU_STRS || f->kind == MU_UINTS;
-    struct value one = is_list ? v : unwrapped(w, &v);
-    if (type_of(&one) == MU_MP_NIL) {
+    struct weak__value one = is_list ? v : weak__unwrapped(w, &v);
+    if (weak__type_of(&one) == MU_MP_NIL) {
         return;
     }
     switch (f->kind) {
     case MU_BOOL:
-        to_bool(w, &one, member);
+        weak__to_bool(w, &one, member);
         break;
     case MU_INT:
-        to_integer(w, &one, false, member);
+        weak__to_integer(w, &one, false, member);
         break;
     case MU_UINT:
-        to_uint32(w, &one, member);
+        weak__to_uint32(w, &one, member);
         break;
     case MU_FLOAT:
-        to_float(w, &one, member);
+        weak__to_float(w, &one, member);
         break;
     case MU_DURATION:
-        to_duration(w, &one, member);
+        weak__to_duration(w, &one, member);
         break;
     case MU_STR:
-        to_text(w, &one, member);
+        weak__to_text(w, &one, member);
         break;
     case MU_STRS:
     case MU_UINTS:
@@ -599,29 +293,31 @@ static bool has_indexes(const struct mu__schema *s)
     return mu__schema_field(s, mu__cstr("CreateIndex")) != NULL;
 }
 
-static void take_raft_index(struct weak *w, struct mu_str key, struct value v, bool *used)
+static void take_raft_index(struct weak__decoder *w, struct mu_str key, struct weak__value v,
+                            bool *used)
 {
     if (mu__str_ieq(key, mu__cstr("RaftIndex"))) {
-        struct value one = unwrapped(w, &v);
+        struct weak__value one = weak__unwrapped(w, &v);
         one.path = mu__cstr("RaftIndex");
         *used = true;
-        if (type_of(&one) != MU_MP_MAP && type_of(&one) != MU_MP_NIL) {
-            expected_map(w, &one);
+        if (weak__type_of(&one) != MU_MP_MAP && weak__type_of(&one) != MU_MP_NIL) {
+            weak__expected_map(w, &one);
         }
     }
     *used = *used || mu__str_eq(key, mu__cstr("CreateIndex")) ||
             mu__str_eq(key, mu__cstr("ModifyIndex"));
 }
 
-static void decode_struct(struct weak *w, const struct mu__schema *s, struct value v, void *out)
+static void decode_struct(struct weak__decoder *w, const struct mu__schema *s, struct weak__value v,
+                          void *out)
 {
     struct mu_str *keys;
     size_t n = 0;
-    if (type_of(&v) != MU_MP_MAP) {
-        expected_map(w, &v);
+    if (weak__type_of(&v) != MU_MP_MAP) {
+        weak__expected_map(w, &v);
         return;
     }
-    struct value *values = split(w, &v, &keys, &n);
+    struct weak__value *values = weak__split(w, &v, &keys, &n);
     bool *used = room(w, n, sizeof *used);
     if (!values || !used) {
         return;
@@ -630,8 +326,8 @@ static void decode_struct(struct weak *w, const struct mu__schema *s, struct val
         const struct mu__field *f = &s->fields[i];
         size_t at = is_index(f) ? n : key_of(f, keys, used, n);
         if (at < n) {
-            struct value field = values[at];
-            field.path = below(w, v.path, mu__cstr(f->name));
+            struct weak__value field = values[at];
+            field.path = weak__below(w, v.path, mu__cstr(f->name));
             decode_field(w, f, field, (char *)out + f->offset);
         }
     }
@@ -640,7 +336,7 @@ static void decode_struct(struct weak *w, const struct mu__schema *s, struct val
             take_raft_index(w, keys[i], values[i], &used[i]);
         }
         if (!used[i]) {
-            say(&w->unused, below(w, v.path, keys[i]));
+            weak__say(&w->unused, weak__below(w, v.path, keys[i]));
         }
     }
 }
@@ -655,7 +351,7 @@ static bool ends_with_namespace(struct mu_str key)
            mu__str_ieq((struct mu_str){key.p + key.len - len, len}, mu__cstr(word));
 }
 
-static bool tell_unused(const struct said *s, char *err, size_t errlen)
+static bool tell_unused(const struct weak__said *s, char *err, size_t errlen)
 {
     size_t at =
         (size_t)snprintf(err, errlen, "%zu error%s occurred:\n", s->len, s->len == 1 ? "" : "s");
@@ -670,7 +366,7 @@ static bool tell_unused(const struct said *s, char *err, size_t errlen)
     return false;
 }
 
-static bool tell_wrong(struct said *s, char *err, size_t errlen)
+static bool tell_wrong(struct weak__said *s, char *err, size_t errlen)
 {
     qsort(s->items, s->len, sizeof *s->items, by_key);
     size_t at = (size_t)snprintf(err, errlen, "%zu error(s) decoding:\n", s->len);
@@ -684,8 +380,8 @@ static bool tell_wrong(struct said *s, char *err, size_t errlen)
 bool weak_decode(const struct weak_body *b, const struct mu__schema *s, bool strict,
                  struct mu__arena *a, void *out, char *err, size_t errlen)
 {
-    struct weak w = {.arena = a};
-    struct value v = {.bytes = b->map};
+    struct weak__decoder w = {.arena = a};
+    struct weak__value v = {.bytes = b->map};
     memset(out, 0, s->size);
     decode_struct(&w, s, v, out);
     if (w.no_memory) {

@@ -37,7 +37,8 @@ enum catalog__chain_result catalog__chain_compile(const struct catalog__chain_in
                                                   struct catalog_chain **out,
                                                   struct catalog__text *why);
 
-/* ---- Between chain.c, which asks entries, and chain_graph.c, which works on the graph ---- */
+/* ---- Between chain.c, which asks routers and splitters, chain_resolve.c, which finds where they
+ * lead, and chain_graph.c, which works on the graph ---- */
 
 #define CATALOG__CHAIN_SPLITS_MAX 16384u /* that a chain may have in all */
 #define CATALOG__CHAIN_ROUTER     "router"
@@ -75,9 +76,42 @@ static inline struct catalog__chain_node *catalog__chain_node(const struct catal
 {
     return mu__map_get(&c->nodes, key.p, key.len);
 }
+static inline const void *catalog__chain_find(const struct catalog__compiler *c, const char *kind,
+                                              struct mu_str name)
+{
+    return c->in->find(c->in->user, kind, name);
+}
+static inline struct mu_str catalog__chain_or(struct mu_str s, struct mu_str otherwise)
+{
+    return s.len ? s : otherwise;
+}
+/* Parts that are not empty, with the separator between them. */
+struct mu_str catalog__chain_join(struct catalog__compiler *c, const struct mu_str *parts, size_t n,
+                                  char separator);
+#define CATALOG__CHAIN_JOIN(c, separator, ...)                                                     \
+    catalog__chain_join((c), (const struct mu_str[]){__VA_ARGS__},                                 \
+                        sizeof(const struct mu_str[]){__VA_ARGS__} / sizeof(struct mu_str),        \
+                        (separator))
+/* NULL: out of memory. */
+struct catalog__chain_node *catalog__chain_add_node(struct catalog__compiler *c, const char *type,
+                                                    struct mu_str name);
+/* NULL: there is none. */
+struct catalog__chain_node *catalog__chain_node_of(struct catalog__compiler *c, const char *type,
+                                                   struct mu_str name);
+/* The target of that id, made if need be. NULL: out of memory. */
+struct catalog__chain_target *catalog__chain_target(struct catalog__compiler *c,
+                                                    struct mu_str service, struct mu_str subset,
+                                                    struct mu_str name_space,
+                                                    struct mu_str datacenter);
+
 /* All return false when the chain is refused or memory ran out. */
 bool catalog__chain_refuse(struct catalog__compiler *c, const char *before, struct mu_str quoted,
                            const char *after);
+/* The service speaks what the chain speaks so far. */
+bool catalog__chain_agree(struct catalog__compiler *c, struct mu_str service);
+/* The node that resolves a target; NULL: out of memory. */
+bool catalog__chain_resolve(struct catalog__compiler *c, struct catalog__chain_target *t,
+                            struct mu_str *next);
 void *catalog__chain_room(struct catalog__compiler *c, size_t n, size_t size); /* cleared */
 bool catalog__chain_check_circles(struct catalog__compiler *c);
 bool catalog__chain_flatten(struct catalog__compiler *c); /* no splitter leads to a splitter */
