@@ -116,13 +116,17 @@ void *read_call_ns(struct http_request *r, const struct endpoint *e, http_encode
 
 bool read_filter(struct http_request *r, const struct mu__schema *s)
 {
+    return read_filter_saying(r, s, "Failed to create boolean expression evaluator: ");
+}
+
+bool read_filter_saying(struct http_request *r, const struct mu__schema *s, const char *what)
+{
     struct mu_str text = http_param(r, "filter");
     char err[FILTER_ERROR_MAX];
     if (!text.len || filter_parse(s, text, &r->arena, &r->filter, err, sizeof err)) {
         return true;
     }
-    static const char what[] = "Failed to create boolean expression evaluator: ";
-    char refusal[sizeof what + sizeof err];
+    char refusal[64 + sizeof err];
     snprintf(refusal, sizeof refusal, "%s%s", what, err);
     if (!r->meta) { /* the agent's own lists */
         http_reply_text(r, 500, "%s", refusal);

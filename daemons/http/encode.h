@@ -27,6 +27,8 @@ void *read_call_ns(struct http_request *r, const struct endpoint *e, http_encode
 /* Compiles ?filter= against a record type. False: wrong, and the request has been answered with
  * 500. */
 bool read_filter(struct http_request *r, const struct mu__schema *s);
+/* The same with another beginning of the error; at most 63 bytes. */
+bool read_filter_saying(struct http_request *r, const struct mu__schema *s, const char *what);
 /* The path's last part. False: empty, answered 400 with the text. */
 bool read_name(struct http_request *r, struct mu_str *out, const char *missing);
 

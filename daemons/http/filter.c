@@ -248,7 +248,8 @@ static size_t resolve(struct parser *p, struct mu_str text, struct filter_test *
     const struct mu__schema *s = p->schema;
     const char *start = text.p;
     while (text.len) {
-        const struct mu__field *f = s ? find_field(s, next_part(&text)) : NULL;
+        struct mu_str part = next_part(&text);
+        const struct mu__field *f = s ? find_field(s, part) : NULL;
         if (!f || t->nsteps + 2 > FILTER_STEPS_MAX) {
             size_t read = (size_t)(text.p - start);
             return read - (text.len > 0 && start[read - 1] == '.');
@@ -265,7 +266,7 @@ static size_t resolve(struct parser *p, struct mu_str text, struct filter_test *
             *kind = f->kind == MU_STRMAP ? MU_STR : MU_STRUCT;
         }
     }
-    return *kind != MU_STRUCT && *kind != MU_PTR ? 0 : (size_t)(text.p - start);
+    return *kind != MU_STRUCT ? 0 : (size_t)(text.p - start);
 }
 
 static bool allows(enum mu__kind kind, enum filter_op op)

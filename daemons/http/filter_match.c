@@ -57,12 +57,18 @@ static const struct mu_named *find_named(const struct mu_structmap *m, struct mu
     return NULL;
 }
 
-/* A key that is not there equals nothing: only the negated tests hold. */
+/* A key that is not there equals nothing and contains nothing, but matches anything, as in the
+ * original; and all negated tests hold. */
+static bool passes_missing(const struct filter_test *t)
+{
+    return t->negated || t->op == FILTER_MATCHES;
+}
+
 static bool strmap_passes(const struct filter_test *t, size_t step, const struct mu_strmap *m)
 {
     if (step + 1 < t->nsteps) {
         const struct mu_pair *pair = find_pair(m, t->steps[step + 1].key);
-        return (pair && text_passes(t, pair->value)) != t->negated;
+        return pair ? text_passes(t, pair->value) != t->negated : passes_missing(t);
     }
     return (t->op == FILTER_EMPTY ? m->len == 0 : find_pair(m, t->text) != NULL) != t->negated;
 }
@@ -71,7 +77,7 @@ static bool structmap_passes(const struct filter_test *t, size_t step, const str
 {
     if (step + 1 < t->nsteps) {
         const struct mu_named *named = find_named(m, t->steps[step + 1].key);
-        return named ? walk(t, step + 2, named->value) : t->negated;
+        return named ? walk(t, step + 2, named->value) : passes_missing(t);
     }
     return (t->op == FILTER_EMPTY ? m->len == 0 : find_named(m, t->text) != NULL) != t->negated;
 }

@@ -85,7 +85,7 @@ static void encode_checks(struct http_request *r, struct call *c)
 void route_agent_checks(struct http_request *r)
 {
     if (options_check_namespace(r) && agent_call(r, &endpoint_agent_checks, encode_checks) &&
-        read_filter(r, catalog_schema(CATALOG_CHECK))) {
+        read_filter_saying(r, catalog_schema(CATALOG_CHECK), "")) {
         http_call_start(r);
     }
 }
