@@ -97,8 +97,8 @@ def events(host, name=None):
 
 
 def until_all_answer(ask, expected):
-    """Four packets a node carry a query through a pool of six, which misses somebody once in fifty times; that is said, and
-    operators ask again. Every operation may be repeated."""
+    """Four packets a node carry a query of Consul's through a pool of six, which misses somebody once in seventy times; that is
+    said, and operators ask again (muster does that by itself). Every operation may be repeated."""
     got = []
 
     def answered():
