@@ -2,6 +2,7 @@
 
 #include "config_codec.h"
 #include "types.h" /* libcatalog's tables, which must be known when this one is compiled */
+#include "types_dump.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -142,6 +143,12 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
           .options_at = AT(keyring_request, options),
           .datacenter_at = AT(keyring_request, datacenter),
           .token_at = AT(keyring_request, options.token)),
+    READ(ENDPOINT_INTERNAL_NODE_DUMP, "Internal.NodeDump", PERMIT_NODE_READ, dc_request,
+         indexed_node_dump),
+    READ(ENDPOINT_INTERNAL_NODE_INFO, "Internal.NodeInfo", PERMIT_NODE_READ, node_request,
+         indexed_node_dump),
+    READ(ENDPOINT_INTERNAL_SERVICE_DUMP, "Internal.ServiceDump", PERMIT_SERVICE_READ,
+         service_dump_request, indexed_check_service_nodes),
     WRITE(ENDPOINT_KVS_APPLY, "KVS.Apply", PERMIT_KEY_WRITE, kvs_request, REPLY_BOOL),
     READ(ENDPOINT_KVS_GET, "KVS.Get", PERMIT_KEY_READ, key_request, indexed_dir_entries),
     READ(ENDPOINT_KVS_LIST, "KVS.List", PERMIT_KEY_READ, key_request, indexed_dir_entries),

@@ -31,6 +31,9 @@ enum endpoint_id {
     ENDPOINT_HEALTH_SERVICE_NODES,
     ENDPOINT_INTERNAL_EVENT_FIRE,
     ENDPOINT_INTERNAL_KEYRING_OPERATION, /* of servers alone */
+    ENDPOINT_INTERNAL_NODE_DUMP,
+    ENDPOINT_INTERNAL_NODE_INFO,
+    ENDPOINT_INTERNAL_SERVICE_DUMP,
     /* Replies with a bool that says something for cas, delete-cas, lock and unlock alone */
     ENDPOINT_KVS_APPLY,
     ENDPOINT_KVS_GET,

@@ -32,6 +32,8 @@ static const struct filtered *filtered_of(const struct endpoint *e)
          offsetof(struct catalog_indexed_checks, health_checks)},
         {ENDPOINT_HEALTH_CHECKS_IN_STATE, CATALOG_CHECK,
          offsetof(struct catalog_indexed_checks, health_checks)},
+        {ENDPOINT_INTERNAL_SERVICE_DUMP, CATALOG_CHECK_SERVICE_NODE,
+         offsetof(struct catalog_indexed_check_service_nodes, nodes)},
         {ENDPOINT_HEALTH_SERVICE_NODES, CATALOG_CHECK_SERVICE_NODE,
          offsetof(struct catalog_indexed_check_service_nodes, nodes)},
     };

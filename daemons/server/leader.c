@@ -67,13 +67,11 @@ static void server_service(const struct agent_member *m, const struct member_ser
         {mu__cstr("serf_protocol_min"), number(out, 2, m->protocol_min)},
         {mu__cstr("version"), server__version_of(m)},
     };
-    static struct mu_str no_tags[1];
     memcpy(out->meta, pairs, sizeof pairs);
     out->weights = (struct catalog_weights){1, 1};
     out->service = (struct catalog_node_service){
         .id = mu__cstr("consul"),
         .service = mu__cstr("consul"),
-        .tags = {no_tags, 0},
         .port = server->port,
         .weights = &out->weights,
         .meta = {out->meta, sizeof pairs / sizeof *pairs},

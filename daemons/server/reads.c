@@ -8,6 +8,7 @@
 #include "http/filter.h"
 #include "rpc/endpoints.h"
 
+#include <muster/catalog_dump.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,9 @@ QUERY(node_checks, catalog_node_request, catalog_indexed_checks)
 QUERY(service_checks, catalog_service_request, catalog_indexed_checks)
 QUERY(checks_in_state, catalog_checks_in_state_request, catalog_indexed_checks)
 QUERY(check_service_nodes, catalog_service_request, catalog_indexed_check_service_nodes)
+QUERY(node_dump, catalog_dc_request, catalog_indexed_node_dump)
+QUERY(node_info, catalog_node_request, catalog_indexed_node_dump)
+QUERY(service_dump, catalog_service_dump_request, catalog_indexed_check_service_nodes)
 QUERY(key, catalog_key_request, catalog_indexed_dir_entries)
 QUERY(keys, catalog_key_request, catalog_indexed_dir_entries)
 QUERY(key_names, catalog_key_list_request, catalog_indexed_key_list)
@@ -79,6 +83,9 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_HEALTH_SERVICE_CHECKS, service_checks},
         {ENDPOINT_HEALTH_CHECKS_IN_STATE, checks_in_state},
         {ENDPOINT_HEALTH_SERVICE_NODES, check_service_nodes},
+        {ENDPOINT_INTERNAL_NODE_DUMP, node_dump},
+        {ENDPOINT_INTERNAL_NODE_INFO, node_info},
+        {ENDPOINT_INTERNAL_SERVICE_DUMP, service_dump},
         {ENDPOINT_KVS_GET, key},
         {ENDPOINT_KVS_LIST, keys},
         {ENDPOINT_KVS_LIST_KEYS, key_names},
