@@ -25,7 +25,8 @@ struct history {
     size_t size;
 };
 
-static bool wrong(struct history *h, int q, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static bool wrong(struct history *h, int q, const char *fmt,
+                                                        ...)
 {
     char about[80] = "", what[160];
     va_list args;
