@@ -137,6 +137,9 @@ static bool look_at_old(struct history *h)
 
 static struct mu__writer random_step(struct history *h)
 {
+    if (mu__prng_below(&h->p, 6) == 0) {
+        return random_session(&h->p); /* most are refused */
+    }
     struct mu__writer e = random_entry(&h->p, h->index + 1);
     while (!h->reaps && e.data[0] == CATALOG_ENTRY_TOMBSTONE) {
         mu__writer_fini(&e);

@@ -368,7 +368,9 @@ static void put_coordinates(const struct model *m, const struct question *q, str
     }
     qsort(all, n, sizeof *all, by_names);
     for (size_t i = 0; i < n; i++) {
-        put(w, CATALOG_COORDINATE, all[i].record);
+        struct catalog_coordinate x = *(const struct catalog_coordinate *)all[i].record;
+        x.node = q->kind == COORDINATE ? mu__cstr(q->about) : x.node; /* as it was asked for */
+        put(w, CATALOG_COORDINATE, &x);
     }
 }
 
