@@ -158,6 +158,18 @@ bool lone_find(struct lone *l, enum swim__msg_type type, struct swim__msg *out)
     return false;
 }
 
+bool lone_find_serf(struct lone *l, enum swim__serf_type type, struct swim__serf_msg *out)
+{
+    struct swim__msg msg;
+    while (lone_find(l, SWIM__MSG_USER, &msg)) {
+        assert_true(swim__serf_decode(msg.user.p, msg.user.len, out));
+        if (out->type == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct swim_member lone_member(struct lone *l, const char *name)
 {
     struct swim_member m;

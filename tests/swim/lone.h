@@ -43,6 +43,9 @@ void lone_ignore(struct lone *l);
 /* Drains until a message of that type comes; false when there is none. */
 bool lone_find(struct lone *l, enum swim__msg_type type, struct swim__msg *out);
 
+/* The same for a serf message among the user messages. */
+bool lone_find_serf(struct lone *l, enum swim__serf_type type, struct swim__serf_msg *out);
+
 /* Fails the test if it is unknown. */
 struct swim_member lone_member(struct lone *l, const char *name);
 /* The next event; 0 when there is none. */
