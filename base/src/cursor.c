@@ -100,7 +100,7 @@ static bool grow(struct mu__writer *w, size_t len)
     return true;
 }
 
-uint8_t *mu__write_room(struct mu__writer *w, size_t len)
+uint8_t *mu__write_grown(struct mu__writer *w, size_t len)
 {
     if (w->failed || (len > w->cap - w->len && !grow(w, len))) {
         w->failed = true;
@@ -157,17 +157,4 @@ void mu__write_u32le(struct mu__writer *w, uint32_t v)
 void mu__write_u64le(struct mu__writer *w, uint64_t v)
 {
     write_le(w, v, 8);
-}
-
-void mu__write_bytes(struct mu__writer *w, const void *p, size_t len)
-{
-    uint8_t *room = mu__write_room(w, len);
-    if (room && len) {
-        memcpy(room, p, len);
-    }
-}
-
-void mu__write_cstr(struct mu__writer *w, const char *s)
-{
-    mu__write_bytes(w, s, strlen(s));
 }

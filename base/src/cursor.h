@@ -7,6 +7,8 @@
 
 #include "alloc.h"
 
+#include <string.h>
+
 struct mu__reader {
     const uint8_t *data;
     size_t len, pos; /* pos <= len */
@@ -47,13 +49,31 @@ static inline struct mu__writer mu__writer_growing(const struct mu_allocator *a)
     return (struct mu__writer){.allocator = a};
 }
 void mu__writer_fini(struct mu__writer *w);
+uint8_t *mu__write_grown(struct mu__writer *w, size_t len); /* of mu__write_room alone */
 /* Room for len more bytes, counted as written; NULL on failure. */
-uint8_t *mu__write_room(struct mu__writer *w, size_t len);
+static inline uint8_t *mu__write_room(struct mu__writer *w, size_t len)
+{
+    if (w->failed || len > w->cap - w->len) {
+        return mu__write_grown(w, len);
+    }
+    uint8_t *p = w->data + w->len;
+    w->len += len;
+    return p;
+}
 void mu__write_u8(struct mu__writer *w, uint8_t v);
 void mu__write_u16be(struct mu__writer *w, uint16_t v);
 void mu__write_u32be(struct mu__writer *w, uint32_t v);
 void mu__write_u64be(struct mu__writer *w, uint64_t v);
 void mu__write_u32le(struct mu__writer *w, uint32_t v);
 void mu__write_u64le(struct mu__writer *w, uint64_t v);
-void mu__write_bytes(struct mu__writer *w, const void *p, size_t len);
-void mu__write_cstr(struct mu__writer *w, const char *s); /* without its zero */
+static inline void mu__write_bytes(struct mu__writer *w, const void *p, size_t len)
+{
+    uint8_t *room = mu__write_room(w, len);
+    if (room && len) {
+        memcpy(room, p, len);
+    }
+}
+static inline void mu__write_cstr(struct mu__writer *w, const char *s) /* without its zero */
+{
+    mu__write_bytes(w, s, strlen(s));
+}

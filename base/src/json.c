@@ -91,9 +91,21 @@ void mu__json_key(struct mu__json *j, struct mu_str key)
 
 void mu__json_ckey(struct mu__json *j, const char *key)
 {
-    mu__json_item(j);
-    put_quoted(j, key, strlen(key));
-    put(j, j->pretty ? ": " : ":");
+    size_t len = strlen(key), comma = !j->fresh;
+    uint8_t *out = j->pretty ? NULL : mu__write_room(j->w, comma + len + 3);
+    if (out) { /* all of it at once: half of what is written are keys */
+        out[0] = ',';
+        out += comma;
+        out[0] = '"';
+        memcpy(out + 1, key, len);
+        out[len + 1] = '"';
+        out[len + 2] = ':';
+        j->fresh = false;
+    } else if (j->pretty) {
+        mu__json_item(j);
+        put_quoted(j, key, len);
+        put(j, ": ");
+    }
 }
 
 static void put_escape(struct mu__json *j, unsigned char c)
@@ -123,9 +135,27 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
 }
 
+/* Is there a byte below 0x20, above 0x7f, or one of the five? Eight at a time; a byte of the result
+ * is 0x80 or more only if it, or one before it, is such a byte. */
+static bool all_plain(uint64_t v)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+#define HAS_ZERO(x) (((x)-ones) & ~(x))
+    uint64_t odd = v | (v - ones * 0x20) | HAS_ZERO(v ^ ones * '"') | HAS_ZERO(v ^ ones * '\\') |
+                   HAS_ZERO(v ^ ones * '<') | HAS_ZERO(v ^ ones * '>') | HAS_ZERO(v ^ ones * '&');
+#undef HAS_ZERO
+    return (odd & tops) == 0;
+}
+
 static size_t plain_length(struct mu_str s)
 {
     size_t n = 0;
+    for (uint64_t v; s.len - n >= sizeof v; n += sizeof v) {
+        memcpy(&v, s.p + n, sizeof v);
+        if (!all_plain(v)) {
+            break;
+        }
+    }
     while (n < s.len && is_plain((unsigned char)s.p[n])) {
         n++;
     }

@@ -67,16 +67,15 @@ void http_meta(struct http_request *r, const struct catalog_query_meta *m)
 {
     static const struct catalog_query_meta none = {.index = 1};
     m = m ? m : &none;
-    http_header(r, "X-Consul-Index", "%llu", (unsigned long long)(m->index ? m->index : 1));
+    http_header_uint(r, "X-Consul-Index", m->index ? m->index : 1);
     http_meta_contact(r, m);
 }
 
 void http_meta_contact(struct http_request *r, const struct catalog_query_meta *m)
 {
-    http_header(r, "X-Consul-Knownleader", "%s", m->known_leader ? "true" : "false");
-    http_header(
-        r, "X-Consul-Lastcontact", "%llu",
-        (unsigned long long)(m->last_contact_ns > 0 ? (uint64_t)m->last_contact_ns / MU_MSEC : 0));
+    http_header_text(r, "X-Consul-Knownleader", m->known_leader ? "true" : "false");
+    http_header_uint(r, "X-Consul-Lastcontact",
+                     m->last_contact_ns > 0 ? (uint64_t)m->last_contact_ns / MU_MSEC : 0);
 }
 
 static const struct catalog_query_meta *meta_of(const struct call *c)
@@ -205,7 +204,7 @@ static void on_done(struct call *c, void *arg)
         http_header(r, "X-Cache", "MISS");
     }
     if (r->shows_consistency) {
-        http_header(r, "X-Consul-Effective-Consistency", "%s", r->consistency);
+        http_header_text(r, "X-Consul-Effective-Consistency", r->consistency);
     }
     r->encode(r, c);
 }

@@ -114,7 +114,7 @@ struct http_request *http__request_create(struct http_connection *c, const char 
     r->method = method_of(r->head.method);
     r->gzip = accepts_gzip(http_field(&r->head, "Accept-Encoding"));
     r->pretty = c->server->config.pretty || http_has_param(r, "pretty");
-    r->route = http__route(r->path, &r->rest);
+    r->route = http__route(r->server->marks, r->path, &r->rest);
     return r;
 }
 

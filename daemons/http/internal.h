@@ -121,6 +121,7 @@ struct http_server {
         packed; /* the answer being made; extra: the handler's own headers */
     z_stream gzip;
     bool gzip_ready, draining, paused;
+    struct http_route_mark *marks;
     enum metric *timers; /* of each route and method: http__route_timer */
     char date[40];       /* of the Date header, made once a second */
     int64_t date_s;
@@ -184,7 +185,15 @@ bool http__flight_timed_out(const struct http_request *r, const struct catalog_q
 void http__flight_leave(struct http_connection *c); /* its client has gone */
 
 /* routes.c */
-const struct http_route *http__route(struct mu_str path, struct mu_str *rest);
+/* What a glance tells of each route: most are none of a path's. To be freed with free; NULL: out of
+ * memory. */
+struct http_route_mark {
+    uint8_t len;
+    char letter; /* the first one behind /v1/; 0: there is none */
+};
+struct http_route_mark *http__route_marks(void);
+const struct http_route *http__route(const struct http_route_mark *marks, struct mu_str path,
+                                     struct mu_str *rest);
 /* Makes the timers of all routes and methods; to be freed with free. NULL: out of memory. */
 enum metric *http__route_timers(void);
 enum metric http__route_timer(const struct http_server *s, const struct http_route *route,

@@ -229,6 +229,20 @@ void http_header(struct http_request *r, const char *name, const char *fmt, ...)
     field(&r->server->extra, name, value);
 }
 
+void http_header_text(struct http_request *r, const char *name, const char *value)
+{
+    field(&r->server->extra, name, value);
+}
+
+void http_header_uint(struct http_request *r, const char *name, uint64_t value)
+{
+    struct mu__writer *w = &r->server->extra;
+    mu__write_cstr(w, name);
+    mu__write_cstr(w, ": ");
+    write_uint(w, value);
+    mu__write_cstr(w, "\r\n");
+}
+
 void http_drop_headers(struct http_request *r)
 {
     r->server->extra.len = 0;

@@ -110,6 +110,10 @@ void http_body_resume(struct http_request *r);
 void http_header(struct http_request *r, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Likewise, without the cost of printf: nearly every answer has some. */
+void http_header_text(struct http_request *r, const char *name, const char *value);
+void http_header_uint(struct http_request *r, const char *name, uint64_t value);
+
 /* Takes back the headers that were set, those of the index included. */
 void http_drop_headers(struct http_request *r);
 

@@ -3,9 +3,12 @@
 #include "routes.h"
 
 #include "internal.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MARK_AT 4 /* behind "/v1/" */
 
 static const struct http_route routes[] = {
     {"/", false, HTTP_GET, "GET", route_root, BODY_DEFAULT},
@@ -182,12 +185,29 @@ enum metric http__route_timer(const struct http_server *s, const struct http_rou
 }
 
 /* Of all routes that match, the one with the longest path. */
-const struct http_route *http__route(struct mu_str path, struct mu_str *rest)
+struct http_route_mark *http__route_marks(void)
+{
+    struct http_route_mark *marks = calloc(sizeof routes / sizeof *routes, sizeof *marks);
+    for (size_t i = 0; marks && i < sizeof routes / sizeof *routes; i++) {
+        size_t len = strlen(routes[i].path);
+        assert(len <= UINT8_MAX);
+        marks[i].len = (uint8_t)len;
+        marks[i].letter = len > MARK_AT ? routes[i].path[MARK_AT] : '\0';
+    }
+    return marks;
+}
+
+const struct http_route *http__route(const struct http_route_mark *marks, struct mu_str path,
+                                     struct mu_str *rest)
 {
     const struct http_route *best = NULL;
     size_t best_len = 0;
+    char letter = path.len > MARK_AT ? path.p[MARK_AT] : '\0';
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        size_t len = strlen(routes[i].path);
+        size_t len = marks[i].len;
+        if (marks[i].letter && marks[i].letter != letter) {
+            continue;
+        }
         bool fits = routes[i].prefix ? path.len >= len : path.len == len;
         if (fits && len > best_len && memcmp(path.p, routes[i].path, len) == 0) {
             best = &routes[i];

@@ -108,7 +108,9 @@ static bool prepare(struct http_server *s)
         deflateInit2(&s->gzip, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK;
     s->inbox = mu__alloc(heap(), HTTP_INBOX_SIZE);
     s->timers = http__route_timers();
-    return s->timers && s->inbox && s->gzip_ready && http__flights_init(s) && copy_headers(s) &&
+    s->marks = http__route_marks();
+    return s->timers && s->marks && s->inbox && s->gzip_ready && http__flights_init(s) &&
+           copy_headers(s) &&
            copy_text(s->config.datacenter, &s->datacenter, &s->config.datacenter) &&
            copy_text(s->config.node, &s->node, &s->config.node) &&
            copy_text(s->config.segment, &s->segment, &s->config.segment);
@@ -219,6 +221,7 @@ void http_server_destroy(struct http_server *s)
     mu__writer_fini(&s->packed);
     mu__writer_fini(&s->key);
     free(s->timers);
+    free(s->marks);
     mu__free(heap(), s->inbox);
     mu__free(heap(), s->listeners);
     mu__free(heap(), s->extra_headers);

@@ -122,6 +122,7 @@ static void cancel(struct call_backend *b, struct call *c)
     (void)b;
     switch (r->state) {
     case ROUTE_HELD:
+    case ROUTE_CONFIRMING:
         route__list_remove(r);
         break;
     case ROUTE_BLOCKED:
@@ -212,6 +213,8 @@ void server_front_fini(struct server *s, size_t number)
     }
     fail_all(&f->woken);
     fail_all(&f->resumed);
+    fail_all(&f->unconfirmed);
+    fail_all(&f->asked);
     fail_all(&f->held);
     event_free(f->held_timer);
     event_free(f->resume_timer);

@@ -11,10 +11,11 @@ struct http_filter;  /* http/filter.h */
 struct operator_job; /* operator.c */
 
 enum route_state {
-    ROUTE_HELD,     /* waits for a leader */
-    ROUTE_BLOCKED,  /* a read that waits for a newer index */
-    ROUTE_ON_CORE,  /* proposed, being confirmed by a majority, or asked there */
-    ROUTE_FORWARDED /* the leader has it */
+    ROUTE_HELD,       /* waits for a leader */
+    ROUTE_BLOCKED,    /* a read that waits for a newer index */
+    ROUTE_CONFIRMING, /* a read that a majority is being asked for, or about to be */
+    ROUTE_ON_CORE,    /* proposed, or asked there */
+    ROUTE_FORWARDED   /* the leader has it */
 };
 
 struct route {
@@ -74,7 +75,6 @@ void route__recall(struct route *r); /* takes a forwarded call back, and off its
 
 /* reads.c: answers from the store, or blocks. */
 void route__read(struct route *r);
-void route__confirm_then_read(struct route *r); /* ?consistent: a majority first (Raft 6.4) */
 void route__unblock(struct route *r); /* takes it off the watch tree and the blocked list */
 void route__on_resume_timer(evutil_socket_t fd, short what, void *arg); /* the front */
 /* A reader of the front's own, closed; NULL when out of memory. */
@@ -89,6 +89,8 @@ int route__query_chain(const struct call *c, struct catalog_reader *reader, void
 /* coordinates.c */
 void route__take_coordinate(struct route *r); /* on the leader: kept, and written soon */
 void route__list_datacenters(struct route *r);
+/* confirm.c */
+void route__confirm_then_read(struct route *r); /* ?consistent: a majority first (Raft 6.4) */
 /* filter.c: QueryOptions.Filter. False when it is wrong, and err says why. */
 bool route__read_filter(struct route *r, char *err, size_t errlen) MU_MUST_USE;
 void route__filter(const struct route *r); /* leaves in the reply what matches */

@@ -46,13 +46,17 @@ struct server_front {
     struct catalog_reader **idle_readers;
     size_t idle_reader_count, idle_reader_cap;
     struct server_view *view;
-    struct route *held;                 /* calls that wait for a leader */
-    struct route *blocked;              /* reads that wait for a newer index */
-    struct route *woken;                /* those for which there may be one */
-    struct route *resumed;              /* woken before them, and looked at first */
-    struct event *resume_timer;         /* goes on with them when others have had their turn */
-    uint64_t committed_ns;              /* while a touched set wakes: when it was committed */
-    bool restored;                      /* likewise: it is all of a restored snapshot */
+    struct route *held;         /* calls that wait for a leader */
+    struct route *blocked;      /* reads that wait for a newer index */
+    struct route *woken;        /* those for which there may be one */
+    struct route *resumed;      /* woken before them, and looked at first */
+    struct event *resume_timer; /* goes on with them when others have had their turn */
+    uint64_t committed_ns;      /* while a touched set wakes: when it was committed */
+    bool restored;              /* likewise: it is all of a restored snapshot */
+    struct route *unconfirmed;  /* that a majority must be asked for */
+    struct route *asked;        /* that it has been asked for, while `confirming` */
+    bool confirming;
+    int confirm_status;                 /* the core's answer */
     struct route *forwarded;            /* calls that a leader has */
     struct route *taken;                /* of one of them, while it is gone through */
     char forwarded_to[RAFT_ID_MAX + 1]; /* the last leader that was known */

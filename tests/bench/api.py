@@ -91,7 +91,7 @@ class Server(ConsulLike):
     def open(self, *flags):
         config = os.path.join(self.dir, "limits.json")
         with open(config, "w") as f:
-            json.dump({"limits": {"http_max_conns_per_client": 1000000}}, f)
+            json.dump({"limits": {"http_max_conns_per_client": CLIENTS + 1000}}, f)
         self.flags = ("-config-file", config)
         self.servers = [self.address(0)]
         self.agent("s", self.servers[0], "-server", "-bootstrap-expect", "1", *self.flags, *flags)
