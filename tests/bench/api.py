@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -56,6 +57,14 @@ def load(table, subject, what, path, script=None, server=0):
     table.add(subject.name, f"{what}, 1/s", rate)
     table.add(subject.name, f"{what}: 99th centile, ms", p99)
     table.add(subject.name, f"{what}: server's CPU, us", spent / requests * 1e6)
+
+
+class Progress(Table):
+    """Also tells each value as it comes: all of it takes minutes."""
+
+    def add(self, name, key, value):
+        super().add(name, key, value)
+        print(f"{name}: {key}: {value:.3f}", file=sys.stderr, flush=True)
 
 
 class Nginx(Subject):
@@ -270,7 +279,7 @@ def each(table, subjects, measure):
 
 
 def table_of_rates(names, programs):
-    table = Table(names + (["nginx"] if shutil.which("nginx") else []))
+    table = Progress(names + (["nginx"] if shutil.which("nginx") else []))
     nginx = Nginx("nginx", "nginx", 91) if shutil.which("nginx") else None
     try:
         started(names, programs, 11, lambda subjects: measure_rates(table, subjects, nginx))
@@ -309,7 +318,7 @@ def curves(names, programs):
                 s.write(s.servers[0], VALUE)
                 with_waiters(s, count, max(count, 1), 0, measure)
 
-    table = Table(names)
+    table = Progress(names)
     for last, measure in ((11, by_keys), (51, by_watchers)):
         def run(subjects, m=measure):
             for s in subjects:
@@ -367,7 +376,7 @@ def million(names, programs):
             table.add(s.name, "killed and restarted: first read, s", time.monotonic() - began)
             s.children[0].kill()
 
-    table = Table(names)
+    table = Progress(names)
     started(names, programs, 11, run)
     return table
 
@@ -377,6 +386,7 @@ def main():
     names = [n for n in programs if programs[n]]
     what = sys.argv[1] if len(sys.argv) > 1 else "rates"
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is stopped
     table = {"rates": table_of_rates, "curves": curves, "million": million}[what](names, programs)
     print(f"\n{os.cpu_count()} cores, shared with the load generator; one wrk thread with {CONNECTIONS} connections for "
           f"{SECONDS:.0f} s; medians of {ROUNDS}\n")
