@@ -220,4 +220,15 @@ txn([kv("set", "cross", "1"), node("cas", "n1", ModifyIndex=1), service("get", "
 get("/v1/kv/cross")
 get("/v1/catalog/node/all")
 
-# On a client agent the same goes through an RPC: see txn_client
+# Locks
+put("/v1/session/create", '{"Name":"a","LockDelay":"0s"}', keep="s", at="ID")
+put("/v1/session/create", '{"Name":"b","LockDelay":"0s"}', keep="other", at="ID")
+txn([kv("lock", "held", "1", Session="{s}"), kv("check-session", "held", Session="{s}"), kv("get", "held")])
+txn([kv("lock", "held", "2", Session="{s}")])
+txn([kv("lock", "held", "2", Session="{other}")])
+txn([kv("unlock", "held", "2", Session="{other}")])
+txn([kv("set", "held", "3"), kv("check-session", "held", Session="{other}")])
+txn([kv("set", "held", "3"), kv("unlock", "held", "4", Session="{s}"), kv("lock", "held", "5", Session="{other}")])
+get("/v1/kv/held")
+txn([kv("delete", "held"), kv("lock", "held", "6", Session="{s}")])
+
