@@ -206,6 +206,9 @@ static bool settle_input(struct http_connection *c)
 
 void http__connection_consume(struct http_connection *c, size_t n)
 {
+    if (n == 0) {
+        return; /* there may be no buffer, either */
+    }
     c->in_len -= n;
     memmove(c->in, c->in + n, c->in_len);
     c->scanned = 0;

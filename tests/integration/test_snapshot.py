@@ -2,14 +2,15 @@
 anything about them is not right."""
 import gzip
 import io
+import os
 import subprocess
 import tarfile
 import tempfile
 import threading
 import unittest
 
-from agreement import same_stores
-from kit import Cluster, find_consul, get, put, wait_until
+from agreement import raft_stats, same_stores
+from kit import Cluster, find_consul, get, put, request, wait_until
 
 
 def save(host, query=""):
@@ -178,6 +179,34 @@ class Snapshot(unittest.TestCase):
             put(host, "/v1/kv/a", "2")
             self.assertEqual(run("restore", f.name).stdout, "Restored snapshot\n")
             self.assertEqual(get(host, "/v1/kv/a?raw").body, b"1")
+
+    def test_a_leader_that_dies_while_it_restores_changes_nothing(self):
+        with Cluster(servers=3) as c:
+            hosts = [c.server_address(i) for i in range(3)]
+            for i in range(40):  # some 16 MiB that do not pack: more than thirty pieces
+                put(hosts[0], f"/v1/kv/big/{i}", os.urandom(400 * 1024), timeout=60)
+            archive = save(hosts[0]).body
+            request(hosts[0], "DELETE", "/v1/kv/big/?recurse", timeout=60)
+            put(hosts[0], "/v1/kv/mine", "stays")
+            old = c.leader()
+            other = hosts[(old + 1) % 3]
+            answers = []
+            client = threading.Thread(target=lambda: answers.append(restore(other, archive)))
+            before = int(raft_stats(other)["last_log_index"])
+            client.start()
+            wait_until("pieces go through the log", lambda: int(raft_stats(other)["last_log_index"]) > before + 3, pause=0.005)
+            c.server(old).kill()
+            client.join(120)
+            c.wait_for_leader(other)
+            if answers and answers[0].status == 200:
+                self.skipTest("it was faster than the blow")
+            wait_until("it is given up", lambda: get(other, "/v1/kv/mine?raw").body == b"stays")
+            self.assertEqual([e for e in keys(other) if e["Key"].startswith("big/")], [])
+            self.assertEqual(restore(other, archive).status, 200)
+            c.server(old).start()
+            c.wait_for_leader(hosts[old])
+            same_stores(c, hosts)
+            self.assertEqual(len([e for e in keys(hosts[old]) if e["Key"].startswith("big/")]), 40)
 
     def test_without_a_leader_only_stale_saves(self):
         with Cluster(servers=3) as c:
