@@ -138,7 +138,7 @@ def name_of(step):
 
 
 def settle(address, step, kept):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if filled(step["text"], kept).encode() in request(address, "GET", filled(step["path"], kept))[1]:
             return

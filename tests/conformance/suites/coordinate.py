@@ -13,13 +13,14 @@ def coordinate(node, x, segment="", **more):
     return json.dumps({"Node": node, "Segment": segment, "Coord": coord})
 
 
-# ---- Before anybody has told anything ----
-get("/v1/coordinate/datacenters")
-get("/v1/coordinate/datacenters?dc=nope&ns=x&index=x&pretty")
-get("/v1/coordinate/nodes")
+# ---- Before anybody but the agents has told anything; they do after 15 to 30 seconds ----
+settle("/v1/coordinate/node/conf", "Vec")
+get("/v1/coordinate/datacenters", loose=["Coord"])
+get("/v1/coordinate/datacenters?dc=nope&ns=x&index=x&pretty", loose=["Coord"])
+get("/v1/coordinate/nodes", loose=["Coord"], unordered=True)
 for query in ("?stale", "?consistent", "?index=x", "?wait=x", "?dc=nope", "?ns=x", "?segment=", "?segment=s1", "?filter=x",
               "?index=1&wait=10ms"):
-    get("/v1/coordinate/nodes" + query)
+    get("/v1/coordinate/nodes" + query, loose=["Coord"], unordered=True)
 for path in ("/v1/coordinate", "/v1/coordinate/", "/v1/coordinate/node", "/v1/coordinate/node/", "/v1/coordinate/node/nope",
              "/v1/coordinate/node/nope?segment=x", "/v1/coordinate/node/nope?dc=nope", "/v1/coordinate/node/nope?index=x",
              "/v1/coordinate/node/nope?ns=x", "/v1/coordinate/nope", UPDATE):
