@@ -4,7 +4,9 @@ set(sim ${PROJECT_SOURCE_DIR}/tests/sim)
 foreach(part configuration core log message oom progress quorum restore snapshot_receive snapshot_send steady)
   muster_test(test_raft_${part} SOURCES test_${part}.c LIBS muster-raft INCLUDES ${core})
 endforeach()
-target_sources(test_raft_steady PRIVATE ${PROJECT_SOURCE_DIR}/tests/kit/raft_trio.c)
+if(TARGET test_raft_steady)
+  target_sources(test_raft_steady PRIVATE ${PROJECT_SOURCE_DIR}/tests/kit/raft_trio.c)
+endif()
 muster_test(test_raft_scenarios
   SOURCES test_scenarios.c script.c ${sim}/raft_host.c ${sim}/raft_machine.c ${sim}/raft_files.c ${sim}/raft_disk.c
     ${sim}/raft_checks.c ${sim}/raft_cover.c ${sim}/raft_describe.c ${sim}/linear.c ${sim}/linear_zones.c ${sim}/world.c
