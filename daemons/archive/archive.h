@@ -44,9 +44,9 @@ struct archive_reader;
 bool archive_open(archive_read_fn read, void *user, struct archive_reader **out,
                   char err[ARCHIVE_ERROR_MAX]) MU_MUST_USE;
 const struct archive_meta *archive_meta(const struct archive_reader *r);
-/* The next bytes of the state, as an archive_read_fn whose user is the reader. Before its last bytes
- * are given the rest of the archive is read and everything checked: who needs all of the state to
- * act on it acts on a whole archive with right sums only. */
+/* The next bytes of the state, as an archive_read_fn whose user is the reader. Before its last
+ * bytes are given the rest of the archive is read and everything checked: who needs all of the
+ * state to act on it acts on a whole archive with right sums only. */
 int archive_read_state(void *reader, void *buf, size_t *len);
 const char *archive_error(const struct archive_reader *r); /* why reading failed; "" if not */
 void archive_close(struct archive_reader *r);              /* NULL is allowed */

@@ -13,8 +13,10 @@ struct key_body { /* of all but list */
 };
 static const struct mu__field key_fields[] = {
     {.name = "Key", .kind = MU_STR, .offset = offsetof(struct key_body, key)}};
-static const struct mu__schema key_schema = {
-    .name = "agent.keyringArgs", .fields = key_fields, .nfields = 1, .size = sizeof(struct key_body)};
+static const struct mu__schema key_schema = {.name = "agent.keyringArgs",
+                                             .fields = key_fields,
+                                             .nfields = 1,
+                                             .size = sizeof(struct key_body)};
 
 /* ---- Answers ---- */
 

@@ -92,8 +92,9 @@ static const struct catalog_config_entry *find(void *user, const char *kind, str
     return catalog__radix_get(a->r->version->root[CATALOG__CONFIG_ENTRIES], catalog__key_str(&key));
 }
 
-#define SEED UINT64_C(0x636861696e) /* the keys of a request's own entries: nothing depends on it  \
-                                     */
+#define SEED                                                                                       \
+    UINT64_C(0x636861696e) /* the keys of a request's own entries: nothing depends on it           \
+                            */
 
 int catalog_query_chain(struct catalog_reader *r, const struct catalog_chain_request *request,
                         struct mu_str trust_domain, struct catalog_chain_reply *out,
