@@ -27,15 +27,14 @@ ALIVE, LEAVING, LEFT, FAILED = 1, 2, 3, 4
 
 
 def tell(member, path):
-    """As soon as it listens: it may have been started a moment ago, on a busy machine."""
+    """As soon as it listens: it may have been started a moment ago, on a busy machine. True if it did as told."""
     def told():
         try:
-            put(member.address, path, timeout=60)
-            return True
+            return [put(member.address, path, timeout=60).status == 200]
         except ConnectionRefusedError:
-            return False
+            return None
 
-    wait_until(f"{member.name} can be told {path}", told)
+    return wait_until(f"{member.name} can be told {path}", told)[0]
 
 
 class Member:
@@ -192,7 +191,8 @@ class Churn:
 
     def force_leave(self, member):
         by = self.random.choice(self.up())
-        tell(by, f"/v1/agent/force-leave/{member.name}")
+        if not tell(by, f"/v1/agent/force-leave/{member.name}"):
+            return f" by {by.name}, which does not know it"  # it started after the death
         if member.gone is not None:  # who lives says so
             member.gone = LEFT
         return f" by {by.name}"
