@@ -36,8 +36,7 @@ def suite(name):
     return list(script.steps), dict(script.settings)
 
 
-def answers_of(binary, name):
-    steps, settings = suite(name)
+def answers_of(binary, steps, settings):
     with asked_agent(binary, settings["kind"], settings["config"]) as address:
         return ask_all(address, steps)
 
@@ -52,7 +51,7 @@ def read_json(folder, name):
 
 
 def record(oracle, name):
-    answers = answers_of(oracle, name)
+    answers = answers_of(oracle, *suite(name))
     seen, lines = {}, []
     for i, a in enumerate(answers):
         text = json.dumps({k: v for k, v in a.items() if k != "name"}, ensure_ascii=True)
@@ -72,12 +71,12 @@ def recorded(name):
     return answers
 
 
-def compare(name, wanted, given):
+def compare(name, included, wanted, given):
     """Prints what differs and is not accepted; returns its count."""
     own = read_json("accepted", name) or {}
     accepted = dict(own)
-    for included in suite(name)[1]["included"]:
-        accepted.update(read_json("accepted", included) or {})
+    for other in included:
+        accepted.update(read_json("accepted", other) or {})
     if [a["name"] for a in wanted] != [a["name"] for a in given]:
         print("%s: the recorded answers are those of another script: record the suite again" % name)
         return 1
@@ -104,13 +103,14 @@ def compare(name, wanted, given):
 
 def check(args, name, pool):
     """Both kinds of agents run at once, each with servers of its own."""
-    given = pool.submit(answers_of, args.muster, name)
-    wanted = answers_of(args.oracle, name) if args.oracle else recorded(name)
+    steps, settings = suite(name)
+    given = pool.submit(answers_of, args.muster, steps, settings)
+    wanted = answers_of(args.oracle, steps, settings) if args.oracle else recorded(name)
     if wanted is None:
         print("%s: no answers are recorded: run.py record --oracle PATH %s" % (name, name))
         given.result()
         return 1
-    return compare(name, wanted, given.result())
+    return compare(name, settings["included"], wanted, given.result())
 
 
 def main():
