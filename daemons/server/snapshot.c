@@ -12,9 +12,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MODULE         "agent.server.snapshot"
-#define PATIENCE_S     60 /* for a peer that neither sends nor takes anything */
-#define STACK_BYTES    ((size_t)512 * 1024)
+#define MODULE     "agent.server.snapshot"
+#define PATIENCE_S 60 /* for a peer that neither sends nor takes anything */
+#define STACK_BYTES                                                                                \
+    ((size_t)2 << 20) /* windows and records; a sanitizer puts much of its own there */
 #define LEADER_POLL_US 50000
 
 /* ---- The connection ---- */
