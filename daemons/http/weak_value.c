@@ -1,3 +1,4 @@
+/* weak_value.c - single values, read as leniently as Consul reads them; weak.c walks the body. */
 #include "weak_internal.h"
 
 #include "base/json.h"

@@ -1,3 +1,4 @@
+/* snapshot_core.c - what the threads of snapshots ask of the core loop, and its answers. */
 #include "snapshot.h"
 
 #include <stdlib.h>

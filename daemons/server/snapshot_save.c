@@ -1,3 +1,4 @@
+/* snapshot_save.c - one version of the state into an archive, and from there to who asked. */
 #include "snapshot.h"
 
 #include "archive/archive.h"
