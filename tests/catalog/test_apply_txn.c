@@ -1,7 +1,6 @@
 /* Mirrors src/apply_txn.c and txn.c. Texts and results were read off Consul 1.8.7. */
 #include "fixture.h"
-
-#include "alloc.h"
+#include "scarce.h"
 
 #define OPS_MAX 16u
 
@@ -411,26 +410,6 @@ static void test_entries_of_one_batch_go_on_behind_a_transaction(void **state)
     mu__writer_fini(&bad);
 }
 
-/* An allocator that fails at its nth allocation. */
-struct scarce {
-    size_t left;
-};
-static void *scarce_alloc(void *user, size_t size)
-{
-    struct scarce *s = user;
-    return s->left && s->left-- ? malloc(size) : NULL;
-}
-static void *scarce_realloc(void *user, void *p, size_t size)
-{
-    struct scarce *s = user;
-    return s->left && s->left-- ? realloc(p, size) : NULL;
-}
-static void scarce_free(void *user, void *p)
-{
-    (void)user;
-    free(p);
-}
-
 static void test_running_out_of_memory_anywhere_leaves_all_as_it_was(void **state)
 {
     (void)state;
@@ -449,7 +428,7 @@ static void test_running_out_of_memory_anywhere_leaves_all_as_it_was(void **stat
     struct catalog_txn_request request = {.ops = {o.list, o.n}};
     struct mu__writer w = entry(CATALOG_ENTRY_TXN, CATALOG_TXN_REQUEST, &request);
     struct scarce memory = {.left = SIZE_MAX};
-    struct mu_allocator a = {&memory, scarce_alloc, scarce_realloc, scarce_free};
+    struct mu_allocator a = scarce_allocator(&memory);
     struct catalog_config cfg;
     catalog_config_init(&cfg);
     cfg.allocator = &a;

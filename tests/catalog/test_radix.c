@@ -1,6 +1,7 @@
 /* Mirrors src/radix.c and src/radix_walk.c: the tree against a naive sorted list, and old roots
  * that must not move. */
 #include "mu_test.h"
+#include "scarce.h"
 
 #include "prng.h"
 #include "radix.h"
@@ -376,31 +377,12 @@ static void test_a_rollback_brings_the_tree_back(void **state)
     tree_fini(&t);
 }
 
-struct scarce {
-    size_t left;
-};
-static void *scarce_alloc(void *user, size_t size)
-{
-    struct scarce *s = user;
-    return s->left && s->left-- ? malloc(size) : NULL;
-}
-static void *scarce_realloc(void *user, void *p, size_t size)
-{
-    struct scarce *s = user;
-    return s->left && s->left-- ? realloc(p, size) : NULL;
-}
-static void scarce_free(void *user, void *p)
-{
-    (void)user;
-    free(p);
-}
-
 static void test_short_of_memory_a_write_changes_nothing(void **state)
 {
     (void)state;
     for (size_t allowed = 0; allowed < 60; allowed++) {
-        struct scarce scarce = {SIZE_MAX};
-        struct mu_allocator a = {&scarce, scarce_alloc, scarce_realloc, scarce_free};
+        struct scarce scarce = {.left = SIZE_MAX};
+        struct mu_allocator a = scarce_allocator(&scarce);
         struct tree t;
         catalog__space_init(&t.space, &a);
         catalog__space_begin(&t.space);

@@ -1,34 +1,11 @@
 /* A snapshot of another catalog takes the place of everything, in the midst of a log
  * (catalog_restore_entry). */
+#include "bytes.h"
 #include "fixture.h"
-
-struct bytes {
-    uint8_t *data;
-    size_t len, at;
-};
-
-static int write_bytes(void *user, const void *data, size_t len)
-{
-    struct bytes *b = user;
-    b->data = realloc(b->data, b->len + len);
-    memcpy(b->data + b->len, data, len);
-    b->len += len;
-    return 0;
-}
-
-static int read_bytes(void *user, void *buf, size_t *len)
-{
-    struct bytes *b = user;
-    size_t left = b->len - b->at;
-    *len = left < *len ? left : *len;
-    memcpy(buf, b->data + b->at, *len);
-    b->at += *len;
-    return 0;
-}
 
 static struct bytes save(struct fixture *f)
 {
-    struct bytes b = {NULL, 0, 0};
+    struct bytes b = {.p = NULL};
     catalog_read_begin(f->r);
     assert_int_equal(catalog_snapshot_write(f->r, write_bytes, &b), 0);
     catalog_read_end(f->r);
@@ -94,7 +71,7 @@ static void test_an_older_state_moves_the_index_forward(void **state)
     assert_int_equal(modify_index(f, "k3"), 3); /* as it was */
     set(f, "new", "x");
     assert_int_equal(modify_index(f, "new"), 12);
-    free(b.data);
+    free(b.p);
     drop(from);
 }
 
@@ -109,7 +86,7 @@ static void test_a_newer_state_raises_the_index_above_its_own(void **state)
     set(f, "new", "x"); /* entry 3 */
     assert_int_equal(modify_index(f, "new"), 52);
     assert_int_equal(catalog_index(f->c), 52);
-    free(b.data);
+    free(b.p);
     drop(from);
 }
 
@@ -125,7 +102,7 @@ static void test_restores_add_up_and_never_go_back(void **state)
         set(f, "x", "y");
         assert_int_equal(catalog_index(f->c), before + 1);
     }
-    free(b.data);
+    free(b.p);
     drop(from);
 }
 
@@ -145,11 +122,11 @@ static void test_a_raft_snapshot_keeps_the_offset(void **state)
     assert_int_equal(read_floor(follower), read_floor(f));
     struct bytes one = save(f), two = save(follower);
     assert_int_equal(one.len, two.len);
-    assert_memory_equal(one.data, two.data, one.len);
-    free(one.data);
-    free(two.data);
-    free(raft.data);
-    free(b.data);
+    assert_memory_equal(one.p, two.p, one.len);
+    free(one.p);
+    free(two.p);
+    free(raft.p);
+    free(b.p);
     drop(follower);
     drop(from);
 }
@@ -180,7 +157,7 @@ static void test_every_waiter_is_woken(void **state)
     assert_int_equal(catalog_watches_notify(w, f->touched), 3);
     assert_int_equal(woken, 3);
     catalog_watches_destroy(w);
-    free(b.data);
+    free(b.p);
     drop(from);
 }
 
@@ -190,13 +167,13 @@ static void test_a_damaged_snapshot_changes_nothing(void **state)
     struct bytes b = save(from);
     set(f, "mine", "x");
     for (size_t len = 0; len < b.len; len++) {
-        struct bytes cut = {b.data, len, 0};
+        struct bytes cut = {.p = b.p, .len = len};
         assert_int_equal(restore(f, &cut), CATALOG_ESNAPSHOT);
     }
     assert_int_equal(catalog_index(f->c), 1);
     assert_int_equal(read_floor(f), 0);
     assert_int_equal(modify_index(f, "mine"), 1);
-    free(b.data);
+    free(b.p);
     drop(from);
 }
 
@@ -210,7 +187,7 @@ static void test_an_index_that_goes_back_is_refused(void **state)
     assert_int_equal(restore(f, &b), CATALOG_EINVAL);
     f->index = UINT64_MAX; /* 0 */
     assert_int_equal(restore(f, &b), CATALOG_EINVAL);
-    free(b.data);
+    free(b.p);
     drop(from);
 }
 

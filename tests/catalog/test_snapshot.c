@@ -1,39 +1,12 @@
 /* Mirrors src/snapshot.c and restore.c, and the claim that the same entries give the same bytes. */
+#include "bytes.h"
 #include "fixture.h"
 #include "random_entries.h"
-
-struct bytes {
-    uint8_t *data;
-    size_t len, at;
-    size_t piece; /* at most so many at a time; 0: as many as fit */
-    bool broken;
-};
-
-static int write_bytes(void *user, const void *data, size_t len)
-{
-    struct bytes *b = user;
-    b->data = realloc(b->data, b->len + len);
-    memcpy(b->data + b->len, data, len);
-    b->len += len;
-    return b->broken ? -1 : 0;
-}
-
-static int read_bytes(void *user, void *buf, size_t *len)
-{
-    struct bytes *b = user;
-    size_t n = b->len - b->at;
-    n = n < *len ? n : *len;
-    n = b->piece && b->piece < n ? b->piece : n;
-    memcpy(buf, b->data + b->at, n);
-    b->at += n;
-    *len = n;
-    return b->broken ? -1 : 0;
-}
 
 static struct bytes save(struct catalog *c)
 {
     struct catalog_reader *r;
-    struct bytes b = {.data = NULL};
+    struct bytes b = {.p = NULL};
     assert_int_equal(catalog_reader_create(c, &r), 0);
     catalog_read_begin(r);
     assert_int_equal(catalog_snapshot_write(r, write_bytes, &b), 0);
@@ -44,15 +17,15 @@ static struct bytes save(struct catalog *c)
 
 static struct bytes copy_of(const struct bytes *b)
 {
-    struct bytes copy = {.data = malloc(b->len ? b->len : 1), .len = b->len};
-    memcpy(copy.data, b->data, b->len);
+    struct bytes copy = {.p = malloc(b->len ? b->len : 1), .len = b->len};
+    memcpy(copy.p, b->p, b->len);
     return copy;
 }
 
 static void assert_same_bytes(const struct bytes *a, const struct bytes *b)
 {
     assert_int_equal(a->len, b->len);
-    assert_memory_equal(a->data, b->data, a->len);
+    assert_memory_equal(a->p, b->p, a->len);
 }
 
 /* n random entries in batches of 1 to 8. */
@@ -86,8 +59,8 @@ static void test_the_same_entries_give_the_same_bytes_however_they_are_batched(v
         struct catalog *a = grow(seed, 500, 1), *b = grow(seed, 500, 2);
         struct bytes x = save(a), y = save(b);
         assert_same_bytes(&x, &y);
-        free(x.data);
-        free(y.data);
+        free(x.p);
+        free(y.p);
         catalog_destroy(a);
         catalog_destroy(b);
     }
@@ -105,8 +78,8 @@ static void test_a_restored_catalog_is_the_one_that_was_saved(void **state)
         assert_int_equal(catalog_index(b), catalog_index(a));
         struct bytes y = save(b);
         assert_same_bytes(&x, &y);
-        free(x.data);
-        free(y.data);
+        free(x.p);
+        free(y.p);
         catalog_destroy(a);
         catalog_destroy(b);
     }
@@ -135,9 +108,9 @@ static void test_a_restored_catalog_goes_on_alike(void **state)
     }
     struct bytes y = save(a), z = save(b);
     assert_same_bytes(&y, &z);
-    free(x.data);
-    free(y.data);
-    free(z.data);
+    free(x.p);
+    free(y.p);
+    free(z.p);
     catalog_destroy(a);
     catalog_destroy(b);
 }
@@ -173,7 +146,7 @@ static void test_a_restore_wakes_everybody_and_leaves_open_readers_alone(void **
     catalog_watches_destroy(w);
     f->index = 100;
     set(f, "next", "1");
-    free(x.data);
+    free(x.p);
     catalog_destroy(other);
 }
 
@@ -185,14 +158,14 @@ static void test_a_snapshot_cut_anywhere_is_refused(void **state)
     set(f, "k", "kept");
     before = save(f->c);
     for (size_t len = 0; len < x.len; len++) {
-        struct bytes cut = {.data = x.data, .len = len};
+        struct bytes cut = {.p = x.p, .len = len};
         assert_int_equal(catalog_restore(f->c, read_bytes, &cut, NULL), CATALOG_ESNAPSHOT);
     }
     after = save(f->c);
     assert_same_bytes(&before, &after);
-    free(before.data);
-    free(after.data);
-    free(x.data);
+    free(before.p);
+    free(after.p);
+    free(x.p);
     catalog_destroy(other);
 }
 
@@ -206,16 +179,16 @@ static void test_a_damaged_snapshot_never_harms(void **state)
     for (int i = 0; i < 3000; i++) {
         struct bytes bad = copy_of(&x);
         for (uint64_t n = 1 + mu__prng_below(&p, 3); n > 0; n--) {
-            bad.data[mu__prng_below(&p, bad.len)] = (uint8_t)mu__prng_next(&p);
+            bad.p[mu__prng_below(&p, bad.len)] = (uint8_t)mu__prng_next(&p);
         }
         int rc = catalog_restore(f->c, read_bytes, &bad, NULL);
         assert_true(rc == 0 || rc == CATALOG_ESNAPSHOT || rc == CATALOG_ENEWER);
-        free(bad.data);
+        free(bad.p);
     }
     struct bytes good = copy_of(&x);
     assert_int_equal(catalog_restore(f->c, read_bytes, &good, NULL), 0);
-    free(good.data);
-    free(x.data);
+    free(good.p);
+    free(x.p);
     catalog_destroy(other);
 }
 
@@ -223,13 +196,13 @@ static void test_formats_of_the_future_are_told_apart(void **state)
 {
     struct fixture *f = *state;
     struct bytes x = save(f->c), newer = copy_of(&x), other = copy_of(&x);
-    newer.data[15]++;
+    newer.p[15]++;
     assert_int_equal(catalog_restore(f->c, read_bytes, &newer, NULL), CATALOG_ENEWER);
-    other.data[16] = 99; /* a record of an unknown type */
+    other.p[16] = 99; /* a record of an unknown type */
     assert_int_equal(catalog_restore(f->c, read_bytes, &other, NULL), CATALOG_ENEWER);
-    free(x.data);
-    free(newer.data);
-    free(other.data);
+    free(x.p);
+    free(newer.p);
+    free(other.p);
 }
 
 static void test_failing_callbacks_are_told(void **state)
@@ -241,7 +214,7 @@ static void test_failing_callbacks_are_told(void **state)
     assert_int_equal(catalog_snapshot_write(f->r, write_bytes, &b), CATALOG_EIO);
     catalog_read_end(f->r);
     assert_int_equal(catalog_restore(f->c, read_bytes, &b, NULL), CATALOG_EIO);
-    free(b.data);
+    free(b.p);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)

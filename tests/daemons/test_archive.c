@@ -4,34 +4,9 @@
 
 #include "archive/archive.h"
 #include "archive/tar.h"
+#include "bytes.h"
 
 #include <zlib.h>
-
-struct bytes {
-    uint8_t *p;
-    size_t len, at;
-};
-
-static int to_bytes(void *user, const void *data, size_t len)
-{
-    struct bytes *b = user;
-    b->p = realloc(b->p, b->len + len);
-    memcpy(b->p + b->len, data, len);
-    b->len += len;
-    return 0;
-}
-
-static int from_bytes(void *user, void *buf, size_t *len)
-{
-    struct bytes *b = user;
-    size_t left = b->len - b->at;
-    *len = *len < left ? *len : left;
-    if (*len) {
-        memcpy(buf, b->p + b->at, *len);
-    }
-    b->at += *len;
-    return 0;
-}
 
 static int give_up(void *user, const void *data, size_t len)
 {
@@ -60,7 +35,7 @@ static struct bytes make_archive(struct bytes *state)
     struct archive_meta m = {
         .version = 1, .id = "2-16-99", .index = 16, .term = 2, .size = state->len};
     state->at = 0;
-    assert_true(archive_write(&m, &servers, from_bytes, state, to_bytes, &out, err));
+    assert_true(archive_write(&m, &servers, read_bytes, state, write_bytes, &out, err));
     return out;
 }
 
@@ -73,7 +48,7 @@ static bool read_all(struct bytes archive, struct bytes *state, struct archive_m
     size_t len;
     archive.at = 0;
     state->len = 0;
-    if (!archive_open(from_bytes, &archive, &r, err)) {
+    if (!archive_open(read_bytes, &archive, &r, err)) {
         return false;
     }
     *m = *archive_meta(r);
@@ -82,7 +57,7 @@ static bool read_all(struct bytes archive, struct bytes *state, struct archive_m
         len = sizeof buf;
         rc = archive_read_state(r, buf, &len);
         if (rc == 0 && len > 0) {
-            to_bytes(state, buf, len);
+            write_bytes(state, buf, len);
         }
     } while (rc == 0 && len > 0);
     snprintf(err, ARCHIVE_ERROR_MAX, "%s", archive_error(r));
@@ -116,7 +91,7 @@ static void test_every_cut_is_refused(void **state)
     struct archive_meta m;
     char err[ARCHIVE_ERROR_MAX];
     for (size_t len = 0; len < archive.len; len++) {
-        struct bytes cut = {archive.p, len, 0};
+        struct bytes cut = {.p = archive.p, .len = len};
         assert_false(read_all(cut, &out, &m, err));
         assert_non_null(strstr(err, "EOF"));
     }
@@ -156,7 +131,7 @@ static void test_what_follows_an_archive_is_refused(void **state)
     struct bytes in = make_state(10), archive = make_archive(&in), out = {NULL, 0, 0};
     struct archive_meta m;
     char err[ARCHIVE_ERROR_MAX];
-    to_bytes(&archive, "x", 1);
+    write_bytes(&archive, "x", 1);
     assert_false(read_all(archive, &out, &m, err));
     assert_string_equal(err, "failed to read snapshot file: bytes follow the end of the snapshot");
     free(in.p);
@@ -170,9 +145,9 @@ static void add_file(struct bytes *tar, const char *name, const char *text, uint
 {
     uint8_t block[TAR_BLOCK], zeros[TAR_BLOCK] = {0};
     tar_write_header(block, name, size, 0);
-    to_bytes(tar, block, sizeof block);
-    to_bytes(tar, text, strlen(text));
-    to_bytes(tar, zeros, tar_padding(strlen(text)));
+    write_bytes(tar, block, sizeof block);
+    write_bytes(tar, text, strlen(text));
+    write_bytes(tar, zeros, tar_padding(strlen(text)));
 }
 
 static struct bytes zip(const struct bytes *tar)
@@ -226,7 +201,7 @@ static void test_other_tars_are_refused_by_name(void **state)
     add_file(&tar, "meta.json", META, strlen(META));
     add_file(&tar, "state.bin", "abc", 3);
     uint8_t zeros[1024] = {0};
-    to_bytes(&tar, zeros, sizeof zeros);
+    write_bytes(&tar, zeros, sizeof zeros);
     expect(&tar, "failed to read snapshot file: failed checking integrity of snapshot: file "
                  "missing for \"SHA256SUMS\"");
 }
@@ -237,12 +212,12 @@ static void test_failing_to_write_or_read_is_told(void **state)
     char err[ARCHIVE_ERROR_MAX];
     struct bytes in = make_state(100000);
     struct archive_meta m = {.version = 1, .id = "x", .size = in.len};
-    assert_false(archive_write(&m, NULL, from_bytes, &in, give_up, NULL, err));
+    assert_false(archive_write(&m, NULL, read_bytes, &in, give_up, NULL, err));
     assert_string_equal(err, "failed to write snapshot data");
     struct bytes out = {NULL, 0, 0};
     m.size = in.len + 1;
     in.at = 0;
-    assert_false(archive_write(&m, NULL, from_bytes, &in, to_bytes, &out, err));
+    assert_false(archive_write(&m, NULL, read_bytes, &in, write_bytes, &out, err));
     assert_string_equal(err, "failed to read snapshot data");
     free(in.p);
     free(out.p);

@@ -2,35 +2,12 @@
 #include "mu_test.h"
 
 #include "archive/archive.h"
+#include "bytes.h"
 #include "server/staging.h"
 
 #include "schema.h"
 
 #define ID 0x1122334455667788u
-
-struct bytes {
-    uint8_t *p;
-    size_t len, at;
-};
-
-static int to_bytes(void *user, const void *data, size_t len)
-{
-    struct bytes *b = user;
-    b->p = realloc(b->p, b->len + len);
-    memcpy(b->p + b->len, data, len);
-    b->len += len;
-    return 0;
-}
-
-static int from_bytes(void *user, void *buf, size_t *len)
-{
-    struct bytes *b = user;
-    size_t left = b->len - b->at;
-    *len = *len < left ? *len : left;
-    memcpy(buf, b->p + b->at, *len);
-    b->at += *len;
-    return 0;
-}
 
 /* Of a catalog with one key. */
 static struct bytes make_archive(void)
@@ -50,12 +27,12 @@ static struct bytes make_archive(void)
     catalog_apply_end(c, NULL);
     assert_int_equal(catalog_reader_create(c, &r), 0);
     catalog_read_begin(r);
-    assert_int_equal(catalog_snapshot_write(r, to_bytes, &state), 0);
+    assert_int_equal(catalog_snapshot_write(r, write_bytes, &state), 0);
     catalog_read_end(r);
     catalog_reader_destroy(r);
     catalog_destroy(c);
     struct archive_meta m = {.version = 1, .id = "1-7-0", .index = 7, .size = state.len};
-    assert_true(archive_write(&m, NULL, from_bytes, &state, to_bytes, &out, err));
+    assert_true(archive_write(&m, NULL, read_bytes, &state, write_bytes, &out, err));
     free(state.p);
     return out;
 }

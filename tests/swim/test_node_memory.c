@@ -1,46 +1,11 @@
 /* Running out of memory: the allocations of a scenario are counted, then each in turn fails.
  * Nothing may leak (the sanitizer sees to that), and what fails says so. */
 #include "node_kit.h"
+#include "scarce.h"
 
 #include "envelope.h"
 
 #include <unistd.h>
-
-struct scarce {
-    size_t left; /* allocations that still succeed */
-    bool ran_out;
-};
-
-static bool take(struct scarce *s)
-{
-    if (s->left == 0) {
-        s->ran_out = true;
-        return false;
-    }
-    s->left--;
-    return true;
-}
-
-static void *scarce_alloc(void *user, size_t size)
-{
-    return take(user) ? malloc(size) : NULL;
-}
-
-static void *scarce_realloc(void *user, void *p, size_t size)
-{
-    return take(user) ? realloc(p, size) : NULL;
-}
-
-static void scarce_free(void *user, void *p)
-{
-    (void)user;
-    free(p);
-}
-
-static struct mu_allocator allocator_of(struct scarce *s)
-{
-    return (struct mu_allocator){s, scarce_alloc, scarce_realloc, scarce_free};
-}
 
 /* Runs the scenario with 0, 1, 2 ... allocations until it has enough. */
 static void starve(void (*scenario)(struct scarce *s))
@@ -61,7 +26,7 @@ static void starve(void (*scenario)(struct scarce *s))
 static void seal_and_open(struct scarce *s)
 {
     static const uint8_t nonce[SWIM__NONCE_LEN] = {1};
-    struct mu_allocator a = allocator_of(s);
+    struct mu_allocator a = scarce_allocator(s);
     struct swim__envelope e = {.verify_incoming = true, .verify_outgoing = true, .compress = true};
     const struct mu_str key = {"0123456789abcdef", 16};
     const struct mu_str msg = {"\x08 a message, a message, a message, a message", 45};
@@ -136,7 +101,7 @@ static void live_and_die(struct scarce *s)
     struct pool p;
     struct swim_node_config cfg;
     struct swim_node *n;
-    struct mu_allocator a = allocator_of(s);
+    struct mu_allocator a = scarce_allocator(s);
     const char *key = "AAECAwQFBgcICQoLDA0ODw==";
     unsigned told = 0, asked = 0;
     pool_open(&p);
