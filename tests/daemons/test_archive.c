@@ -21,7 +21,7 @@ static const struct raft_configuration servers = {
 
 static struct bytes make_state(size_t len)
 {
-    struct bytes state = {malloc(len + 1), len, 0};
+    struct bytes state = {.p = malloc(len + 1), .len = len};
     for (size_t i = 0; i < len; i++) {
         state.p[i] = (uint8_t)(i * 2654435761u >> 13);
     }
@@ -31,7 +31,7 @@ static struct bytes make_state(size_t len)
 static struct bytes make_archive(struct bytes *state)
 {
     char err[ARCHIVE_ERROR_MAX];
-    struct bytes out = {NULL, 0, 0};
+    struct bytes out = {.p = NULL};
     struct archive_meta m = {
         .version = 1, .id = "2-16-99", .index = 16, .term = 2, .size = state->len};
     state->at = 0;
@@ -70,7 +70,7 @@ static void test_what_is_written_is_read(void **state)
     (void)state;
     static const size_t sizes[] = {0, 1, 511, 512, 513, 100000};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        struct bytes in = make_state(sizes[i]), archive = make_archive(&in), out = {NULL, 0, 0};
+        struct bytes in = make_state(sizes[i]), archive = make_archive(&in), out = {.p = NULL};
         struct archive_meta m;
         char err[ARCHIVE_ERROR_MAX];
         assert_true(read_all(archive, &out, &m, err));
@@ -87,7 +87,7 @@ static void test_what_is_written_is_read(void **state)
 static void test_every_cut_is_refused(void **state)
 {
     (void)state;
-    struct bytes in = make_state(900), archive = make_archive(&in), out = {NULL, 0, 0};
+    struct bytes in = make_state(900), archive = make_archive(&in), out = {.p = NULL};
     struct archive_meta m;
     char err[ARCHIVE_ERROR_MAX];
     for (size_t len = 0; len < archive.len; len++) {
@@ -105,7 +105,7 @@ static void test_every_cut_is_refused(void **state)
 static void test_every_turned_bit_is_refused_or_without_meaning(void **state)
 {
     (void)state;
-    struct bytes in = make_state(900), archive = make_archive(&in), out = {NULL, 0, 0};
+    struct bytes in = make_state(900), archive = make_archive(&in), out = {.p = NULL};
     struct archive_meta m;
     char err[ARCHIVE_ERROR_MAX];
     size_t unnoticed = 0;
@@ -128,7 +128,7 @@ static void test_every_turned_bit_is_refused_or_without_meaning(void **state)
 static void test_what_follows_an_archive_is_refused(void **state)
 {
     (void)state;
-    struct bytes in = make_state(10), archive = make_archive(&in), out = {NULL, 0, 0};
+    struct bytes in = make_state(10), archive = make_archive(&in), out = {.p = NULL};
     struct archive_meta m;
     char err[ARCHIVE_ERROR_MAX];
     write_bytes(&archive, "x", 1);
@@ -152,7 +152,7 @@ static void add_file(struct bytes *tar, const char *name, const char *text, uint
 
 static struct bytes zip(const struct bytes *tar)
 {
-    struct bytes out = {malloc(tar->len + 4096), tar->len + 4096, 0};
+    struct bytes out = {.p = malloc(tar->len + 4096), .len = tar->len + 4096};
     z_stream z = {.next_in = tar->p, .avail_in = (uInt)tar->len, .next_out = out.p};
     z.avail_out = (uInt)out.len;
     assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
@@ -164,7 +164,7 @@ static struct bytes zip(const struct bytes *tar)
 
 static void expect(struct bytes *tar, const char *error)
 {
-    struct bytes archive = zip(tar), out = {NULL, 0, 0};
+    struct bytes archive = zip(tar), out = {.p = NULL};
     struct archive_meta m;
     char err[ARCHIVE_ERROR_MAX];
     assert_false(read_all(archive, &out, &m, err));
@@ -172,7 +172,7 @@ static void expect(struct bytes *tar, const char *error)
     free(tar->p);
     free(archive.p);
     free(out.p);
-    *tar = (struct bytes){NULL, 0, 0};
+    *tar = (struct bytes){.p = NULL};
 }
 
 #define META "{\"Version\":1,\"ID\":\"1-2-3\",\"Index\":2,\"Term\":1,\"Size\":3}"
@@ -180,7 +180,7 @@ static void expect(struct bytes *tar, const char *error)
 static void test_other_tars_are_refused_by_name(void **state)
 {
     (void)state;
-    struct bytes tar = {NULL, 0, 0};
+    struct bytes tar = {.p = NULL};
     add_file(&tar, "etc/passwd", "x", 1);
     expect(&tar, "failed to read snapshot file: unexpected file \"etc/passwd\" in snapshot");
     add_file(&tar, "meta.json", "[]", 2);
@@ -214,7 +214,7 @@ static void test_failing_to_write_or_read_is_told(void **state)
     struct archive_meta m = {.version = 1, .id = "x", .size = in.len};
     assert_false(archive_write(&m, NULL, read_bytes, &in, give_up, NULL, err));
     assert_string_equal(err, "failed to write snapshot data");
-    struct bytes out = {NULL, 0, 0};
+    struct bytes out = {.p = NULL};
     m.size = in.len + 1;
     in.at = 0;
     assert_false(archive_write(&m, NULL, read_bytes, &in, write_bytes, &out, err));

@@ -16,7 +16,7 @@ static struct bytes make_archive(void)
     struct catalog *c;
     struct catalog_reader *r;
     struct catalog_result result;
-    struct bytes state = {NULL, 0, 0}, out = {NULL, 0, 0};
+    struct bytes state = {.p = NULL}, out = {.p = NULL};
     struct catalog_kvs_request q = {.op = mu__cstr("set"), .dir_ent.key = mu__cstr("k")};
     uint8_t entry[256];
     size_t len = sizeof entry;
