@@ -10,8 +10,8 @@
 #define FULL_INTERVAL_NS   (60 * MU_SEC)
 #define RETRY_INTERVAL_NS  (15 * MU_SEC)
 #define SERVER_INTERVAL_NS (3 * MU_SEC)
-#define COALESCE_NS        (2 * MU_MSEC)
-#define WINDOW             16 /* writes under way at a time */
+#define PASS_GAP_NS        (2 * MU_MSEC) /* between the beginnings of two passes with changes */
+#define WINDOW             16            /* writes under way at a time */
 
 static void begin(struct sync *s, bool full);
 
@@ -36,6 +36,18 @@ static void arm(struct event *e, uint64_t after_ns)
 static void arm_full(struct sync *s, uint64_t interval)
 {
     arm(s->timer, interval + mu__prng_below(&s->prng, interval));
+}
+
+/* The first change after a quiet moment is sent at once, behind what else happens together with it;
+ * of those that follow, many go with one pass. */
+static void kick(struct sync *s)
+{
+    uint64_t due = s->began_ns + PASS_GAP_NS, now = loop_now_ns();
+    if (now >= due) {
+        event_active(s->kick, EV_TIMEOUT, 0);
+    } else {
+        arm(s->kick, due - now);
+    }
 }
 
 /* ---- A pass ---- */
@@ -108,7 +120,7 @@ static void end_pass(struct sync *s)
     if (again) {
         begin(s, true);
     } else if (dirty && !s->failed) {
-        arm(s->kick, COALESCE_NS);
+        kick(s);
     }
 }
 
@@ -133,6 +145,7 @@ void sync__pump(struct sync *s)
 static void begin_writes(struct sync *s)
 {
     s->phase = SERVICES;
+    s->began_ns = loop_now_ns();
     s->pass++;
     s->at = 0;
     s->dirty = false;
@@ -263,7 +276,7 @@ void sync_changed(struct sync *s)
     if (s->phase != IDLE) {
         s->dirty = true;
     } else if (!evtimer_pending(s->kick, NULL)) {
-        arm(s->kick, COALESCE_NS);
+        kick(s);
     }
 }
 

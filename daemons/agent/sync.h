@@ -1,10 +1,10 @@
 /* sync.h - anti-entropy: the catalog is made to hold what is registered on this agent
  * (http-semantics 11).
  *
- * Changes are sent a few milliseconds after they happen. Now and then - once a minute in a small
- * cluster, less often in a large one, sooner after a failure or when a server appears - everything
- * is compared: what the catalog lacks or holds differently is registered, what it holds for this
- * node and we do not know is removed. Core loop only. */
+ * Changes are sent at once, or together with others of the same milliseconds. Now and then - once a
+ * minute in a small cluster, less often in a large one, sooner after a failure or when a server
+ * appears - everything is compared: what the catalog lacks or holds differently is registered, what
+ * it holds for this node and we do not know is removed. Core loop only. */
 #pragma once
 
 #include "agent/core_call.h"

@@ -15,7 +15,8 @@ struct sync {
     struct core_caller *caller;
     struct mu__prng prng;
     struct event *timer; /* the next comparison */
-    struct event *kick;  /* changes, after a moment in which more may come */
+    struct event *kick;  /* changes: at once, or a moment after those before them */
+    uint64_t began_ns;   /* the last pass that carried some */
     enum phase phase;
     uint64_t pass;     /* its number; an entry is tried once a pass */
     bool full;         /* this pass compares */

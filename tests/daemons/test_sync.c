@@ -301,6 +301,29 @@ static void test_a_service_travels_with_its_checks_in_one_call(void **state)
     assert_int_equal(f->catalog.nodes_written, 1); /* the node is not written again */
 }
 
+/* The loop only turns: nothing here waits for a timer. */
+static void test_the_first_change_waits_for_no_timer_and_later_ones_go_together(void **state)
+{
+    struct fixture *f = *state;
+    sync_start(f->sync);
+    settle(f, 2);
+    unsigned before = f->catalog.registers;
+    f->sync->began_ns = 0; /* long ago */
+    add_service(f, "{\"Name\":\"first\",\"Port\":80}");
+    for (int i = 0; i < 8; i++) {
+        event_base_loop(loop_base(f->loop), EVLOOP_NONBLOCK);
+    }
+    assert_int_equal(f->catalog.registers, before + 1);
+    assert_non_null(held(&f->catalog, "first"));
+
+    uint64_t later = f->sync->began_ns = loop_now_ns() + MU_SEC; /* a pass of right now */
+    add_service(f, "{\"Name\":\"second\",\"Port\":80}");
+    add_service(f, "{\"Name\":\"third\",\"Port\":80}");
+    event_base_loop(loop_base(f->loop), EVLOOP_NONBLOCK);
+    assert_int_equal(f->catalog.registers, before + 1);
+    assert_true(f->sync->began_ns == later && !sync_is_idle(f->sync)); /* a timer runs */
+}
+
 static void test_a_status_is_told_at_once_and_alone(void **state)
 {
     struct fixture *f = *state;
@@ -482,6 +505,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_an_agent_without_services_registers_its_node),
         TEST(test_a_service_travels_with_its_checks_in_one_call),
+        TEST(test_the_first_change_waits_for_no_timer_and_later_ones_go_together),
         TEST(test_a_status_is_told_at_once_and_alone),
         TEST(test_a_removal_reaches_the_catalog_and_is_forgotten),
         TEST(test_what_the_agent_does_not_know_is_removed),
