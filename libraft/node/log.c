@@ -11,7 +11,8 @@
 
 /* Beyond this much, queued records are written at once, without waiting for the commit that syncs
  * them. */
-#define BUFFER_BYTES ((size_t)1 << 20)
+#define BUFFER_BYTES     ((size_t)1 << 20)
+#define FILL_AHEAD_BYTES (UINT64_C(256) << 10) /* in the time of one sync, nearly */
 
 void raft_node__segment_name(char out[SEGMENT_NAME_BYTES], uint64_t sequence)
 {
@@ -108,6 +109,30 @@ static int fail_write(struct log *l, int err, const char *what, struct raft_node
     return raft_node__fail_io(diag, err, what, path);
 }
 
+int raft_node__log_zero(const struct file_ops *ops, int fd, uint64_t from, uint64_t to)
+{
+    static const uint8_t zeros[4096];
+    int err = 0;
+    while (err == 0 && from < to) {
+        size_t len = (size_t)mu__min(to - from, sizeof zeros);
+        err = ops->write(ops->user, fd, zeros, len, from);
+        from += len;
+    }
+    return err;
+}
+
+/* Blocks that were only reserved are marked as written in the file system's journal when they first
+ * are, and the sync waits for that, too. Zeros behind the records, which is what stands there
+ * anyway, let one sync in many pay for it. Should that fail, it is merely slower; what is wrong
+ * with the disk the next record meets. */
+static void fill_ahead(struct log *l)
+{
+    if (l->offset > l->filled) {
+        l->filled = mu__min(l->offset + FILL_AHEAD_BYTES, l->size);
+        (void)raft_node__log_zero(l->cfg.ops, l->fd, l->offset, l->filled);
+    }
+}
+
 /* Writes the buffer, without syncing it. */
 static int flush(struct log *l, struct raft_node_diag *diag)
 {
@@ -120,6 +145,7 @@ static int flush(struct log *l, struct raft_node_diag *diag)
     }
     l->offset += l->buf_len;
     l->buf_len = 0;
+    fill_ahead(l);
     return 0;
 }
 
@@ -218,7 +244,7 @@ int raft_node__log_begin_segment(struct log *l, size_t need, struct raft_node_di
     }
     l->fd = fd;
     l->size = size;
-    l->offset = l->synced = SEGMENT_HEADER_BYTES;
+    l->offset = l->synced = l->filled = SEGMENT_HEADER_BYTES;
     l->segments[l->segment_count++] = (struct log_segment){.sequence = h.sequence, .salt = h.salt};
     return 0;
 }

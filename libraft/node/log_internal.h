@@ -27,6 +27,7 @@ struct log {
     uint64_t size;   /* preallocated bytes of the open segment */
     uint64_t offset; /* what was written of it */
     uint64_t synced; /* what is durable of it */
+    uint64_t filled; /* written with zeros, at least, up to here */
     uint8_t *buf;    /* to be written at offset */
     size_t buf_len, buf_cap;
 
@@ -61,6 +62,8 @@ void raft_node__log_note_cut(struct log *l, raft_index index);
 raft_term raft_node__log_term(const struct log *l, raft_index index);
 void raft_node__log_note_reset(struct log *l, raft_index index, raft_term term);
 
+/* Writes zeros from one offset to another; 0 or a negative errno. */
+int raft_node__log_zero(const struct file_ops *ops, int fd, uint64_t from, uint64_t to);
 void raft_node__segment_name(char out[SEGMENT_NAME_BYTES], uint64_t sequence);
 bool raft_node__segment_path(char out[PATH_BYTES], const char *dir, uint64_t sequence);
 /* Closes the open segment and begins the next one, with room for a record of `need` bytes. */

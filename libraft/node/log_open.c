@@ -20,13 +20,7 @@ static void remove_unfinished(const char *dir)
 static int repair_tail(struct log *l, int fd, const char *path, const struct log_tail *tail,
                        struct raft_node_diag *diag)
 {
-    static const uint8_t zeros[4096];
-    const struct file_ops *ops = l->cfg.ops;
-    int err = 0;
-    for (uint64_t at = tail->end; err == 0 && at < tail->used; at += sizeof zeros) {
-        size_t len = (size_t)mu__min(tail->used - at, sizeof zeros);
-        err = ops->write(ops->user, fd, zeros, len, at);
-    }
+    int err = raft_node__log_zero(l->cfg.ops, fd, tail->end, tail->used);
     if (err != 0) {
         return raft_node__fail_io(diag, err, "repair", path);
     }
@@ -59,7 +53,7 @@ static int adopt_last_segment(struct log *l, const struct log_tail *tail,
     }
     l->fd = fd;
     l->size = tail->size;
-    l->offset = l->synced = tail->end;
+    l->offset = l->synced = l->filled = tail->end;
     return 0;
 }
 

@@ -40,6 +40,36 @@ static void test_short_write_on_a_full_disk_is_retried_whole(void **state)
     expect_entries(f, 1, 110, 1);
 }
 
+static void test_zeros_go_ahead_of_the_records_once_for_many_commits(void **state)
+{
+    struct fixture *f = *state;
+    reopen(f);
+    append(f, 1, 1, 1);
+    commit(f);
+    for (raft_index i = 2; i < 10; i++) {
+        kit_mend(&f->disk.write);
+        append(f, i, i, 1);
+        commit(f);
+        assert_int_equal(atomic_load(&f->disk.write.seen), 1); /* the record alone */
+    }
+}
+
+/* They make nothing durable, so their failure is nobody's; the next record's write tells. */
+static void test_zeros_ahead_that_cannot_be_written_harm_nothing(void **state)
+{
+    struct fixture *f = *state;
+    reopen(f);
+    append(f, 1, 3, 1);
+    kit_break(&f->disk.write, 2, EIO, true);
+    commit(f);
+    kit_mend(&f->disk.write);
+    append(f, 4, 10, 1);
+    commit(f);
+    reopen(f);
+    assert_int_equal(f->heard.last, 10);
+    expect_entries(f, 1, 10, 1);
+}
+
 static void test_failed_sync_is_final_even_if_the_disk_was_full(void **state)
 {
     struct fixture *f = *state;
@@ -122,6 +152,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         L(test_full_disk_is_reported_and_can_be_retried),
         L(test_short_write_on_a_full_disk_is_retried_whole),
+        L(test_zeros_go_ahead_of_the_records_once_for_many_commits),
+        L(test_zeros_ahead_that_cannot_be_written_harm_nothing),
         L(test_failed_sync_is_final_even_if_the_disk_was_full),
         L(test_log_opens_wherever_a_change_of_files_was_interrupted),
         L(test_names_of_files_are_durable_before_anything_in_them),
