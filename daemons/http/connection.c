@@ -302,6 +302,11 @@ static bool begin_body(struct http_connection *c, size_t head_len)
         http__reply_too_large(c->request, h->content_length, true);
         return true;
     }
+    if (h->expects_more || (h->expects_continue && http__request_is_refused(c->request))) {
+        c->keep_alive = false; /* the body has not been sent, and may be yet (RFC 9110 10.1.1) */
+        http__request_handle(c->request);
+        return true;
+    }
     if (http__request_is_streamed(c->request)) {
         return begin_streamed_body(c);
     }
@@ -330,10 +335,7 @@ static bool step_head(struct http_connection *c)
         static const struct {
             enum http_parse rc;
             int status;
-        } statuses[] = {{HTTP_BAD, 400},
-                        {HTTP_TOO_MANY, 431},
-                        {HTTP_BAD_VERSION, 505},
-                        {HTTP_BAD_ENCODING, 501}};
+        } statuses[] = {{HTTP_BAD, 400}, {HTTP_TOO_MANY, 431}, {HTTP_BAD_ENCODING, 501}};
         int status = 503;
         for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
             status = statuses[i].rc == rc ? statuses[i].status : status;
@@ -388,7 +390,7 @@ static bool step_body(struct http_connection *c)
             return true;
         }
         if (rc == HTTP_BAD) {
-            http__reply_refusal(c, 400, "");
+            http__reply_bad_chunk(c->request);
             return true;
         }
     }

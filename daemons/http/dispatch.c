@@ -26,28 +26,50 @@ static enum http_method method_of(struct mu_str name)
     return HTTP_OTHER;
 }
 
-/* Is gzip in Accept-Encoding with a weight above 0? (RFC 9110 12.5.3) */
+/* Takes what stands before the next mark, without blanks around it, off the list. */
+static struct mu_str next_word(struct mu_str *list, char mark)
+{
+    const char *at = list->len ? memchr(list->p, mark, list->len) : NULL;
+    struct mu_str word = {list->p, at ? (size_t)(at - list->p) : list->len};
+    *list = at ? (struct mu_str){at + 1, list->len - word.len - 1} : (struct mu_str){NULL, 0};
+    return http_trim(word);
+}
+
+/* The weight behind "q=": 1 above 0, 0, or -1 where it is no number. */
+static int weight(struct mu_str s)
+{
+    int dots = 0, above = 0, digits = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        dots += s.p[i] == '.';
+        digits += s.p[i] >= '0' && s.p[i] <= '9';
+        above |= s.p[i] >= '1' && s.p[i] <= '9';
+        if (s.p[i] != '.' && (s.p[i] < '0' || s.p[i] > '9')) {
+            return -1;
+        }
+    }
+    return digits == 0 || dots > 1 ? -1 : above;
+}
+
+/* Is gzip in Accept-Encoding with a weight above 0? (RFC 9110 12.5.3) The last word on it counts;
+ * one whose weight is no number is passed over. */
 static bool accepts_gzip(struct mu_str list)
 {
-    for (size_t i = 0; i + 4 <= list.len; i++) {
-        if (!mu__str_ieq((struct mu_str){list.p + i, 4}, mu__cstr("gzip")) ||
-            (i > 0 && !strchr(", \t", list.p[i - 1]))) {
-            continue;
-        }
-        size_t end = i + 4;
-        while (end < list.len && list.p[end] != ',') {
-            end++;
-        }
-        struct mu_str params = {list.p + i + 4, end - i - 4};
-        const char *q = params.len >= 3 ? memmem(params.p, params.len, "q=", 2) : NULL;
-        for (; q && q < params.p + params.len; q++) {
-            if (*q >= '1' && *q <= '9') {
-                return true; /* a digit other than 0: the weight is not 0 */
+    bool is_accepted = false;
+    while (list.p) {
+        struct mu_str params = next_word(&list, ',');
+        struct mu_str name = next_word(&params, ';');
+        int q = 1;
+        while (params.p && q >= 0) {
+            struct mu_str param = next_word(&params, ';');
+            if (param.len >= 2 && memcmp(param.p, "q=", 2) == 0) {
+                q = weight((struct mu_str){param.p + 2, param.len - 2});
             }
         }
-        return !memmem(params.len ? params.p : "", params.len, "q=", 2);
+        if (q >= 0 && mu__str_ieq(name, mu__cstr("gzip"))) {
+            is_accepted = q > 0;
+        }
     }
-    return false;
+    return is_accepted;
 }
 
 /* Path and query from the target. False: the target is malformed, a bad request before any route is
@@ -121,6 +143,17 @@ struct http_request *http__request_create(struct http_connection *c, const char 
 bool http__request_is_streamed(const struct http_request *r)
 {
     return r->route && r->route->body == BODY_STREAMED && r->method == HTTP_PUT;
+}
+
+/* The root takes any method. */
+static bool takes_method(const struct http_request *r)
+{
+    return (r->route->methods & r->method) || r->route->handle == route_root;
+}
+
+bool http__request_is_refused(const struct http_request *r)
+{
+    return !r->route || r->bad_query || !takes_method(r);
 }
 
 size_t http__request_body_max(const struct http_request *r)
@@ -210,9 +243,26 @@ static void wrong_method(struct http_request *r)
     }
 }
 
+/* The server as a whole is the target, and has nothing but its being there to tell of. */
+static void handle_server(struct http_request *r)
+{
+    if (r->method != HTTP_OPTIONS) {
+        r->connection->keep_alive = false;
+    }
+    http_reply_empty(r, r->method == HTTP_OPTIONS ? 200 : 400);
+}
+
 void http__request_handle(struct http_request *r)
 {
     struct mu_str clean;
+    if (r->head.expects_more) {
+        http_reply_empty(r, 417);
+        return;
+    }
+    if (mu__str_eq(r->head.target, mu__cstr("*"))) {
+        handle_server(r);
+        return;
+    }
     if (uri_has_unprintable(r->path)) {
         http_reply_empty(r, 400);
         return;
@@ -228,7 +278,7 @@ void http__request_handle(struct http_request *r)
         http_reply_empty(r, 404);
     } else if (r->bad_query) {
         http_reply_empty(r, 500);
-    } else if (!(r->route->methods & r->method)) {
+    } else if (!takes_method(r)) {
         wrong_method(r);
     } else {
         r->route->handle(r);

@@ -91,7 +91,8 @@ struct http_answer {
     int status;
     const char *content_type; /* static; NULL: none */
     bool packed;
-    size_t body_len; /* as Content-Length tells it, or: */
+    const char *complaint; /* refused before there was a request: what the status line adds */
+    size_t body_len;       /* as Content-Length tells it, or: */
 #define HTTP_UNKNOWN_LENGTH SIZE_MAX
     struct mu_str extra; /* the handler's own headers, whole lines */
 };
@@ -208,8 +209,10 @@ struct http_request *http__request_create(struct http_connection *c, const char 
                                           enum http_parse *rc);
 size_t http__request_body_max(const struct http_request *r);
 bool http__request_is_streamed(const struct http_request *r); /* is its body one? */
-void http__request_handle(struct http_request *r);            /* the body has been read */
-void http__request_free(struct http_request *r);              /* also cancels its call */
+/* Will it be answered at once, whatever its body is? */
+bool http__request_is_refused(const struct http_request *r);
+void http__request_handle(struct http_request *r); /* the body has been read */
+void http__request_free(struct http_request *r);   /* also cancels its call */
 
 /* Sends the request on its way anew, as if its client had asked again, and not to wait any more. */
 void http__request_repeat(struct http_connection *c, struct mu_str head);
@@ -227,5 +230,7 @@ void http__reply_stream_head(struct http_request *r, int status, const char *con
 void http__forget_extra(struct http_server *s);
 /* What is answered before there is a request; the connection ends afterwards. */
 void http__reply_refusal(struct http_connection *c, int status, const char *complaint);
+/* The body's chunks are none (http_chunked.complaint). */
+void http__reply_bad_chunk(struct http_request *r);
 /* The body is longer than it may be. */
 void http__reply_too_large(struct http_request *r, uint64_t length, bool known);

@@ -42,7 +42,7 @@ static bool all_token(struct mu_str s)
     return s.len > 0;
 }
 
-static struct mu_str trim(struct mu_str s)
+struct mu_str http_trim(struct mu_str s)
 {
     while (s.len && (s.p[0] == ' ' || s.p[0] == '\t')) {
         s.p++;
@@ -72,6 +72,32 @@ static enum http_parse bad(struct http_head *h, const char *complaint)
     return HTTP_BAD;
 }
 
+/* A number of the version, as Go reads it: any count of digits. */
+static bool version_number(struct mu_str s, unsigned *out)
+{
+    unsigned v = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9' || v > 100000) {
+            return false;
+        }
+        v = v * 10 + (unsigned)(s.p[i] - '0');
+    }
+    *out = v;
+    return s.len > 0;
+}
+
+static enum http_parse version(struct http_head *h, struct mu_str s)
+{
+    unsigned major;
+    const char *dot = memchr(s.p, '.', s.len);
+    if (!dot || s.len < 5 || memcmp(s.p, "HTTP/", 5) != 0 ||
+        !version_number((struct mu_str){s.p + 5, (size_t)(dot - s.p) - 5}, &major) ||
+        !version_number((struct mu_str){dot + 1, s.len - (size_t)(dot + 1 - s.p)}, &h->minor)) {
+        return bad(h, "");
+    }
+    return major == 1 ? HTTP_PARSED : bad(h, ": unsupported protocol version");
+}
+
 /* method SP target SP HTTP/1.x */
 static enum http_parse request_line(struct http_head *h, struct mu_str s)
 {
@@ -82,7 +108,6 @@ static enum http_parse request_line(struct http_head *h, struct mu_str s)
     }
     h->method = (struct mu_str){s.p, (size_t)(sp - s.p)};
     h->target = (struct mu_str){sp + 1, (size_t)(sp2 - sp - 1)};
-    struct mu_str version = {sp2 + 1, (size_t)(end - sp2 - 1)};
     if (!all_token(h->method) || h->target.len == 0) {
         return bad(h, "");
     }
@@ -92,14 +117,7 @@ static enum http_parse request_line(struct http_head *h, struct mu_str s)
             return bad(h, "");
         }
     }
-    if (version.len != 8 || memcmp(version.p, "HTTP/", 5) != 0 || version.p[6] != '.') {
-        return bad(h, "");
-    }
-    if (version.p[5] != '1' || version.p[7] < '0' || version.p[7] > '1') {
-        return HTTP_BAD_VERSION;
-    }
-    h->minor = (unsigned)(version.p[7] - '0');
-    return HTTP_PARSED;
+    return version(h, (struct mu_str){sp2 + 1, (size_t)(end - sp2 - 1)});
 }
 
 static enum http_parse field_line(struct http_head *h, struct mu_str s)
@@ -109,7 +127,7 @@ static enum http_parse field_line(struct http_head *h, struct mu_str s)
         return bad(h, "");
     }
     struct http_field f = {.name = {s.p, (size_t)(colon - s.p)}};
-    f.value = trim((struct mu_str){colon + 1, s.len - f.name.len - 1});
+    f.value = http_trim((struct mu_str){colon + 1, s.len - f.name.len - 1});
     if (!all_token(
             f.name)) { /* also blanks before the colon, and folded lines (RFC 9112 5.1, 5.2) */
         return bad(h, ": invalid header name");
@@ -149,7 +167,7 @@ bool http_list_has(struct mu_str list, const char *word)
     while (i <= list.len && list.p) {
         const char *comma = memchr(list.p + i, ',', list.len - i);
         size_t end = comma ? (size_t)(comma - list.p) : list.len;
-        if (mu__str_ieq(trim((struct mu_str){list.p + i, end - i}), mu__cstr(word))) {
+        if (mu__str_ieq(http_trim((struct mu_str){list.p + i, end - i}), mu__cstr(word))) {
             return true;
         }
         i = end + 1;
@@ -190,8 +208,41 @@ static enum http_parse framing(struct http_head *h)
             h->chunked = true;
         }
     }
-    return encodings > 1 || (h->chunked && (h->has_length || h->minor == 0)) ? bad(h, "")
-                                                                             : HTTP_PARSED;
+    if (encodings > 1) {
+        return HTTP_BAD_ENCODING;
+    }
+    return h->chunked && (h->has_length || h->minor == 0) ? bad(h, "") : HTTP_PARSED;
+}
+
+/* What a Host may be made of (RFC 3986 3.2.2): no more is looked at, since its name means nothing
+ * to us. */
+static bool is_host(struct mu_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (!(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') &&
+            (c == '\0' || !strchr("!$%&()*+,-.:;=@[]_~'", c))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum http_parse host(struct http_head *h)
+{
+    size_t hosts = 0;
+    for (size_t i = 0; i < h->nfields; i++) {
+        if (!mu__str_ieq(h->fields[i].name, mu__cstr("Host"))) {
+            continue;
+        }
+        if (++hosts > 1) {
+            return bad(h, ": too many Host headers");
+        }
+        if (!is_host(h->fields[i].value)) {
+            return bad(h, ": malformed Host header");
+        }
+    }
+    return hosts == 0 && h->minor > 0 ? bad(h, ": missing required Host header") : HTTP_PARSED;
 }
 
 enum http_parse http_parse_head(const char *data, size_t len, struct http_head *h)
@@ -213,16 +264,19 @@ enum http_parse http_parse_head(const char *data, size_t len, struct http_head *
     if (rc == HTTP_PARSED) {
         rc = framing(h);
     }
+    if (rc == HTTP_PARSED) {
+        rc = host(h);
+    }
     if (rc != HTTP_PARSED) {
         return rc;
     }
     struct mu_str connection = http_field(h, "Connection");
-    h->keep_alive = h->minor == 1 ? !http_list_has(connection, "close")
-                                  : http_list_has(connection, "keep-alive");
-    h->expects_continue = h->minor == 1 && http_list_has(http_field(h, "Expect"), "100-continue");
-    if (h->minor == 1 && !http_field(h, "Host").p) {
-        return bad(h, ": missing required Host header");
-    }
+    h->keep_alive = h->minor > 0 ? !http_list_has(connection, "close")
+                                 : http_list_has(connection, "keep-alive");
+    struct mu_str expect = http_field(h, "Expect");
+    h->expects_continue = h->minor > 0 && http_list_has(expect, "100-continue") &&
+                          (h->chunked || h->content_length > 0);
+    h->expects_more = expect.len > 0 && !http_list_has(expect, "100-continue");
     return HTTP_PARSED;
 }
 
@@ -236,15 +290,24 @@ static int hex_digit(char c)
                                   : -1;
 }
 
+static enum http_parse bad_chunk(struct http_chunked *c, const char *complaint)
+{
+    c->complaint = complaint;
+    return HTTP_BAD;
+}
+
 static enum http_parse chunk_size(struct http_chunked *c, char byte)
 {
     int d = c->extension ? -1 : hex_digit(byte);
-    if (++c->line > CHUNK_LINE_MAX || (d < 0 && !c->digits)) {
-        return HTTP_BAD;
+    if (++c->line > CHUNK_LINE_MAX) {
+        return bad_chunk(c, "header line too long");
+    }
+    if (d < 0 && !c->digits) {
+        return bad_chunk(c, "invalid byte in chunk length");
     }
     if (d >= 0) {
         if (c->left >> 59) {
-            return HTTP_BAD;
+            return bad_chunk(c, "http chunk length too large");
         }
         c->left = c->left << 4 | (uint64_t)d;
         c->digits = true;
@@ -256,25 +319,25 @@ static enum http_parse chunk_size(struct http_chunked *c, char byte)
     } else if (byte == ';' || byte == ' ' || byte == '\t') {
         c->extension = true;
     } else if (byte != '\r' && !c->extension) {
-        return HTTP_BAD;
+        return bad_chunk(c, "invalid byte in chunk length");
     }
     return HTTP_MORE;
 }
 
 static enum http_parse chunk_data_end(struct http_chunked *c, char byte)
 {
-    if (byte == '\n') {
+    if (byte == '\n' && c->line == 1) {
         c->state = CHUNK_SIZE;
         c->line = 0;
         return HTTP_MORE;
     }
-    return byte == '\r' && ++c->line == 1 ? HTTP_MORE : HTTP_BAD;
+    return byte == '\r' && ++c->line == 1 ? HTTP_MORE : bad_chunk(c, "malformed chunked encoding");
 }
 
 static enum http_parse trailer(struct http_chunked *c, char byte)
 {
     if (++c->trailers > CHUNK_LINE_MAX) {
-        return HTTP_BAD;
+        return bad_chunk(c, "http: suspiciously long trailer after chunked body");
     }
     if (byte == '\n') {
         if (c->trailer_blank) {

@@ -11,7 +11,6 @@ enum http_parse {
     HTTP_MORE,        /* not all is here yet */
     HTTP_BAD,         /* 400 */
     HTTP_TOO_MANY,    /* 431 */
-    HTTP_BAD_VERSION, /* 505 */
     HTTP_BAD_ENCODING /* 501: a transfer coding that we do not know */
 };
 
@@ -24,7 +23,9 @@ struct http_head {
     struct http_field *fields; /* the caller's, room for HTTP_FIELDS_MAX */
     size_t nfields;
     unsigned minor; /* HTTP/1.minor */
-    bool keep_alive, chunked, has_length, expects_continue;
+    bool keep_alive, chunked, has_length;
+    bool expects_continue; /* and has a body */
+    bool expects_more;     /* what nobody can fulfil: 417 */
     uint64_t content_length;
     const char *complaint; /* after HTTP_BAD: what Go adds to "400 Bad Request", "" if nothing */
 };
@@ -39,6 +40,8 @@ enum http_parse http_parse_head(const char *data, size_t len, struct http_head *
 
 /* The value of the first field of that name (any case); p NULL when there is none. */
 struct mu_str http_field(const struct http_head *h, const char *name);
+/* Without the blanks around it. */
+struct mu_str http_trim(struct mu_str s);
 /* Is word in the comma-separated list of a field's value (any case)? */
 bool http_list_has(struct mu_str list, const char *word);
 
@@ -47,11 +50,12 @@ struct http_chunked {
     enum { CHUNK_SIZE, CHUNK_DATA, CHUNK_DATA_END, CHUNK_TRAILER } state;
     uint64_t left; /* of the chunk */
     size_t in, out;
-    unsigned line;      /* bytes of the line under way, bounded */
-    bool digits;        /* the size has one already */
-    bool extension;     /* behind the size */
-    bool trailer_blank; /* nothing yet stands in this line of the trailer */
-    unsigned trailers;  /* bytes of all trailer lines, bounded */
+    unsigned line;         /* bytes of the line under way, bounded */
+    const char *complaint; /* after HTTP_BAD: what Go says */
+    bool digits;           /* the size has one already */
+    bool extension;        /* behind the size */
+    bool trailer_blank;    /* nothing yet stands in this line of the trailer */
+    unsigned trailers;     /* bytes of all trailer lines, bounded */
 };
 /* Goes on with what has come; HTTP_TOO_MANY when the body is longer than max. */
 enum http_parse http_chunked_step(struct http_chunked *c, char *data, size_t len, size_t max);

@@ -29,12 +29,12 @@ static const char *reason(int status)
         {409, "Conflict"},
         {413, "Request Entity Too Large"},
         {415, "Unsupported Media Type"},
+        {417, "Expectation Failed"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
         {503, "Service Unavailable"},
-        {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
         if (reasons[i].status == status) {
@@ -87,10 +87,12 @@ const struct mu__writer *http__write_head(const struct http_connection *c,
     struct mu__writer *w = &s->head;
     w->len = 0;
     w->failed = false;
-    mu__write_cstr(w, "HTTP/1.1 ");
+    bool speaks_old = c->is_old && !a->complaint;
+    mu__write_cstr(w, speaks_old ? "HTTP/1.0 " : "HTTP/1.1 ");
     write_uint(w, (uint64_t)a->status);
     mu__write_cstr(w, " ");
     mu__write_cstr(w, reason(a->status));
+    mu__write_cstr(w, a->complaint ? a->complaint : "");
     mu__write_cstr(w, "\r\n");
     if (a->content_type) {
         field(w, "Content-Type", a->content_type);
@@ -100,11 +102,11 @@ const struct mu__writer *http__write_head(const struct http_connection *c,
     }
     mu__write_bytes(w, a->extra.p, a->extra.len);
     mu__write_cstr(w, s->extra_headers);
-    field(w, "Date", date(s));
-    if (!c->keep_alive) {
-        field(w, "Connection", "close");
-    } else if (c->is_old) {
-        field(w, "Connection", "keep-alive");
+    if (!a->complaint) {
+        field(w, "Date", date(s));
+    }
+    if (c->keep_alive == speaks_old) { /* what is not the rule of its version */
+        field(w, "Connection", speaks_old ? "keep-alive" : "close");
     }
     if (a->body_len != HTTP_UNKNOWN_LENGTH) {
         mu__write_cstr(w, "Content-Length: ");
@@ -176,7 +178,7 @@ static void answer(struct http_request *r, int status, const char *content_type)
 {
     struct http_server *s = r->server;
     struct http_answer a = {.status = status, .content_type = content_type};
-    a.packed = r->gzip && s->body.len > 0 && !s->body.failed && gzip(s);
+    a.packed = r->gzip && r->vary && s->body.len > 0 && !s->body.failed && gzip(s);
     struct mu__writer *body = a.packed ? &s->packed : &s->body;
     if (r->vary) {
         field(&s->extra, "Vary", "Accept-Encoding");
@@ -305,15 +307,28 @@ void http__reply_refusal(struct http_connection *c, int status, const char *comp
 {
     struct http_server *s = c->server;
     struct mu__writer *w = body_writer(s);
-    write_uint(w, (uint64_t)status);
-    mu__write_cstr(w, " ");
-    mu__write_cstr(w, reason(status));
-    mu__write_cstr(w, complaint);
+    if (status == 501) {
+        mu__write_cstr(w, "Unsupported transfer encoding");
+    } else {
+        write_uint(w, (uint64_t)status);
+        mu__write_cstr(w, " ");
+        mu__write_cstr(w, reason(status));
+        mu__write_cstr(w, complaint);
+    }
     c->keep_alive = false;
     http__forget_extra(s);
-    struct http_answer a = {.status = status, .content_type = text_type, .body_len = w->len};
+    struct http_answer a = {
+        .status = status, .content_type = text_type, .complaint = complaint, .body_len = w->len};
     s->stats.requests++;
     http__connection_answer(c, http__write_head(c, &a), w);
+}
+
+void http__reply_bad_chunk(struct http_request *r)
+{
+    const char *complaint = r->connection->chunked.complaint;
+    r->connection->keep_alive = false;
+    r->vary = true;
+    http_reply_text(r, 500, "%s", complaint ? complaint : "malformed chunked encoding");
 }
 
 void http__reply_too_large(struct http_request *r, uint64_t length, bool known)

@@ -116,7 +116,7 @@ static bool stream_chunked(struct http_connection *c)
     size_t used = c->chunked.in;
     c->body_left += c->chunked.out; /* so far */
     if (rc == HTTP_BAD || rc == HTTP_TOO_MANY) {
-        http__reply_refusal(c, 400, "");
+        http__reply_bad_chunk(c->request);
         return false;
     }
     if (c->body_left > max) {

@@ -6,6 +6,8 @@ import json
 import re
 import time
 
+import raw
+
 # Headers that are compared by value; of the others in the second list only whether they are there.
 BY_VALUE = ("content-type", "allow", "location", "vary", "content-encoding", "x-consul-effective-consistency",
             "x-consul-knownleader", "x-consul-reason", "x-content-type-options", "content-security-policy",
@@ -129,6 +131,8 @@ def request(address, method, path, body=None, headers=()):
 
 
 def name_of(step):
+    if step["do"] == "raw":
+        return "raw " + " | ".join(repr(p if len(p) < 300 else p[:120] + type(p)(b"..." if isinstance(p, bytes) else "...")) for p in step["pieces"])
     body = step["body"]
     if isinstance(body, bytes):
         body = "<%d bytes>" % len(body)
@@ -163,7 +167,8 @@ def ask_all(address, steps):
             settle(address, step, kept)
             continue
         try:
-            answers.append({"name": name_of(step), **answer(address, step, kept)})
+            how = raw.answer if step["do"] == "raw" else answer
+            answers.append({"name": name_of(step), **how(address, step, kept)})
         except (OSError, http.client.HTTPException, ValueError) as e:
             answers.append({"name": name_of(step), "failed": type(e).__name__})
     return answers

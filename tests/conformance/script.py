@@ -2,6 +2,7 @@
 later steps see what earlier ones did.
 
 ask(...)    one request whose answer is compared; get, put, delete: the same with their method
+raw(...)    the same in bytes on a connection of its own
 settle(...) polls until an answer has a text in it, because anti-entropy takes its time; nothing is compared
 asked(...)  which kind of agent the suite is asked of, and how it is configured
 include(...) the steps of another suite
@@ -47,6 +48,12 @@ def ask(method, path, body=None, headers=None, loose=(), unordered=False, opaque
     pairs = list((headers or {}).items()) if not isinstance(headers, list) else headers
     steps.append({"do": "ask", "method": method, "path": path, "body": body, "headers": pairs, "loose": list(loose),
                   "unordered": unordered, "opaque": opaque, "keep": keep, "at": at})
+
+
+def raw(*pieces, count=1, loose=(), opaque=False):
+    """pieces: text (a byte each character) or bytes, each sent when one answer to what was sent before has come. count: how
+    many answers, without interim ones, are read at the end. What is compared besides them is whether the connection stays."""
+    steps.append({"do": "raw", "pieces": pieces, "count": count, "loose": list(loose), "unordered": False, "opaque": opaque})
 
 
 def settle(path, text):

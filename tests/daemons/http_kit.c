@@ -157,7 +157,7 @@ struct reply kit_receive(struct kit *k, int fd)
     if (n == 0) {
         return r;
     }
-    assert_int_equal(sscanf(r.head, "HTTP/1.1 %d", &r.status), 1);
+    assert_int_equal(sscanf(r.head, "HTTP/1.%*1[01] %d", &r.status), 1);
     const char *length = reply_header(&r, "Content-Length");
     if (!length) {
         return r; /* 100 Continue */
