@@ -23,7 +23,8 @@ struct local_entry {
     bool marked; /* reload: still in the files */
     bool seen;   /* comparison: the catalog holds it */
     uint64_t version;
-    uint64_t tried; /* number of the last pass of sync.c that sent something about it */
+    uint64_t tried;     /* number of the last pass of sync.c that sent something about it */
+    uint64_t synced_ns; /* when the catalog was last known to hold the same */
 };
 
 struct local_service {

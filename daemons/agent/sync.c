@@ -108,9 +108,9 @@ static bool next_write(struct sync *s)
 
 static void end_pass(struct sync *s)
 {
-    bool full = s->full, again = s->again, dirty = s->dirty;
+    bool full = s->full, again = s->again, dirty = s->dirty, joined = s->joined;
     s->phase = IDLE;
-    s->again = s->dirty = false;
+    s->again = s->dirty = s->joined = false;
     if (s->failed) {
         arm_full(s, RETRY_INTERVAL_NS);
     } else if (full) {
@@ -121,6 +121,9 @@ static void end_pass(struct sync *s)
         begin(s, true);
     } else if (dirty && !s->failed) {
         kick(s);
+    }
+    if (joined) {
+        sync_server_joined(s);
     }
 }
 
@@ -176,8 +179,9 @@ static void end_reading(struct sync *s, const char *error)
     }
     if (!s->failed) {
         s->node_in_sync = sync_diff_node(s->config, s->node_id, s->services->node_services.node);
-        sync_diff_services(s->local, &s->services->node_services.services);
-        sync_diff_checks(s->local, &s->checks->health_checks);
+        uint64_t now_ns = loop_now_ns();
+        sync_diff_services(s->local, &s->services->node_services.services, now_ns);
+        sync_diff_checks(s->local, &s->checks->health_checks, now_ns);
         s->compared_once = true;
     }
     drop_replies(s);
@@ -281,11 +285,14 @@ void sync_changed(struct sync *s)
 }
 
 /* At once the first time, so that a node is in the catalog as soon as there is one; later spread
- * out, since all agents of the cluster see the server at the same moment. */
+ * out, since all agents of the cluster see the server at the same moment. A pass that is under way
+ * may have been talking to nobody, or to a server that knew less. */
 void sync_server_joined(struct sync *s)
 {
     if (s->phase == IDLE) {
         arm(s->timer, s->compared_once ? mu__prng_below(&s->prng, SERVER_INTERVAL_NS) : 0);
+    } else {
+        s->joined = true;
     }
 }
 

@@ -23,6 +23,37 @@ bool sync_diff_node(const struct config *c, struct mu_str node_id,
            same_map(&theirs->meta, &c->node_meta);
 }
 
+/* ---- What others wrote ---- */
+
+static bool was_settled(const struct local_entry *e, uint64_t now_ns)
+{
+    return e->in_sync && now_ns - e->synced_ns >= SYNC_SETTLED_NS;
+}
+
+static void compared(struct local_entry *e, bool is_check, bool same, uint64_t now_ns)
+{
+    if (same) {
+        e->synced_ns = now_ns;
+    } else if (was_settled(e, now_ns)) {
+        log_warn("agent", "%s was changed in the catalog; putting it right: %s=%.*s",
+                 is_check ? "Check" : "Service", is_check ? "check" : "service", (int)e->id.len,
+                 e->id.p);
+    }
+    e->in_sync = same;
+}
+
+static void missing(struct local_entry *e, bool is_check, uint64_t now_ns)
+{
+    const char *what = is_check ? "check" : "service";
+    if (was_settled(e, now_ns)) {
+        log_warn("agent",
+                 "%s is gone from the catalog; registering it again. To be rid of it, deregister "
+                 "it with this agent (/v1/agent/%s/deregister/): %s=%.*s",
+                 is_check ? "Check" : "Service", what, what, (int)e->id.len, e->id.p);
+    }
+    e->in_sync = false;
+}
+
 /* ---- Services ---- */
 
 static void mark_missing(const struct mu__map *entries)
@@ -56,14 +87,17 @@ static bool same_service(const struct catalog_node_service *ours,
     return mu__schema_equal(catalog_schema(CATALOG_NODE_SERVICE), ours, &t);
 }
 
-static void compare_service(struct local *l, const struct catalog_node_service *theirs)
+static void compare_service(struct local *l, const struct catalog_node_service *theirs,
+                            uint64_t now_ns)
 {
     struct local_service *s = mu__map_get(&l->services, theirs->id.p, theirs->id.len);
     if (!s) {
         if (mu__str_eq(theirs->id, mu__cstr("consul"))) {
             return; /* the leader keeps it for each server */
         }
-        log_info("agent", "Deregistering service that is not registered here: service=%.*s",
+        log_info("agent",
+                 "Deregistering service that is not registered here; what has an agent is "
+                 "registered with it: service=%.*s",
                  (int)theirs->id.len, theirs->id.p);
         local_ghost_service(l, theirs->id)->entry.seen = true;
         return;
@@ -76,21 +110,21 @@ static void compare_service(struct local *l, const struct catalog_node_service *
     if (s->service->enable_tag_override) {
         adopt_tags(s, theirs);
     }
-    s->entry.in_sync = same_service(s->service, theirs);
+    compared(&s->entry, false, same_service(s->service, theirs), now_ns);
 }
 
-void sync_diff_services(struct local *l, const struct mu_list *theirs)
+void sync_diff_services(struct local *l, const struct mu_list *theirs, uint64_t now_ns)
 {
     size_t at = 0;
     mark_missing(&l->services);
     for (size_t i = 0; i < theirs->len; i++) {
-        compare_service(l, theirs->items[i]);
+        compare_service(l, theirs->items[i], now_ns);
     }
     for (struct local_service *s; (s = mu__map_next(&l->services, &at));) {
         if (!s->entry.seen && s->entry.deleted) {
             local_forget_service(l, s);
         } else if (!s->entry.seen) {
-            s->entry.in_sync = false;
+            missing(&s->entry, false, now_ns);
         }
     }
 }
@@ -109,31 +143,36 @@ static bool same_check(const struct local_check *c, const struct catalog_check *
     return mu__schema_equal(catalog_schema(CATALOG_CHECK), c->check, &t);
 }
 
-static void compare_check(struct local *l, const struct catalog_check *theirs)
+static void compare_check(struct local *l, const struct catalog_check *theirs, uint64_t now_ns)
 {
     struct local_check *c = mu__map_get(&l->checks, theirs->check_id.p, theirs->check_id.len);
-    if (c) {
+    if (c && c->entry.deleted) {
         c->entry.seen = true;
-        c->entry.in_sync = !c->entry.deleted && same_check(c, theirs);
+        c->entry.in_sync = false;
+    } else if (c) {
+        c->entry.seen = true;
+        compared(&c->entry, true, same_check(c, theirs), now_ns);
     } else if (!mu__str_eq(theirs->check_id, mu__cstr("serfHealth"))) {
-        log_info("agent", "Deregistering check that is not registered here: check=%.*s",
+        log_info("agent",
+                 "Deregistering check that is not registered here; what has an agent is "
+                 "registered with it: check=%.*s",
                  (int)theirs->check_id.len, theirs->check_id.p);
         local_ghost_check(l, theirs->check_id)->entry.seen = true;
     }
 }
 
-void sync_diff_checks(struct local *l, const struct mu_list *theirs)
+void sync_diff_checks(struct local *l, const struct mu_list *theirs, uint64_t now_ns)
 {
     size_t at = 0;
     mark_missing(&l->checks);
     for (size_t i = 0; i < theirs->len; i++) {
-        compare_check(l, theirs->items[i]);
+        compare_check(l, theirs->items[i], now_ns);
     }
     for (struct local_check *c; (c = mu__map_next(&l->checks, &at));) {
         if (!c->entry.seen && c->entry.deleted) {
             local_forget_check(l, c);
         } else if (!c->entry.seen) {
-            c->entry.in_sync = false;
+            missing(&c->entry, true, now_ns);
         }
     }
 }

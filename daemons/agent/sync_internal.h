@@ -21,6 +21,7 @@ struct sync {
     uint64_t pass;     /* its number; an entry is tried once a pass */
     bool full;         /* this pass compares */
     bool again, dirty; /* meanwhile another comparison, or sending of changes, was asked for */
+    bool joined;       /* meanwhile a server came */
     bool failed;       /* something of this pass is to be tried later */
     bool node_in_sync;
     bool compared_once;

@@ -4,6 +4,7 @@
 #include "agent/clone.h"
 #include "agent/text.h"
 #include "base/log.h"
+#include "base/loop.h"
 
 #define MODULE       "agent"
 #define MAX_STALE_NS (2 * (int64_t)MU_SEC) /* of what is compared with */
@@ -70,6 +71,7 @@ static void mark(struct sync *s, bool is_check, struct mu_str id, uint64_t versi
     struct local_entry *e = find(s, is_check, id);
     if (e && e->version == version) {
         e->in_sync = true;
+        e->synced_ns = loop_now_ns();
     }
 }
 

@@ -1,4 +1,4 @@
-"""Starts the agents that a suite is asked of: a server alone, or a client agent beside a server."""
+"""Starts the agents that a suite is asked of: a server alone, or a client agent beside a server, which may be of another make."""
 
 import contextlib
 import http.client
@@ -66,11 +66,12 @@ def agent(binary, name, config, is_server, join=None):
 
 
 @contextlib.contextmanager
-def asked_agent(binary, kind, config):
+def asked_agent(binary, kind, config, server_binary=None):
     """The address of a ready agent of that kind, with nothing in its catalog but itself and its server."""
     if kind == "server":
         with agent(binary, NODE, config, True) as ip:
             yield ip, 8500
         return
-    with agent(binary, NODE + "-server", config, True) as server, agent(binary, NODE, config, False, join=server) as ip:
+    with (agent(server_binary or binary, NODE + "-server", config, True) as server,
+          agent(binary, NODE, config, False, join=server) as ip):
         yield ip, 8500

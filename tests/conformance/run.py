@@ -4,7 +4,13 @@
     run.py record --oracle PATH [SUITE...]  asks real agents and keeps their answers in recorded/
     run.py check --muster PATH [--oracle PATH] [SUITE...]
                                             asks muster; compares with the oracle if there is one, else with recorded/
+    run.py check --mixed agent --muster PATH --oracle PATH [SUITE...]
+                                            asks a muster agent under a Consul server
+    run.py check --mixed server --muster PATH --oracle PATH [SUITE...]
+                                            asks a Consul agent under a muster server
     run.py list                             the names of the suites
+
+In mixed runs a client agent is asked whatever the suite says, and compared with a Consul agent under a Consul server.
 
 Each suite has agents of its own, freshly started on loopback addresses with their usual ports, and stopped at the end.
 Compared are status, headers, and bodies: keys, their order, types and values, with what must differ (indexes, UUIDs,
@@ -36,8 +42,8 @@ def suite(name):
     return list(script.steps), dict(script.settings)
 
 
-def answers_of(binary, steps, settings):
-    with asked_agent(binary, settings["kind"], settings["config"]) as address:
+def answers_of(binary, steps, settings, server_binary=None):
+    with asked_agent(binary, settings["kind"], settings["config"], server_binary) as address:
         return ask_all(address, steps)
 
 
@@ -71,12 +77,23 @@ def recorded(name):
     return answers
 
 
-def compare(name, included, wanted, given):
+def accepted_in(name, included, mixed):
+    """The excuses of a suite: its own, which must all be needed, and all. What is excused when everything is of muster is
+    so in a mixed cluster, where it need not show: that depends on whose part it is."""
+    everything = {}
+    for other in (*included, name):
+        everything.update(read_json("accepted", other) or {})
+    if not mixed:
+        return read_json("accepted", name) or {}, everything
+    own = read_json("accepted", os.path.join("mixed-" + mixed, name)) or {}
+    for other in (*included, name):
+        everything.update(read_json("accepted", os.path.join("mixed-" + mixed, other)) or {})
+    return own, everything
+
+
+def compare(name, included, wanted, given, mixed=None):
     """Prints what differs and is not accepted; returns its count."""
-    own = read_json("accepted", name) or {}
-    accepted = dict(own)
-    for other in included:
-        accepted.update(read_json("accepted", other) or {})
+    own, accepted = accepted_in(name, included, mixed)
     if [a["name"] for a in wanted] != [a["name"] for a in given]:
         print("%s: the recorded answers are those of another script: record the suite again" % name)
         return 1
@@ -104,6 +121,11 @@ def compare(name, included, wanted, given):
 def check(args, name, pool):
     """Both kinds of agents run at once, each with servers of its own."""
     steps, settings = suite(name)
+    if args.mixed:
+        settings["kind"] = "client"
+        pair = (args.muster, args.oracle) if args.mixed == "agent" else (args.oracle, args.muster)
+        given = pool.submit(answers_of, pair[0], steps, settings, pair[1])
+        return compare(name, settings["included"], answers_of(args.oracle, steps, settings), given.result(), args.mixed)
     given = pool.submit(answers_of, args.muster, steps, settings)
     wanted = answers_of(args.oracle, steps, settings) if args.oracle else recorded(name)
     if wanted is None:
@@ -118,6 +140,7 @@ def main():
     parser.add_argument("mode", choices=("record", "check", "list"))
     parser.add_argument("--oracle", default=os.environ.get("MUSTER_CONSUL"), help="a Consul 1.8.7 binary")
     parser.add_argument("--muster", help="one of muster's binaries; the others are looked for beside it")
+    parser.add_argument("--mixed", choices=("agent", "server"), help="what is muster's; the other one is Consul's")
     parser.add_argument("suites", nargs="*", help="default: all")
     args = parser.parse_intermixed_args()
     names = args.suites or names_of_suites()
@@ -134,6 +157,9 @@ def main():
         return 0
     if not args.muster:
         print("SKIPPED: nothing to compare")
+        return 2
+    if args.mixed and not args.oracle:
+        print("SKIPPED: no Consul binary, so there are no mixed clusters")
         return 2
     if not args.oracle:
         print("SKIPPED: no Consul binary, so answers are compared with the recorded ones")

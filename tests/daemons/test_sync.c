@@ -399,6 +399,53 @@ static void test_what_was_changed_in_the_catalog_is_put_right(void **state)
     assert_int_equal(f->catalog.registers, before + 1);
 }
 
+/* What has been logged since the last time. */
+static bool is_logged(int fd, const char *text)
+{
+    static char all[65536];
+    ssize_t n = pread(fd, all, sizeof all - 1, 0);
+    all[n > 0 ? n : 0] = 0;
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    return strstr(all, text) != NULL;
+}
+
+static void test_who_writes_over_an_agent_is_told_in_its_log(void **state)
+{
+    struct fixture *f = *state;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    int log = fileno(file), before = log_set_fd(log);
+    add_service(f, "{\"Name\":\"web\",\"Port\":80,\"Check\":{\"CheckID\":\"c\",\"TTL\":\"9s\"}}");
+    sync_start(f->sync);
+    settle(f, 2);
+    struct mu_list services = {(void **)f->catalog.services, 1}, none = {NULL, 0};
+    struct mu_list checks = {(void **)f->catalog.checks, 1};
+    uint64_t soon = loop_now_ns(), later = soon + SYNC_SETTLED_NS;
+    sync_diff_services(&f->local, &services, soon);
+    sync_diff_checks(&f->local, &checks, soon);
+    assert_true(all_in_sync(f));
+    is_logged(log, "");
+    /* A server that does not know it yet is nobody's doing. */
+    sync_diff_services(&f->local, &none, soon + 1);
+    assert_false(all_in_sync(f));
+    assert_false(is_logged(log, "service=web"));
+    sync_diff_services(&f->local, &services, soon);
+    f->catalog.services[0]->port = 81;
+    sync_diff_services(&f->local, &services, later);
+    assert_true(
+        is_logged(log, "Service was changed in the catalog; putting it right: service=web"));
+    assert_false(all_in_sync(f));
+    f->catalog.services[0]->port = 80;
+    sync_diff_services(&f->local, &services, later);
+    sync_diff_services(&f->local, &none, later + SYNC_SETTLED_NS);
+    assert_true(is_logged(log, "Service is gone from the catalog; registering it again."));
+    sync_diff_checks(&f->local, &none, later);
+    assert_true(is_logged(log, "Check is gone from the catalog; registering it again."));
+    log_set_fd(before);
+    fclose(file);
+}
+
 static void test_nothing_is_written_when_all_agrees(void **state)
 {
     struct fixture *f = *state;
@@ -463,6 +510,18 @@ static void test_many_changes_are_sent_within_one_pass(void **state)
     assert_int_equal(f->catalog.registers, 51);
 }
 
+static void test_a_server_that_comes_in_the_middle_is_not_missed(void **state)
+{
+    struct fixture *f = *state;
+    struct timeval due, now;
+    sync_start(f->sync);
+    sync_server_joined(f->sync);
+    settle(f, 2);
+    assert_true(evtimer_pending(f->sync->timer, &due));
+    event_base_gettimeofday_cached(loop_base(f->loop), &now);
+    assert_true(due.tv_sec - now.tv_sec <= 3); /* and not in a minute */
+}
+
 static void test_anti_entropy_slows_down_with_the_cluster(void **state)
 {
     (void)state;
@@ -510,10 +569,12 @@ int main(void)
         TEST(test_a_removal_reaches_the_catalog_and_is_forgotten),
         TEST(test_what_the_agent_does_not_know_is_removed),
         TEST(test_what_was_changed_in_the_catalog_is_put_right),
+        TEST(test_who_writes_over_an_agent_is_told_in_its_log),
         TEST(test_nothing_is_written_when_all_agrees),
         TEST(test_a_refused_entry_waits_for_its_next_change),
         TEST(test_a_failure_is_tried_again_and_not_in_a_circle),
         TEST(test_many_changes_are_sent_within_one_pass),
+        TEST(test_a_server_that_comes_in_the_middle_is_not_missed),
         TEST(test_anti_entropy_slows_down_with_the_cluster),
         TEST(test_a_destroyed_sync_is_not_called_back),
         TEST(test_a_sync_may_be_destroyed_in_the_middle_of_a_write),
