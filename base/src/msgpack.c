@@ -129,6 +129,21 @@ int64_t mu__mp_read_int(struct mu__reader *r)
     return negative ? (int64_t)(0 - v) : (int64_t)v;
 }
 
+/* What was a decimal number before it was cut to 24 bits becomes that number again, as Go prints a
+ * float32: 99.99 is not 99.98999786376953. The fewest decimals that give the same bits. */
+static double widen(float f)
+{
+    const double v = (double)f, size = v < 0 ? -v : v;
+    double power = 1;
+    for (int decimals = 0; decimals < 10 && size < 16777216; decimals++, power *= 10) {
+        double d = (double)(uint64_t)(size * power + 0.5) / power;
+        if (!((float)d < (float)size) && !((float)d > (float)size)) {
+            return v < 0 ? -d : d;
+        }
+    }
+    return v;
+}
+
 double mu__mp_read_float(struct mu__reader *r)
 {
     enum mu__mp_type type = mu__mp_peek(r);
@@ -140,7 +155,7 @@ double mu__mp_read_float(struct mu__reader *r)
         uint32_t bits = mu__read_u32be(r);
         float f;
         memcpy(&f, &bits, sizeof f);
-        return (double)f;
+        return widen(f);
     }
     if (b == 0xcb) {
         uint64_t bits = mu__read_u64be(r);

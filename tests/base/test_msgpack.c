@@ -3,6 +3,8 @@
 
 #include "msgpack.h"
 
+#include <math.h>
+
 static size_t unhex(const char *hex, uint8_t *out)
 {
     size_t n = 0;
@@ -105,6 +107,29 @@ static void test_floats_and_containers_match_the_wire(void **state)
     expect(&w, "8fde0010df00010000");
 }
 
+static void test_a_float32_is_the_decimal_that_it_was(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *wire;
+        double value;
+    } rows[] = {
+        {"ca42c7fae1", 99.99},      {"ca3c23d70a", 0.01},           {"ca42055c29", 33.34},
+        {"ca00000000", 0},          {"cac2c7fae1", -99.99},         {"ca3fc00000", 1.5},
+        {"ca4b7fffff", 16777215.0}, {"ca7f7fffff", 0x1.fffffep127}, {"ca00000001", 0x1p-149}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t bytes[16];
+        struct mu__reader r = mu__reader(bytes, unhex(rows[i].wire, bytes));
+        double v = mu__mp_read_float(&r);
+        assert_memory_equal(&v, &rows[i].value, sizeof v);
+    }
+    uint8_t odd[2][8];
+    struct mu__reader r = mu__reader(odd[0], unhex("ca7fc00000", odd[0]));
+    assert_true(isnan(mu__mp_read_float(&r)));
+    r = mu__reader(odd[1], unhex("caff800000", odd[1]));
+    assert_true(isinf(mu__mp_read_float(&r)));
+}
+
 static void test_lying_counts_fail_before_anything_could_be_allocated(void **state)
 {
     (void)state;
@@ -172,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_integers_take_their_shortest_form_and_read_back),
         cmocka_unit_test(test_text_uses_raw_with_sixteen_bits_from_32_bytes_on),
         cmocka_unit_test(test_floats_and_containers_match_the_wire),
+        cmocka_unit_test(test_a_float32_is_the_decimal_that_it_was),
         cmocka_unit_test(test_lying_counts_fail_before_anything_could_be_allocated),
         cmocka_unit_test(test_every_truncation_of_a_value_fails),
         cmocka_unit_test(test_skip_bounds_the_depth_without_recursion),
