@@ -2,6 +2,7 @@
  * one at a time. */
 #include "rpc_server_internal.h"
 
+#include "absent.h"
 #include "base/metrics.h"
 #include "config_codec.h"
 
@@ -108,7 +109,11 @@ static void refuse_method(struct rpc_stream *s, const struct rpc_request_header 
     while (dot > 0 && h->method.p[dot - 1] != '.') {
         dot--;
     }
-    const char *text = "rpc: can't find method ";
+    const char *text = "rpc: can't find method ", *absent = rpc_absent(h->method);
+    if (absent) {
+        send_error(s, h->seq, h->method, absent, (struct mu_str){"", 0});
+        return;
+    }
     if (dot == 0) {
         text = "rpc: service/method request ill-formed: ";
     } else if (!endpoint_service_exists((struct mu_str){h->method.p, dot - 1})) {

@@ -90,6 +90,20 @@ void route__dispatch(struct route *r)
     }
 }
 
+/* Config entries are written for all datacenters: whatever a Consul agent passes on, ?dc has no
+ * say in it. Servers ask each other for what is local without naming one. */
+static bool is_here(const struct server *s, const struct call *c)
+{
+    const struct endpoint *e = c->endpoint;
+    if (e->datacenter_at == NO_OFFSET || e == &endpoints[ENDPOINT_INTERNAL_KEYRING_OPERATION] ||
+        e == &endpoints[ENDPOINT_CONFIG_ENTRY_APPLY] ||
+        e == &endpoints[ENDPOINT_CONFIG_ENTRY_DELETE]) {
+        return true;
+    }
+    const struct mu_str *dc = (const void *)((const char *)c->request + e->datacenter_at);
+    return mu__str_eq(*dc, s->config->datacenter) || (e->kind == ENDPOINT_LOCAL && !dc->len);
+}
+
 static void start(struct call_backend *b, struct call *c)
 {
     struct server_front *f = (struct server_front *)b;
@@ -98,12 +112,9 @@ static void start(struct call_backend *b, struct call *c)
         call_delegate(f->agent, c);
         return;
     }
-    if (e->datacenter_at != NO_OFFSET && e->kind != ENDPOINT_LOCAL) {
-        const struct mu_str *dc = (const void *)((const char *)c->request + e->datacenter_at);
-        if (!mu__str_eq(*dc, f->server->config->datacenter)) {
-            call_fail(c, "No path to datacenter");
-            return;
-        }
+    if (!is_here(f->server, c)) {
+        call_fail(c, "No path to datacenter");
+        return;
     }
     struct route *r = calloc(1, sizeof *r);
     if (!r) {

@@ -9,6 +9,9 @@
 #include "http/filter.h"
 #include "rpc/endpoints.h"
 
+#include <muster/catalog_dump.h>
+#include <stdio.h>
+
 /* What the filter of an endpoint is about, and where that stands in the reply. */
 struct filtered {
     enum endpoint_id id;
@@ -32,6 +35,8 @@ static const struct filtered *filtered_of(const struct endpoint *e)
          offsetof(struct catalog_indexed_checks, health_checks)},
         {ENDPOINT_HEALTH_CHECKS_IN_STATE, CATALOG_CHECK,
          offsetof(struct catalog_indexed_checks, health_checks)},
+        {ENDPOINT_INTERNAL_NODE_DUMP, CATALOG_NODE /* see schema_of */,
+         offsetof(struct catalog_indexed_node_dump, dump)},
         {ENDPOINT_INTERNAL_SERVICE_DUMP, CATALOG_CHECK_SERVICE_NODE,
          offsetof(struct catalog_indexed_check_service_nodes, nodes)},
         {ENDPOINT_HEALTH_SERVICE_NODES, CATALOG_CHECK_SERVICE_NODE,
@@ -45,6 +50,12 @@ static const struct filtered *filtered_of(const struct endpoint *e)
     return NULL;
 }
 
+static const struct mu__schema *schema_of(const struct filtered *what)
+{
+    return what->id == ENDPOINT_INTERNAL_NODE_DUMP ? catalog_node_info_schema()
+                                                   : catalog_schema(what->type);
+}
+
 bool route__read_filter(struct route *r, char *err, size_t errlen)
 {
     const struct filtered *what = filtered_of(r->call->endpoint);
@@ -52,8 +63,12 @@ bool route__read_filter(struct route *r, char *err, size_t errlen)
     if (r->filter || !what || !o || o->filter.len == 0) {
         return true; /* it has been read, or there is none, or, as in Consul, it does not matter */
     }
-    return filter_parse(catalog_schema(what->type), o->filter, &r->call->arena, &r->filter, err,
-                        errlen);
+    char why[FILTER_ERROR_MAX];
+    if (filter_parse(schema_of(what), o->filter, &r->call->arena, &r->filter, why, sizeof why)) {
+        return true;
+    }
+    snprintf(err, errlen, "Failed to create boolean expression evaluator: %s", why);
+    return false;
 }
 
 /* What has been filtered is a list, even if there was none: a Consul agent shows null for nil. */

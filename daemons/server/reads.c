@@ -311,7 +311,7 @@ static struct catalog_reader *prepare(struct route *r, char *err, size_t errlen)
 
 void route__read(struct route *r)
 {
-    char err[FILTER_ERROR_MAX];
+    char err[64 + FILTER_ERROR_MAX];
     struct server_front *f = r->front;
     struct call *c = r->call;
     const struct catalog_query_options *o = route__options(r);

@@ -246,7 +246,7 @@ static void answer(struct catalog *c, struct catalog_result *result, const struc
     if (t->errors.list.len) {
         reply->errors = t->errors.list;
     } else {
-        reply->results = t->results.list;
+        reply->results = catalog__txn_results(t);
     }
     result->kind = CATALOG_RESULT_REPLY;
     result->reply = reply;

@@ -19,6 +19,15 @@ bool catalog__txn_failed(const struct catalog__txn *t)
     return t->results.failed || t->errors.failed;
 }
 
+struct mu_list catalog__txn_results(const struct catalog__txn *t)
+{
+    struct mu_list l = t->results.list;
+    if (!l.items) {
+        l.items = mu__arena_calloc(t->arena, 1, sizeof *l.items);
+    }
+    return l;
+}
+
 bool catalog__txn_prepare(struct catalog__txn *t, const struct mu_list *ops)
 {
     struct catalog_txn_error *errors = mu__arena_calloc(t->arena, ops->len + 1, sizeof *errors);
@@ -336,7 +345,7 @@ int catalog_query_txn(struct catalog_reader *r, const struct catalog_txn_read_re
     if (t.errors.list.len) {
         out->errors = t.errors.list;
     } else {
-        out->results = t.results.list;
+        out->results = catalog__txn_results(&t);
     }
     return 0;
 }

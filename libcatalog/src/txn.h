@@ -20,6 +20,9 @@ struct catalog__txn catalog__txn(struct mu__arena *arena, const struct mu_alloca
 /* Checks the operations without looking at the store; false: there are errors. */
 bool catalog__txn_prepare(struct catalog__txn *t, const struct mu_list *ops);
 bool catalog__txn_failed(const struct catalog__txn *t); /* out of memory */
+/* What the operations gave: a list even if nothing is in it, which a Consul agent shows as [], and
+ * none as null. */
+struct mu_list catalog__txn_results(const struct catalog__txn *t);
 
 /* An operation that only looks adds its results or an error. False: it is none of these, and
  * nothing was done. */

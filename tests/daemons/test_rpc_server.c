@@ -1,6 +1,7 @@
 /* Mirrors daemons/rpc/rpc_server.c, rpc_connection.c and rpc_stream.c. */
 #include "mu_test.h"
 
+#include "rpc/absent.h"
 #include "rpc_kit.h"
 
 #include <errno.h>
@@ -115,6 +116,42 @@ static void test_decode_errors_are_answered_before_the_stream_closes(void **stat
     assert_true(closed);
     close(fd);
     kit_fini(&k);
+}
+
+static void test_what_is_off_is_refused_as_consul_does_and_the_stream_goes_on(void **state)
+{
+    (void)state;
+    /* ACL.TokenRead, ConnectCA.Roots, Intention.Match */
+    static const char *const rows[][2] = {
+        {"0082a353657101ad536572766963654d6574686f64ad41434c2e546f6b656e5265616480",
+         "83a54572726f72b441434c20737570706f72742064697361626c6564a353657101ad536572766963"
+         "654d6574686f64ad41434c2e546f6b656e5265616480"},
+        {"0082a353657101ad536572766963654d6574686f64af436f6e6e65637443412e526f6f747380",
+         "83a54572726f72da0035436f6e6e656374206d75737420626520656e61626c656420696e206f7264"
+         "657220746f20757365207468697320656e64706f696e74a353657101ad536572766963654d657468"
+         "6f64af436f6e6e65637443412e526f6f747380"},
+        {"0082a353657101ad536572766963654d6574686f64af496e74656e74696f6e2e4d6174636880",
+         "83a54572726f72da0035436f6e6e656374206d75737420626520656e61626c656420696e206f7264"
+         "657220746f20757365207468697320656e64706f696e74a353657101ad536572766963654d657468"
+         "6f64af496e74656e74696f6e2e4d6174636880"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rpc_kit k;
+        kit_init(&k, base, NULL);
+        int fd = kit_connect(&k);
+        send_hex(fd, rows[i][0]);
+        expect(fd, rows[i][1], false);
+        send_hex(fd, PING);
+        expect(fd, PONG, false);
+        close(fd);
+        kit_fini(&k);
+    }
+    assert_null(rpc_absent(mu__cstr("ACL.Nope")));
+    assert_null(rpc_absent(mu__cstr("ACL")));
+    assert_null(rpc_absent(mu__cstr("ACL.")));
+    assert_null(rpc_absent(mu__cstr("")));
+    assert_null(rpc_absent(mu__cstr("Catalog.Register")));
+    assert_string_equal(rpc_absent(mu__cstr("ACL.TokenSet")), "ACL support disabled");
 }
 
 static void test_silent_stream_does_not_hold_up_others(void **state)
@@ -294,6 +331,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_hand_made_connections_get_what_consul_answers),
         TEST(test_decode_errors_are_answered_before_the_stream_closes),
+        TEST(test_what_is_off_is_refused_as_consul_does_and_the_stream_goes_on),
         TEST(test_silent_stream_does_not_hold_up_others),
         TEST(test_answer_still_comes_after_the_caller_half_closed),
         TEST(test_more_than_the_window_closes_the_connection),
