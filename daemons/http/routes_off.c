@@ -16,7 +16,7 @@ void route_acl_off(struct http_request *r)
 
 void route_connect_off(struct http_request *r)
 {
-    http_reply_text(r, 500, CONNECT_OFF);
+    http_reply_refusal(r, CONNECT_OFF);
 }
 
 void route_connect_roots(struct http_request *r)
@@ -28,7 +28,7 @@ void route_connect_roots(struct http_request *r)
         return;
     }
     http_meta(r, NULL);
-    http_reply_text(r, 500, CONNECT_OFF);
+    http_reply_refusal(r, CONNECT_OFF);
 }
 
 /* Its body is looked at before Connect is. */
@@ -38,7 +38,7 @@ void route_connect_configuration(struct http_request *r)
         http_reply_text(r, 400, "Bad request: Request decode failed: EOF");
         return;
     }
-    http_reply_text(r, 500, CONNECT_OFF);
+    http_reply_refusal(r, CONNECT_OFF);
 }
 
 /* ---- Authorize: without intentions and ACLs everything is allowed ---- */
