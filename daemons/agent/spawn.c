@@ -12,6 +12,11 @@ extern char **environ;
 
 int agent_spawn(char *const argv[], int out, pid_t *pid)
 {
+    return agent_spawn_with(argv, environ, -1, out, pid);
+}
+
+int agent_spawn_with(char *const argv[], char *const env[], int in, int out, pid_t *pid)
+{
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t none, defaults;
@@ -24,11 +29,15 @@ int agent_spawn(char *const argv[], int out, pid_t *pid)
     posix_spawnattr_setpgroup(&attr, 0);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &defaults);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (in < 0) {
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    } else {
+        posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+    }
     posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
     posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    int error = posix_spawnp(pid, argv[0], &actions, &attr, argv, environ);
+    int error = posix_spawnp(pid, argv[0], &actions, &attr, argv, env);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attr);
     if (error) {

@@ -152,6 +152,7 @@ struct config {
 
     /* Services and checks. */
     struct config_definitions definitions;
+    struct config_definitions watches; /* watch/plan.h reads them */
     uint64_t check_update_interval_ns;
     int64_t check_output_max_size;
     bool discard_check_output;

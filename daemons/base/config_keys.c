@@ -183,7 +183,7 @@ const struct config__key config__keys[] = {
     BOOL("discard_check_output", discard_check_output, "false"),
     BOOL("enable_script_checks", enable_script_checks, "false"),
     BOOL("enable_local_script_checks", enable_local_script_checks, "false"),
-    IGNORED("watches"),
+    KEY("watches", WATCHES, CONFIG_NO_OFFSET, NULL, NULL, 0, 0),
 
     /* The log, and what muster does not send anywhere. */
     KEY("log_level", STR, AT(log_level), "INFO", "DEBUG", 0, 0),

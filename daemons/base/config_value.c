@@ -160,6 +160,7 @@ void config__set_text(struct config__loader *l, const struct config__key *key, c
     case CONFIG_QUIET:
     case CONFIG_DEFINITION:
     case CONFIG_DEFINITIONS:
+    case CONFIG_WATCHES:
         break; /* not settable by text */
     }
 }
@@ -240,7 +241,7 @@ static void merge_map(struct config__loader *l, const struct config__key *key, j
 static void add_definition(struct config__loader *l, const struct config__key *key, json_t *v)
 {
     struct config *c = l->config;
-    struct config_definitions *d = &c->definitions;
+    struct config_definitions *d = key->kind == CONFIG_WATCHES ? &c->watches : &c->definitions;
     if (!json_is_object(v)) {
         config__note(c, &l->mistyped, "'%s' expected a map, got '%s'", key->path, go_type(v));
         return;
@@ -344,6 +345,7 @@ static void apply_key(struct config__loader *l, const struct config__key *key, j
         add_definition(l, key, v);
         break;
     case CONFIG_DEFINITIONS:
+    case CONFIG_WATCHES:
         add_definitions(l, key, v);
         break;
     case CONFIG_IGNORED:

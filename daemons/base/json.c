@@ -353,7 +353,7 @@ static bool decode_member(struct json_decoder *d, const struct mu__schema *s, vo
         return json__out_of_memory(d);
     }
     const struct mu__field *f = find(s, key, &spelt);
-    if (!f && json__takes_anything(s)) {
+    if (!f && (d->known_only || json__takes_anything(s))) {
         json__next(d);
         json__skip(d);
         return true;
@@ -394,26 +394,47 @@ static bool decode_object(struct json_decoder *d, const struct mu__schema *s, vo
     return ok;
 }
 
+static bool decode(struct json_decoder d, size_t len, const struct mu__schema *s, void *out)
+{
+    return json_scan(d.text, len, &d.end, d.err, d.errlen) &&
+           (json__take_null(&d) || decode_object(&d, s, out));
+}
+
+static bool decode_list(struct json_decoder d, size_t len, const struct mu__schema *s,
+                        struct mu_list *out)
+{
+    return json_scan(d.text, len, &d.end, d.err, d.errlen) &&
+           (json__take_null(&d) || list(&d, s, out));
+}
+
 bool json_decode(const struct mu__schema *s, const char *text, size_t len, struct mu__arena *a,
                  void *out, char *err, size_t errlen)
 {
-    size_t end;
-    if (!json_scan(text, len, &end, err, errlen)) {
-        return false;
-    }
-    struct json_decoder d = {
-        .text = text, .end = end, .arena = a, .err = err, .errlen = errlen, .type = ""};
-    return json__take_null(&d) || decode_object(&d, s, out);
+    const struct json_decoder d = {
+        .text = text, .arena = a, .err = err, .errlen = errlen, .type = ""};
+    return decode(d, len, s, out);
 }
 
 bool json_decode_list(const struct mu__schema *s, const char *text, size_t len, struct mu__arena *a,
                       struct mu_list *out, char *err, size_t errlen)
 {
-    size_t end;
-    if (!json_scan(text, len, &end, err, errlen)) {
-        return false;
-    }
-    struct json_decoder d = {
-        .text = text, .end = end, .arena = a, .err = err, .errlen = errlen, .type = ""};
-    return json__take_null(&d) || list(&d, s, out);
+    const struct json_decoder d = {
+        .text = text, .arena = a, .err = err, .errlen = errlen, .type = ""};
+    return decode_list(d, len, s, out);
+}
+
+bool json_decode_known(const struct mu__schema *s, const char *text, size_t len,
+                       struct mu__arena *a, void *out, char *err, size_t errlen)
+{
+    const struct json_decoder d = {
+        .text = text, .arena = a, .err = err, .errlen = errlen, .type = "", .known_only = true};
+    return decode(d, len, s, out);
+}
+
+bool json_decode_known_list(const struct mu__schema *s, const char *text, size_t len,
+                            struct mu__arena *a, struct mu_list *out, char *err, size_t errlen)
+{
+    const struct json_decoder d = {
+        .text = text, .arena = a, .err = err, .errlen = errlen, .type = "", .known_only = true};
+    return decode_list(d, len, s, out);
 }

@@ -24,6 +24,13 @@ bool json_decode(const struct mu__schema *s, const char *text, size_t len, struc
 bool json_decode_list(const struct mu__schema *s, const char *text, size_t len, struct mu__arena *a,
                       struct mu_list *out, char *err, size_t errlen) MU_MUST_USE;
 
+/* The same two for what a server has answered: a key that s does not have is passed over. */
+bool json_decode_known(const struct mu__schema *s, const char *text, size_t len,
+                       struct mu__arena *a, void *out, char *err, size_t errlen) MU_MUST_USE;
+bool json_decode_known_list(const struct mu__schema *s, const char *text, size_t len,
+                            struct mu__arena *a, struct mu_list *out, char *err,
+                            size_t errlen) MU_MUST_USE;
+
 /* Checks that one JSON value stands at the beginning of text and sets *end behind it. The words of
  * Go's scanner in err otherwise. */
 bool json_scan(const char *text, size_t len, size_t *end, char *err, size_t errlen) MU_MUST_USE;

@@ -16,7 +16,8 @@ struct json_decoder {
     const char *type;
     struct mu_str path[JSON_PATH_MAX];
     size_t npath;
-    bool frozen; /* inside such a struct Go reports the place where it is embedded */
+    bool known_only; /* other keys are passed over */
+    bool frozen;     /* inside such a struct Go reports the place where it is embedded */
 };
 
 /* ---- json_walk.c: moving through valid text ---- */

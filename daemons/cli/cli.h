@@ -3,6 +3,12 @@
 
 #include "client.h"
 
+#define CLI_LIST_MAX 256u
+struct cli_list { /* of a flag that may be given several times */
+    const char *items[CLI_LIST_MAX];
+    size_t len;
+};
+
 struct cli_flag {
     const char *name;   /* without dashes */
     bool *set;          /* a flag without value (also -name=false), or NULL */
@@ -10,10 +16,18 @@ struct cli_flag {
     const char *help;
 };
 
+struct cli_list_flag {
+    const char *name;
+    struct cli_list *list;
+    const char *help;
+};
+
 /* Flags of every command that talks to an agent. */
 struct cli_common {
     const char *http_addr, *token, *datacenter;
     bool stale;
+    const struct cli_list_flag
+        *lists; /* the command's own, set before cli_parse; ends like flags */
 };
 
 /* Reads flags (-name, --name, -name=v, -name v) up to the first argument that is none; flags ends
@@ -47,4 +61,5 @@ int cmd_rtt(int argc, char **argv);
 int cmd_maint(int argc, char **argv);
 int cmd_monitor(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
 int cmd_version(int argc, char **argv);

@@ -22,28 +22,59 @@ static void print_flags(FILE *to, const struct cli_flag *flags)
     }
 }
 
-static int fail(const char *usage, const struct cli_flag *own, const struct cli_flag *common)
+static void print_lists(FILE *to, const struct cli_list_flag *flags)
+{
+    for (; flags && flags->name; flags++) {
+        fprintf(to, "  -%s=<value>\n     %s\n", flags->name, flags->help);
+    }
+}
+
+static int fail(const char *usage, const struct cli_flag *own, const struct cli_flag *common,
+                const struct cli_list_flag *lists)
 {
     fprintf(stderr, "%s\n\n", usage);
     print_flags(stderr, own);
+    print_lists(stderr, lists);
     print_flags(stderr, common);
     return -1;
 }
 
+static const struct cli_list_flag *find_list(const struct cli_list_flag *flags, const char *name,
+                                             size_t len)
+{
+    for (; flags && flags->name; flags++) {
+        if (strlen(flags->name) == len && strncmp(flags->name, name, len) == 0) {
+            return flags;
+        }
+    }
+    return NULL;
+}
+
+static bool add(const struct cli_list_flag *f, const char *value)
+{
+    if (f->list->len == CLI_LIST_MAX) {
+        fprintf(stderr, "-%s is given more than %u times\n", f->name, CLI_LIST_MAX);
+        return false;
+    }
+    f->list->items[f->list->len++] = value;
+    return true;
+}
+
 /* One flag at argv[*i]; false after a message. */
 static bool read_flag(int argc, char **argv, int *i, const struct cli_flag *own,
-                      const struct cli_flag *common)
+                      const struct cli_flag *common, const struct cli_list_flag *lists)
 {
     const char *name = argv[*i] + 1 + (argv[*i][1] == '-');
     size_t len = strcspn(name, "=");
     const char *value = name[len] == '=' ? name + len + 1 : NULL;
     const struct cli_flag *f = find(own, name, len);
     f = f ? f : find(common, name, len);
-    if (!f) {
+    const struct cli_list_flag *l = find_list(lists, name, len);
+    if (!f && !l) {
         fprintf(stderr, "flag provided but not defined: -%.*s\n", (int)len, name);
         return false;
     }
-    if (f->set) {
+    if (!l && f->set) {
         if (value && strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
             fprintf(stderr, "invalid boolean value \"%s\" for -%s\n", value, f->name);
             return false;
@@ -52,10 +83,14 @@ static bool read_flag(int argc, char **argv, int *i, const struct cli_flag *own,
         return true;
     }
     if (!value && *i + 1 >= argc) {
-        fprintf(stderr, "flag needs an argument: -%s\n", f->name);
+        fprintf(stderr, "flag needs an argument: -%.*s\n", (int)len, name);
         return false;
     }
-    *f->value = value ? value : argv[++*i];
+    value = value ? value : argv[++*i];
+    if (l) {
+        return add(l, value);
+    }
+    *f->value = value;
     return true;
 }
 
@@ -73,6 +108,7 @@ int cli_parse(int argc, char **argv, const char *usage, const struct cli_flag *f
         {0},
     };
     const struct cli_flag *common_flags = common ? shared : NULL;
+    const struct cli_list_flag *lists = c->lists;
     int i = 0;
     while (i < argc && argv[i][0] == '-' && argv[i][1]) {
         if (strcmp(argv[i], "--") == 0) {
@@ -82,11 +118,12 @@ int cli_parse(int argc, char **argv, const char *usage, const struct cli_flag *f
             strcmp(argv[i], "--help") == 0) {
             printf("%s\n\n", usage);
             print_flags(stdout, flags);
+            print_lists(stdout, lists);
             print_flags(stdout, common_flags);
             return -2;
         }
-        if (!read_flag(argc, argv, &i, flags, common_flags)) {
-            return fail(usage, flags, common_flags);
+        if (!read_flag(argc, argv, &i, flags, common_flags, lists)) {
+            return fail(usage, flags, common_flags, lists);
         }
         i++;
     }

@@ -178,6 +178,12 @@ bool http_server_address(const struct http_server *s, size_t i, struct http_addr
                        &out->len) == 0;
 }
 
+void http_server_adopt(struct http_server *s, int fd)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNIX};
+    http__connection_accept(s, fd, &nobody, sizeof nobody.sa_family);
+}
+
 struct http_server_stats http_server_stats(const struct http_server *s)
 {
     return s->stats;

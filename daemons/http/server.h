@@ -73,6 +73,8 @@ int http_server_create(const struct http_server_config *c, struct http_server **
 /* Where listener i really listens (an ephemeral port was asked for). */
 bool http_server_address(const struct http_server *s, size_t i, struct http_address *out);
 struct http_server_stats http_server_stats(const struct http_server *s);
+/* Serves a connection that was made inside the process; takes fd, which must not block. */
+void http_server_adopt(struct http_server *s, int fd);
 /* No new connections; each open one ends after the reply under way. */
 void http_server_drain(struct http_server *s);
 /* Cancels all calls, closes everything. NULL is allowed. */

@@ -3,6 +3,7 @@
 #include "process_internal.h"
 
 #include "base/log.h"
+#include "watch/watches.h"
 
 #include <stdlib.h>
 
@@ -62,7 +63,9 @@ void process__reload(void *user, agent_done_fn done, void *arg)
     char err[CONFIG_ERROR_MAX];
     bool help;
     struct config *next = config_load(p->argc, p->argv, &help, err, sizeof err);
-    if (!next || agent_reload(p->agent, next, err, sizeof err) != 0) {
+    if (!next || !watches_check(next, err, sizeof err) ||
+        agent_reload(p->agent, next, err, sizeof err) != 0 ||
+        !watches_set(p->watches, next, err, sizeof err)) {
         config_destroy(next);
         done(arg, err);
         return;

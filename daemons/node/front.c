@@ -40,11 +40,8 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
 {
     const struct config *c = p->config;
     struct http_server_config cfg;
-    if (c->http_listen.len == 0) {
-        return true;
-    }
     http_server_config_init(&cfg);
-    struct http_address *addresses = calloc(c->http_listen.len, sizeof *addresses);
+    struct http_address *addresses = calloc(c->http_listen.len + 1, sizeof *addresses);
     struct http_header *headers = calloc(c->response_headers.len + 1, sizeof *headers);
     if (!addresses || !headers) {
         abort();
@@ -114,6 +111,7 @@ void front_close(struct process *p, size_t i)
 {
     struct front *f = &p->fronts[i];
     http_server_destroy(f->http);
+    f->http = NULL;
     dns_destroy(f->dns);
     p->role->close_front(p, i);
 }

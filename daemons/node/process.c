@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "http/server.h"
 #include "telemetry.h"
+#include "watch/watches.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -171,6 +172,9 @@ static bool open_all(struct process *p, char *err, size_t errlen)
         !open_fronts(p, err, errlen)) {
         return false;
     }
+    if (!process__start_watches(p, err, errlen)) {
+        return false;
+    }
     gossip.node_id = p->node_id;
     p->telemetry = telemetry_create(p);
     p->gossip = gossip_create(&gossip, err, errlen);
@@ -227,6 +231,7 @@ static void close_all(struct process *p)
 {
     process__close(p);
     telemetry_destroy(p->telemetry);
+    watches_destroy(p->watches);
     if (p->agent) {
         agent_stop(p->agent);
     }

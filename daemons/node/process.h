@@ -16,6 +16,7 @@ struct process;
 struct dns;
 struct http_server;
 struct telemetry;
+struct watches;
 
 struct front { /* one thread that serves clients */
     struct process *process;
@@ -70,6 +71,7 @@ struct process {
     struct mu_str node_id;
     struct client_limit *http_clients;
     struct telemetry *telemetry;
+    struct watches *watches;
     void *state; /* the role's */
     /* Joining and ending. */
     struct event *join_timer, *end_timer, *signals[3];

@@ -10,6 +10,8 @@ void process__watch_signals(struct process *p);
 /* The core loop has stopped: whoever waits for us to leave is told, and no timer or signal comes
  * any more. */
 void process__close(struct process *p);
+/* watching.c: the watches of the configuration, from the start of the core loop on. */
+bool process__start_watches(struct process *p, char *err, size_t errlen);
 /* join.c */
 void process__start_joining(struct process *p);
 /* ask.c */
