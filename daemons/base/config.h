@@ -135,6 +135,10 @@ struct config {
         uint64_t https_handshake_timeout_ns, rpc_handshake_timeout_ns;
         int64_t kv_max_value_size, txn_max_req_len;
     } limits;
+    struct {
+        double entry_fetch_rate; /* queries a second and entry; -1: no limit */
+        int64_t entry_fetch_max_burst;
+    } cache;
     uint64_t discovery_max_stale_ns, session_ttl_min_ns, default_query_time_ns, max_query_time_ns;
     bool enable_debug;
     struct mu_str pid_file;

@@ -137,8 +137,8 @@ const struct config__key config__keys[] = {
     DURATION("max_query_time", max_query_time_ns, "600s"),
     BOOL("enable_debug", enable_debug, "false"),
     STR("pid_file", pid_file, ""),
-    IGNORED("cache.entry_fetch_rate"),
-    IGNORED("cache.entry_fetch_max_burst"),
+    KEY("cache.entry_fetch_rate", FLOAT, AT(cache.entry_fetch_rate), "-1", NULL, 0, 0),
+    KEY("cache.entry_fetch_max_burst", INT, AT(cache.entry_fetch_max_burst), "2", NULL, 1, 1 << 30),
 
     /* HTTP and DNS. */
     KEY("ui", BOOL, AT(ui), "false", "true", 0, 0),

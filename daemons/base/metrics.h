@@ -32,7 +32,13 @@ enum metric_kind {
     X(CATALOG_DEREGISTER, SAMPLE, "catalog.deregister", "", "")                                    \
     X(CATALOG_REGISTER, SAMPLE, "catalog.register", "", "")                                        \
     X(CLIENT_RPC, COUNTER, "client.rpc", "", "")                                                   \
+    X(CLIENT_RPC_EXCEEDED, COUNTER, "client.rpc.exceeded", "", "")                                 \
     X(CLIENT_RPC_FAILED, COUNTER, "client.rpc.failed", "", "")                                     \
+    X(CACHE_BYPASS, COUNTER, "consul.cache.bypass", "", "")                                        \
+    X(CACHE_ENTRIES, GAUGE, "consul.cache.entries_count", "", "")                                  \
+    X(CACHE_EVICT_EXPIRED, COUNTER, "consul.cache.evict_expired", "", "")                          \
+    X(CACHE_FETCH_ERROR, COUNTER, "consul.cache.fetch_error", "", "")                              \
+    X(CACHE_FETCH_SUCCESS, COUNTER, "consul.cache.fetch_success", "", "")                          \
     X(DNS_DOMAIN_QUERY, SAMPLE, "dns.domain_query", "", "")                                        \
     X(DNS_PTR_QUERY, SAMPLE, "dns.ptr_query", "", "")                                              \
     X(FSM_AUTOPILOT, SAMPLE, "fsm.autopilot", "", "")                                              \

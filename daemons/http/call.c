@@ -120,6 +120,7 @@ static struct catalog_query_options *options_of(struct call *c)
 void http_call_start(struct http_request *r)
 {
     struct catalog_query_options *o = options_of(r->call);
+    r->call->may_cache = r->shows_cache && o && o->use_cache;
     bool blocks = r->call->endpoint->kind == ENDPOINT_READ && o && o->min_query_index > 0;
     if (blocks && r->waited) {
         o->min_query_index = 0;
@@ -135,6 +136,7 @@ static struct call *again(struct http_request *r, struct call *c)
 {
     struct call *next = call_create(c->endpoint, CALL_ARENA_MAX, on_done, r);
     if (next) {
+        next->may_cache = c->may_cache;
         /* What the request points at comes along with the arena, so a copy of the struct is
          * enough. */
         memcpy(next->request, c->request, c->endpoint->request->size);
@@ -158,6 +160,7 @@ static bool ask_leader(struct http_request *r, struct call *c, const struct cata
     if (!next) {
         return false;
     }
+    next->may_cache = false;
     options_of(next)->allow_stale = false;
     options_of(next)->max_stale_duration_ns = 0;
     r->consistency = "leader";
@@ -174,6 +177,19 @@ static bool wait_on(struct http_request *r, struct call *c, const struct catalog
     }
     http__call_start(r);
     return true;
+}
+
+/* Who has waited in vain asks anew for what there is; it was no hit all the same. */
+static void show_cache(struct http_request *r, const struct call *c)
+{
+    bool hit = c->cached == CALL_HIT && !r->waited;
+    if (c->cached == CALL_DIRECT) {
+        return;
+    }
+    http_header_text(r, "X-Cache", hit ? "HIT" : "MISS");
+    if (hit) {
+        http_header_uint(r, "Age", (c->cached_age_ns + MU_SEC / 2) / MU_SEC);
+    }
 }
 
 static void on_done(struct call *c, void *arg)
@@ -200,9 +216,7 @@ static void on_done(struct call *c, void *arg)
         http_reply_refusal(r, r->refusal);
         return;
     }
-    if (r->shows_cache && http_has_param(r, "cached")) { /* each answer is a fresh one */
-        http_header(r, "X-Cache", "MISS");
-    }
+    show_cache(r, c);
     if (r->shows_consistency) {
         http_header_text(r, "X-Consul-Effective-Consistency", r->consistency);
     }

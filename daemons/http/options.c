@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SECONDS_MAX INT64_C(1000000000) /* of Cache-Control: 31 years */
+
 static const char conflict[] = "Cannot specify ?%s with ?consistent, conflicting semantics.";
 
 bool options_check_namespace(struct http_request *r)
@@ -127,11 +129,11 @@ static bool consistency(struct http_request *r, struct catalog_query_options *o)
 {
     o->allow_stale = http_has_param(r, "stale");
     o->require_consistent = http_has_param(r, "consistent");
-    o->use_cache = http_has_param(r, "cached");
+    o->use_cache = http_has_param(r, "cached") && !r->server->config.no_cache;
     if (!max_stale(r, o)) {
         return false;
     }
-    if (o->require_consistent && (o->allow_stale || o->use_cache)) {
+    if (o->require_consistent && (o->allow_stale || http_has_param(r, "cached"))) {
         http_reply_text(r, 400, conflict, o->allow_stale ? "stale" : "cached");
         return false;
     }
@@ -140,21 +142,26 @@ static bool consistency(struct http_request *r, struct catalog_query_options *o)
 }
 
 /* "max-age=5": the number behind the name, if that is the name. False: no number, answered. */
-static bool seconds(struct http_request *r, struct mu_str part, const char *name)
+static bool seconds(struct http_request *r, struct mu_str part, const char *name, bool *is_it,
+                    int64_t *ns)
 {
     size_t n = strlen(name);
-    int64_t unused;
+    int64_t s;
     char err[256];
-    if (part.len < n || !mu__str_ieq((struct mu_str){part.p, n}, mu__cstr(name)) ||
-        strconv_int((struct mu_str){part.p + n, part.len - n}, &unused, err, sizeof err)) {
+    *is_it = part.len >= n && mu__str_ieq((struct mu_str){part.p, n}, mu__cstr(name));
+    if (!*is_it) {
         return true;
     }
-    http_reply_text(r, 400, "Invalid Cache-Control header.");
-    return false;
+    if (!strconv_int((struct mu_str){part.p + n, part.len - n}, &s, err, sizeof err)) {
+        http_reply_text(r, 400, "Invalid Cache-Control header.");
+        return false;
+    }
+    s = s < SECONDS_MAX ? s : SECONDS_MAX;
+    *ns = s > 0 ? s * (int64_t)MU_SEC : s; /* below 0: as if it were not there */
+    return true;
 }
 
-/* Cache-Control is checked and otherwise without effect: an answer here is never older than its
- * watch. */
+/* For the agent's cache alone; it is checked even when that is not asked. */
 static bool cache_control(struct http_request *r, struct catalog_query_options *o)
 {
     struct mu_str list = http_field(&r->head, "Cache-Control");
@@ -165,10 +172,16 @@ static bool cache_control(struct http_request *r, struct catalog_query_options *
             i++;
         }
         struct mu_str part = {list.p + i, end - i};
-        if (!seconds(r, part, "max-age=") || !seconds(r, part, "stale-if-error=")) {
+        while (part.len && (part.p[part.len - 1] == ' ' || part.p[part.len - 1] == '\t')) {
+            part.len--;
+        }
+        bool is_age, is_stale;
+        if (!seconds(r, part, "max-age=", &is_age, &o->max_age_ns) ||
+            !seconds(r, part, "stale-if-error=", &is_stale, &o->stale_if_error_ns)) {
             return false;
         }
-        o->must_revalidate = o->must_revalidate || mu__str_ieq(part, mu__cstr("must-revalidate"));
+        bool now = (is_age && o->max_age_ns == 0) || mu__str_ieq(part, mu__cstr("must-revalidate"));
+        o->must_revalidate = o->must_revalidate || now;
         i = end + 1;
     }
     return true;

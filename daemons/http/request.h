@@ -64,7 +64,7 @@ struct http_request {
     bool no_error_meta;     /* but an error does not */
     const char *not_found;  /* the error that is a 404, without index headers; NULL: none */
     bool shows_consistency; /* and X-Consul-Effective-Consistency */
-    bool shows_cache;       /* and X-Cache, when ?cached asks for it */
+    bool shows_cache;       /* it may be answered from the cache, when ?cached asks for it */
     bool pretty, gzip, vary, bad_query;
     const char *consistency; /* leader, stale, consistent */
     int64_t max_stale_ns;    /* a reply older than this is asked for again; 0: none */

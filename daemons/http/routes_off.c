@@ -133,6 +133,7 @@ void route_agent_connect_authorize(struct http_request *r)
         return;
     }
     http_header(r, "X-Cache", "HIT"); /* nobody was asked */
+    http_header(r, "Age", "0");
     struct mu__json j = http_json(r);
     mu__json_object(&j);
     mu__json_ckey(&j, "Authorized");

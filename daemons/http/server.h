@@ -35,6 +35,7 @@ struct http_server_config {
     const char *node;       /* copied; the node that near=_agent names */
     const char *segment;    /* copied; the node's network segment, normally "" */
     bool asks_servers;      /* the backend of an agent that is no server itself */
+    bool no_cache;          /* http_config.use_cache is off: ?cached is as if it were not there */
     bool pretty;            /* dev mode: every JSON reply is indented */
     bool no_coordinates;    /* they are off: who asks for them is told so */
     bool prometheus;        /* telemetry.prometheus_retention_time is above 0 */

@@ -55,7 +55,8 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
                                           c->response_headers.items[i].value.p};
     }
     cfg.base = loop_base(f->loop);
-    cfg.backend = f->backend;
+    cfg.backend = call_cache_port_backend(f->port);
+    cfg.no_cache = !c->http_use_cache;
     cfg.clients = p->http_clients;
     cfg.addresses = addresses;
     cfg.naddresses = c->http_listen.len;
@@ -82,6 +83,27 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     return rc == 0;
 }
 
+/* One cache for all fronts: a client finds what another has brought, wherever they connect to. */
+static void open_cache(struct process *p, struct front *f)
+{
+    const struct config *c = p->config;
+    if (!p->cache) {
+        struct call_cache_config cfg = {.loop = f->loop,
+                                        .base = loop_base(f->loop),
+                                        .from = f->backend,
+                                        .wait_default_ns = c->default_query_time_ns,
+                                        .wait_max_ns = c->max_query_time_ns,
+                                        .fetch_rate = c->cache.entry_fetch_rate,
+                                        .fetch_burst = (unsigned)c->cache.entry_fetch_max_burst,
+                                        .seed = process_random()};
+        p->cache = call_cache_create(&cfg);
+    }
+    f->port = p->cache ? call_cache_port_create(p->cache, f->loop, f->backend) : NULL;
+    if (!f->port) {
+        abort();
+    }
+}
+
 bool front_open(struct process *p, size_t i, char *err, size_t errlen)
 {
     struct front *f = &p->fronts[i];
@@ -96,12 +118,16 @@ bool front_open(struct process *p, size_t i, char *err, size_t errlen)
     if (!f->agent || !f->client) {
         abort();
     }
-    if (!p->role->open_front(p, i, err, errlen) || !open_http(p, f, err, errlen)) {
+    if (!p->role->open_front(p, i, err, errlen)) {
+        return false;
+    }
+    open_cache(p, f);
+    if (!open_http(p, f, err, errlen)) {
         return false;
     }
     struct dns_config dns = {.config = p->config,
                              .base = loop_base(f->loop),
-                             .backend = f->backend,
+                             .backend = call_cache_port_backend(f->port),
                              .seed = process_random()};
     f->dns = p->config->dns_listen.len ? dns_create(&dns, err, errlen) : NULL;
     return f->dns || p->config->dns_listen.len == 0;
@@ -113,5 +139,14 @@ void front_close(struct process *p, size_t i)
     http_server_destroy(f->http);
     f->http = NULL;
     dns_destroy(f->dns);
+    if (i == 0 && p->cache) {
+        call_cache_close(p->cache);
+    }
     p->role->close_front(p, i);
+}
+
+void front_free(struct process *p, size_t i)
+{
+    call_cache_port_destroy(p->fronts[i].port);
+    agent_front_destroy(p->fronts[i].agent);
 }

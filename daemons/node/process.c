@@ -246,8 +246,9 @@ static void close_all(struct process *p)
     gossip_stop(p->gossip);
     drain(p);
     for (size_t i = 0; i < p->nfronts; i++) {
-        agent_front_destroy(p->fronts[i].agent);
+        front_free(p, i);
     }
+    call_cache_destroy(p->cache);
     agent_destroy(p->agent);
     p->role->destroy(p);
     gossip_destroy(p->gossip);

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "node/gossip.h"
 #include "node/members.h"
+#include "rpc/call_cache.h"
 #include "rpc/rpc_client.h"
 
 struct process;
@@ -25,6 +26,7 @@ struct front { /* one thread that serves clients */
     struct agent_front *agent;    /* answers Agent.* */
     struct rpc_client *client;    /* to servers */
     struct call_backend *backend; /* answers everything; the role's */
+    struct call_cache_port *port; /* for clients: the same, and from the cache what may be */
     struct http_server *http;
     struct dns *dns;
 };
@@ -66,6 +68,7 @@ struct process {
     struct front *fronts;
     size_t nfronts;
     struct agent *agent;
+    struct call_cache *cache; /* of front 0 */
     struct gossip *gossip;
     struct members members;
     struct mu_str node_id;
@@ -98,6 +101,7 @@ uint64_t process_random(void);
 /* front.c */
 bool front_open(struct process *p, size_t i, char *err, size_t errlen);
 void front_close(struct process *p, size_t i); /* its loop has stopped */
+void front_free(struct process *p, size_t i);  /* no message is left */
 /* Fails if another process listens there: the fronts share their ports among themselves only. */
 bool front_address_is_free(const struct config_address *a, int type, char *err, size_t errlen);
 

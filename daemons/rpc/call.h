@@ -81,6 +81,11 @@ struct call {
     char *error; /* NULL: success. Otherwise Consul's text, in the arena */
     call_done_fn done;
     void *arg;
+    /* An answer that this agent keeps will do (call_cache.h) */
+    bool may_cache;
+    /* Where the answer is from, and for a hit how old it may be */
+    enum { CALL_DIRECT, CALL_MISS, CALL_HIT } cached;
+    uint64_t cached_age_ns;
     /* When this server committed the change that this query had waited for, on loop_now_ns's clock;
      * 0: it is not known, or there was none */
     uint64_t committed_ns;

@@ -231,9 +231,9 @@ static void write_list(struct mu__writer *w, const struct mu__schema *s, const s
     }
 }
 
-/* A backend that had no memory for a reply leaves none: then it is the zero value. */
-static void write_body(struct mu__writer *w, const struct call *c)
+void rpc_write_reply(struct mu__writer *w, const struct call *c)
 {
+    /* A backend that had no memory for a reply leaves none: then it is the zero value. */
     static const struct mu_strs none = {NULL, 0};
     const struct mu_str *text = c->reply;
     const bool *flag = c->reply;
@@ -272,7 +272,7 @@ void rpc_write_response(struct mu__writer *w, uint64_t seq, struct mu_str method
     }
     struct rpc_response_header h = {{NULL, 0}, seq, method};
     mu__schema_encode(&response_schema, &h, w);
-    write_body(w, c);
+    rpc_write_reply(w, c);
 }
 
 void rpc_write_error(struct mu__writer *w, uint64_t seq, struct mu_str method, struct mu_str error)

@@ -60,6 +60,8 @@ void rpc_write_request(struct mu__writer *w, const struct rpc_request_header *h,
 /* With an error: an empty body. */
 void rpc_write_response(struct mu__writer *w, uint64_t seq, struct mu_str method,
                         const struct call *c);
+/* The body alone, as rpc_read_reply reads it. */
+void rpc_write_reply(struct mu__writer *w, const struct call *c);
 void rpc_write_error(struct mu__writer *w, uint64_t seq, struct mu_str method, struct mu_str error);
 
 /* Decodes the body of a successful response into the call's arena and sets c->reply. lend: text

@@ -11,8 +11,8 @@ import raw
 # Headers that are compared by value; of the others in the second list only whether they are there.
 BY_VALUE = ("content-type", "allow", "location", "vary", "content-encoding", "x-consul-effective-consistency",
             "x-consul-knownleader", "x-consul-reason", "x-content-type-options", "content-security-policy",
-            "x-consul-translate-addresses")
-BY_PRESENCE = ("x-consul-index", "x-consul-lastcontact", "x-consul-contenthash", "date", "x-cache")
+            "x-consul-translate-addresses", "x-cache")
+BY_PRESENCE = ("x-consul-index", "x-consul-lastcontact", "x-consul-contenthash", "date", "age")
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 LOOPBACK = re.compile(r"\b127\.\d+\.\d+\.\d+(:\d+)?")
