@@ -27,19 +27,27 @@ enum check_status check_status_parse(struct mu_str s)
 
 struct mu_str check_type_name(const struct catalog_check_type *t)
 {
-    return mu__cstr(t->script_args.len                          ? "script"
+    bool script = t->script_args.len;
+    return mu__cstr(t->grpc.len                                 ? "grpc"
                     : t->http.len                               ? "http"
+                    : t->ttl_ns > 0                             ? "ttl"
                     : t->tcp.len                                ? "tcp"
                     : t->alias_service.len || t->alias_node.len ? "alias"
+                    : script && t->docker_container_id.len      ? "docker"
+                    : script                                    ? "script"
                                                                 : "ttl");
 }
 
+/* What runs where a definition names several kinds, as in Consul: not always what the type says. */
 static const struct check_kind *kind_of(const struct catalog_check_type *t)
 {
-    return t->script_args.len ? &check__script
-           : t->http.len      ? &check__http
-           : t->tcp.len       ? &check__tcp
-                              : NULL;
+    bool script = t->script_args.len;
+    return t->http.len                            ? &check__http
+           : t->tcp.len                           ? &check__tcp
+           : t->grpc.len                          ? &check__grpc
+           : script && t->docker_container_id.len ? &check__docker
+           : script                               ? &check__script
+                                                  : NULL;
 }
 
 static void arm(struct check *c, uint64_t after_ns)
@@ -49,10 +57,20 @@ static void arm(struct check *c, uint64_t after_ns)
     event_add(c->timer, &tv);
 }
 
+/* The beat after the last one; those that went by while it ran are left out. A timer may ring a
+ * little before its time, which must not shift the beat. */
+static void arm_next(struct check *c)
+{
+    uint64_t interval = (uint64_t)c->interval_ns, now = loop_now_ns();
+    uint64_t missed = now > c->due_ns ? (now - c->due_ns) / interval : 0;
+    c->due_ns += (missed + 1) * interval;
+    arm(c, c->due_ns - now);
+}
+
 /* ---- Results ---- */
 
-/* What counts after a result, given how many of its kind came in a row. Warnings count as
- * successes, as in Consul. */
+/* What counts after a result, given how many of its kind came in a row, from the first one on
+ * (consul PR#10256). Warnings count as successes, as in Consul. */
 static bool passes_threshold(struct check *c, enum check_status status)
 {
     const struct catalog_check_type *t = c->type;
@@ -63,7 +81,7 @@ static bool passes_threshold(struct check *c, enum check_status status)
         c->failures = 0;
         c->successes++;
     }
-    if (!c->reported || status == c->last) {
+    if (status == c->last) {
         return true;
     }
     return status == CHECK_CRITICAL ? c->failures >= t->failures_before_critical
@@ -74,11 +92,10 @@ void check__done_with(struct check *c, enum check_status status, struct mu_str o
 {
     bool tell = passes_threshold(c, status);
     c->running = false;
-    arm(c, (uint64_t)c->interval_ns);
+    arm_next(c);
     if (!tell) {
         return;
     }
-    c->reported = true;
     c->last = status;
     c->report(c->arg, status, output); /* may destroy the check */
 }
@@ -91,6 +108,21 @@ void check__done(struct check *c, enum check_status status, const char *fmt, ...
     vsnprintf(line, sizeof line, fmt, args);
     va_end(args);
     check__done_with(c, status, mu__cstr(line));
+}
+
+void check__done_captured(struct check *c, enum check_status status, struct check__tail *output)
+{
+    struct mu_str text = check__tail_text(output);
+    char *whole = output->total > output->cap ? malloc(text.len + 64) : NULL;
+    if (!whole) {
+        check__done_with(c, status, text);
+        return;
+    }
+    int n = snprintf(whole, 64, "Captured %zu of %llu bytes\n...\n", text.len,
+                     (unsigned long long)output->total);
+    memcpy(whole + n, text.p, text.len);
+    check__done_with(c, status, (struct mu_str){whole, (size_t)n + text.len});
+    free(whole);
 }
 
 /* ---- TTL ---- */
@@ -177,13 +209,14 @@ static void settle_times(struct check *c)
 }
 
 struct check *check_create(struct check_world *w, const struct catalog_check_type *type,
-                           check_report_fn report, void *arg)
+                           enum check_status status, check_report_fn report, void *arg)
 {
     struct check *c = calloc(1, sizeof *c);
     if (!c) {
         return NULL;
     }
-    *c = (struct check){.world = w, .kind = kind_of(type), .report = report, .arg = arg};
+    *c = (struct check){
+        .world = w, .kind = kind_of(type), .last = status, .report = report, .arg = arg};
     c->type = mu__schema_clone(catalog_schema(CATALOG_CHECK_TYPE), type, &mu__malloc_allocator);
     c->timer = evtimer_new(w->base, on_timer, c);
     if (c->type && c->timer) {
@@ -196,7 +229,9 @@ struct check *check_create(struct check_world *w, const struct catalog_check_typ
     }
     if (c->kind) {
         /* So that a start of many spreads out */
-        arm(c, mu__prng_below(w->prng, (uint64_t)c->interval_ns));
+        uint64_t after = mu__prng_below(w->prng, (uint64_t)c->interval_ns);
+        c->due_ns = loop_now_ns() + after;
+        arm(c, after);
     } else {
         check_ttl_set_deadline(c, loop_now_ns() + (uint64_t)type->ttl_ns);
     }
@@ -228,4 +263,6 @@ void check_world_fini(struct check_world *w)
         evdns_base_free(w->dns, 0);
         w->dns = NULL;
     }
+    check__tls_destroy(w->tls);
+    w->tls = NULL;
 }

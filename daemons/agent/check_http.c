@@ -1,24 +1,26 @@
 /* An HTTP check asks for one document over a connection of its own: 2xx is passing, 429 a warning,
- * all else critical. */
+ * all else critical. https:// goes through check_channel.h like the rest. */
+#include "agent/check_channel.h"
 #include "agent/check_http_response.h"
+#include "agent/check_url.h"
 
 #include "cursor.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/dns.h>
+#include <mbedtls/base64.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define USER_MAX 512u
+
 struct http {
     struct check *check;
-    char host[256];
-    uint16_t port;
-    struct mu_str authority, target; /* of the URL, lent from the check's type */
-    char method[16];
-    const char *fault; /* why no request can be made; NULL: it can */
+    struct check__url url;
+    struct check__tls_wish tls;
+    char *fault;      /* why no request can be made; NULL: it can */
+    bool fault_whole; /* it is not to be put behind `Get "url": ` */
     struct mu__writer request;
-    struct bufferevent *bev; /* NULL: nothing is under way */
+    struct check__channel channel;
     struct http_response response;
     struct check__tail body;
 };
@@ -28,60 +30,29 @@ struct http {
 static bool is_clean(struct mu_str s)
 {
     for (size_t i = 0; i < s.len; i++) {
-        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f) {
+        if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f) {
             return false;
         }
     }
     return true;
 }
 
-/* http://authority[/target] without user and fragment. */
-static const char *parse_url(struct http *h)
+/* RFC 9110 5.6.2 */
+static bool is_token(struct mu_str s)
 {
-    struct mu_str url = h->check->type->http;
-    char with_port[300];
-    if (url.len < 8 || !is_clean(url) || memchr(url.p, ' ', url.len)) {
-        return "invalid URL";
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c <= ' ' || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c)) {
+            return false;
+        }
     }
-    const char *at = url.p + 7, *end = url.p + url.len;
-    const char *hash = memchr(at, '#', (size_t)(end - at));
-    end = hash ? hash : end;
-    const char *slash = at;
-    while (slash < end && *slash != '/' && *slash != '?') {
-        slash++;
-    }
-    h->authority = (struct mu_str){at, (size_t)(slash - at)};
-    h->target = (struct mu_str){slash, (size_t)(end - slash)};
-    if (memchr(at, '@', h->authority.len)) {
-        return "a user in the URL is not supported";
-    }
-    if (check__split_host_port(h->authority, h->host, sizeof h->host, &h->port)) {
-        return NULL;
-    }
-    int n = snprintf(with_port, sizeof with_port, "%.*s:80", (int)h->authority.len, h->authority.p);
-    bool ok = n > 0 && (size_t)n < sizeof with_port &&
-              check__split_host_port((struct mu_str){with_port, (size_t)n}, h->host, sizeof h->host,
-                                     &h->port);
-    return ok ? NULL : "invalid host in URL";
+    return s.len > 0;
 }
 
-static const char *parse_method(struct http *h)
+static struct mu_str method_of(const struct http *h)
 {
     struct mu_str m = h->check->type->method;
-    if (!m.len) {
-        m = mu__cstr("GET");
-    }
-    if (m.len >= sizeof h->method) {
-        return "invalid method";
-    }
-    for (size_t i = 0; i < m.len; i++) {
-        bool letter = (m.p[i] >= 'A' && m.p[i] <= 'Z') || (m.p[i] >= 'a' && m.p[i] <= 'z');
-        if (!letter) {
-            return "invalid method";
-        }
-        h->method[i] = m.p[i];
-    }
-    return NULL;
+    return m.len ? m : mu__cstr("GET");
 }
 
 static void write_str(struct mu__writer *w, struct mu_str s)
@@ -109,62 +80,119 @@ static struct mu_str given(const struct mu_strsmap *headers, const char *name,
     return otherwise;
 }
 
-static bool is_token(struct mu_str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] <= ' ' || s.p[i] == ':' || s.p[i] == 0x7f) {
-            return false;
-        }
-    }
-    return s.len > 0;
-}
-
-static const char *write_headers(struct http *h)
+static bool is_own(struct mu_str name)
 {
     static const char *const own[] = {"Host",       "User-Agent",     "Accept",
                                       "Connection", "Content-Length", "Transfer-Encoding"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        if (mu__str_ieq(name, mu__cstr(own[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool write_headers(struct http *h, char *why, size_t cap)
+{
     const struct mu_strsmap *headers = &h->check->type->header;
+    char quoted[128];
     for (size_t i = 0; i < headers->len; i++) {
         struct mu_str name = headers->items[i].key;
-        bool is_own = false;
-        for (size_t j = 0; j < sizeof own / sizeof *own; j++) {
-            is_own = is_own || mu__str_ieq(name, mu__cstr(own[j]));
+        if (!is_token(name)) {
+            check__quote(name, quoted, sizeof quoted);
+            snprintf(why, cap, "net/http: invalid header field name %s", quoted);
+            return false;
         }
         for (size_t j = 0; j < headers->items[i].value.len; j++) {
             struct mu_str value = headers->items[i].value.items[j];
-            if (!is_token(name) || !is_clean(value)) {
-                return "invalid header";
+            if (!is_clean(value)) {
+                check__quote(value, quoted, sizeof quoted);
+                snprintf(why, cap, "net/http: invalid header field value %s for key %.*s", quoted,
+                         (int)mu__min(name.len, 128), name.p);
+                return false;
             }
-            if (!is_own) {
+            if (!is_own(name)) {
                 write_header(&h->request, name, value);
             }
         }
     }
-    return NULL;
+    return true;
 }
 
-static const char *write_request(struct http *h)
+/* RFC 7617; unless the definition says something else. */
+static void write_user(struct http *h)
+{
+    unsigned char plain[USER_MAX + 1], text[2 * USER_MAX];
+    size_t len = 0;
+    struct mu_str user = h->url.user, none = {NULL, 0};
+    if (!user.len || user.len > USER_MAX ||
+        given(&h->check->type->header, "Authorization", none).len) {
+        return;
+    }
+    memcpy(plain, user.p, user.len);
+    plain[user.len] = ':';
+    size_t n = user.len + !memchr(user.p, ':', user.len);
+    if (!mbedtls_base64_encode(text, sizeof text, &len, plain, n)) {
+        mu__write_cstr(&h->request, "Authorization: Basic ");
+        mu__write_bytes(&h->request, text, len);
+        mu__write_cstr(&h->request, "\r\n");
+    }
+}
+
+static void write_target(struct http *h)
+{
+    size_t len = check__url_escape_path(h->url.path, NULL, 0);
+    uint8_t *room = mu__write_room(&h->request, len);
+    if (room) {
+        check__url_escape_path(h->url.path, (char *)room, len);
+    }
+    if (!len) {
+        mu__write_cstr(&h->request, "/");
+    }
+    write_str(&h->request, h->url.query);
+}
+
+static bool write_request(struct http *h, char *why, size_t cap)
 {
     const struct catalog_check_type *t = h->check->type;
     struct mu__writer *w = &h->request;
     char length[32];
-    mu__write_cstr(w, h->method);
-    mu__write_cstr(w, h->target.len && h->target.p[0] == '/' ? " " : " /");
-    write_str(w, h->target);
+    write_str(w, method_of(h));
+    mu__write_cstr(w, " ");
+    write_target(h);
     mu__write_cstr(w, " HTTP/1.1\r\n");
-    write_header(w, mu__cstr("Host"), given(&t->header, "Host", h->authority));
+    write_header(w, mu__cstr("Host"), given(&t->header, "Host", h->url.authority));
     write_header(w, mu__cstr("User-Agent"),
                  given(&t->header, "User-Agent", mu__cstr("Consul Health Check")));
     write_header(w, mu__cstr("Accept"),
                  given(&t->header, "Accept", mu__cstr("text/plain, text/*, */*")));
-    const char *fault = write_headers(h);
+    write_user(h);
+    if (!write_headers(h, why, cap)) {
+        return false;
+    }
     if (t->body.len) {
         snprintf(length, sizeof length, "%zu", t->body.len);
         write_header(w, mu__cstr("Content-Length"), mu__cstr(length));
     }
     mu__write_cstr(w, "Connection: close\r\n\r\n");
     write_str(w, t->body);
-    return fault ? fault : w->failed ? "out of memory" : NULL;
+    snprintf(why, cap, "out of memory");
+    return !w->failed;
+}
+
+/* Everything that can be said before a connection is made. */
+static bool prepare(struct http *h, char *why, size_t cap)
+{
+    char quoted[128];
+    struct mu_str method = method_of(h);
+    if (!is_token(method)) {
+        check__quote(method, quoted, sizeof quoted);
+        snprintf(why, cap, "net/http: invalid method %s", quoted);
+        h->fault_whole = true;
+        return false;
+    }
+    return check__url_parse(h->check->type->http, &h->url, why, cap, &h->fault_whole) &&
+           write_request(h, why, cap);
 }
 
 static void http_destroy(void *kind)
@@ -172,24 +200,29 @@ static void http_destroy(void *kind)
     struct http *h = kind;
     mu__writer_fini(&h->request);
     check__tail_fini(&h->body);
+    free(h->fault);
     free(h);
 }
 
 static void *http_create(struct check *c)
 {
+    char why[CHECK__URL_WHY_MAX];
     struct http *h = calloc(1, sizeof *h);
     if (!h) {
         return NULL;
     }
     h->check = c;
+    h->tls.skip_verify = c->type->tls_skip_verify;
     h->request = mu__writer_growing(&mu__malloc_allocator);
-    if (!check__tail_init(&h->body, c->output_max)) {
+    bool ok = check__tail_init(&h->body, c->output_max);
+    if (ok && !prepare(h, why, sizeof why)) {
+        h->fault = strdup(why);
+        ok = h->fault != NULL;
+    }
+    if (!ok) {
         http_destroy(h);
         return NULL;
     }
-    h->fault = parse_url(h);
-    h->fault = h->fault ? h->fault : parse_method(h);
-    h->fault = h->fault ? h->fault : write_request(h);
     return h;
 }
 
@@ -198,24 +231,39 @@ static void *http_create(struct check *c)
 static void http_abort(void *kind)
 {
     struct http *h = kind;
-    if (h->bev) {
-        bufferevent_free(h->bev);
-        h->bev = NULL;
+    check__channel_close(&h->channel);
+}
+
+/* The URL for messages: a password is nobody's business. */
+static void show_url(const struct http *h, char *out, size_t cap)
+{
+    struct mu_str url = h->check->type->http, user = h->url.user;
+    const char *colon = user.len ? memchr(user.p, ':', user.len) : NULL;
+    if (!colon) {
+        snprintf(out, cap, "%.*s", (int)mu__min(url.len, cap), url.p);
+        return;
     }
+    const char *after = user.p + user.len;
+    snprintf(out, cap, "%.*s***%.*s", (int)mu__min((size_t)(colon + 1 - url.p), cap), url.p,
+             (int)mu__min((size_t)(url.p + url.len - after), cap), after);
 }
 
 /* `Get "http://...": why`, as Go's client says it. */
 static void fail(struct http *h, const char *why)
 {
-    struct mu_str url = h->check->type->http;
-    char method[16];
-    snprintf(method, sizeof method, "%s", h->method[0] ? h->method : "GET");
+    struct mu_str m = method_of(h);
+    char url[512], method[16];
+    http_abort(h);
+    if (h->fault_whole) {
+        check__done(h->check, CHECK_CRITICAL, "%s", why);
+        return;
+    }
+    show_url(h, url, sizeof url);
+    snprintf(method, sizeof method, "%.*s", (int)mu__min(m.len, sizeof method), m.p);
     for (char *p = method + 1; *p; p++) {
         *p = (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
     }
-    http_abort(h);
-    check__done(h->check, CHECK_CRITICAL, "%s \"%.*s\": %s", method, (int)mu__min(url.len, 512),
-                url.p, why);
+    check__done(h->check, CHECK_CRITICAL, "%s \"%s\": %s", method, url, why);
 }
 
 static void finish(struct http *h)
@@ -224,15 +272,15 @@ static void finish(struct http *h)
     enum check_status status = code >= 200 && code <= 299 ? CHECK_PASSING
                                : code == 429              ? CHECK_WARNING
                                                           : CHECK_CRITICAL;
-    struct mu_str url = h->check->type->http, body = check__tail_text(&h->body);
-    size_t cap = url.len + body.len + sizeof h->method + sizeof h->response.status + 32;
+    struct mu_str url = h->check->type->http, body = check__tail_text(&h->body), m = method_of(h);
+    size_t cap = url.len + body.len + m.len + sizeof h->response.status + 32;
     char *text = malloc(cap);
     http_abort(h);
     if (!text) {
         check__done(h->check, status, "out of memory");
         return;
     }
-    int n = snprintf(text, cap, "HTTP %s %.*s: %s Output: ", h->method, (int)url.len, url.p,
+    int n = snprintf(text, cap, "HTTP %.*s %.*s: %s Output: ", (int)m.len, m.p, (int)url.len, url.p,
                      h->response.status);
     if (body.len) {
         memcpy(text + n, body.p, body.len);
@@ -242,8 +290,16 @@ static void finish(struct http *h)
     free(text);
 }
 
-static void step(struct http *h, enum http_step what)
+static void on_opened(void *arg)
 {
+    struct http *h = arg;
+    check__channel_write(&h->channel, h->request.data, h->request.len);
+}
+
+static void on_received(void *arg, struct evbuffer *in)
+{
+    struct http *h = arg;
+    enum http_step what = http_response_take(&h->response, in);
     if (what == HTTP_DONE) {
         finish(h);
     } else if (what == HTTP_MALFORMED) {
@@ -251,59 +307,29 @@ static void step(struct http *h, enum http_step what)
     }
 }
 
-static void on_read(struct bufferevent *bev, void *arg)
+static void on_ended(void *arg, enum check__end end, const char *why)
 {
     struct http *h = arg;
-    struct evbuffer *in = bufferevent_get_input(bev);
-    struct evbuffer_iovec piece;
-    enum http_step what = HTTP_MORE;
-    while (what == HTTP_MORE && evbuffer_peek(in, -1, NULL, &piece, 1) > 0) {
-        what = http_response_feed(&h->response, piece.iov_base, piece.iov_len);
-        evbuffer_drain(in, piece.iov_len);
+    if (end != CHECK__END_DIAL && end != CHECK__END_HANDSHAKE && h->response.in_body) {
+        finish(h); /* a body cut short does not change what the status said */
+    } else {
+        fail(h, why);
     }
-    step(h, what);
-}
-
-static void on_event(struct bufferevent *bev, short what, void *arg)
-{
-    struct http *h = arg;
-    char why[512];
-    if (what & BEV_EVENT_CONNECTED) {
-        return;
-    }
-    if (what & BEV_EVENT_EOF) {
-        if (h->response.in_body) {
-            finish(h); /* a body cut short does not change what the status said */
-        } else {
-            fail(h, "EOF");
-        }
-        return;
-    }
-    check__dial_error(h->host, h->port, bufferevent_socket_get_dns_error(bev),
-                      EVUTIL_SOCKET_ERROR(), why, sizeof why);
-    fail(h, why);
 }
 
 static void http_run(void *kind)
 {
+    static const struct check__channel_events events = {on_opened, on_received, on_ended};
     struct http *h = kind;
     if (h->fault) {
         fail(h, h->fault);
         return;
     }
+    const struct check__route route = {
+        .host = h->url.host, .port = h->url.port, .tls = h->url.tls ? &h->tls : NULL};
     check__tail_reset(&h->body);
-    http_response_init(&h->response, !strcmp(h->method, "HEAD"), &h->body);
-    h->bev = bufferevent_socket_new(h->check->world->base, -1,
-                                    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-    if (!h->bev) {
-        fail(h, "out of memory");
-        return;
-    }
-    bufferevent_setcb(h->bev, on_read, NULL, on_event, h);
-    bufferevent_write(h->bev, h->request.data, h->request.len);
-    bufferevent_enable(h->bev, EV_READ | EV_WRITE);
-    if (bufferevent_socket_connect_hostname(h->bev, check__dns(h->check->world), AF_UNSPEC, h->host,
-                                            h->port)) {
+    http_response_init(&h->response, mu__str_eq(method_of(h), mu__cstr("HEAD")), &h->body);
+    if (!check__channel_open(&h->channel, h->check->world, &route, &events, h)) {
         fail(h, "dial tcp: no socket");
     }
 }

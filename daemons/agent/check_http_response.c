@@ -1,5 +1,6 @@
 #include "agent/check_http_response.h"
 
+#include <event2/buffer.h>
 #include <string.h>
 #include <strings.h>
 
@@ -180,6 +181,17 @@ enum http_step http_response_feed(struct http_response *r, const char *data, siz
         }
     }
     return step;
+}
+
+enum http_step http_response_take(struct http_response *r, struct evbuffer *in)
+{
+    struct evbuffer_iovec piece;
+    enum http_step what = HTTP_MORE;
+    while (what == HTTP_MORE && evbuffer_peek(in, -1, NULL, &piece, 1) > 0) {
+        what = http_response_feed(r, piece.iov_base, piece.iov_len);
+        evbuffer_drain(in, piece.iov_len);
+    }
+    return what;
 }
 
 enum http_step http_response_end(const struct http_response *r)

@@ -7,6 +7,7 @@
 
 #include "agent/check_internal.h"
 
+struct evbuffer;
 enum http_step { HTTP_MORE, HTTP_DONE, HTTP_MALFORMED };
 
 struct http_response {
@@ -34,5 +35,7 @@ struct http_response {
 
 void http_response_init(struct http_response *r, bool head, struct check__tail *body);
 enum http_step http_response_feed(struct http_response *r, const char *data, size_t len);
+/* Takes and feeds what a buffer holds, until the response is whole or cannot be one. */
+enum http_step http_response_take(struct http_response *r, struct evbuffer *in);
 /* The peer has closed the connection: is what came a whole response? */
 enum http_step http_response_end(const struct http_response *r);

@@ -14,7 +14,7 @@ struct check_kind {
     void (*destroy)(void *kind);      /* nothing is under way */
     void (*expired)(void *kind); /* the attempt took longer than its timeout: ends in check__done */
 };
-extern const struct check_kind check__http, check__tcp, check__script;
+extern const struct check_kind check__http, check__tcp, check__grpc, check__docker, check__script;
 
 struct check {
     struct check_world *world;
@@ -26,8 +26,8 @@ struct check {
     int64_t interval_ns, timeout_ns;
     size_t output_max;
     int64_t successes, failures; /* consecutive */
-    bool reported; /* a result has been reported: before that, thresholds do not apply */
-    enum check_status last;
+    enum check_status last;      /* what was reported last, or believed at the start */
+    uint64_t due_ns;             /* when the run under way, or the last one, was to begin */
     check_report_fn report;
     void *arg;
     uint64_t deadline_ns; /* TTL */
@@ -55,11 +55,24 @@ void check__tail_write(struct check__tail *t, const void *p, size_t len);
 struct mu_str check__tail_text(struct check__tail *t);
 void check__tail_fini(struct check__tail *t);
 
+/* Ends the attempt of a program: says how much of its output was kept, if that is not all. */
+void check__done_captured(struct check *c, enum check_status status, struct check__tail *output);
+
 /* A name that is no address is looked up by the world's resolver, made at the first call. NULL:
  * cannot be had. */
 struct evdns_base *check__dns(struct check_world *w);
 /* "host:port", "[v6]:port"; host without brackets in a buffer. False when malformed. */
 bool check__split_host_port(struct mu_str s, char *host, size_t cap, uint16_t *port);
+#define CHECK__ADDRESS_MAX 64u
+/* "127.0.0.1:80", "[::1]:80", or nothing: of this end of a connection. */
+void check__address_of(int fd, char out[CHECK__ADDRESS_MAX]);
+const char *check__go_error(int error); /* as Go words an errno */
+/* Why an address cannot be dialled: `dial tcp: address x: missing port in address`. */
+void check__address_fault(struct mu_str address, char *out, size_t cap);
+/* Text as Go quotes it, cut to what fits. */
+void check__quote(struct mu_str s, char *out, size_t cap);
+/* The TLS of all checks, made at the first call. NULL: cannot be had. */
+struct check__tls *check__world_tls(struct check_world *w);
 /* The words of Go for a failed connect: `dial tcp 127.0.0.1:1: connect: connection refused`.
  * dns_error: of evdns, or 0. */
 void check__dial_error(const char *host, uint16_t port, int dns_error, int error, char *out,

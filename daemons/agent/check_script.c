@@ -115,26 +115,6 @@ static enum check_status status_of(int code)
                                     : CHECK_CRITICAL;
 }
 
-static void report(struct script *s, enum check_status status)
-{
-    struct mu_str text = check__tail_text(&s->output);
-    if (s->output.total <= s->output.cap) {
-        check__done_with(s->check, status, text);
-        return;
-    }
-    char *whole = malloc(text.len + 64);
-    if (!whole) {
-        check__done_with(s->check, status, text);
-        return;
-    }
-    int n = snprintf(whole, 64, "Captured %zu of %llu bytes\n...\n", text.len,
-                     (unsigned long long)s->output.total);
-    memcpy(whole + n, text.p, text.len);
-    /* May destroy s */
-    check__done_with(s->check, status, (struct mu_str){whole, (size_t)n + text.len});
-    free(whole);
-}
-
 static void on_exit_of(evutil_socket_t fd, short what, void *arg)
 {
     struct script *s = arg;
@@ -150,7 +130,7 @@ static void on_exit_of(evutil_socket_t fd, short what, void *arg)
     }
     close_all(s);
     if (!s->killed) {
-        report(s, status_of(code));
+        check__done_captured(s->check, status_of(code), &s->output); /* may destroy s */
     }
 }
 

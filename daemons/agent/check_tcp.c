@@ -52,9 +52,10 @@ static void tcp_run(void *kind)
 {
     struct tcp *t = kind;
     struct check *c = t->check;
+    char why[512];
     if (!check__split_host_port(c->type->tcp, t->host, sizeof t->host, &t->port)) {
-        check__done(c, CHECK_CRITICAL, "dial tcp: address %.*s: malformed, want host:port",
-                    (int)c->type->tcp.len, c->type->tcp.p);
+        check__address_fault(c->type->tcp, why, sizeof why);
+        check__done(c, CHECK_CRITICAL, "%s", why);
         return;
     }
     t->bev =

@@ -2,6 +2,9 @@
  * connect. */
 #include "agent/check_internal.h"
 
+#include "agent/check_tls.h"
+
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/dns.h>
 #include <event2/util.h>
@@ -73,13 +76,89 @@ struct evdns_base *check__dns(struct check_world *w)
     return w->dns;
 }
 
+struct check__tls *check__world_tls(struct check_world *w)
+{
+    if (!w->tls) {
+        w->tls = check__tls_create(&w->tls_options);
+    }
+    return w->tls;
+}
+
+void check__quote(struct mu_str s, char *out, size_t cap)
+{
+    size_t n = 0;
+    out[n++] = '"';
+    for (size_t i = 0; i < s.len && n + 6 < cap; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        const char *short_form = c == '\n'   ? "\\n"
+                                 : c == '\r' ? "\\r"
+                                 : c == '\t' ? "\\t"
+                                 : c == '"'  ? "\\\""
+                                 : c == '\\' ? "\\\\"
+                                             : NULL;
+        if (short_form) {
+            out[n++] = short_form[0];
+            out[n++] = short_form[1];
+        } else if (c < ' ' || c == 0x7f) {
+            n += (size_t)snprintf(out + n, cap - n, "\\x%02x", c);
+        } else {
+            out[n++] = (char)c;
+        }
+    }
+    out[n++] = '"';
+    out[n] = '\0';
+}
+
+void check__address_of(int fd, char out[CHECK__ADDRESS_MAX])
+{
+    struct sockaddr_storage a;
+    struct sockaddr *generic = (struct sockaddr *)&a;
+    socklen_t len = sizeof a;
+    char host[INET6_ADDRSTRLEN] = "";
+    out[0] = '\0';
+    if (getsockname(fd, generic, &len)) {
+        return;
+    }
+    if (a.ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)&a;
+        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+        snprintf(out, CHECK__ADDRESS_MAX, "%s:%u", host, ntohs(in->sin_port));
+    } else if (a.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)&a;
+        inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
+        snprintf(out, CHECK__ADDRESS_MAX, "[%s]:%u", host, ntohs(in->sin6_port));
+    }
+}
+
+void check__address_fault(struct mu_str s, char *out, size_t cap)
+{
+    int n = (int)mu__min(s.len, 256);
+    size_t colons = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        colons += s.p[i] == ':';
+    }
+    if (!s.len) {
+        snprintf(out, cap, "dial tcp: missing address");
+    } else if (!colons) {
+        snprintf(out, cap, "dial tcp: address %.*s: missing port in address", n, s.p);
+    } else if (colons > 1 && s.p[0] != '[') {
+        snprintf(out, cap, "dial tcp: address %.*s: too many colons in address", n, s.p);
+    } else {
+        while (n && s.p[n - 1] != ':') {
+            n--;
+        }
+        snprintf(out, cap, "dial tcp: address %.*s: invalid port",
+                 (int)mu__min(s.len - (size_t)n, 64), s.p + n);
+    }
+}
+
 bool check__split_host_port(struct mu_str s, char *host, size_t cap, uint16_t *port)
 {
     size_t colon = s.len;
     while (colon && s.p[colon - 1] != ':') {
         colon--;
     }
-    if (colon < 2 || colon == s.len || s.len - colon > 5) {
+    if (colon < 2 || s.len - colon > 5) {
         return false;
     }
     unsigned value = 0;
@@ -95,7 +174,7 @@ bool check__split_host_port(struct mu_str s, char *host, size_t cap, uint16_t *p
     } else if (memchr(h.p, ':', h.len)) {
         return false; /* an IPv6 address needs its brackets */
     }
-    if (!value || value > UINT16_MAX || h.len >= cap) {
+    if (value > UINT16_MAX || h.len >= cap) { /* no port is port 0, which refuses */
         return false;
     }
     memcpy(host, h.p, h.len);
@@ -104,7 +183,7 @@ bool check__split_host_port(struct mu_str s, char *host, size_t cap, uint16_t *p
     return true;
 }
 
-static const char *go_error(int error)
+const char *check__go_error(int error)
 {
     switch (error) {
     case ECONNREFUSED:
@@ -117,6 +196,12 @@ static const char *go_error(int error)
         return "no route to host";
     case ETIMEDOUT:
         return "connection timed out";
+    case ENOENT:
+        return "no such file or directory";
+    case EACCES:
+        return "permission denied";
+    case EPIPE:
+        return "broken pipe";
     default:
         return strerror(error);
     }
@@ -131,7 +216,7 @@ void check__dial_error(const char *host, uint16_t port, int dns_error, int error
                  dns_error == EVUTIL_EAI_NONAME ? "no such host" : evutil_gai_strerror(dns_error));
     } else if (error) {
         snprintf(out, cap, "dial tcp %s%s%s:%u: connect: %s", v6 ? "[" : "", host, v6 ? "]" : "",
-                 port, go_error(error));
+                 port, check__go_error(error));
     } else {
         snprintf(out, cap, "dial tcp %s%s%s:%u: i/o timeout", v6 ? "[" : "", host, v6 ? "]" : "",
                  port);

@@ -83,33 +83,9 @@ static bool is_status(struct mu_str s)
            mu__str_eq(s, mu__cstr("critical"));
 }
 
-static bool starts_with(struct mu_str s, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    return s.len >= n && !memcmp(s.p, prefix, n);
-}
-
 bool definition_is_status(struct mu_str status)
 {
     return is_status(status);
-}
-
-/* What Consul runs and muster does not. */
-static const char *unsupported(const struct catalog_check_type *t)
-{
-    if (t->grpc.len) {
-        return "gRPC checks are not supported by muster";
-    }
-    if (t->docker_container_id.len) {
-        return "Docker checks are not supported by muster";
-    }
-    if (t->http.len && !starts_with(t->http, "http://")) {
-        return "only http:// checks are supported by muster";
-    }
-    if (t->alias_node.len) {
-        return "Alias checks of other nodes are not supported by muster";
-    }
-    return NULL;
 }
 
 /* Consul's CheckType.Validate. */
@@ -135,8 +111,10 @@ static bool check_type(const struct catalog_check_type *t, char *err, size_t err
     if (t->output_max_size < 0) {
         return refuse(err, errlen, "MaxOutputMaxSize must be positive");
     }
-    const char *why = unsupported(t);
-    return why ? refuse(err, errlen, "%s", why) : true;
+    if (t->alias_node.len) {
+        return refuse(err, errlen, "Alias checks of other nodes are not supported by muster");
+    }
+    return true;
 }
 
 bool definition_check_check(struct agent_check_definition *d, char *err, size_t errlen)

@@ -170,7 +170,7 @@ void local__start_check(struct local_check *c)
         mu__str_eq(check_type_name(c->type), mu__cstr("alias"))) {
         return;
     }
-    c->runner = check_create(&l->world, c->type, on_report, c);
+    c->runner = check_create(&l->world, c->type, check_status_parse(c->check->status), on_report, c);
     if (!c->runner) {
         log_error(MODULE, "out of memory: check %.*s does not run", (int)c->entry.id.len,
                   c->entry.id.p);
@@ -417,7 +417,11 @@ bool local_init(struct local *l, const struct config *config, struct event_base 
     l->node = config->node_name;
     mu__prng_seed(&l->prng, seed);
     l->world = (struct check_world){
-        .base = base, .prng = &l->prng, .output_max = (size_t)config->check_output_max_size};
+        .base = base,
+        .prng = &l->prng,
+        .output_max = (size_t)config->check_output_max_size,
+        .docker_host = getenv("DOCKER_HOST"),
+    };
     mu__map_init(&l->services, NULL, mu__prng_next(&l->prng));
     mu__map_init(&l->checks, NULL, mu__prng_next(&l->prng));
     l->realias = event_new(base, -1, 0, on_realias, l);

@@ -139,9 +139,6 @@ static void test_what_muster_cannot_run_is_refused_at_registration(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "{\"Name\":\"a\",\"GRPC\":\"h:1\",\"Interval\":\"1s\"}",
-        "{\"Name\":\"a\",\"DockerContainerID\":\"x\",\"Args\":[\"y\"],\"Interval\":\"1s\"}",
-        "{\"Name\":\"a\",\"HTTP\":\"https://h/\",\"Interval\":\"1s\"}",
         "{\"Name\":\"a\",\"AliasNode\":\"other\"}",
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
