@@ -194,7 +194,8 @@ struct call_backend *server_front_init(struct server *s, size_t number, struct l
     f->view = server__make_view(s);
     f->held_timer = evtimer_new(loop_base(loop), route__on_hold_timer, f);
     f->resume_timer = evtimer_new(loop_base(loop), route__on_resume_timer, f);
-    if (!f->held_timer || !f->resume_timer ||
+    f->ask_event = event_new(loop_base(loop), -1, 0, route__on_ask, f);
+    if (!f->held_timer || !f->resume_timer || !f->ask_event ||
         catalog_watches_create(NULL, &f->watches) != CATALOG_OK) {
         abort();
     }
@@ -225,11 +226,11 @@ void server_front_fini(struct server *s, size_t number)
     fail_all(&f->woken);
     fail_all(&f->resumed);
     fail_all(&f->unconfirmed);
-    fail_all(&f->asked);
     fail_all(&f->held);
     event_free(f->held_timer);
     event_free(f->resume_timer);
-    f->held_timer = f->resume_timer = NULL;
+    event_free(f->ask_event);
+    f->held_timer = f->resume_timer = f->ask_event = NULL;
     catalog_watches_destroy(f->watches);
     f->watches = NULL;
     atomic_store(&f->waiters, 0);

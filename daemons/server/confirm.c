@@ -1,25 +1,77 @@
 /* confirm.c - ?consistent: a majority first (Raft 6.4), then this front answers.
  *
- * One question to the majority serves all reads that came before it was asked. While one is under
- * way those that come wait for the next: so a front has one of them at a time on the core, however
- * many reads there are. */
+ * The core asks the majority one question at a time, for all fronts, and numbers them. A read notes
+ * the number when it comes; any later question, whoever wanted it, is one that was asked after it,
+ * and grants it. So each round of messages serves all that came before it began, however many reads
+ * and fronts there are. */
 #include "route.h"
 
-static void ask(struct server_front *f);
+/* ---- On the core loop ---- */
+
+static void begin_round(struct server *s);
+static void on_confirmed(void *arg);
+
+static void end_round(struct server *s, int status)
+{
+    while (s->asked) {
+        struct server_front *f = s->asked;
+        s->asked = f->next_asking;
+        f->confirm_status = status;
+        f->confirmed_round = atomic_load(&s->rounds);
+        loop_post(f->loop, on_confirmed, f);
+    }
+    if (s->asking) {
+        begin_round(s);
+    }
+}
+
+static void on_read_granted(void *arg, int status, raft_index index, void *result)
+{
+    (void)index;
+    (void)result;
+    end_round(arg, status);
+}
+
+static void begin_round(struct server *s)
+{
+    s->asked = s->asking;
+    s->asking = NULL;
+    atomic_fetch_add(&s->rounds, 1); /* before the question: who has seen this comes too late */
+    int rc = raft_node_read(s->raft, on_read_granted, s);
+    if (rc != RAFT_OK) {
+        end_round(s, rc);
+    }
+}
+
+static void take_question(void *arg)
+{
+    struct server_front *f = arg;
+    struct server *s = f->server;
+    f->next_asking = s->asking;
+    s->asking = f;
+    if (!s->asked) {
+        begin_round(s);
+    }
+}
+
+/* ---- On the front ---- */
 
 /* The next question leaves before the reads that this one has granted are answered. */
 static void on_confirmed(void *arg)
 {
     struct server_front *f = arg;
-    struct route *granted = f->asked;
+    struct route *granted = NULL;
     bool ok = f->confirm_status == RAFT_OK;
-    f->asked = NULL;
-    f->confirming = false;
-    if (granted) {
-        granted->link = &granted;
+    for (struct route *r = f->unconfirmed, *next; r; r = next) {
+        next = r->next;
+        if (r->round < f->confirmed_round) {
+            route__list_remove(r);
+            route__list_add(&granted, r);
+        }
     }
-    if (f->unconfirmed) {
-        ask(f);
+    f->is_asking = f->unconfirmed != NULL;
+    if (f->is_asking) {
+        loop_post(f->server->core, take_question, f);
     }
     while (granted) {
         struct route *r = granted;
@@ -33,39 +85,23 @@ static void on_confirmed(void *arg)
     }
 }
 
-static void on_read_granted(void *arg, int status, raft_index index, void *result)
+/* Behind the connections that are readable now: their reads go with this one. */
+void route__on_ask(evutil_socket_t fd, short what, void *arg)
 {
+    (void)fd;
+    (void)what;
     struct server_front *f = arg;
-    (void)index;
-    (void)result;
-    f->confirm_status = status;
-    loop_post(f->loop, on_confirmed, f);
-}
-
-static void ask_majority(void *arg)
-{
-    struct server_front *f = arg;
-    int rc = raft_node_read(f->server->raft, on_read_granted, f);
-    if (rc != RAFT_OK) {
-        on_read_granted(f, rc, 0, NULL);
-    }
-}
-
-static void ask(struct server_front *f)
-{
-    f->asked = f->unconfirmed;
-    f->asked->link = &f->asked;
-    f->unconfirmed = NULL;
-    f->confirming = true;
-    loop_post(f->server->core, ask_majority, f);
+    loop_post(f->server->core, take_question, f);
 }
 
 void route__confirm_then_read(struct route *r)
 {
     struct server_front *f = r->front;
     r->state = ROUTE_CONFIRMING;
+    r->round = atomic_load(&f->server->rounds);
     route__list_add(&f->unconfirmed, r);
-    if (!f->confirming) {
-        ask(f);
+    if (!f->is_asking) {
+        f->is_asking = true;
+        event_active(f->ask_event, EV_TIMEOUT, 0);
     }
 }

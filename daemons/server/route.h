@@ -31,8 +31,9 @@ struct route {
     struct catalog_waiter *waiter;
     struct event timer; /* end of a blocking read, or of the patience with a former leader */
     bool has_timer, confirmed;
-    bool restored;        /* woken by a restored snapshot: it is answered, whatever the index is */
-    uint64_t deadline_ns; /* of the blocking; 0: has not blocked yet */
+    uint64_t round; /* while CONFIRMING: questions to the majority that it came too late for */
+    bool restored;  /* woken by a restored snapshot: it is answered, whatever the index is */
+    uint64_t deadline_ns;             /* of the blocking; 0: has not blocked yet */
     const struct http_filter *filter; /* what records must match; NULL: nothing */
     void *reply;                      /* in the call's arena */
     /* Writes. */
@@ -91,6 +92,7 @@ void route__take_coordinate(struct route *r); /* on the leader: kept, and writte
 void route__list_datacenters(struct route *r);
 /* confirm.c */
 void route__confirm_then_read(struct route *r); /* ?consistent: a majority first (Raft 6.4) */
+void route__on_ask(evutil_socket_t fd, short what, void *arg); /* the front */
 /* filter.c: QueryOptions.Filter. False when it is wrong, and err says why. */
 bool route__read_filter(struct route *r, char *err, size_t errlen) MU_MUST_USE;
 void route__filter(const struct route *r); /* leaves in the reply what matches */

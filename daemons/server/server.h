@@ -54,9 +54,11 @@ struct server_front {
     uint64_t committed_ns;      /* while a touched set wakes: when it was committed */
     bool restored;              /* likewise: it is all of a restored snapshot */
     struct route *unconfirmed;  /* that a majority must be asked for */
-    struct route *asked;        /* that it has been asked for, while `confirming` */
-    bool confirming;
-    int confirm_status;                 /* the core's answer */
+    bool is_asking;             /* the core knows of them, or is about to */
+    struct event *ask_event;    /* tells it */
+    uint64_t confirmed_round;   /* the core's answer: the question that grants those before it */
+    int confirm_status;         /* likewise: how it went */
+    struct server_front *next_asking;   /* the core's own: fronts that wait for a question */
     struct route *forwarded;            /* calls that a leader has */
     struct route *taken;                /* of one of them, while it is gone through */
     char forwarded_to[RAFT_ID_MAX + 1]; /* the last leader that was known */
@@ -95,6 +97,9 @@ struct server {
     struct server_coordinates *coordinates; /* that wait to be written */
     uint64_t coordinates_period_ns;         /* how often they are */
     struct server_sessions *sessions;
+    struct server_front *asking; /* fronts that wait for a majority to be asked (confirm.c) */
+    struct server_front *asked;  /* those for which it is being asked */
+    _Atomic uint64_t rounds;     /* questions that were begun; fronts read it */
     bool broken;           /* an entry could not be applied: the catalog stays as it was before */
     uint64_t committed_ns; /* when the batch that is being applied was committed */
     /* Published for the fronts. */

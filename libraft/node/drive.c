@@ -114,6 +114,9 @@ static void execute(struct raft_node *n, const struct raft_update *u)
     for (size_t i = 0; i < u->n_messages; i++) {
         raft_node__transport_send(n->transport, &u->messages[i]);
     }
+    if (u->n_messages > 0) {
+        raft_node__transport_flush(n->transport);
+    }
     raft_index applied = 0;
     if (u->n_apply > 0) {
         applied = u->apply[u->n_apply - 1].index;

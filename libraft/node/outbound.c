@@ -22,7 +22,7 @@ struct peer {
     bool is_used;     /* since the last sweep */
     bool is_secured;  /* stream is what the host made of a socket */
     struct bufferevent *stream;
-    struct evbuffer *waiting; /* messages for when it is ready */
+    struct evbuffer *waiting; /* messages for when it is ready, or is flushed */
     struct event *timer;      /* of the state: connect timeout, rest, or a sweep */
 };
 
@@ -323,10 +323,31 @@ void raft_node__transport_send(struct transport *t, const struct raft_message *m
     if (p->state == PEER_IDLE) {
         knock(p);
     }
-    if (p->state == PEER_READY) {
-        put_message(p, bufferevent_get_output(p->stream), raft_node__transport_unsent(p->stream),
-                    m);
-    } else if (p->state == PEER_CONNECTING) {
-        put_message(p, p->waiting, evbuffer_get_length(p->waiting), m);
+    if (p->state == PEER_READY || p->state == PEER_CONNECTING) {
+        size_t waiting = evbuffer_get_length(p->waiting);
+        put_message(p, p->waiting, raft_node__transport_unsent(p->stream) + waiting, m);
+    }
+}
+
+/* Straight into the socket, as far as it takes them: the bufferevent would wait for the loop to
+ * tell that there is room, which costs three system calls a message. The rest, and a socket that
+ * fails, is its business. */
+static void flush(struct peer *p)
+{
+    struct evbuffer *out = bufferevent_get_output(p->stream);
+    if (!p->is_secured && evbuffer_get_length(out) == 0) {
+        (void)evbuffer_write(p->waiting, bufferevent_getfd(p->stream));
+    }
+    if (evbuffer_get_length(p->waiting) > 0) {
+        bufferevent_write_buffer(p->stream, p->waiting);
+    }
+}
+
+void raft_node__transport_flush(struct transport *t)
+{
+    for (struct peer *p = t->peers; p; p = p->next) {
+        if (p->state == PEER_READY && evbuffer_get_length(p->waiting) > 0) {
+            flush(p);
+        }
     }
 }

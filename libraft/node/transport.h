@@ -35,8 +35,9 @@ struct transport_config {
 struct transport;
 int raft_node__transport_create(const struct transport_config *cfg, struct transport **out);
 void raft_node__transport_destroy(struct transport *t); /* NULL is allowed */
-/* Sends m to m->to at m->to_address, or drops it. */
+/* Queues m for m->to at m->to_address, or drops it. It leaves with the next flush. */
 void raft_node__transport_send(struct transport *t, const struct raft_message *m);
+void raft_node__transport_flush(struct transport *t);
 /* Takes a connected socket whose preamble was read. RAFT_EBUSY, RAFT_ENOMEM. */
 int raft_node__transport_adopt(struct transport *t, evutil_socket_t fd);
 /* Takes a stream that the host has secured. RAFT_EBUSY, RAFT_ENOMEM, RAFT_EINVAL (another base). */

@@ -111,6 +111,32 @@ static void a_consistent_read_asks_a_majority_first(void **state)
     assert_string_equal(o.text, "1");
 }
 
+static void ask_consistently(struct outcome *o)
+{
+    struct catalog_key_request *q = kit_call(&k, ENDPOINT_KVS_GET, o)->request;
+    q->key = mu__cstr("a");
+    q->options.require_consistent = true;
+    kit_start(&k, o);
+}
+
+/* Raft 6.4: what a majority confirmed before a read came says nothing about that read. */
+static void a_question_to_the_majority_grants_what_came_before_it_alone(void **state)
+{
+    (void)state;
+    struct outcome first, second, late;
+    put_and_wait("a", "1");
+    ask_consistently(&first);
+    ask_consistently(&second);
+    kit_turn_front(&k); /* the question leaves */
+    kit_turn_core(&k);  /* and is answered; the front has not heard yet */
+    ask_consistently(&late);
+    kit_turn_front(&k);
+    assert_true(first.done && second.done);
+    assert_false(late.done);
+    kit_until(&k, &late.done);
+    assert_string_equal(late.text, "1");
+}
+
 static void another_datacenter_is_unknown(void **state)
 {
     (void)state;
@@ -643,6 +669,7 @@ int main(void)
         LED(a_refused_write_says_why_and_costs_no_entry),
         LED(a_cas_answers_whether_it_was_done),
         LED(a_consistent_read_asks_a_majority_first),
+        LED(a_question_to_the_majority_grants_what_came_before_it_alone),
         LED(another_datacenter_is_unknown),
         LED(the_server_answers_for_itself),
         LED(calls_of_the_agent_go_to_the_agent),
