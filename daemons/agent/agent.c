@@ -110,6 +110,7 @@ void agent_start(struct agent *a, struct loop *front, struct call_backend *backe
         .backend = backend,
         .seed = mu__prng_next(&a->prng),
     };
+    local_set_backend(&a->local, a->given.core, front, backend);
     local_start(&a->local);
     a->sync = sync_create(&c);
     if (!a->sync) {

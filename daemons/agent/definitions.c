@@ -111,9 +111,6 @@ static bool check_type(const struct catalog_check_type *t, char *err, size_t err
     if (t->output_max_size < 0) {
         return refuse(err, errlen, "MaxOutputMaxSize must be positive");
     }
-    if (t->alias_node.len) {
-        return refuse(err, errlen, "Alias checks of other nodes are not supported by muster");
-    }
     return true;
 }
 

@@ -163,14 +163,23 @@ static void on_report(void *arg, enum check_status status, struct mu_str output)
     }
 }
 
+static bool is_alias(const struct local_check *c)
+{
+    return c->type && mu__str_eq(check_type_name(c->type), mu__cstr("alias"));
+}
+
 void local__start_check(struct local_check *c)
 {
     struct local *l = c->local;
-    if (!l->running || !c->type || c->runner ||
-        mu__str_eq(check_type_name(c->type), mu__cstr("alias"))) {
+    if (!l->running || !c->type || c->runner) {
         return;
     }
-    c->runner = check_create(&l->world, c->type, check_status_parse(c->check->status), on_report, c);
+    if (is_alias(c)) {
+        local__start_alias(c);
+        return;
+    }
+    c->runner =
+        check_create(&l->world, c->type, check_status_parse(c->check->status), on_report, c);
     if (!c->runner) {
         log_error(MODULE, "out of memory: check %.*s does not run", (int)c->entry.id.len,
                   c->entry.id.p);
@@ -184,6 +193,7 @@ void local__stop_check(struct local_check *c)
 {
     check_destroy(c->runner);
     c->runner = NULL;
+    local__stop_alias(c);
     if (c->defer) {
         event_free(c->defer);
         c->defer = NULL;
@@ -191,11 +201,6 @@ void local__stop_check(struct local_check *c)
 }
 
 /* ---- Entries come and go ---- */
-
-static bool is_alias(const struct local_check *c)
-{
-    return c->type && mu__str_eq(check_type_name(c->type), mu__cstr("alias"));
-}
 
 static void clear_check(struct local_check *c)
 {
@@ -427,6 +432,14 @@ bool local_init(struct local *l, const struct config *config, struct event_base 
     l->realias = event_new(base, -1, 0, on_realias, l);
     l->reap = event_new(base, -1, EV_PERSIST, on_reap, l);
     return l->realias && l->reap;
+}
+
+void local_set_backend(struct local *l, struct loop *core, struct loop *front,
+                       struct call_backend *backend)
+{
+    l->core = core;
+    l->front = front;
+    l->backend = backend;
 }
 
 void local_start(struct local *l)

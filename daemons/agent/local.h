@@ -8,6 +8,7 @@
 
 #include "agent/agent_endpoints.h"
 #include "agent/check.h"
+#include "agent/core_call.h"
 #include "agent/persist.h"
 #include "base/config.h"
 #include "map.h"
@@ -41,6 +42,7 @@ struct local_check {
     struct catalog_check *check;
     struct catalog_check_type *type; /* one block; NULL: maintenance, or deleted */
     struct check *runner;            /* NULL: nothing runs (alias, maintenance, not started) */
+    struct alias_watch *alias;       /* of another node; NULL: it is none, or not started */
     struct mu_str output;            /* own copy: what check->output shows */
     struct event *defer;             /* pending: a change of the output alone, to be told later */
     uint64_t critical_since_ns;      /* 0: it is not */
@@ -52,6 +54,8 @@ struct local {
     struct mu_str node;      /* lent for its life */
     struct persist *persist; /* NULL: nothing is kept */
     struct check_world world;
+    struct loop *core, *front;    /* for what is asked of the servers */
+    struct call_backend *backend; /* NULL: they cannot be asked */
     struct mu__prng prng;
     struct mu__map services, checks; /* of struct local_service and local_check */
     size_t naliases;
@@ -67,6 +71,10 @@ struct local {
 /* False when out of memory. */
 bool local_init(struct local *l, const struct config *config, struct event_base *base,
                 uint64_t seed);
+/* Before local_start: alias checks of other nodes ask the servers through `backend`, on `front`.
+ * All are borrowed until the loops have ended. */
+void local_set_backend(struct local *l, struct loop *core, struct loop *front,
+                       struct call_backend *backend);
 void local_start(struct local *l); /* checks begin to run */
 void local_stop(struct local *l);  /* no event of it is left on the loop */
 void local_fini(struct local *l);

@@ -1,79 +1,99 @@
-/* Alias checks: as healthy as the worst check of a service of this agent, and of the node
- * itself. */
+/* Alias checks: as healthy as the worst check of a service, and of the node itself. Those of this
+ * agent's services are looked at here whenever something changes; local_alias_node.c does it for
+ * other nodes. */
 #include "agent/local_internal.h"
 
+#include "agent/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-struct verdict {
-    enum check_status status;
-    const struct local_check *because; /* NULL: nothing fails */
-    bool any, of_service;
-};
+/* ---- The verdict ---- */
 
-static bool bears_on(const struct local_check *c, const struct local_check *alias)
+void local__judge_alias(struct alias_verdict *v, const struct catalog_check *c,
+                        struct mu_str service)
 {
-    return c != alias && !c->entry.deleted &&
-           (!c->check->service_id.len ||
-            mu__str_eq(c->check->service_id, alias->type->alias_service));
-}
-
-/* The first critical check decides; of warnings the last one is named, as in Consul. */
-static struct verdict judge(const struct local *l, const struct local_check *alias)
-{
-    struct verdict v = {.status = CHECK_PASSING};
-    size_t at = 0;
-    for (const struct local_check *c;
-         v.status != CHECK_CRITICAL && (c = mu__map_next(&l->checks, &at));) {
-        if (!bears_on(c, alias)) {
-            continue;
-        }
-        enum check_status status = check_status_parse(c->check->status);
-        v.any = true;
-        v.of_service = v.of_service || c->check->service_id.len;
-        if (status != CHECK_PASSING) {
-            v.status = status;
-            v.because = c;
-        }
+    bool of_service = mu__str_eq(c->service_id, service);
+    if (v->status == CHECK_CRITICAL || (c->service_id.len && !of_service)) {
+        return;
     }
-    return v;
+    enum check_status status = check_status_parse(c->status);
+    v->any = true;
+    v->found = v->found || of_service;
+    if (status != CHECK_PASSING) {
+        v->status = status;
+        v->because = c;
+    }
 }
 
-static void tell(struct local *l, struct local_check *alias)
+static struct mu_str print_text(size_t cap, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static struct mu_str print_text(size_t cap, const char *fmt, ...)
 {
-    struct mu_str service = alias->type->alias_service;
-    struct verdict v = judge(l, alias);
-    size_t cap = 256 + service.len + l->node.len +
-                 (v.because ? v.because->check->name.len + v.because->check->output.len : 0);
+    va_list args;
     char *text = malloc(cap);
     if (!text) {
-        return; /* the state stays as it is until the next look */
+        abort();
     }
-    if (!v.of_service && !local_service(l, service)) {
-        v.status = CHECK_CRITICAL;
-        snprintf(text, cap, "Service %.*s could not be found on node %.*s", (int)service.len,
-                 service.p, (int)l->node.len, l->node.p);
-    } else if (v.because) {
-        const struct catalog_check *c = v.because->check;
-        snprintf(text, cap, "Aliased check \"%.*s\" failing: %.*s", (int)c->name.len, c->name.p,
-                 (int)c->output.len, c->output.p ? c->output.p : "");
-    } else {
-        snprintf(text, cap, "%s", v.any ? "All checks passing." : "No checks found.");
+    va_start(args, fmt);
+    vsnprintf(text, cap, fmt, args);
+    va_end(args);
+    return mu__cstr(text);
+}
+
+struct mu_str local__alias_output(const struct local_check *alias, const struct alias_verdict *v)
+{
+    const struct catalog_check *c = v->because;
+    if (!c) {
+        return text_copy(mu__cstr(v->any ? "All checks passing." : "No checks found."));
     }
-    struct mu_str output = mu__cstr(text);
+    struct mu_str text =
+        print_text(64 + c->name.len + c->output.len, "Aliased check \"%.*s\" failing: %.*s",
+                   (int)c->name.len, c->name.p, (int)c->output.len, c->output.p ? c->output.p : "");
     /* Aliases of aliases do not grow without end */
-    output.len = mu__min(output.len, l->world.output_max);
+    text.len = mu__min(text.len, alias->local->world.output_max);
+    return text;
+}
+
+void local__lose_alias(struct local_check *alias)
+{
+    struct mu_str service = alias->type->alias_service, node = alias->type->alias_node;
+    struct mu_str text = print_text(
+        64 + service.len + node.len, "Service %.*s could not be found on node %.*s",
+        (int)service.len, service.p ? service.p : "", (int)node.len, node.p ? node.p : "");
+    local__set_status(alias, CHECK_CRITICAL, text);
+    text_free(text);
+}
+
+/* ---- Aliases of this agent's services ---- */
+
+static void look_at(struct local *l, struct local_check *alias)
+{
+    struct mu_str service = alias->type->alias_service;
+    struct alias_verdict v = {.status = CHECK_PASSING};
+    size_t at = 0;
+    for (const struct local_check *c; (c = mu__map_next(&l->checks, &at));) {
+        if (c != alias && !c->entry.deleted) {
+            local__judge_alias(&v, c->check, service);
+        }
+    }
+    if (!v.found && !local_service(l, service)) {
+        local__lose_alias(alias);
+        return;
+    }
+    struct mu_str output = local__alias_output(alias, &v);
     local__set_status(alias, v.status, output);
-    free(text);
+    text_free(output);
 }
 
 void local__update_aliases(struct local *l)
 {
     size_t at = 0;
     for (struct local_check *c; (c = mu__map_next(&l->checks, &at));) {
-        if (!c->entry.deleted && c->type &&
+        if (!c->entry.deleted && c->type && !c->type->alias_node.len &&
             mu__str_eq(check_type_name(c->type), mu__cstr("alias"))) {
-            tell(l, c);
+            look_at(l, c);
         }
     }
 }

@@ -31,3 +31,18 @@ void local__start_check(struct local_check *c); /* its runner, if the agent runs
 void local__stop_check(struct local_check *c);
 void local__look_at_aliases(struct local *l); /* soon */
 void local__update_aliases(struct local *l);
+
+/* What an alias makes of the checks that it looks at, one after the other. */
+struct alias_verdict {
+    enum check_status status;            /* CHECK_PASSING at first */
+    const struct catalog_check *because; /* lent; NULL: nothing fails */
+    bool any, found;                     /* found: some are of the service itself */
+};
+/* The first critical check decides; of warnings the last one is named, as in Consul. */
+void local__judge_alias(struct alias_verdict *v, const struct catalog_check *c,
+                        struct mu_str service);
+/* To be freed with text_free. */
+struct mu_str local__alias_output(const struct local_check *alias, const struct alias_verdict *v);
+void local__lose_alias(struct local_check *alias); /* there is no such service */
+void local__start_alias(struct local_check *c);    /* of another node, if the agent runs */
+void local__stop_alias(struct local_check *c);

@@ -135,19 +135,6 @@ static void test_wrong_checks_are_refused_in_consuls_words(void **state)
     }
 }
 
-static void test_what_muster_cannot_run_is_refused_at_registration(void **state)
-{
-    (void)state;
-    static const char *const cases[] = {
-        "{\"Name\":\"a\",\"AliasNode\":\"other\"}",
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct agent_check_definition d = check(cases[i]);
-        assert_false(definition_check_check(&d, err, sizeof err));
-        assert_non_null(strstr(err, "supported by muster"));
-    }
-}
-
 static void test_defaults_of_a_service(void **state)
 {
     (void)state;
@@ -214,8 +201,6 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_wrong_checks_are_refused_in_consuls_words, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_what_muster_cannot_run_is_refused_at_registration,
-                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_defaults_of_a_service, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_spelling_of_a_check_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_ip_address_tags_itself, setup, teardown),
