@@ -34,3 +34,8 @@ size_t definition_checks(const struct catalog_service_definition *d,
  * another address (the text of HTTP's 500). */
 MU_MUST_USE bool definition_tag_addresses(struct catalog_service_definition *d, struct mu__arena *a,
                                           char *err, size_t errlen);
+
+struct config;
+/* Are keys and types of all services and checks of files right? As far as `consul validate`
+ * looks. */
+bool definitions_decode_files(const struct config *config, char *err, size_t errlen);

@@ -21,9 +21,15 @@ static void explain(const struct config_definition *d, const char *why, char *er
     }
 }
 
-/* Decodes and checks one; then registers it, unless l is NULL. */
-static bool read_service(struct local *l, const struct config_definition *d, struct mu__arena *a,
-                         char *err, size_t errlen)
+/* How far to go with a definition. */
+enum depth {
+    DECODE,   /* are its keys and types right? */
+    VALIDATE, /* could it be registered? */
+    REGISTER
+};
+
+static bool read_service(struct local *l, enum depth depth, const struct config_definition *d,
+                         struct mu__arena *a, char *err, size_t errlen)
 {
     struct catalog_service_definition s = {.port = 0};
     char why[LOCAL_ERROR_MAX];
@@ -32,8 +38,12 @@ static bool read_service(struct local *l, const struct config_definition *d, str
         explain(d, why, err, errlen);
         return false;
     }
+    if (depth == DECODE) {
+        return true;
+    }
     if (!definition_check_service(&s, a, why, sizeof why) ||
-        (l && !local_add_service(l, &s, mu__cstr(""), true, SOURCE_FILE, why, sizeof why))) {
+        (depth == REGISTER &&
+         !local_add_service(l, &s, mu__cstr(""), true, SOURCE_FILE, why, sizeof why))) {
         snprintf(err, errlen, "Failed to register service \"%.*s\": %s", (int)s.name.len,
                  s.name.p ? s.name.p : "", why);
         return false;
@@ -41,8 +51,8 @@ static bool read_service(struct local *l, const struct config_definition *d, str
     return true;
 }
 
-static bool read_check(struct local *l, const struct config_definition *d, struct mu__arena *a,
-                       char *err, size_t errlen)
+static bool read_check(struct local *l, enum depth depth, const struct config_definition *d,
+                       struct mu__arena *a, char *err, size_t errlen)
 {
     struct agent_check_definition c = {.token = {NULL, 0}};
     char why[LOCAL_ERROR_MAX];
@@ -50,8 +60,12 @@ static bool read_check(struct local *l, const struct config_definition *d, struc
         explain(d, why, err, errlen);
         return false;
     }
+    if (depth == DECODE) {
+        return true;
+    }
     if (!definition_check_check(&c, why, sizeof why) ||
-        (l && !local_add_check(l, &c, mu__cstr(""), SOURCE_FILE, why, sizeof why))) {
+        (depth == REGISTER &&
+         !local_add_check(l, &c, mu__cstr(""), SOURCE_FILE, why, sizeof why))) {
         snprintf(err, errlen, "Failed to register check \"%.*s\": %s", (int)c.type.name.len,
                  c.type.name.p ? c.type.name.p : "", why);
         return false;
@@ -60,7 +74,8 @@ static bool read_check(struct local *l, const struct config_definition *d, struc
 }
 
 /* Services first: a check may belong to one of another file. */
-static bool read_all(struct local *l, const struct config *config, char *err, size_t errlen)
+static bool read_all(struct local *l, enum depth depth, const struct config *config, char *err,
+                     size_t errlen)
 {
     struct mu__arena a;
     bool ok = true;
@@ -69,8 +84,8 @@ static bool read_all(struct local *l, const struct config *config, char *err, si
         for (size_t i = 0; i < config->definitions.len && ok; i++) {
             const struct config_definition *d = &config->definitions.items[i];
             if (d->is_check == (checks == 1)) {
-                ok = checks ? read_check(l, d, &a, err, errlen)
-                            : read_service(l, d, &a, err, errlen);
+                ok = checks ? read_check(l, depth, d, &a, err, errlen)
+                            : read_service(l, depth, d, &a, err, errlen);
                 mu__arena_reset(&a);
             }
         }
@@ -81,10 +96,15 @@ static bool read_all(struct local *l, const struct config *config, char *err, si
 
 bool agent__register_files(struct local *l, const struct config *config, char *err, size_t errlen)
 {
-    return read_all(l, config, err, errlen);
+    return read_all(l, REGISTER, config, err, errlen);
 }
 
 bool agent__check_files(const struct config *config, char *err, size_t errlen)
 {
-    return read_all(NULL, config, err, errlen);
+    return read_all(NULL, VALIDATE, config, err, errlen);
+}
+
+bool definitions_decode_files(const struct config *config, char *err, size_t errlen)
+{
+    return read_all(NULL, DECODE, config, err, errlen);
 }

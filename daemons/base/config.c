@@ -1,5 +1,7 @@
 #include "config_internal.h"
 
+#include "hcl.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -88,13 +90,28 @@ static json_t *parse_yaml(struct config__loader *l, const char *name, const char
     return root;
 }
 
-static void read_text(struct config__loader *l, const char *name, bool yaml, const char *text,
-                      size_t len)
+static json_t *parse_hcl(struct config__loader *l, const char *name, const char *text, size_t len)
 {
-    json_t *root = yaml ? parse_yaml(l, name, text, len) : parse_json(l, name, text, len);
+    char err[256];
+    json_t *root = hcl_parse(text, len, err, sizeof err);
+    if (!root) {
+        config__fail(l, "failed to parse %s: %s", name, err);
+    }
+    return root;
+}
+
+enum format { FORMAT_OTHER, FORMAT_JSON, FORMAT_YAML, FORMAT_HCL };
+
+static void read_text(struct config__loader *l, const char *name, enum format format,
+                      const char *text, size_t len)
+{
+    json_t *root = format == FORMAT_YAML  ? parse_yaml(l, name, text, len)
+                   : format == FORMAT_HCL ? parse_hcl(l, name, text, len)
+                                          : parse_json(l, name, text, len);
     if (!root) {
         return;
     }
+    l->is_hcl = format == FORMAT_HCL;
     l->source = config__text(l->config, name, strlen(name)).p;
     if (json_is_object(root)) {
         config__apply(l, root);
@@ -106,8 +123,6 @@ static void read_text(struct config__loader *l, const char *name, bool yaml, con
     fail_list(l, name, &l->unknown, false);
     l->source = NULL;
 }
-
-enum format { FORMAT_OTHER, FORMAT_JSON, FORMAT_YAML, FORMAT_HCL };
 
 static enum format format_of(const char *name)
 {
@@ -171,21 +186,18 @@ static void read_file(struct config__loader *l, const char *name, enum format fo
                      CONFIG_FILE_MAX);
         return;
     }
-    read_text(l, name, format == FORMAT_YAML, text, len);
+    read_text(l, name, format, text, len);
     free(text);
 }
 
 static void read_named(struct config__loader *l, const char *name, enum format forced)
 {
     enum format format = forced != FORMAT_OTHER ? forced : format_of(name);
-    if (format == FORMAT_HCL) {
-        config__fail(l, "failed to parse %s: HCL is not supported by muster, write JSON or YAML",
+    if (format == FORMAT_OTHER) {
+        config__warn(l->config,
+                     "skipping file %s, extension must be .hcl, .json or .yaml, or config format "
+                     "must be set",
                      name);
-    } else if (format == FORMAT_OTHER) {
-        config__warn(
-            l->config,
-            "skipping file %s, extension must be .json or .yaml, or config format must be set",
-            name);
     } else {
         read_file(l, name, format);
     }
@@ -229,12 +241,12 @@ static void read_folder(struct config__loader *l, const char *folder, enum forma
 
 static void read_sources(struct config__loader *l, const struct config__flags *f)
 {
-    enum format forced = !f->format.len                 ? FORMAT_OTHER
-                         : !strcmp(f->format.p, "json") ? FORMAT_JSON
+    enum format forced = !strcmp(f->format.p, "json")   ? FORMAT_JSON
                          : !strcmp(f->format.p, "yaml") ? FORMAT_YAML
-                                                        : FORMAT_HCL;
-    if (forced == FORMAT_HCL) {
-        config__fail(l, "config: -config-format must be either 'json' or 'yaml'");
+                         : !strcmp(f->format.p, "hcl")  ? FORMAT_HCL
+                                                        : FORMAT_OTHER;
+    if (f->format.len && forced == FORMAT_OTHER) {
+        config__fail(l, "config: -config-format must be either 'hcl', 'json' or 'yaml'");
     }
     for (size_t i = 0; i < f->files.len && !l->failed; i++) {
         struct stat st;
@@ -250,7 +262,7 @@ static void read_sources(struct config__loader *l, const struct config__flags *f
     for (size_t i = 0; i < f->fragments.len && !l->failed; i++) {
         char name[32];
         snprintf(name, sizeof name, "flag-%zu.hcl", i);
-        read_text(l, name, false, f->fragments.items[i].p, f->fragments.items[i].len);
+        read_text(l, name, FORMAT_HCL, f->fragments.items[i].p, f->fragments.items[i].len);
     }
     for (size_t i = 0; i < f->nuses && !l->failed; i++) {
         config__set_text(l, f->uses[i].key, f->uses[i].value);
@@ -308,7 +320,7 @@ struct config *config_from_text(const char *name, const char *text, size_t len, 
     struct config__loader l;
     create(&l, err, errlen);
     set_defaults(&l, false);
-    read_text(&l, name, format_of(name) == FORMAT_YAML, text, len);
+    read_text(&l, name, format_of(name), text, len);
     return finish(&l);
 }
 

@@ -2,8 +2,8 @@
  * at the end.
  *
  * Keys, flags, merging and messages are Consul's (its 1.8 documentation of agent options); files
- * are JSON or YAML. Merged in this order: defaults, -dev, files in command-line order (those of a
- * folder alphabetically), -hcl fragments (JSON), flags. A later scalar wins, lists are appended,
+ * are HCL, JSON or YAML. Merged in this order: defaults, -dev, files in command-line order (those of a
+ * folder alphabetically), -hcl fragments, flags. A later scalar wins, lists are appended,
  * maps are merged by key.
  *
  * All text ends with a zero that is not counted, so that .p can be used as a C string, and is ""

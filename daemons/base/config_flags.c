@@ -23,9 +23,9 @@ static const struct flag {
      "bytes of a check's output that are kept"},
     {"client", "client_addr", TO_KEY, "address for HTTP and DNS"},
     {"config-dir", NULL, CONFIG_FILE,
-     "folder whose .json and .yaml files are read; may be repeated"},
+     "folder whose .hcl, .json and .yaml files are read; may be repeated"},
     {"config-file", NULL, CONFIG_FILE, "file to read; may be repeated"},
-    {"config-format", NULL, CONFIG_FORMAT, "format of all files: json or yaml"},
+    {"config-format", NULL, CONFIG_FORMAT, "format of all files: hcl, json or yaml"},
     {"data-dir", "data_dir", TO_KEY, "folder for what must survive a restart"},
     {"datacenter", "datacenter", TO_KEY, "datacenter of the node"},
     {"default-query-time", "default_query_time", TO_KEY,
@@ -43,7 +43,7 @@ static const struct flag {
      "allow script checks, also through the API"},
     {"encrypt", "encrypt", TO_KEY, "key of the gossip, base64"},
     {"grpc-port", "ports.grpc", TO_KEY, "port of the xDS interface (not served)"},
-    {"hcl", NULL, FRAGMENT, "configuration in the command line, as JSON; may be repeated"},
+    {"hcl", NULL, FRAGMENT, "configuration in the command line; may be repeated"},
     {"http-port", "ports.http", TO_KEY, "port of the HTTP API"},
     {"https-port", "ports.https", TO_KEY, "port of the HTTPS API (not supported)"},
     {"join", "start_join", TO_KEY, "node to join at start; may be repeated"},
@@ -148,8 +148,8 @@ void config__parse_flags(struct config__loader *l, int argc, char *const argv[],
                          struct config__flags *out)
 {
     size_t room = argc > 0 ? (size_t)argc : 1;
-    *out = (struct config__flags){.uses =
-                                      mu__arena_calloc(&l->config->arena, room, sizeof *out->uses)};
+    *out = (struct config__flags){
+        .format = {"", 0}, .uses = mu__arena_calloc(&l->config->arena, room, sizeof *out->uses)};
     if (!out->uses) {
         abort();
     }

@@ -43,6 +43,7 @@ struct config__loader {
     struct mu_strs unknown;  /* `invalid config key x` */
     struct mu_strs mistyped; /* `'x' expected type ...` */
     struct mu_strs invalid;  /* `x: invalid duration: ...` */
+    bool is_hcl;             /* the source tells whole numbers from others */
     bool failed;             /* err holds a text */
     char *err;
     size_t errlen;

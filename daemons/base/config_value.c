@@ -187,11 +187,17 @@ static const char *go_type(const json_t *v)
     }
 }
 
+/* What Go calls the kind of it, where a map is needed. */
+static const char *go_kind(const json_t *v)
+{
+    return json_is_object(v) ? "map" : json_is_array(v) ? "slice" : go_type(v);
+}
+
 static void mistyped(struct config__loader *l, const char *name, const char *expected,
                      const json_t *v)
 {
     config__note(l->config, &l->mistyped, "'%s' expected type '%s', got unconvertible type '%s'",
-                 name, expected, go_type(v));
+                 name, expected, l->is_hcl && json_is_integer(v) ? "int" : go_type(v));
 }
 
 static void add_strs(struct config__loader *l, const struct config__key *key, json_t *v)
@@ -223,7 +229,7 @@ static void merge_map(struct config__loader *l, const struct config__key *key, j
     json_t *item;
     if (!json_is_object(v)) {
         config__note(l->config, &l->mistyped, "'%s' expected a map, got '%s'", key->path,
-                     go_type(v));
+                     go_kind(v));
         return;
     }
     json_object_foreach(v, name, item)
@@ -243,7 +249,7 @@ static void add_definition(struct config__loader *l, const struct config__key *k
     struct config *c = l->config;
     struct config_definitions *d = key->kind == CONFIG_WATCHES ? &c->watches : &c->definitions;
     if (!json_is_object(v)) {
-        config__note(c, &l->mistyped, "'%s' expected a map, got '%s'", key->path, go_type(v));
+        config__note(c, &l->mistyped, "'%s' expected a map, got '%s'", key->path, go_kind(v));
         return;
     }
     char *text = json_dumps(v, JSON_COMPACT);
@@ -400,7 +406,7 @@ static void apply_named(struct config__loader *l, const struct path *parent, con
     if (json_is_object(v)) {
         apply_section(l, &p, v);
     } else if (!json_is_null(v)) {
-        config__note(l->config, &l->mistyped, "'%s' expected a map, got '%s'", p.given, go_type(v));
+        config__note(l->config, &l->mistyped, "'%s' expected a map, got '%s'", p.given, go_kind(v));
     }
 }
 

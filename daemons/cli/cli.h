@@ -62,4 +62,5 @@ int cmd_maint(int argc, char **argv);
 int cmd_monitor(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
+int cmd_validate(int argc, char **argv);
 int cmd_version(int argc, char **argv);

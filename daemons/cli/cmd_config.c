@@ -1,4 +1,6 @@
-/* cmd_config.c - `muster config list|read|write|delete`: central configuration. Files are JSON. */
+/* cmd_config.c - `muster config list|read|write|delete`: central configuration. Files are HCL or
+ * JSON. */
+#include "base/hcl.h"
 #include "cli.h"
 
 #include <errno.h>
@@ -202,15 +204,16 @@ static int write_entry(int argc, char **argv)
     if (!text) {
         return 1;
     }
-    json_error_t error;
-    json_t *entry = json_loadb(text, len, 0, &error);
+    char error[256] = "it must be a map";
+    json_t *entry = hcl_parse(text, len, error, sizeof error);
+    char *json = json_is_object(entry) ? json_dumps(entry, JSON_COMPACT) : NULL;
     int rc = 1;
-    if (!json_is_object(entry)) {
-        fprintf(stderr, "Failed to decode config entry input: it must be an object of JSON%s%s\n",
-                entry ? "" : ": ", entry ? "" : error.text);
+    if (!json) {
+        fprintf(stderr, "Failed to decode config entry input: %s\n", error);
     } else {
-        rc = send_entry(&client, entry, text, len, cas ? index : NULL);
+        rc = send_entry(&client, entry, json, strlen(json), cas ? index : NULL);
     }
+    free(json);
     json_decref(entry);
     free(text);
     return rc;

@@ -30,6 +30,7 @@ static const struct {
     {"reload", cmd_reload, "Triggers the agent to reload configuration files"},
     {"rtt", cmd_rtt, "Estimates the network round trip time between nodes"},
     {"snapshot", cmd_snapshot, "Saves, restores and inspects snapshots of the servers' state"},
+    {"validate", cmd_validate, "Validates configuration files and folders"},
     {"watch", cmd_watch, "Watches for changes, and tells a program of them"},
     {"version", cmd_version, "Prints the version"},
 };

@@ -353,12 +353,20 @@ static void test_later_sources_win_lists_append_and_maps_merge(void **state)
     config_destroy(c);
 }
 
-static void test_an_hcl_file_is_refused_and_not_passed_over(void **state)
+static void test_files_of_all_formats_are_read_together(void **state)
 {
     (void)state;
-    write_file("x.hcl", "server = true");
-    assert_null(LOAD("-config-dir", folder, "-data-dir=/tmp"));
-    assert_non_null(strstr(err, "x.hcl: HCL is not supported by muster"));
+    write_file("a.hcl", "domain = \"a.\" ports { dns = 5 }");
+    write_file("b.yaml", "ports: {http: 6}");
+    write_file("c.json", "{\"domain\":\"c.\"}");
+    struct config *c = LOAD("-config-dir", folder, "-data-dir=/tmp", "-bind=127.0.0.1", "-hcl",
+                            "ports { server = 7 }");
+    assert_non_null(c);
+    assert_text(c->domain, "c");
+    assert_int_equal(c->ports.dns, 5);
+    assert_int_equal(c->ports.http, 6);
+    assert_int_equal(c->ports.server, 7);
+    config_destroy(c);
 }
 
 static void test_flags_go_the_way_of_gos_flag_package(void **state)
@@ -465,8 +473,8 @@ int main(void)
         cmocka_unit_test(test_truncated_json_is_refused_with_its_place),
         cmocka_unit_test_setup_teardown(test_later_sources_win_lists_append_and_maps_merge,
                                         make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_an_hcl_file_is_refused_and_not_passed_over,
-                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_files_of_all_formats_are_read_together, make_folder,
+                                        remove_folder),
         cmocka_unit_test(test_flags_go_the_way_of_gos_flag_package),
         cmocka_unit_test(test_dev_mode_is_a_server_of_its_own_that_keeps_nothing),
         cmocka_unit_test(test_help_is_told_from_failure),
