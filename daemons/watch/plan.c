@@ -335,7 +335,7 @@ static bool read_all(struct watch_plan *p, const json_t *object, enum watch_from
                      size_t errlen)
 {
     struct watch__params params = {.all = object};
-    size_t type;
+    size_t type = 0;
     return read_type(p, &params, from, &type, err, errlen) &&
            watch__text(p, &params, "token", &p->token, err, errlen) &&
            watch__read_handler(p, &params, from, err, errlen) &&
