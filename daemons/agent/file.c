@@ -145,12 +145,18 @@ int file_make_folder(const char *path, char *err, size_t errlen)
 char *file_read(const char *path, size_t max, size_t *len, char *err, size_t errlen)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for its writer */
     if (fd < 0) {
         sentence(err, errlen, "open", path, errno);
         return NULL;
     }
-    bool fits = !fstat(fd, &st) && S_ISREG(st.st_mode) && (uint64_t)st.st_size <= max;
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        close(fd);
+        snprintf(err, errlen, "%s is not a regular file", path);
+        errno = EINVAL;
+        return NULL;
+    }
+    bool fits = (uint64_t)st.st_size <= max;
     char *text = fits ? malloc((size_t)st.st_size + 1) : NULL;
     ssize_t n = text ? read(fd, text, (size_t)st.st_size) : -1;
     int error = fits ? errno : EFBIG;
