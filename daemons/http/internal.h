@@ -101,7 +101,7 @@ struct http_answer {
 
 struct http_server {
     struct http_server_config config; /* strings are the server's copies */
-    char *datacenter, *node, *segment;
+    char *datacenter, *node, *dns_domain, *segment;
     char *extra_headers;                           /* the configured ones as they are sent */
     struct http_field fields[HTTP_FIELDS_MAX + 1]; /* of the head being parsed */
     const char *complaint;                         /* about the head that was refused last */

@@ -70,6 +70,11 @@ void route_health_checks(struct http_request *r);
 void route_health_state(struct http_request *r);
 void route_health_service(struct http_request *r);
 void route_health_connect(struct http_request *r);
+void route_health_ingress(struct http_request *r);
+
+/* routes_gateway.c */
+void route_catalog_gateway_services(struct http_request *r);
+void route_ui_gateway_services(struct http_request *r);
 
 /* routes_kv.c */
 void route_kv(struct http_request *r);

@@ -82,7 +82,7 @@ static void encode_instances(struct http_request *r, struct call *c)
     http_reply_json(r, &j, 200);
 }
 
-static void instances(struct http_request *r, bool connect)
+static void instances(struct http_request *r, bool connect, bool ingress)
 {
     bool *passing = mu__arena_calloc(&r->arena, 1, sizeof *passing);
     if (!passing) {
@@ -95,6 +95,7 @@ static void instances(struct http_request *r, bool connect)
     if (q && read_service(r, q) && read_flag(r, "passing", passing) &&
         read_filter(r, catalog_schema(CATALOG_CHECK_SERVICE_NODE))) {
         q->connect = connect;
+        q->ingress = ingress;
         r->shows_consistency = r->shows_cache = true;
         http_call_start(r);
     }
@@ -102,12 +103,17 @@ static void instances(struct http_request *r, bool connect)
 
 void route_health_service(struct http_request *r)
 {
-    instances(r, false);
+    instances(r, false, false);
 }
 
 void route_health_connect(struct http_request *r)
 {
-    instances(r, true);
+    instances(r, true, false);
+}
+
+void route_health_ingress(struct http_request *r)
+{
+    instances(r, false, true);
 }
 
 bool read_service(struct http_request *r, struct catalog_service_request *q)

@@ -4,6 +4,7 @@
 
 #include "encode.h"
 #include "options.h"
+#include "routes_ui.h"
 #include "rpc/endpoints.h"
 
 #include <muster/catalog_dump.h>
@@ -81,12 +82,6 @@ void route_ui_node(struct http_request *r)
 
 /* ---- Services ---- */
 
-/* Instances of one name, which stand together. */
-struct group {
-    struct catalog_check_service_node *const *items;
-    size_t len;
-};
-
 static int compare_strs(const void *a, const void *b)
 {
     return mu__str_cmp(*(const struct mu_str *)a, *(const struct mu_str *)b);
@@ -147,7 +142,7 @@ static struct mu_strs source_of(const struct catalog_check_service_node *n, stru
 }
 
 /* False when out of memory. */
-static bool gather(struct http_request *r, const struct group *g, texts_fn texts, bool unique,
+static bool gather(struct http_request *r, const struct ui_service *g, texts_fn texts, bool unique,
                    struct mu_strs *out)
 {
     struct mu_str room[1];
@@ -176,7 +171,7 @@ static void say_strs(struct mu__json *j, const char *key, struct mu_strs s)
     mu__json_strs(j, s);
 }
 
-static uint64_t count_checks(const struct group *g, const char *status)
+static uint64_t count_checks(const struct ui_service *g, const char *status)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < g->len; i++) {
@@ -194,22 +189,22 @@ static void say_count(struct mu__json *j, const char *key, uint64_t n)
     mu__json_uint(j, n);
 }
 
-static bool say_group(struct http_request *r, struct mu__json *j, const struct group *g)
+bool ui_say_service(struct http_request *r, struct mu__json *j, const struct ui_service *g)
 {
     struct mu_strs nodes, tags, proxied, sources;
-    const struct catalog_node_service *last = g->items[g->len - 1]->service;
+    const struct catalog_node_service *last = g->len ? g->items[g->len - 1]->service : NULL;
     if (!gather(r, g, node_of, false, &nodes) || !gather(r, g, tags_of, true, &tags) ||
         !gather(r, g, proxied_by, true, &proxied) || !gather(r, g, source_of, true, &sources)) {
         return false;
     }
     mu__json_item(j);
     mu__json_object(j);
-    if (last->kind.len) {
+    if (last && last->kind.len) {
         mu__json_ckey(j, "Kind");
         mu__json_str(j, last->kind);
     }
     mu__json_ckey(j, "Name");
-    mu__json_str(j, last->service);
+    mu__json_str(j, last ? last->service : g->name);
     say_strs(j, "Tags", tags);
     say_strs(j, "Nodes", nodes);
     say_count(j, "InstanceCount", g->len);
@@ -222,6 +217,9 @@ static bool say_group(struct http_request *r, struct mu__json *j, const struct g
     say_strs(j, "ExternalSources", sources);
     mu__json_ckey(j, "GatewayConfig");
     mu__json_object(j);
+    if (g->addresses.len) {
+        say_strs(j, "Addresses", g->addresses);
+    }
     mu__json_object_end(j);
     mu__json_object_end(j);
     return true;
@@ -236,7 +234,7 @@ static int compare_instances(const void *a, const void *b)
 }
 
 /* Those that pass the filter, by name. */
-static struct group sorted(struct http_request *r, const struct mu_list *l)
+static struct ui_service sorted(struct http_request *r, const struct mu_list *l)
 {
     struct catalog_check_service_node **items =
         mu__arena_calloc(&r->arena, l->len + 1, sizeof *items);
@@ -249,23 +247,23 @@ static struct group sorted(struct http_request *r, const struct mu_list *l)
     if (n) {
         qsort(items, n, sizeof *items, compare_instances);
     }
-    return (struct group){items, n};
+    return (struct ui_service){.items = items, .len = n};
 }
 
 static void encode_services(struct http_request *r, struct call *c)
 {
     const struct catalog_indexed_check_service_nodes *reply = c->reply;
-    struct group all = sorted(r, &reply->nodes);
+    struct ui_service all = sorted(r, &reply->nodes);
     bool ok = all.items != NULL;
     struct mu__json j = http_json(r);
     mu__json_list(&j);
     for (size_t at = 0; ok && at < all.len;) {
-        struct group g = {all.items + at, 1};
+        struct ui_service g = {.items = all.items + at, .len = 1};
         while (at + g.len < all.len &&
                mu__str_eq(g.items[0]->service->service, g.items[g.len]->service->service)) {
             g.len++;
         }
-        ok = say_group(r, &j, &g);
+        ok = ui_say_service(r, &j, &g);
         at += g.len;
     }
     mu__json_list_end(&j);

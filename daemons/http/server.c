@@ -113,6 +113,7 @@ static bool prepare(struct http_server *s)
            copy_headers(s) &&
            copy_text(s->config.datacenter, &s->datacenter, &s->config.datacenter) &&
            copy_text(s->config.node, &s->node, &s->config.node) &&
+           copy_text(s->config.dns_domain, &s->dns_domain, &s->config.dns_domain) &&
            copy_text(s->config.segment, &s->segment, &s->config.segment);
 }
 
@@ -233,6 +234,7 @@ void http_server_destroy(struct http_server *s)
     mu__free(heap(), s->extra_headers);
     mu__free(heap(), s->datacenter);
     mu__free(heap(), s->node);
+    mu__free(heap(), s->dns_domain);
     mu__free(heap(), s->segment);
     mu__free(heap(), s);
 }

@@ -33,6 +33,7 @@ struct http_server_config {
     bool reuse_port;        /* SO_REUSEPORT: several fronts listen on the same address */
     const char *datacenter; /* copied; an empty ?dc= means this one */
     const char *node;       /* copied; the node that near=_agent names */
+    const char *dns_domain; /* copied; where DNS names of services end, without a dot behind it */
     const char *segment;    /* copied; the node's network segment, normally "" */
     bool asks_servers;      /* the backend of an agent that is no server itself */
     bool no_cache;          /* http_config.use_cache is off: ?cached is as if it were not there */

@@ -63,6 +63,7 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     cfg.reuse_port = true;
     cfg.datacenter = c->datacenter.p;
     cfg.node = c->node_name.p;
+    cfg.dns_domain = c->domain.p;
     cfg.segment = "";
     cfg.asks_servers = !c->server;
     cfg.pretty = c->pretty;

@@ -269,6 +269,43 @@ static bool read_list(struct mu__reader *r, struct mu__arena *a, bool lend, void
 
 const struct wire_codec config_list_codec = {write_list, read_list};
 
+/* ---- All kinds: a number, so many kinds with their entries, the meta ---- */
+
+static void write_all(struct mu__writer *w, const void *obj)
+{
+    const struct catalog_indexed_config_entries *reply = obj;
+    struct mu__writer inner = mu__writer_growing(&mu__malloc_allocator);
+    mu__mp_write_uint(&inner, reply->entries.len);
+    for (size_t i = 0; i < reply->entries.len; i++) {
+        const struct catalog_config_entry *e = reply->entries.items[i];
+        mu__mp_write_raw(&inner, e->kind.p, e->kind.len);
+        write_entry(&inner, e);
+    }
+    mu__schema_encode(&meta_schema, &reply->meta, &inner);
+    write_wrapped(w, &inner);
+}
+
+static bool read_all(struct mu__reader *r, struct mu__arena *a, bool lend, void *obj)
+{
+    struct catalog_indexed_config_entries *reply = obj;
+    struct mu__reader inner = unwrap(r);
+    /* An entry takes two bytes at least */
+    uint64_t n = mu__mp_read_uint(&inner, mu__reader_left(&inner) / 2);
+    reply->entries.items = inner.failed ? NULL : mu__arena_calloc(a, n + 1, sizeof(void *));
+    if (!reply->entries.items) {
+        mu__reader_fail(r);
+        return false;
+    }
+    for (reply->entries.len = 0; reply->entries.len < n && !inner.failed; reply->entries.len++) {
+        struct mu_str kind = mu__mp_read_str(&inner);
+        reply->entries.items[reply->entries.len] = read_entry(&inner, a, lend, kind);
+    }
+    mu__schema_decode(&meta_schema, &inner, a, lend, &reply->meta);
+    return done(r, &inner);
+}
+
+const struct wire_codec config_all_codec = {write_all, read_all};
+
 /* ---- What a proxy is told ---- */
 
 static void write_service_config(struct mu__writer *w, const void *obj)

@@ -15,4 +15,6 @@ struct wire_codec {
 extern const struct wire_codec config_request_codec; /* struct catalog_config_request */
 extern const struct wire_codec config_reply_codec;   /* struct catalog_config_reply */
 extern const struct wire_codec config_list_codec;    /* struct catalog_indexed_config_entries */
+/* Likewise, of all kinds: each entry behind its own. */
+extern const struct wire_codec config_all_codec;
 extern const struct wire_codec service_config_codec; /* struct catalog_service_config */

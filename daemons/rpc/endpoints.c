@@ -3,6 +3,7 @@
 #include "config_codec.h"
 #include "types.h" /* libcatalog's tables, which must be known when this one is compiled */
 #include "types_dump.h"
+#include "types_gateway.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -96,6 +97,8 @@
 const struct endpoint endpoints[ENDPOINT_COUNT] = {
     WRITE(ENDPOINT_CATALOG_DEREGISTER, "Catalog.Deregister", PERMIT_NODE_WRITE, deregister_request,
           REPLY_EMPTY),
+    READ(ENDPOINT_CATALOG_GATEWAY_SERVICES, "Catalog.GatewayServices", PERMIT_SERVICE_READ,
+         service_request, indexed_gateway_services),
     LOCAL(ENDPOINT_CATALOG_LIST_DATACENTERS, "Catalog.ListDatacenters", REPLY_STRS,
           DATACENTERS_REQUEST),
     READ(ENDPOINT_CATALOG_LIST_NODES, "Catalog.ListNodes", PERMIT_NODE_READ, dc_request,
@@ -116,6 +119,8 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
                 config_reply_codec),
     CONFIG_READ(ENDPOINT_CONFIG_ENTRY_LIST, "ConfigEntry.List", config_query,
                 indexed_config_entries, config_list_codec),
+    CONFIG_READ(ENDPOINT_CONFIG_ENTRY_LIST_ALL, "ConfigEntry.ListAll", dc_request,
+                indexed_config_entries, config_all_codec),
     CONFIG_READ(ENDPOINT_CONFIG_ENTRY_RESOLVE_SERVICE_CONFIG, "ConfigEntry.ResolveServiceConfig",
                 service_config_request, service_config, service_config_codec),
     LOCAL(ENDPOINT_COORDINATE_LIST_DATACENTERS, "Coordinate.ListDatacenters", REPLY_LIST,
@@ -138,6 +143,8 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
          indexed_check_service_nodes),
     READ(ENDPOINT_INTERNAL_EVENT_FIRE, "Internal.EventFire", PERMIT_EVENT_WRITE, event_fire_request,
          event_fire_response),
+    READ(ENDPOINT_INTERNAL_GATEWAY_SERVICE_DUMP, "Internal.GatewayServiceDump", PERMIT_SERVICE_READ,
+         service_request, indexed_service_dump),
     LOCAL(ENDPOINT_INTERNAL_KEYRING_OPERATION, "Internal.KeyringOperation", REPLY_STRUCT,
           .request = NAME(keyring_request), .reply = NAME(keyring_responses),
           .options_at = AT(keyring_request, options),

@@ -9,6 +9,7 @@
 #include "rpc/endpoints.h"
 
 #include <muster/catalog_dump.h>
+#include <muster/catalog_gateway.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,8 @@ QUERY(check_service_nodes, catalog_service_request, catalog_indexed_check_servic
 QUERY(node_dump, catalog_dc_request, catalog_indexed_node_dump)
 QUERY(node_info, catalog_node_request, catalog_indexed_node_dump)
 QUERY(service_dump, catalog_service_dump_request, catalog_indexed_check_service_nodes)
+QUERY(gateway_services, catalog_service_request, catalog_indexed_gateway_services)
+QUERY(gateway_service_dump, catalog_service_request, catalog_indexed_service_dump)
 QUERY(key, catalog_key_request, catalog_indexed_dir_entries)
 QUERY(keys, catalog_key_request, catalog_indexed_dir_entries)
 QUERY(key_names, catalog_key_list_request, catalog_indexed_key_list)
@@ -54,6 +57,15 @@ QUERY(autopilot, catalog_dc_request, catalog_autopilot_config)
 QUERY(prepared_queries, catalog_dc_request, catalog_indexed_prepared_queries)
 QUERY(txn, catalog_txn_read_request, catalog_txn_read_response)
 
+/* All kinds. */
+static int all_config_entries(struct catalog_reader *r, const void *request, void *reply,
+                              struct catalog_watch_keys *keys, const char **why)
+{
+    const struct catalog_config_query all = {.kind = {NULL, 0}};
+    (void)request, (void)why;
+    return catalog_query_config_entries(r, &all, reply, keys);
+}
+
 /* Chains may be refused with a reason: route__query_chain. */
 static int no_chain(struct catalog_reader *r, const void *request, void *reply,
                     struct catalog_watch_keys *keys, const char **why)
@@ -68,6 +80,7 @@ static query_fn query_of(const struct endpoint *e)
         enum endpoint_id id;
         query_fn query;
     } table[] = {
+        {ENDPOINT_CATALOG_GATEWAY_SERVICES, gateway_services},
         {ENDPOINT_CATALOG_LIST_NODES, nodes},
         {ENDPOINT_CATALOG_LIST_SERVICES, services},
         {ENDPOINT_CATALOG_SERVICE_NODES, service_nodes},
@@ -76,6 +89,7 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_DISCOVERY_CHAIN_GET, no_chain},
         {ENDPOINT_CONFIG_ENTRY_GET, config_entry},
         {ENDPOINT_CONFIG_ENTRY_LIST, config_entries},
+        {ENDPOINT_CONFIG_ENTRY_LIST_ALL, all_config_entries},
         {ENDPOINT_CONFIG_ENTRY_RESOLVE_SERVICE_CONFIG, service_config},
         {ENDPOINT_COORDINATE_LIST_NODES, coordinates},
         {ENDPOINT_COORDINATE_NODE, coordinate},
@@ -83,6 +97,7 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_HEALTH_SERVICE_CHECKS, service_checks},
         {ENDPOINT_HEALTH_CHECKS_IN_STATE, checks_in_state},
         {ENDPOINT_HEALTH_SERVICE_NODES, check_service_nodes},
+        {ENDPOINT_INTERNAL_GATEWAY_SERVICE_DUMP, gateway_service_dump},
         {ENDPOINT_INTERNAL_NODE_DUMP, node_dump},
         {ENDPOINT_INTERNAL_NODE_INFO, node_info},
         {ENDPOINT_INTERNAL_SERVICE_DUMP, service_dump},

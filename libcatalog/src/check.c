@@ -5,6 +5,7 @@
 #include "records.h"
 #include "tables.h"
 #include "tables_config.h"
+#include "tables_gateway.h"
 
 static size_t keys_in(const struct catalog *c, enum catalog__tree t)
 {
@@ -225,6 +226,22 @@ static void check_queries(const struct catalog *c)
     assert(keys_in(c, CATALOG__QUERIES_BY_SESSION) == bound);
 }
 
+static void check_gateways(const struct catalog *c)
+{
+    struct catalog__radix_iter it;
+    const struct catalog__version *v = atomic_load(&c->current);
+    start(&it, c, CATALOG__GATEWAY_SERVICES);
+    for (const struct catalog_gateway_service *s; (s = catalog__radix_next(&it)) != NULL;) {
+        const struct mu_str names[] = {s->service.name, s->gateway.name};
+        assert(catalog__get_config(v, s->gateway_kind, s->gateway.name));
+        assert(stands_below(c, CATALOG__GATEWAYS_BY_SERVICE, names, 2, s));
+        assert(s->create_index <= s->modify_index && s->modify_index <= v->index);
+    }
+    catalog__radix_end(&it);
+    assert(keys_in(c, CATALOG__GATEWAY_SERVICES) == v->count[CATALOG__TABLE_GATEWAYS]);
+    assert(keys_in(c, CATALOG__GATEWAYS_BY_SERVICE) == v->count[CATALOG__TABLE_GATEWAYS]);
+}
+
 void catalog__check(const struct catalog *c)
 {
     const struct catalog__version *v = atomic_load(&c->current);
@@ -237,6 +254,7 @@ void catalog__check(const struct catalog *c)
     check_sessions(c);
     check_locks(c);
     check_queries(c);
+    check_gateways(c);
     assert(keys_in(c, CATALOG__NODES) == v->count[CATALOG__TABLE_NODES]);
     assert(keys_in(c, CATALOG__NODES_BY_ID) == e.with_id);
     assert(keys_in(c, CATALOG__SERVICES) == v->count[CATALOG__TABLE_SERVICES]);

@@ -2,6 +2,7 @@
  * on. */
 #pragma once
 
+#include "map.h"
 #include "records.h"
 #include "touched.h"
 
@@ -53,6 +54,35 @@ static inline bool catalog__keys_add_all(struct catalog_reader *r, struct catalo
 {
     return catalog__keys_add(r, out, kind, (struct mu_str){NULL, 0}, true);
 }
+
+/* query_config.c: the config entries that compilations ask for, each to be waited for once, whether
+ * it is there or not. The end says whether memory sufficed. */
+struct catalog__asked {
+    struct catalog_reader *r;
+    struct catalog_watch_keys *keys;
+    struct mu__map seen;
+    bool failed;
+};
+void catalog__asked_begin(struct catalog__asked *a, struct catalog_reader *r,
+                          struct catalog_watch_keys *keys);
+bool catalog__asked_end(struct catalog__asked *a);
+/* What a service speaks; false: its entries make no chain. */
+bool catalog__asked_protocol(struct catalog__asked *a, struct mu_str service,
+                             struct mu_str *protocol);
+
+/* query_services.c: the index of a service; an instance with its node and checks, NULL when out of
+ * memory. */
+uint64_t catalog__service_index(const struct catalog__version *v, struct mu_str name, bool health);
+struct catalog_check_service_node *catalog__with_checks(struct catalog_reader *r,
+                                                        const struct catalog__instance *i);
+
+/* query_gateway.c: adds the instances of the gateways of a kind that a service is behind, those
+ * that pass the filter. Waits for the gateways with watch keys of `watch` each. Gives the largest
+ * index of theirs; false when out of memory. */
+bool catalog__list_gateways(struct catalog_reader *r, struct catalog__list *l,
+                            struct mu_str service, const char *kind, catalog__filter_fn filter,
+                            const void *arg, struct catalog_watch_keys *keys, char watch,
+                            uint64_t *index);
 
 /* The larger of the indexes of two tables. */
 uint64_t catalog__max_index(const struct catalog__version *v, enum catalog__table a,

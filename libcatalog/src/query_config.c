@@ -60,16 +60,23 @@ int catalog_query_config_entries(struct catalog_reader *r,
 
 /* ---- Chains ---- */
 
-/* The entries that a compilation asks for, each to be waited for once, whether it is there or
- * not. */
-struct asked {
-    struct catalog_reader *r;
-    struct catalog_watch_keys *keys;
-    struct mu__map seen;
-    bool failed;
-};
+#define SEED UINT64_C(0x636861696e) /* the keys of a request's own entries: nothing depends on it  \
+                                     */
 
-static bool is_new(struct asked *a, const struct catalog__key *key)
+void catalog__asked_begin(struct catalog__asked *a, struct catalog_reader *r,
+                          struct catalog_watch_keys *keys)
+{
+    *a = (struct catalog__asked){.r = r, .keys = keys};
+    mu__map_init(&a->seen, &r->catalog->allocator, SEED);
+}
+
+bool catalog__asked_end(struct catalog__asked *a)
+{
+    mu__map_fini(&a->seen);
+    return !a->failed;
+}
+
+static bool is_new(struct catalog__asked *a, const struct catalog__key *key)
 {
     if (mu__map_get(&a->seen, key->bytes, key->len)) {
         return false;
@@ -81,7 +88,7 @@ static bool is_new(struct asked *a, const struct catalog__key *key)
 
 static const struct catalog_config_entry *find(void *user, const char *kind, struct mu_str name)
 {
-    struct asked *a = user;
+    struct catalog__asked *a = user;
     struct catalog__key key;
     catalog__key_join(&key, (const struct mu_str[]){mu__cstr(kind), name}, 2, false);
     if (a->keys && is_new(a, &key)) {
@@ -92,16 +99,37 @@ static const struct catalog_config_entry *find(void *user, const char *kind, str
     return catalog__radix_get(a->r->version->root[CATALOG__CONFIG_ENTRIES], catalog__key_str(&key));
 }
 
-#define SEED                                                                                       \
-    UINT64_C(0x636861696e) /* the keys of a request's own entries: nothing depends on it           \
-                            */
+/* Also when a chain is asked for many services, nothing but texts depends on where it is. */
+#define AS_IF_DATACENTER   "dc1"
+#define AS_IF_TRUST_DOMAIN "b6fc9da3-03d4-4b5a-9134-c045e9b20152.consul"
+
+bool catalog__asked_protocol(struct catalog__asked *a, struct mu_str service,
+                             struct mu_str *protocol)
+{
+    char text[CATALOG__TEXT_MAX];
+    struct catalog__text why = catalog__text(text, sizeof text);
+    struct catalog_chain *chain;
+    const struct catalog__chain_input in = {.service = service,
+                                            .datacenter = mu__cstr(AS_IF_DATACENTER),
+                                            .own_datacenter = mu__cstr(AS_IF_DATACENTER),
+                                            .trust_domain = mu__cstr(AS_IF_TRUST_DOMAIN),
+                                            .find = find,
+                                            .user = a};
+    enum catalog__chain_result rc =
+        catalog__chain_compile(&in, catalog__scratch(a->r), &chain, &why);
+    a->failed |= rc == CATALOG__CHAIN_NO_MEMORY;
+    if (rc == CATALOG__CHAIN_OK) {
+        *protocol = chain->protocol;
+    }
+    return rc == CATALOG__CHAIN_OK;
+}
 
 int catalog_query_chain(struct catalog_reader *r, const struct catalog_chain_request *request,
                         struct mu_str trust_domain, struct catalog_chain_reply *out,
                         struct catalog_watch_keys *keys, char *text, size_t size)
 {
     catalog__keys_begin(r, keys);
-    struct asked asked = {.r = r, .keys = keys};
+    struct catalog__asked asked;
     struct catalog__text why = catalog__text(text, size);
     const struct catalog__chain_input in = {
         .service = request->name,
@@ -115,11 +143,10 @@ int catalog_query_chain(struct catalog_reader *r, const struct catalog_chain_req
         .find = find,
         .user = &asked};
     *out = (struct catalog_chain_reply){.meta.index = table_index(r)};
-    mu__map_init(&asked.seen, &r->catalog->allocator, SEED);
+    catalog__asked_begin(&asked, r, keys);
     enum catalog__chain_result rc =
         catalog__chain_compile(&in, catalog__scratch(r), &out->chain, &why);
-    mu__map_fini(&asked.seen);
-    if (rc == CATALOG__CHAIN_NO_MEMORY || asked.failed) {
+    if (!catalog__asked_end(&asked) || rc == CATALOG__CHAIN_NO_MEMORY) {
         return CATALOG_ENOMEM;
     }
     return rc == CATALOG__CHAIN_OK ? 0 : CATALOG_EINVAL;

@@ -100,29 +100,6 @@ static bool is_of_kind(const struct catalog__version *v, const void *record, con
            mu__str_eq(((const struct catalog__instance *)record)->service.kind, q->service_kind);
 }
 
-static struct catalog_check_service_node *
-with_checks(struct catalog_reader *r, const struct catalog__instance *i, bool *failed)
-{
-    struct catalog_check_service_node *csn = mu__arena_calloc(catalog__scratch(r), 1, sizeof *csn);
-    struct catalog__list checks = catalog__list(r);
-    if (!csn) {
-        *failed = true;
-        return NULL;
-    }
-    const struct mu_str owners[] = {{NULL, 0}, i->service.id}; /* the node, then the service */
-    for (size_t n = 0; n < 2; n++) {
-        struct catalog__radix_iter it;
-        const struct mu_str names[] = {i->node, owners[n]};
-        catalog__below(&it, &r->catalog->allocator, r->version, CATALOG__CHECKS_BY_INSTANCE, names,
-                       2);
-        catalog__list_walk(&checks, &it, r->version, NULL, NULL);
-    }
-    csn->node = catalog__lend(catalog__get_node(r->version, i->node));
-    csn->service = catalog__lend(&i->service);
-    csn->checks = catalog__list_end(&checks, failed);
-    return csn;
-}
-
 int catalog_query_service_dump(struct catalog_reader *r,
                                const struct catalog_service_dump_request *request,
                                struct catalog_indexed_check_service_nodes *out,
@@ -139,7 +116,8 @@ int catalog_query_service_dump(struct catalog_reader *r,
         .meta.index = dump_index(r->version),
     };
     for (size_t i = 0; i < out->nodes.len && !failed; i++) {
-        out->nodes.items[i] = with_checks(r, out->nodes.items[i], &failed);
+        out->nodes.items[i] = catalog__with_checks(r, out->nodes.items[i]);
+        failed = !out->nodes.items[i];
     }
     return failed ? CATALOG_ENOMEM : 0;
 }

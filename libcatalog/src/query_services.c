@@ -1,5 +1,7 @@
 /* query_services.c - the instances of a service, flattened with their node or together with their
  * checks. */
+#include <muster/catalog_config.h>
+
 #include "query.h"
 
 struct wanted {
@@ -36,7 +38,7 @@ static bool passes(const struct catalog__version *v, const void *record, const v
 
 /* The index of a service: its own while it exists. Then that of the last time when any service
  * disappeared, which is at least as new; and if none ever did, that of the tables. */
-static uint64_t service_index(const struct catalog__version *v, struct mu_str name, bool health)
+uint64_t catalog__service_index(const struct catalog__version *v, struct mu_str name, bool health)
 {
     const struct catalog__mark *mark = catalog__get_service_index(v, name);
     if (mark) {
@@ -82,35 +84,82 @@ static struct mu_str node_of(const void *record)
     return ((const struct catalog__instance *)record)->node;
 }
 
+/* In the catalog or its health, a gateway's instances are watched as any service's. */
+static char watch_kind(bool health)
+{
+    return health ? CATALOG__WATCH_HEALTH : CATALOG__WATCH_CATALOG;
+}
+
+/* Ingress gateways that the service is behind. */
+static bool find_ingress(struct catalog_reader *r, const struct catalog_service_request *q,
+                         const struct wanted *wanted, struct catalog__list *l,
+                         struct catalog_watch_keys *keys, uint64_t *index)
+{
+    return catalog__list_gateways(r, l, q->service_name, CATALOG_KIND_INGRESS_GATEWAY, passes,
+                                  wanted, keys, CATALOG__WATCH_HEALTH, index);
+}
+
+/* What speaks mTLS for the service: proxies, natives, and terminating gateways that it is behind.
+ */
+static bool find_target(struct catalog_reader *r, const struct catalog_service_request *q,
+                        bool health, const struct wanted *wanted, struct catalog__list *l,
+                        struct catalog_watch_keys *keys, uint64_t *index)
+{
+    struct catalog__radix_iter it;
+    uint64_t gateways = 0;
+    bool ok = catalog__keys_add_name(r, keys, CATALOG__WATCH_TARGET, q->service_name, false);
+    catalog__below(&it, &r->catalog->allocator, r->version, CATALOG__SERVICES_BY_TARGET,
+                   &q->service_name, 1);
+    catalog__list_walk(l, &it, r->version, passes, wanted);
+    ok = catalog__list_gateways(r, l, q->service_name, CATALOG_KIND_TERMINATING_GATEWAY, passes,
+                                wanted, keys, watch_kind(health), &gateways) &&
+         ok;
+    *index = target_index(r->version, health);
+    *index = gateways > *index ? gateways : *index;
+    return ok;
+}
+
+static bool find_named(struct catalog_reader *r, const struct catalog_service_request *q,
+                       bool health, const struct wanted *wanted, struct catalog__list *l,
+                       struct catalog_watch_keys *keys, uint64_t *index)
+{
+    const struct catalog__version *v = r->version;
+    struct catalog__radix_iter it;
+    bool ok;
+    if (wanted->by_address) {
+        ok = catalog__keys_add_all(r, keys, watch_kind(health));
+        catalog__below(&it, &r->catalog->allocator, v, CATALOG__SERVICES, NULL, 0);
+    } else {
+        ok = catalog__keys_add_name(r, keys, watch_kind(health), q->service_name, false);
+        catalog__below(&it, &r->catalog->allocator, v, CATALOG__SERVICES_BY_NAME, &q->service_name,
+                       1);
+    }
+    catalog__list_walk(l, &it, v, passes, wanted);
+    *index = wanted->by_address ? target_index(v, health)
+                                : catalog__service_index(v, q->service_name, health);
+    return ok;
+}
+
+/* A tag asks for the service itself, not for its ingress gateways. */
 static int find(struct catalog_reader *r, const struct catalog_service_request *q, bool health,
                 struct instances *out, struct catalog_watch_keys *keys)
 {
     catalog__keys_begin(r, keys);
-    const struct catalog__version *v = r->version;
     struct mu_str one;
     bool by_address = q->service_address.len > 0 && q->service_name.len == 0;
     struct wanted wanted = {&q->node_meta_filters, tags_of(q, &one), q->service_address,
                             by_address};
-    enum catalog__tree tree = q->connect ? CATALOG__SERVICES_BY_TARGET : CATALOG__SERVICES_BY_NAME;
-    char kind = health ? CATALOG__WATCH_HEALTH : CATALOG__WATCH_CATALOG;
-    if (q->connect) {
-        kind = CATALOG__WATCH_TARGET;
-    }
     struct catalog__list list = catalog__list(r);
-    struct catalog__radix_iter it;
     bool failed;
-    if (by_address) {
-        failed = !catalog__keys_add_all(r, keys, kind);
-        catalog__below(&it, &r->catalog->allocator, v, CATALOG__SERVICES, NULL, 0);
+    if (q->connect && !by_address) {
+        failed = !find_target(r, q, health, &wanted, &list, keys, &out->index);
+    } else if (q->ingress && health && !q->tag_filter) {
+        failed = !find_ingress(r, q, &wanted, &list, keys, &out->index);
     } else {
-        failed = !catalog__keys_add_name(r, keys, kind, q->service_name, false);
-        catalog__below(&it, &r->catalog->allocator, v, tree, &q->service_name, 1);
+        failed = !find_named(r, q, health, &wanted, &list, keys, &out->index);
     }
-    catalog__list_walk(&list, &it, v, passes, &wanted);
     out->list = catalog__list_end(&list, &failed);
-    out->index =
-        catalog__reported(q->connect || by_address ? target_index(v, health)
-                                                   : service_index(v, q->service_name, health));
+    out->index = catalog__reported(out->index);
     return failed ? CATALOG_ENOMEM
                   : catalog__sort_from(r, &q->source, q->datacenter, &out->list, node_of);
 }
@@ -172,12 +221,13 @@ int catalog_query_service_nodes(struct catalog_reader *r,
 
 /* ---- With checks ---- */
 
-static int with_checks(struct catalog_reader *r, const struct catalog__instance *i, void **out)
+struct catalog_check_service_node *catalog__with_checks(struct catalog_reader *r,
+                                                        const struct catalog__instance *i)
 {
     const struct catalog__version *v = r->version;
     struct catalog_check_service_node *csn = mu__arena_calloc(catalog__scratch(r), 1, sizeof *csn);
     if (!csn) {
-        return CATALOG_ENOMEM;
+        return NULL;
     }
     struct catalog__list checks = catalog__list(r);
     const struct mu_str owners[] = {{NULL, 0}, i->service.id}; /* the node, then the service */
@@ -191,8 +241,7 @@ static int with_checks(struct catalog_reader *r, const struct catalog__instance 
     csn->node = catalog__lend(catalog__get_node(v, i->node));
     csn->service = catalog__lend(&i->service);
     csn->checks = catalog__list_end(&checks, &failed);
-    *out = csn;
-    return failed ? CATALOG_ENOMEM : 0;
+    return failed ? NULL : csn;
 }
 
 int catalog_query_check_service_nodes(struct catalog_reader *r,
@@ -205,7 +254,8 @@ int catalog_query_check_service_nodes(struct catalog_reader *r,
     *out = (struct catalog_indexed_check_service_nodes){.nodes = found.list,
                                                         .meta.index = found.index};
     for (size_t i = 0; rc == 0 && i < found.list.len; i++) {
-        rc = with_checks(r, found.list.items[i], &found.list.items[i]);
+        found.list.items[i] = catalog__with_checks(r, found.list.items[i]);
+        rc = found.list.items[i] ? 0 : CATALOG_ENOMEM;
     }
     return rc;
 }

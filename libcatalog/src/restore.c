@@ -8,6 +8,7 @@
 #include "planted.h"
 #include "snapshot.h"
 #include "tables_config.h"
+#include "tables_gateway.h"
 #include "text.h"
 
 #define INDEX_MAX (UINT64_C(1) << 60) /* no log is as long; there is room behind it */
@@ -157,7 +158,8 @@ static bool load_config(struct catalog *c, const char *kind, const struct catalo
 static bool is_left_out(enum catalog__snapshot_type type)
 {
     return (CATALOG__PLANTED(RESTORE_NO_COORDINATES) && type == CATALOG__SNAPSHOT_COORDINATE) ||
-           (CATALOG__PLANTED(RESTORE_NO_TOMBSTONES) && type == CATALOG__SNAPSHOT_TOMBSTONE);
+           (CATALOG__PLANTED(RESTORE_NO_TOMBSTONES) && type == CATALOG__SNAPSHOT_TOMBSTONE) ||
+           (CATALOG__PLANTED(RESTORE_NO_GATEWAYS) && type == CATALOG__SNAPSHOT_GATEWAY);
 }
 
 static bool load_query(struct catalog *c, const struct catalog_prepared_query *q)
@@ -200,6 +202,8 @@ static bool load(struct catalog *c, enum catalog__snapshot_type type, const void
         return load_query(c, obj);
     case CATALOG__SNAPSHOT_SESSION:
         return load_session(c, obj);
+    case CATALOG__SNAPSHOT_GATEWAY:
+        return catalog__restore_gateway_service(c, obj);
     default:
         assert(type == CATALOG__SNAPSHOT_SERVICE_INDEX);
         catalog__restore_mark(c, CATALOG__SERVICE_INDEXES, obj);
@@ -255,6 +259,7 @@ static int load_record(struct catalog *c, uint8_t type, const uint8_t *body, siz
         union catalog__any_entry config;
         struct catalog_session session;
         struct catalog_prepared_query query;
+        struct catalog_gateway_service gateway;
     } obj;
     for (size_t i = 0; i < CATALOG__SNAPSHOT_TABLES; i++) {
         const struct catalog__snapshot_table *t = &catalog__snapshot_tables[i];

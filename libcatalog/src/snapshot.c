@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "types.h"
+#include "types_gateway.h"
 
 #define TABLE(at, text)                                                                            \
     {                                                                                              \
@@ -22,10 +23,11 @@ static const struct mu__field totals_fields[] = {
     TABLE(CATALOG__TABLE_SESSIONS, "Sessions"),
     TABLE(CATALOG__TABLE_CONFIG, "Config"),
     TABLE(CATALOG__TABLE_QUERIES, "Queries"),
+    TABLE(CATALOG__TABLE_GATEWAYS, "Gateways"),
     {.name = "Base", .kind = MU_UINT, .offset = offsetof(struct catalog__totals, base)},
     {.name = "Floor", .kind = MU_UINT, .offset = offsetof(struct catalog__totals, floor)},
 };
-static const uint8_t totals_wire[] = {7, 12, 3, 10, 8, 6, 13, 0, 4, 1, 11, 2, 9, 5};
+static const uint8_t totals_wire[] = {7, 13, 3, 10, 8, 6, 14, 12, 0, 4, 1, 11, 2, 9, 5};
 const struct mu__schema catalog__totals_schema = {
     .name = "totals",
     .fields = totals_fields,
@@ -71,6 +73,7 @@ const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_
     CONFIG(4, service_resolver, SERVICE_RESOLVER),
     CONFIG(5, ingress_gateway, INGRESS_GATEWAY),
     CONFIG(6, terminating_gateway, TERMINATING_GATEWAY),
+    {CATALOG__SNAPSHOT_GATEWAY, CATALOG__GATEWAY_SERVICES, &catalog__gateway_service_schema, NULL},
 };
 
 /* Gathers what is encoded and hands it on in pieces. */

@@ -29,6 +29,7 @@ enum catalog__snapshot_type {
     CATALOG__SNAPSHOT_COORDINATE = 9, /* after its node */
     CATALOG__SNAPSHOT_SESSION = 10,   /* after its node and checks, before the keys that it holds */
     CATALOG__SNAPSHOT_QUERY = 11,     /* after the session that it is bound to */
+    CATALOG__SNAPSHOT_GATEWAY = 12,   /* after the config entry that it follows from */
     CATALOG__SNAPSHOT_CONFIG = 32,    /* and the following: config entries, by their kind */
     CATALOG__SNAPSHOT_IGNORABLE = 128
 };
@@ -51,5 +52,5 @@ struct catalog__snapshot_table {
     const struct mu__schema *schema;
     const char *kind; /* only the records below this name in the tree; NULL: all */
 };
-#define CATALOG__SNAPSHOT_TABLES 17u
+#define CATALOG__SNAPSHOT_TABLES 18u
 extern const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_TABLES];

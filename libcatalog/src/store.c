@@ -19,6 +19,7 @@ bool catalog__tree_is_primary(enum catalog__tree t)
     case CATALOG__CONFIG_ENTRIES:
     case CATALOG__SESSIONS:
     case CATALOG__QUERIES:
+    case CATALOG__GATEWAY_SERVICES:
         return true;
     default:
         return false;

@@ -24,30 +24,32 @@
 /* One tree per index. A primary tree holds the records, each exactly once; the others lend them.
  * Names are folded to lower case; | is a zero byte. */
 enum catalog__tree {
-    CATALOG__NODES,              /* primary: node */
-    CATALOG__NODES_BY_ID,        /* id (those that have one) */
-    CATALOG__SERVICES,           /* primary: node | id */
-    CATALOG__SERVICES_BY_NAME,   /* name | node | id */
-    CATALOG__SERVICES_BY_TARGET, /* what speaks mTLS for a service: target | node | id */
-    CATALOG__CHECKS,             /* primary: node | check id */
-    CATALOG__CHECKS_BY_INSTANCE, /* node | service id (empty: the node's own) | check id */
-    CATALOG__CHECKS_BY_SERVICE,  /* service name | node | check id */
-    CATALOG__CHECKS_BY_STATUS,   /* status | node | check id */
-    CATALOG__KEYS,               /* primary: key, as it is */
-    CATALOG__TOMBSTONES,         /* primary: key or prefix that was deleted */
-    CATALOG__SERVICE_INDEXES,    /* primary: name */
-    CATALOG__AUTOPILOT,          /* primary: the one configuration, under a key of its own */
-    CATALOG__COORDINATES,        /* primary: node | segment */
-    CATALOG__SESSIONS,           /* primary: id, without its hyphens */
-    CATALOG__SESSIONS_BY_NODE,   /* node | id */
-    CATALOG__SESSIONS_BY_CHECK,  /* node | check id | id */
-    CATALOG__KEYS_BY_SESSION,    /* what sessions hold: id | key, as it is */
-    CATALOG__CONFIG_ENTRIES,     /* primary: kind | name */
-    CATALOG__CONFIG_LINKS,       /* a service that an entry refers to | kind | name */
-    CATALOG__QUERIES,            /* primary: prepared queries by id, without its hyphens */
-    CATALOG__QUERIES_BY_NAME,    /* name (those that have one) */
-    CATALOG__QUERY_TEMPLATES,    /* '*' and the name: what begins so */
-    CATALOG__QUERIES_BY_SESSION, /* session, without hyphens | id */
+    CATALOG__NODES,               /* primary: node */
+    CATALOG__NODES_BY_ID,         /* id (those that have one) */
+    CATALOG__SERVICES,            /* primary: node | id */
+    CATALOG__SERVICES_BY_NAME,    /* name | node | id */
+    CATALOG__SERVICES_BY_TARGET,  /* what speaks mTLS for a service: target | node | id */
+    CATALOG__CHECKS,              /* primary: node | check id */
+    CATALOG__CHECKS_BY_INSTANCE,  /* node | service id (empty: the node's own) | check id */
+    CATALOG__CHECKS_BY_SERVICE,   /* service name | node | check id */
+    CATALOG__CHECKS_BY_STATUS,    /* status | node | check id */
+    CATALOG__KEYS,                /* primary: key, as it is */
+    CATALOG__TOMBSTONES,          /* primary: key or prefix that was deleted */
+    CATALOG__SERVICE_INDEXES,     /* primary: name */
+    CATALOG__AUTOPILOT,           /* primary: the one configuration, under a key of its own */
+    CATALOG__COORDINATES,         /* primary: node | segment */
+    CATALOG__SESSIONS,            /* primary: id, without its hyphens */
+    CATALOG__SESSIONS_BY_NODE,    /* node | id */
+    CATALOG__SESSIONS_BY_CHECK,   /* node | check id | id */
+    CATALOG__KEYS_BY_SESSION,     /* what sessions hold: id | key, as it is */
+    CATALOG__CONFIG_ENTRIES,      /* primary: kind | name */
+    CATALOG__CONFIG_LINKS,        /* a service that an entry refers to | kind | name */
+    CATALOG__QUERIES,             /* primary: prepared queries by id, without its hyphens */
+    CATALOG__QUERIES_BY_NAME,     /* name (those that have one) */
+    CATALOG__QUERY_TEMPLATES,     /* '*' and the name: what begins so */
+    CATALOG__QUERIES_BY_SESSION,  /* session, without hyphens | id */
+    CATALOG__GATEWAY_SERVICES,    /* primary: gateway | service | port */
+    CATALOG__GATEWAYS_BY_SERVICE, /* service | gateway | port */
     CATALOG__TREES
 };
 bool catalog__tree_is_primary(enum catalog__tree t);
@@ -64,6 +66,7 @@ enum catalog__table {
     CATALOG__TABLE_SESSIONS,
     CATALOG__TABLE_CONFIG,
     CATALOG__TABLE_QUERIES,
+    CATALOG__TABLE_GATEWAYS, /* services behind gateways */
     CATALOG__TABLES
 };
 

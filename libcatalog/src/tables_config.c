@@ -3,6 +3,8 @@
 #include <assert.h>
 
 #include "key.h"
+#include "planted.h"
+#include "tables_gateway.h"
 #include "touched.h"
 
 #include <muster/catalog.h>
@@ -74,7 +76,10 @@ void catalog__put_config(struct catalog *c, const struct catalog_config_entry *e
     }
     link_entry(c, record);
     catalog__table_changed(c, CATALOG__TABLE_CONFIG);
-    touch(c, entry->kind, entry->name);
+    if (!old || !CATALOG__PLANTED(WAKE_MISSED_CONFIG)) {
+        touch(c, entry->kind, entry->name);
+    }
+    catalog__gateway_changed(c, record->kind, record->name, record);
     catalog__discard(c, old);
 }
 
@@ -92,5 +97,6 @@ void catalog__remove_config(struct catalog *c, struct mu_str kind, struct mu_str
         c->draft->count[CATALOG__TABLE_CONFIG]--;
     }
     catalog__table_changed(c, CATALOG__TABLE_CONFIG);
+    catalog__gateway_changed(c, e->kind, e->name, NULL);
     catalog__discard(c, gone);
 }

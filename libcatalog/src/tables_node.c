@@ -2,6 +2,7 @@
 #include "msgpack.h"
 #include "planted.h"
 #include "tables.h"
+#include "tables_gateway.h"
 #include "touched.h"
 #include "types.h"
 
@@ -163,7 +164,9 @@ void catalog__put_instance(struct catalog *c, const struct catalog__instance *in
     }
     if (old && !mu__str_ieq(old->service.service, record->service.service)) {
         service_lost_instance(c, old->service.service);
+        catalog__gateways_follow(c, old->service.service);
     }
+    catalog__gateways_follow(c, record->service.service);
     catalog__discard(c, old);
 }
 
@@ -186,6 +189,7 @@ void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_s
     const struct catalog__instance *gone =
         catalog__tree_remove(c, CATALOG__SERVICES, NAMES(i->node, i->service.id), 2);
     service_lost_instance(c, i->service.service);
+    catalog__gateways_follow(c, i->service.service);
     catalog__discard(c, gone);
 }
 

@@ -1,6 +1,7 @@
 /* tables_prepared.c - prepared queries: found by id, by name and by what a name starts with, and
  * gone with their session. */
 #include "key.h"
+#include "planted.h"
 #include "tables.h"
 #include "template.h"
 #include "touched.h"
@@ -121,7 +122,9 @@ void catalog__remove_query(struct catalog *c, struct mu_str id)
     struct catalog__session_key k;
     struct mu_str key = catalog__session_key(&k, q->id);
     unlink_query(c, q, key);
-    catalog__touch(c, CATALOG__WATCH_QUERY, key);
+    if (!CATALOG__PLANTED(WAKE_MISSED_QUERY)) {
+        catalog__touch(c, CATALOG__WATCH_QUERY, key);
+    }
     catalog__table_changed(c, CATALOG__TABLE_QUERIES);
     void *gone = catalog__tree_remove(c, CATALOG__QUERIES, &key, 1);
     if (gone) {

@@ -1,5 +1,6 @@
 /* tables_session.c - sessions: what they hang on, and what goes with them. */
 #include "msgpack.h"
+#include "planted.h"
 #include "tables.h"
 #include "text.h"
 #include "touched.h"
@@ -143,7 +144,9 @@ void catalog__remove_session(struct catalog *c, struct mu_str id)
         catalog__tree_remove(c, CATALOG__SESSIONS_BY_CHECK, NAMES(s->node, check_at(s, i), key), 3);
     }
     catalog__free_locks(c, key, mu__str_is(s->behavior, "delete"), lock_delay(s));
-    catalog__remove_queries_of_session(c, key);
+    if (!CATALOG__PLANTED(CASCADE_QUERIES)) {
+        catalog__remove_queries_of_session(c, key);
+    }
     session_changed(c, s, key);
     catalog__notice(c, CATALOG_NOTICE_SESSION_ENDED, s->id, 0);
     void *gone = catalog__tree_remove(c, CATALOG__SESSIONS, &key, 1);

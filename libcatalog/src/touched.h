@@ -22,6 +22,9 @@
 #define CATALOG__WATCH_SESSION    'x' /* session, by its key: it came or went */
 #define CATALOG__WATCH_SESSIONS   'y' /* node: its sessions */
 
+#define CATALOG__WATCH_GATEWAY 'w' /* gateway: what is behind it */
+#define CATALOG__WATCH_BEHIND  'b' /* service: the gateways that it is behind */
+
 #define CATALOG__WATCH_QUERY 'q' /* id: the prepared query */
 
 /* Notes a key of the batch. Out of memory, the batch is void. */

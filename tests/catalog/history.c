@@ -140,6 +140,12 @@ static struct mu__writer random_step(struct history *h)
     if (mu__prng_below(&h->p, 6) == 0) {
         return random_session(&h->p); /* most are refused */
     }
+    if (mu__prng_below(&h->p, 6) == 0) {
+        return mu__prng_below(&h->p, 2) ? random_ingress(&h->p) : random_terminating(&h->p);
+    }
+    if (mu__prng_below(&h->p, 8) == 0) {
+        return mu__prng_below(&h->p, 2) ? random_query(&h->p) : random_config(&h->p);
+    }
     struct mu__writer e = random_entry(&h->p, h->index + 1);
     while (!h->reaps && e.data[0] == CATALOG_ENTRY_TOMBSTONE) {
         mu__writer_fini(&e);

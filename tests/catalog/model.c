@@ -15,13 +15,13 @@ static bool same(enum catalog_type t, const void *a, const void *b)
     return mu__schema_equal(catalog_schema(t), a, b);
 }
 
-static void append(struct model_list *l, void *record)
+void model_append(struct model_list *l, void *record)
 {
     assert_true(l->n < MODEL_MAX);
     l->items[l->n++] = record;
 }
 
-static void drop(struct model_list *l, size_t i)
+void model_drop(struct model_list *l, size_t i)
 {
     mu__free(heap, l->items[i]);
     l->items[i] = l->items[--l->n];
@@ -46,7 +46,7 @@ static void remove_keys(struct model *m, struct mu_str key, bool tree)
         const struct catalog_dir_entry *e = m->keys.items[i];
         struct mu_str head = {e->key.p, mu__min(e->key.len, key.len)};
         if (tree ? mu__str_eq(head, key) : mu__str_eq(e->key, key)) {
-            drop(&m->keys, i);
+            model_drop(&m->keys, i);
         }
     }
 }
@@ -63,7 +63,7 @@ static void write_key(struct model *m, uint64_t index, struct catalog_dir_entry 
     e.modify_index = index;
     void *record = copy(CATALOG_DIR_ENTRY, &e);
     remove_keys(m, e.key, false);
-    append(&m->keys, record);
+    model_append(&m->keys, record);
 }
 
 /* Gives what the condition comes to; true without one. */
@@ -116,7 +116,7 @@ static void end_session(struct model *m, uint64_t index, size_t i)
             continue;
         }
         if (mu__str_eq(s->behavior, S("delete"))) {
-            drop(&m->keys, k);
+            model_drop(&m->keys, k);
             continue;
         }
         e.session = (struct mu_str){NULL, 0};
@@ -125,7 +125,8 @@ static void end_session(struct model *m, uint64_t index, size_t i)
         mu__free(heap, m->keys.items[k]);
         m->keys.items[k] = record;
     }
-    drop(&m->sessions, i);
+    model_end_queries(m, s->id);
+    model_drop(&m->sessions, i);
 }
 
 static bool names_check(const struct catalog_session *s, struct mu_str check)
@@ -162,7 +163,7 @@ static void session(struct model *m, uint64_t index, struct catalog_session_requ
     assert_null(catalog_session_prepare(r, text, sizeof text));
     if (mu__str_eq(r->op, S("create"))) {
         r->session.create_index = r->session.modify_index = index;
-        append(&m->sessions, copy(CATALOG_SESSION, &r->session));
+        model_append(&m->sessions, copy(CATALOG_SESSION, &r->session));
         return;
     }
     for (size_t i = m->sessions.n; i-- > 0;) {
@@ -204,7 +205,7 @@ static void remove_checks(struct model *m, uint64_t index, struct mu_str node,
         if (mu__str_ieq(k->node, node) && (!service || mu__str_ieq(k->service_id, *service)) &&
             (!id || mu__str_ieq(k->check_id, *id))) {
             end_sessions(m, index, k->node, &k->check_id);
-            drop(&m->checks, i);
+            model_drop(&m->checks, i);
         }
     }
 }
@@ -216,6 +217,7 @@ static void remove_instance(struct model *m, uint64_t index, struct mu_str node,
         remove_checks(m, index, node, &id, NULL);
         mu__free(heap, x->service);
         *x = m->instances[--m->ninstances];
+        model_follow_gateways(m, index);
     }
 }
 
@@ -233,16 +235,17 @@ static void remove_node(struct model *m, uint64_t index, struct mu_str given)
             m->instances[i] = m->instances[--m->ninstances];
         }
     }
+    model_follow_gateways(m, index);
     remove_checks(m, index, name, NULL, NULL);
     end_sessions(m, index, name, NULL);
     for (size_t i = m->coordinates.n; i-- > 0;) {
         if (mu__str_ieq(((struct catalog_coordinate *)m->coordinates.items[i])->node, name)) {
-            drop(&m->coordinates, i);
+            model_drop(&m->coordinates, i);
         }
     }
     for (size_t i = m->nodes.n; i-- > 0;) {
         if (mu__str_ieq(((struct catalog_node *)m->nodes.items[i])->node, name)) {
-            drop(&m->nodes, i);
+            model_drop(&m->nodes, i);
         }
     }
 }
@@ -268,10 +271,10 @@ static void write_node(struct model *m, uint64_t index, struct catalog_node n)
     }
     for (size_t i = m->nodes.n; i-- > 0;) {
         if (mu__str_ieq(((struct catalog_node *)m->nodes.items[i])->node, n.node)) {
-            drop(&m->nodes, i);
+            model_drop(&m->nodes, i);
         }
     }
-    append(&m->nodes, record);
+    model_append(&m->nodes, record);
 }
 
 static void write_service(struct model *m, uint64_t index, struct mu_str node,
@@ -297,6 +300,7 @@ static void write_service(struct model *m, uint64_t index, struct mu_str node,
     }
     before->service = record;
     snprintf(before->node, sizeof before->node, "%.*s", (int)node.len, node.p);
+    model_follow_gateways(m, index); /* a transaction may take it out again */
 }
 
 static void write_check(struct model *m, uint64_t index, struct catalog_check k)
@@ -324,9 +328,9 @@ static void write_check(struct model *m, uint64_t index, struct catalog_check k)
     k.modify_index = index;
     void *record = copy(CATALOG_CHECK, &k);
     if (before) {
-        drop(&m->checks, at);
+        model_drop(&m->checks, at);
     }
-    append(&m->checks, record);
+    model_append(&m->checks, record);
     if (mu__str_eq(k.status, S("critical"))) {
         end_sessions(m, index, k.node, &k.check_id);
     }
@@ -377,10 +381,10 @@ static void coordinates(struct model *m, const struct catalog_coordinate_batch *
         for (size_t k = m->coordinates.n; k-- > 0;) {
             const struct catalog_coordinate *y = m->coordinates.items[k];
             if (mu__str_ieq(x->node, y->node) && mu__str_ieq(x->segment, y->segment)) {
-                drop(&m->coordinates, k);
+                model_drop(&m->coordinates, k);
             }
         }
-        append(&m->coordinates, copy(CATALOG_COORDINATE, x));
+        model_append(&m->coordinates, copy(CATALOG_COORDINATE, x));
     }
 }
 
@@ -448,6 +452,8 @@ union request {
     struct catalog_coordinate_batch coordinates;
     struct catalog_autopilot_set_request autopilot;
     struct catalog_txn_request txn;
+    struct catalog_config_request config;
+    struct catalog_prepared_query_request query;
 };
 
 static bool run(struct model *m, uint64_t index, uint8_t type, union request *q)
@@ -469,6 +475,12 @@ static bool run(struct model *m, uint64_t index, uint8_t type, union request *q)
         return true;
     case CATALOG_ENTRY_AUTOPILOT:
         return autopilot(m, index, &q->autopilot);
+    case CATALOG_ENTRY_CONFIG:
+        model_config(m, index, &q->config);
+        return true;
+    case CATALOG_ENTRY_QUERY:
+        model_query(m, index, &q->query);
+        return true;
     default:
         return txn(m, index, &q->txn);
     }
@@ -486,6 +498,8 @@ bool model_apply(struct model *m, uint64_t index, const void *entry, size_t len,
                  {CATALOG_ENTRY_SESSION, CATALOG_SESSION_REQUEST},
                  {CATALOG_ENTRY_COORDINATES, CATALOG_COORDINATE_BATCH},
                  {CATALOG_ENTRY_AUTOPILOT, CATALOG_AUTOPILOT_SET_REQUEST},
+                 {CATALOG_ENTRY_CONFIG, CATALOG_CONFIG_REQUEST},
+                 {CATALOG_ENTRY_QUERY, CATALOG_PREPARED_QUERY_REQUEST},
                  {CATALOG_ENTRY_TXN, CATALOG_TXN_REQUEST}};
     const uint8_t *bytes = entry;
     size_t i = 0;
@@ -504,16 +518,18 @@ bool model_apply(struct model *m, uint64_t index, const void *entry, size_t len,
     struct mu__reader r = mu__reader(bytes + 1, len - 1);
     assert_true(mu__schema_decode(catalog_schema(types[i].request), &r, &a, false, &q));
     bool holds = run(m, index, bytes[0], &q);
+    model_follow_gateways(m, index);
     mu__arena_fini(&a);
     return !answer || *answer == holds;
 }
 
 void model_fini(struct model *m)
 {
-    struct model_list *lists[] = {&m->nodes, &m->checks, &m->keys, &m->sessions, &m->coordinates};
+    struct model_list *lists[] = {&m->nodes,       &m->checks, &m->keys,    &m->sessions,
+                                  &m->coordinates, &m->config, &m->queries, &m->gateways};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         while (lists[i]->n) {
-            drop(lists[i], 0);
+            model_drop(lists[i], 0);
         }
     }
     while (m->ninstances) {

@@ -4,7 +4,9 @@
 
 #include "fixture.h"
 
-#define MODEL_MAX 64u
+#include <muster/catalog_gateway.h>
+
+#define MODEL_MAX 128u
 
 struct model_list {
     void *items[MODEL_MAX]; /* clones, each its own */
@@ -17,7 +19,8 @@ struct model_instance {
 };
 
 struct model {
-    struct model_list nodes, checks, keys, sessions, coordinates;
+    struct model_list nodes, checks, keys, sessions, coordinates, config, queries;
+    struct model_list gateways; /* what follows from config and instances */
     struct model_instance instances[MODEL_MAX];
     size_t ninstances;
     struct catalog_autopilot_config autopilot;
@@ -36,9 +39,24 @@ bool model_apply(struct model *m, uint64_t index, const void *entry, size_t len,
                  struct model_verdict verdict, const bool *answer);
 void model_fini(struct model *m);
 
+/* ---- Between model.c and model_config.c ---- */
+
+void model_append(struct model_list *l, void *record);
+void model_drop(struct model_list *l, size_t i);
+
+/* model_config.c: a config entry, a prepared query; those that are bound to a session go. */
+void model_config(struct model *m, uint64_t index, const struct catalog_config_request *r);
+void model_query(struct model *m, uint64_t index, const struct catalog_prepared_query_request *r);
+void model_end_queries(struct model *m, struct mu_str session);
+/* Makes the list of what is behind gateways anew; pairs that stay keep their indexes. */
+void model_follow_gateways(struct model *m, uint64_t index);
+/* The entry, or NULL. */
+const struct catalog_config_entry *model_find_config(const struct model *m, struct mu_str kind,
+                                                     struct mu_str name);
+
 /* ---- Questions: the same to the model and to a catalog, answered record by record ---- */
 
-#define QUESTIONS 45
+#define QUESTIONS 65
 void model_answer(const struct model *m, int q, struct mu__writer *out);
 /* *index: the one that is reported, 0 for a question without; keys: what to wait for. */
 void catalog_answer(struct catalog_reader *r, int q, struct mu__writer *out, uint64_t *index,

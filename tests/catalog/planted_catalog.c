@@ -41,6 +41,13 @@ static const struct planted planted[] = {
     {CATALOG__RESTORE_NO_COORDINATES, "restore loses a table: coordinates", 10},
     {CATALOG__RESTORE_NO_TOMBSTONES, "restore loses a table: tombstones", 10},
     {CATALOG__RESTORE_NO_INDEXES, "restore loses the indexes of tables", 10},
+    {CATALOG__WAKE_MISSED_CONFIG, "missed wake-up: a config entry", 10},
+    {CATALOG__WAKE_MISSED_QUERY, "missed wake-up: a prepared query that goes", 10},
+    {CATALOG__GATEWAY_SERVICES_STAY, "lost cascade: what was behind a gateway", 10},
+    {CATALOG__WILDCARD_MISSES_SERVICE, "a wildcard misses a new service", 10},
+    {CATALOG__CASCADE_QUERIES, "lost cascade: the queries of a session", 20},
+    {CATALOG__RESTORE_NO_GATEWAYS, "restore loses a table: services of gateways", 10},
+    {CATALOG__WAKE_MISSED_GATEWAY, "missed wake-up: a service's gateways", 10},
 };
 #define N_PLANTED (sizeof planted / sizeof *planted)
 _Static_assert(N_PLANTED == CATALOG__N_PLANTED - 1, "each fault has its line");

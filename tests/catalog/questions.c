@@ -1,33 +1,7 @@
 /* questions.c - the questions of model.h, answered by the lists and by a catalog. */
-#include "model.h"
+#include "questions.h"
 
 #include <stdlib.h>
-
-enum kind {
-    INSTANCES, /* with node and checks */
-    CONNECT,
-    SERVICE_NODES,
-    SERVICE_CHECKS,
-    IN_STATE,
-    NODE_SERVICES,
-    NODE_CHECKS,
-    KEY,
-    TREE,
-    NAMES,
-    NODES,
-    SERVICES,
-    SESSIONS,
-    SESSION,
-    NODE_SESSIONS,
-    COORDINATES,
-    COORDINATE,
-    AUTOPILOT
-};
-
-struct question {
-    enum kind kind;
-    const char *about;
-};
 
 static const struct question questions[] = {
     {INSTANCES, "web"},
@@ -75,6 +49,26 @@ static const struct question questions[] = {
     {COORDINATE, "n2"},
     {AUTOPILOT, ""},
     {NODE_CHECKS, "nosuch"},
+    {CONFIG, "service-defaults/web"},
+    {CONFIG, "service-splitter/db"},
+    {CONFIG, "ingress-gateway/ing"},
+    {CONFIG, "terminating-gateway/nosuch"},
+    {CONFIGS, "service-defaults"},
+    {CONFIGS, "terminating-gateway"},
+    {CONFIGS, ""},
+    {GATEWAY, "ing"},
+    {GATEWAY, "TGW"},
+    {GATEWAY, "nosuch"},
+    {INGRESS, "web"},
+    {INGRESS, "db"},
+    {DUMP, "ing"},
+    {DUMP, "tgw"},
+    {PREPARED, RANDOM_QUERY "1"},
+    {PREPARED, RANDOM_QUERY "2"},
+    {PREPARED_ALL, ""},
+    {EXPLAIN, "q"},
+    {EXPLAIN, "q-long"},
+    {EXPLAIN, RANDOM_QUERY "3"},
 };
 _Static_assert(sizeof questions / sizeof *questions == QUESTIONS, "each has its line");
 
@@ -97,36 +91,37 @@ void question_text(int q, char *out, size_t size)
                                         "sessions of",
                                         "coordinates",
                                         "where is",
-                                        "autopilot"};
+                                        "autopilot",
+                                        "config entry",
+                                        "config entries of kind",
+                                        "services behind",
+                                        "ingress to",
+                                        "instances behind",
+                                        "query",
+                                        "queries",
+                                        "explanation of"};
     snprintf(out, size, "%s %s", names[questions[q].kind], questions[q].about);
 }
 
-static void put(struct mu__writer *w, enum catalog_type t, const void *record)
+void question_put(struct mu__writer *w, enum catalog_type t, const void *record)
 {
     mu__schema_encode(catalog_schema(t), record, w);
 }
 
-static void put_str(struct mu__writer *w, struct mu_str s)
+void question_put_str(struct mu__writer *w, struct mu_str s)
 {
     mu__write_u32be(w, (uint32_t)s.len);
     mu__write_bytes(w, s.p, s.len);
 }
 
-static void put_all(struct mu__writer *w, enum catalog_type t, const struct mu_list *l)
+void question_put_all(struct mu__writer *w, enum catalog_type t, const struct mu_list *l)
 {
     for (size_t i = 0; i < l->len; i++) {
-        put(w, t, l->items[i]);
+        question_put(w, t, l->items[i]);
     }
 }
 
 /* ---- The lists ---- */
-
-/* What order a record has in its list: up to three names, letters folded. */
-struct sorted {
-    struct mu_str a, b;
-    const void *record;
-    const struct model_instance *instance;
-};
 
 static int fold(struct mu_str x, struct mu_str y)
 {
@@ -140,7 +135,7 @@ static int fold(struct mu_str x, struct mu_str y)
     return (x.len > y.len) - (x.len < y.len);
 }
 
-static int by_names(const void *x, const void *y)
+int question_by_names(const void *x, const void *y)
 {
     const struct sorted *a = x, *b = y;
     int c = fold(a->a, b->a);
@@ -168,8 +163,8 @@ static bool is_instance_of(const struct model_instance *x, const char *name, boo
            mu__str_ieq(s->proxy.destination_service_name, mu__cstr(name));
 }
 
-static size_t instances_of(const struct model *m, const char *name, bool connect,
-                           struct sorted *out)
+size_t question_instances(const struct model *m, const char *name, bool connect,
+                          struct sorted out[MODEL_MAX])
 {
     size_t n = 0;
     for (size_t i = 0; i < m->ninstances; i++) {
@@ -178,7 +173,7 @@ static size_t instances_of(const struct model *m, const char *name, bool connect
             out[n++] = (struct sorted){mu__cstr(x->node), x->service->id, NULL, x};
         }
     }
-    qsort(out, n, sizeof *out, by_names);
+    qsort(out, n, sizeof *out, question_by_names);
     return n;
 }
 
@@ -212,9 +207,9 @@ static void put_checks(const struct model *m, const struct question *q, struct m
             all[n++] = (struct sorted){k->node, k->check_id, k, NULL};
         }
     }
-    qsort(all, n, sizeof *all, by_names);
+    qsort(all, n, sizeof *all, question_by_names);
     for (size_t i = 0; i < n; i++) {
-        put(w, CATALOG_CHECK, all[i].record);
+        question_put(w, CATALOG_CHECK, all[i].record);
     }
 }
 
@@ -229,29 +224,38 @@ static void put_checks_of(const struct model *m, const char *node, struct mu_str
             all[n++] = (struct sorted){k->check_id, {NULL, 0}, k, NULL};
         }
     }
-    qsort(all, n, sizeof *all, by_names);
+    qsort(all, n, sizeof *all, question_by_names);
     for (size_t i = 0; i < n; i++) {
-        put(w, CATALOG_CHECK, all[i].record);
+        question_put(w, CATALOG_CHECK, all[i].record);
     }
+}
+
+void question_put_instance(const struct model *m, const struct model_instance *x,
+                           struct mu__writer *w)
+{
+    question_put(w, CATALOG_NODE, node_named(m, x->node));
+    question_put(w, CATALOG_NODE_SERVICE, x->service);
+    put_checks_of(m, x->node, (struct mu_str){NULL, 0}, w);
+    put_checks_of(m, x->node, x->service->id, w);
 }
 
 static void put_instances(const struct model *m, const struct question *q, struct mu__writer *w)
 {
     struct sorted all[MODEL_MAX];
-    size_t n = instances_of(m, q->about, q->kind == CONNECT, all);
+    size_t n = question_instances(m, q->about, q->kind == CONNECT, all);
     for (size_t i = 0; i < n; i++) {
         const struct model_instance *x = all[i].instance;
         if (q->kind == SERVICE_NODES) {
-            put_str(w, node_named(m, x->node)->node);
-            put_str(w, node_named(m, x->node)->address);
-            put_str(w, x->service->id);
+            question_put_str(w, node_named(m, x->node)->node);
+            question_put_str(w, node_named(m, x->node)->address);
+            question_put_str(w, x->service->id);
             mu__write_u64be(w, x->service->modify_index);
             continue;
         }
-        put(w, CATALOG_NODE, node_named(m, x->node));
-        put(w, CATALOG_NODE_SERVICE, x->service);
-        put_checks_of(m, x->node, (struct mu_str){NULL, 0}, w);
-        put_checks_of(m, x->node, x->service->id, w);
+        question_put_instance(m, x, w);
+    }
+    if (q->kind == CONNECT) {
+        question_put_gateways(m, q->about, S("terminating-gateway"), w);
     }
 }
 
@@ -271,7 +275,7 @@ static void put_node_services(const struct model *m, const char *about, struct m
     if (!node) {
         return;
     }
-    put(w, CATALOG_NODE, node);
+    question_put(w, CATALOG_NODE, node);
     for (size_t i = 0; i < m->ninstances; i++) {
         const struct model_instance *x = &m->instances[i];
         if (mu__str_ieq(mu__cstr(x->node), node->node)) {
@@ -280,7 +284,7 @@ static void put_node_services(const struct model *m, const char *about, struct m
     }
     qsort(all, n, sizeof *all, by_bytes); /* it is an object: by its keys */
     for (size_t i = 0; i < n; i++) {
-        put(w, CATALOG_NODE_SERVICE, all[i].record);
+        question_put(w, CATALOG_NODE_SERVICE, all[i].record);
     }
 }
 
@@ -305,7 +309,7 @@ static void put_keys(const struct model *m, const struct question *q, struct mu_
     }
     for (size_t i = 0; i < n; i++) {
         if (q->kind != NAMES) {
-            put(w, CATALOG_DIR_ENTRY, all[i].record);
+            question_put(w, CATALOG_DIR_ENTRY, all[i].record);
             continue;
         }
         size_t from = strlen(q->about);
@@ -313,7 +317,7 @@ static void put_keys(const struct model *m, const struct question *q, struct mu_
         const char *slash = name.len > from ? memchr(name.p + from, '/', name.len - from) : NULL;
         name.len = slash ? (size_t)(slash - name.p) + 1 : name.len;
         if (!last.p || !mu__str_eq(last, name)) {
-            put_str(w, name);
+            question_put_str(w, name);
         }
         last = name;
     }
@@ -334,7 +338,7 @@ static void put_services(const struct model *m, struct mu__writer *w)
     qsort(all, n, sizeof *all, by_both_bytes);
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || by_both_bytes(&all[i - 1], &all[i]) != 0) {
-            put_str(w, all[i].b.len ? all[i].b : all[i].a);
+            question_put_str(w, all[i].b.len ? all[i].b : all[i].a);
         }
     }
 }
@@ -350,9 +354,9 @@ static void put_sessions(const struct model *m, const struct question *q, struct
             all[n++] = (struct sorted){s->id, {NULL, 0}, s, NULL};
         }
     }
-    qsort(all, n, sizeof *all, by_names);
+    qsort(all, n, sizeof *all, question_by_names);
     for (size_t i = 0; i < n; i++) {
-        put(w, CATALOG_SESSION, all[i].record);
+        question_put(w, CATALOG_SESSION, all[i].record);
     }
 }
 
@@ -366,11 +370,11 @@ static void put_coordinates(const struct model *m, const struct question *q, str
             all[n++] = (struct sorted){x->node, x->segment, x, NULL};
         }
     }
-    qsort(all, n, sizeof *all, by_names);
+    qsort(all, n, sizeof *all, question_by_names);
     for (size_t i = 0; i < n; i++) {
         struct catalog_coordinate x = *(const struct catalog_coordinate *)all[i].record;
         x.node = q->kind == COORDINATE ? mu__cstr(q->about) : x.node; /* as it was asked for */
-        put(w, CATALOG_COORDINATE, &x);
+        question_put(w, CATALOG_COORDINATE, &x);
     }
 }
 
@@ -403,9 +407,9 @@ void model_answer(const struct model *m, int n, struct mu__writer *w)
             const struct catalog_node *x = m->nodes.items[i];
             all[i] = (struct sorted){x->node, {NULL, 0}, x, NULL};
         }
-        qsort(all, m->nodes.n, sizeof *all, by_names);
+        qsort(all, m->nodes.n, sizeof *all, question_by_names);
         for (size_t i = 0; i < m->nodes.n; i++) {
-            put(w, CATALOG_NODE, all[i].record);
+            question_put(w, CATALOG_NODE, all[i].record);
         }
         break;
     case SERVICES:
@@ -421,8 +425,10 @@ void model_answer(const struct model *m, int n, struct mu__writer *w)
         put_coordinates(m, q, w);
         break;
     case AUTOPILOT:
-        put(w, CATALOG_AUTOPILOT_CONFIG, &m->autopilot);
+        question_put(w, CATALOG_AUTOPILOT_CONFIG, &m->autopilot);
         break;
+    default:
+        question_of_model(m, q, w);
     }
 }
 
@@ -441,9 +447,9 @@ static uint64_t ask_instances(struct catalog_reader *r, const struct question *q
         ASK(catalog_query_service_nodes, &request, &plain);
         for (size_t i = 0; i < plain.service_nodes.len; i++) {
             const struct catalog_service_node *x = plain.service_nodes.items[i];
-            put_str(w, x->node);
-            put_str(w, x->address);
-            put_str(w, x->service_id);
+            question_put_str(w, x->node);
+            question_put_str(w, x->address);
+            question_put_str(w, x->service_id);
             mu__write_u64be(w, x->modify_index);
         }
         return plain.meta.index;
@@ -451,9 +457,9 @@ static uint64_t ask_instances(struct catalog_reader *r, const struct question *q
     ASK(catalog_query_check_service_nodes, &request, &whole);
     for (size_t i = 0; i < whole.nodes.len; i++) {
         const struct catalog_check_service_node *x = whole.nodes.items[i];
-        put(w, CATALOG_NODE, x->node);
-        put(w, CATALOG_NODE_SERVICE, x->service);
-        put_all(w, CATALOG_CHECK, &x->checks);
+        question_put(w, CATALOG_NODE, x->node);
+        question_put(w, CATALOG_NODE_SERVICE, x->service);
+        question_put_all(w, CATALOG_CHECK, &x->checks);
     }
     return whole.meta.index;
 }
@@ -472,7 +478,7 @@ static uint64_t ask_checks(struct catalog_reader *r, const struct question *q, s
     } else {
         ASK(catalog_query_checks_in_state, &state, &out);
     }
-    put_all(w, CATALOG_CHECK, &out.health_checks);
+    question_put_all(w, CATALOG_CHECK, &out.health_checks);
     return out.meta.index;
 }
 
@@ -483,9 +489,9 @@ static uint64_t ask_node_services(struct catalog_reader *r, const struct questio
     struct catalog_indexed_node_services out;
     ASK(catalog_query_node_services, &node, &out);
     if (out.node_services) {
-        put(w, CATALOG_NODE, out.node_services->node);
+        question_put(w, CATALOG_NODE, out.node_services->node);
         for (size_t i = 0; i < out.node_services->services.len; i++) {
-            put(w, CATALOG_NODE_SERVICE, out.node_services->services.items[i].value);
+            question_put(w, CATALOG_NODE_SERVICE, out.node_services->services.items[i].value);
         }
     }
     return out.meta.index;
@@ -501,7 +507,7 @@ static uint64_t ask_keys(struct catalog_reader *r, const struct question *q, str
     if (q->kind == NAMES) {
         ASK(catalog_query_key_names, &list, &names);
         for (size_t i = 0; i < names.keys.len; i++) {
-            put_str(w, names.keys.items[i]);
+            question_put_str(w, names.keys.items[i]);
         }
         return names.meta.index;
     }
@@ -510,7 +516,7 @@ static uint64_t ask_keys(struct catalog_reader *r, const struct question *q, str
     } else {
         ASK(catalog_query_keys, &key, &out);
     }
-    put_all(w, CATALOG_DIR_ENTRY, &out.entries);
+    question_put_all(w, CATALOG_DIR_ENTRY, &out.entries);
     return out.meta.index;
 }
 
@@ -527,7 +533,7 @@ static uint64_t ask_sessions(struct catalog_reader *r, const struct question *q,
     } else {
         ASK(catalog_query_node_sessions, &node, &out);
     }
-    put_all(w, CATALOG_SESSION, &out.sessions);
+    question_put_all(w, CATALOG_SESSION, &out.sessions);
     return out.meta.index;
 }
 
@@ -542,7 +548,7 @@ static uint64_t ask_coordinates(struct catalog_reader *r, const struct question 
     } else {
         ASK(catalog_query_coordinate, &node, &out);
     }
-    put_all(w, CATALOG_COORDINATE, &out.coordinates);
+    question_put_all(w, CATALOG_COORDINATE, &out.coordinates);
     return out.meta.index;
 }
 
@@ -555,21 +561,21 @@ static uint64_t ask_lists(struct catalog_reader *r, const struct question *q, st
     struct catalog_autopilot_config config;
     if (q->kind == NODES) {
         ASK(catalog_query_nodes, &all, &nodes);
-        put_all(w, CATALOG_NODE, &nodes.nodes);
+        question_put_all(w, CATALOG_NODE, &nodes.nodes);
         return nodes.meta.index;
     }
     if (q->kind == SERVICES) {
         ASK(catalog_query_services, &all, &services);
         for (size_t i = 0; i < services.services.len; i++) {
-            put_str(w, services.services.items[i].key);
+            question_put_str(w, services.services.items[i].key);
             for (size_t k = 0; k < services.services.items[i].value.len; k++) {
-                put_str(w, services.services.items[i].value.items[k]);
+                question_put_str(w, services.services.items[i].value.items[k]);
             }
         }
         return services.meta.index;
     }
     ASK(catalog_query_autopilot, &all, &config);
-    put(w, CATALOG_AUTOPILOT_CONFIG, &config);
+    question_put(w, CATALOG_AUTOPILOT_CONFIG, &config);
     return 0;
 }
 
@@ -611,5 +617,7 @@ void catalog_answer(struct catalog_reader *r, int n, struct mu__writer *w, uint6
     case AUTOPILOT:
         *index = ask_lists(r, q, w, keys);
         break;
+    default:
+        *index = question_of_catalog(r, q, w, keys);
     }
 }

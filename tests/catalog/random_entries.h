@@ -59,7 +59,7 @@ static inline struct mu__writer random_register(struct mu__prng *p)
     struct mu_str tags[] = {mu__cstr(PICK(p, "x", "y"))};
     struct catalog_node_service s = {
         .id = mu__cstr(PICK(p, "s1", "s2", "S2")),
-        .service = mu__cstr(PICK(p, "web", "db", "Web", "")),
+        .service = mu__cstr(PICK(p, "web", "db", "Web", "", "ing", "tgw")),
         .kind = mu__cstr(PICK(p, "", "", "connect-proxy")),
         .tags = {tags, 1},
         .proxy = {.destination_service_name = mu__cstr(PICK(p, "web", "db"))},
@@ -165,6 +165,65 @@ static inline struct mu__writer random_config(struct mu__prng *p)
     struct mu__writer out = entry(CATALOG_ENTRY_CONFIG, CATALOG_CONFIG_REQUEST, &r);
     mu__writer_fini(&w);
     return out;
+}
+
+static inline struct mu__writer config_entry(const char *op, const struct catalog_config_entry *e)
+{
+    struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
+    mu__schema_encode(catalog_config_schema(e->kind), e, &w);
+    struct catalog_config_request r = {
+        .kind = e->kind, .op = mu__cstr(op), .entry = {(const char *)w.data, w.len}};
+    struct mu__writer out = entry(CATALOG_ENTRY_CONFIG, CATALOG_CONFIG_REQUEST, &r);
+    mu__writer_fini(&w);
+    return out;
+}
+
+/* Most name all services, on one port or two, and one or two by name. */
+static inline struct mu__writer random_ingress(struct mu__prng *p)
+{
+    struct mu_str hosts[] = {mu__cstr(PICK(p, "a.example", "b.example"))};
+    struct catalog_ingress_service named = {.name = mu__cstr(PICK(p, "web", "db", "WEB", "nosuch")),
+                                            .hosts = {hosts, mu__prng_below(p, 2)}};
+    struct catalog_ingress_service all = {.name = S("*")};
+    struct catalog_ingress_service raw = {.name = mu__cstr(PICK(p, "web", "db"))};
+    void *both[] = {&all, &named}, *one[] = {&raw};
+    struct catalog_ingress_listener http = {
+        .port = 80, .protocol = S("http"), .services = {both, 1 + mu__prng_below(p, 2)}};
+    struct catalog_ingress_listener tcp = {
+        .port = mu__prng_below(p, 2) ? 90 : 0, .protocol = S("tcp"), .services = {one, 1}};
+    void *listeners[] = {&http, &tcp};
+    struct catalog_ingress_gateway e = {
+        .head = {.kind = S("ingress-gateway"), .name = mu__cstr(PICK(p, "ing", "ing", "tgw"))},
+        .listeners = {listeners, 1 + mu__prng_below(p, 2)}};
+    return config_entry(PICK(p, "upsert", "upsert", "delete"), &e.head);
+}
+
+static inline struct mu__writer random_terminating(struct mu__prng *p)
+{
+    struct catalog_linked_service one = {.name = mu__cstr(PICK(p, "web", "db", "nosuch")),
+                                         .sni = mu__cstr(PICK(p, "x", "y"))};
+    struct catalog_linked_service other = {.name = mu__cstr(PICK(p, "*", "*", "Web"))};
+    void *items[] = {&other, &one};
+    struct catalog_terminating_gateway e = {
+        .head = {.kind = S("terminating-gateway"), .name = mu__cstr(PICK(p, "tgw", "tgw", "ing"))},
+        .services = {items, 1 + mu__prng_below(p, 2)}};
+    return config_entry(PICK(p, "upsert", "upsert", "delete"), &e.head);
+}
+
+#define RANDOM_QUERY "cccccccc-0000-0000-0000-00000000000" /* ids of queries begin so */
+
+static inline struct mu__writer random_query(struct mu__prng *p)
+{
+    struct catalog_prepared_query q = {
+        .id = mu__cstr(PICK(p, RANDOM_QUERY "1", "CCCCCCCC-0000-0000-0000-000000000001",
+                            RANDOM_QUERY "2", RANDOM_QUERY "3")),
+        .name = mu__cstr(PICK(p, "q", "Q", "q-", "")),
+        .session = mu__cstr(mu__prng_below(p, 2) ? random_session_id(p) : ""),
+        .template_.type = mu__cstr(PICK(p, "", "", "name_prefix_match")),
+        .service = {.service = mu__cstr(PICK(p, "web", "db"))}};
+    struct catalog_prepared_query_request r = {
+        .op = mu__cstr(PICK(p, "create", "create", "update", "delete")), .query = &q};
+    return entry(CATALOG_ENTRY_QUERY, CATALOG_PREPARED_QUERY_REQUEST, &r);
 }
 
 static inline struct mu__writer random_entry(struct mu__prng *p, uint64_t index)
