@@ -24,7 +24,7 @@ struct cli_list_flag {
 
 /* Flags of every command that talks to an agent. */
 struct cli_common {
-    const char *http_addr, *token, *datacenter;
+    const char *http_addr, *token, *token_file, *datacenter;
     bool stale;
     const struct cli_list_flag
         *lists; /* the command's own, set before cli_parse; ends like flags */
@@ -60,6 +60,7 @@ int cmd_keygen(int argc, char **argv);
 int cmd_rtt(int argc, char **argv);
 int cmd_maint(int argc, char **argv);
 int cmd_monitor(int argc, char **argv);
+int cmd_services(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
 int cmd_validate(int argc, char **argv);

@@ -4,12 +4,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where and how; from the environment (CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN) and flags. */
+/* Where and how; from flags and the environment: HTTP_ADDR, HTTP_TOKEN, HTTP_TOKEN_FILE, HTTP_AUTH,
+ * each behind MUSTER_ or else CONSUL_. */
 struct cli_client {
-    char host[256];
-    int port;
+    char host[256];         /* or the path of a socket, */
+    int port;               /* and then 0 */
     char authority[300];    /* "127.0.0.1:8500", for messages */
-    const char *token;      /* NULL: none */
+    char token[256];        /* "": none */
+    char auth[512];         /* of HTTP's Basic scheme, encoded; "": none */
     const char *datacenter; /* "" : the agent's own */
     bool stale;
 };
@@ -22,9 +24,11 @@ struct cli_response {
     char error[1024];
 };
 
-/* Reads addr ("host:port", "http://host:port"; NULL: the environment or 127.0.0.1:8500). False with
- * a message on stderr. */
-bool cli_client_init(struct cli_client *c, const char *addr, const char *token);
+/* Reads addr ("host:port", "http://host:port", "unix:///path"; NULL: the environment or
+ * 127.0.0.1:8500); what stands in a file of a token counts more than the token. False with a
+ * message on stderr. */
+bool cli_client_init(struct cli_client *c, const char *addr, const char *token,
+                     const char *token_file);
 /* method GET, PUT, POST or DELETE; path with its query, already escaped. Free with
  * cli_response_free. */
 void cli_request(const struct cli_client *c, const char *method, const char *path, const void *body,

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMON_FLAGS 4
+#define COMMON_FLAGS 5
 
 static const struct cli_flag *find(const struct cli_flag *flags, const char *name, size_t len)
 {
@@ -101,7 +101,10 @@ int cli_parse(int argc, char **argv, const char *usage, const struct cli_flag *f
     struct cli_common *c = common ? common : &unused;
     const struct cli_flag shared[COMMON_FLAGS + 1] = {
         {"http-addr", NULL, &c->http_addr,
-         "Address and port of the agent's HTTP API; default 127.0.0.1:8500, or CONSUL_HTTP_ADDR."},
+         "Address and port of the agent's HTTP API; also unix:///path; default 127.0.0.1:8500, or "
+         "CONSUL_HTTP_ADDR."},
+        {"token-file", NULL, &c->token_file,
+         "File with the ACL token; counts more than -token. Default CONSUL_HTTP_TOKEN_FILE."},
         {"token", NULL, &c->token, "ACL token of the request; default CONSUL_HTTP_TOKEN."},
         {"datacenter", NULL, &c->datacenter, "Datacenter to ask; default the agent's own."},
         {"stale", &c->stale, NULL, "Let any server answer, even without a leader."},
@@ -134,7 +137,7 @@ bool cli_connect(const struct cli_common *common, struct cli_client *out)
 {
     *out = (struct cli_client){.datacenter = common->datacenter ? common->datacenter : "",
                                .stale = common->stale};
-    return cli_client_init(out, common->http_addr, common->token);
+    return cli_client_init(out, common->http_addr, common->token, common->token_file);
 }
 
 #define COLUMNS_MAX 16

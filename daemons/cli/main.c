@@ -29,6 +29,7 @@ static const struct {
     {"raft", cmd_raft, "Reads a server's log and snapshots from its folder"},
     {"reload", cmd_reload, "Triggers the agent to reload configuration files"},
     {"rtt", cmd_rtt, "Estimates the network round trip time between nodes"},
+    {"services", cmd_services, "Registers and deregisters services of the local agent"},
     {"snapshot", cmd_snapshot, "Saves, restores and inspects snapshots of the servers' state"},
     {"validate", cmd_validate, "Validates configuration files and folders"},
     {"watch", cmd_watch, "Watches for changes, and tells a program of them"},

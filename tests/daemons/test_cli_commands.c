@@ -4,6 +4,7 @@
 
 #include "base/loop.h"
 #include "cli/cli.h"
+#include "cli/http_reader.h"
 
 #include <event2/buffer.h>
 #include <event2/http.h>
@@ -172,21 +173,107 @@ static void addresses_are_read_in_all_their_forms(void **state)
 {
     (void)state;
     struct cli_client c = {0};
-    assert_true(cli_client_init(&c, "http://[::1]:85/", NULL));
+    assert_true(cli_client_init(&c, "http://[::1]:85/", NULL, NULL));
     assert_string_equal(c.host, "::1");
     assert_int_equal(c.port, 85);
-    assert_true(cli_client_init(&c, "agent.example", "t"));
+    assert_true(cli_client_init(&c, "agent.example", "t", NULL));
     assert_string_equal(c.host, "agent.example");
     assert_int_equal(c.port, 80);
     assert_string_equal(c.token, "t");
-    assert_true(cli_client_init(&c, NULL, NULL));
+    assert_true(cli_client_init(&c, NULL, NULL, NULL));
     assert_string_equal(c.authority, "127.0.0.1:8500");
+    assert_true(cli_client_init(&c, "unix:///run/x.sock", NULL, NULL));
+    assert_string_equal(c.host, "/run/x.sock");
+    assert_int_equal(c.port, 0);
+    setenv("CONSUL_HTTP_ADDR", "a:1", 1);
+    setenv("CONSUL_HTTP_AUTH", "user:pass", 1);
+    assert_true(cli_client_init(&c, NULL, NULL, NULL));
+    assert_string_equal(c.authority, "a:1");
+    assert_string_equal(c.auth, "dXNlcjpwYXNz");
+    setenv("MUSTER_HTTP_ADDR", "b:2", 1);
+    assert_true(cli_client_init(&c, NULL, NULL, NULL));
+    assert_string_equal(c.authority, "b:2");
+    unsetenv("CONSUL_HTTP_ADDR");
+    unsetenv("CONSUL_HTTP_AUTH");
+    unsetenv("MUSTER_HTTP_ADDR");
     struct capture err;
     capture(&err, stderr);
-    assert_false(cli_client_init(&c, "https://a:1", NULL));
-    assert_false(cli_client_init(&c, "a:70000", NULL));
-    assert_false(cli_client_init(&c, ":8500", NULL));
+    assert_false(cli_client_init(&c, "https://a:1", NULL, NULL));
+    assert_false(cli_client_init(&c, "a:70000", NULL, NULL));
+    assert_false(cli_client_init(&c, ":8500", NULL, NULL));
     release(&err, stderr, complaint, sizeof complaint);
+}
+
+static void a_token_of_a_file_counts_more(void **state)
+{
+    (void)state;
+    struct cli_client c = {0};
+    struct capture err;
+    char path[] = "/tmp/test-cli-XXXXXX";
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, " from-file\n", 11), 11);
+    assert_true(cli_client_init(&c, NULL, "from-flag", path));
+    assert_string_equal(c.token, "from-file");
+    setenv("CONSUL_HTTP_TOKEN_FILE", path, 1);
+    assert_true(cli_client_init(&c, NULL, "from-flag", NULL));
+    assert_string_equal(c.token, "from-file");
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_true(cli_client_init(&c, NULL, "from-flag", NULL));
+    assert_string_equal(c.token, "from-flag");
+    unsetenv("CONSUL_HTTP_TOKEN_FILE");
+    close(fd);
+    unlink(path);
+    capture(&err, stderr);
+    assert_false(cli_client_init(&c, NULL, NULL, path));
+    release(&err, stderr, complaint, sizeof complaint);
+    assert_non_null(strstr(complaint, "Error loading token file: open /tmp/test-cli-"));
+}
+
+static void keep_piece(void *user, const struct http_reader *r, const char *data, size_t len)
+{
+    struct cli_response *kept = user;
+    (void)r;
+    kept->body = realloc(kept->body, kept->len + len + 1);
+    assert_non_null(kept->body);
+    memcpy(kept->body + kept->len, data, len);
+    kept->len += len;
+    kept->body[kept->len] = '\0';
+}
+
+/* Writes an answer to a socket and reads it back in pieces. */
+static void expect_read(const char *answer, int status, const char *body)
+{
+    int fds[2];
+    struct cli_response kept = {.status = 0};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_int_equal(write(fds[0], answer, strlen(answer)), (ssize_t)strlen(answer));
+    close(fds[0]);
+    struct http_reader r = {.fd = fds[1]};
+    bool ok = http_read(&r, keep_piece, &kept);
+    assert_int_equal(ok, body != NULL);
+    assert_int_equal(r.status, status);
+    if (body) {
+        assert_string_equal(kept.body ? kept.body : "", body);
+    }
+    free(kept.body);
+    close(fds[1]);
+}
+
+static void answers_are_read_in_all_their_forms(void **state)
+{
+    (void)state;
+    expect_read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabXX", 200, "ab");
+    expect_read("HTTP/1.1 200 OK\r\n\r\nab", 200, "ab");
+    expect_read("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 No\r\ncontent-length:0\r\n\r\n", 404,
+                "");
+    expect_read(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", 200,
+        "abc");
+    expect_read("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", 200, NULL);
+    expect_read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab", 200, NULL);
+    expect_read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 200, NULL);
+    expect_read("rubbish\r\n\r\n", 0, NULL);
+    expect_read("", 0, NULL);
 }
 
 static void text_is_escaped_for_a_path(void **state)
@@ -499,6 +586,8 @@ int main(void)
         cmocka_unit_test(wrong_flags_show_the_usage),
         cmocka_unit_test(addresses_are_read_in_all_their_forms),
         cmocka_unit_test(text_is_escaped_for_a_path),
+        cmocka_unit_test(a_token_of_a_file_counts_more),
+        cmocka_unit_test(answers_are_read_in_all_their_forms),
         cmocka_unit_test(an_agent_that_is_not_there_is_named),
         cmocka_unit_test(keys_are_listed_by_pool),
         cmocka_unit_test(keys_are_changed_by_one_action_at_a_time),
