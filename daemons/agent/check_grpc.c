@@ -63,8 +63,8 @@ static void fail(struct grpc *g, const char *text)
 
 static void unreachable(struct grpc *g, const char *what, const char *why)
 {
-    char text[GRPC_TEXT_MAX * 2], plain[GRPC_TEXT_MAX + 64], quoted[GRPC_TEXT_MAX];
-    snprintf(plain, sizeof plain, "transport: %s%s", what, why);
+    char text[GRPC_TEXT_MAX * 3], plain[GRPC_TEXT_MAX + 64], quoted[2 * GRPC_TEXT_MAX];
+    snprintf(plain, sizeof plain, "transport: %s%.*s", what, (int)GRPC_TEXT_MAX, why);
     check__quote(mu__cstr(plain), quoted, sizeof quoted);
     snprintf(text, sizeof text, "rpc error: code = Unavailable desc = connection error: desc = %s",
              quoted);

@@ -270,6 +270,7 @@ void local__delete_check(struct local *l, struct local_check *c)
     if (c->runner && check_is_ttl(c->runner)) {
         persist_remove(l->persist, PERSIST_CHECK_STATES, c->entry.id);
     }
+    local__leave_unsaved(c);
     clear_check(c);
     c->entry.deleted = true;
     local__touch(l, &c->entry);
@@ -343,6 +344,7 @@ void local_forget_service(struct local *l, struct local_service *s)
 void local_forget_check(struct local *l, struct local_check *c)
 {
     mu__map_remove(&l->checks, c->entry.id.p, c->entry.id.len);
+    local__leave_unsaved(c);
     clear_check(c);
     text_free(c->entry.id);
     text_free(c->entry.token);
@@ -431,7 +433,8 @@ bool local_init(struct local *l, const struct config *config, struct event_base 
     mu__map_init(&l->checks, NULL, mu__prng_next(&l->prng));
     l->realias = event_new(base, -1, 0, on_realias, l);
     l->reap = event_new(base, -1, EV_PERSIST, on_reap, l);
-    return l->realias && l->reap;
+    l->save = evtimer_new(base, local__on_save, l);
+    return l->realias && l->reap && l->save;
 }
 
 void local_set_backend(struct local *l, struct loop *core, struct loop *front,
@@ -462,13 +465,17 @@ static void free_events(struct local *l)
     if (l->reap) {
         event_free(l->reap);
     }
-    l->realias = l->reap = NULL;
+    if (l->save) {
+        event_free(l->save);
+    }
+    l->realias = l->reap = l->save = NULL;
 }
 
 void local_stop(struct local *l)
 {
     size_t at = 0;
     l->running = false;
+    local__write_states(l, SIZE_MAX);
     for (struct local_check *c; (c = mu__map_next(&l->checks, &at));) {
         local__stop_check(c);
     }

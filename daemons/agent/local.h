@@ -47,6 +47,8 @@ struct local_check {
     struct event *defer;             /* pending: a change of the output alone, to be told later */
     uint64_t critical_since_ns;      /* 0: it is not */
     uint64_t ttl_deadline_ns;        /* before the start: what was restored, or 0 */
+    /* Among the checks whose state file is not what it should be; link NULL: it is */
+    struct local_check *unsaved_next, **unsaved_link;
 };
 
 struct local {
@@ -59,8 +61,10 @@ struct local {
     struct mu__prng prng;
     struct mu__map services, checks; /* of struct local_service and local_check */
     size_t naliases;
-    struct event *realias; /* alias checks are to be looked at again */
-    struct event *reap;    /* looks for services that have been critical for too long */
+    struct event *realias;       /* alias checks are to be looked at again */
+    struct event *reap;          /* looks for services that have been critical for too long */
+    struct local_check *unsaved; /* TTL checks whose state is to be written */
+    struct event *save;          /* pending while there are any */
     bool running;
     void (*changed)(void *arg); /* something is out of sync, or a service looks different */
     void *arg;

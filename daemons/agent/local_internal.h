@@ -6,7 +6,11 @@
 /* Files of what is registered through the API. */
 void local__save_service(struct local *l, const struct local_service *s);
 void local__save_check(struct local *l, const struct local_check *c);
-void local__save_state(struct local *l, const struct local_check *c); /* of a TTL check */
+/* Of a TTL check: soon, however often it is asked for until then, or when the agent stops. */
+void local__save_state(struct local *l, struct local_check *c);
+void local__write_states(struct local *l, size_t max); /* of up to max checks that wait for it */
+void local__on_save(evutil_socket_t fd, short what, void *arg);
+void local__leave_unsaved(struct local_check *c); /* it is about to go */
 
 /* Put an entry in place of one of the same ID, or next to the others. Arguments are copied; never
  * NULL. The state that a check of the same ID had stays, so that registering again does not flap; a

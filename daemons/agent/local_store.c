@@ -14,8 +14,11 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define MODULE      "agent"
-#define ARENA_LIMIT (16u << 20) /* of one file, decoded */
+#define MODULE          "agent"
+#define ARENA_LIMIT     (16u << 20) /* of one file, decoded */
+#define STATES_DELAY_NS MU_SEC      /* how much later than a report its file may be written */
+#define STATES_AT_ONCE  200u
+#define STATES_PAUSE_NS (10 * MU_MSEC)
 
 /* ---- The forms ---- */
 
@@ -102,14 +105,67 @@ void local__save_check(struct local *l, const struct local_check *c)
 }
 
 /* Not durable: a report lost in a crash costs a check that is critical until the next one. */
-void local__save_state(struct local *l, const struct local_check *c)
+static void write_state(struct local *l, const struct local_check *c)
 {
-    if (l->persist && c->runner) {
+    if (c->runner && check_is_ttl(c->runner)) {
         STATE_FILE;
         int64_t left_ns = (int64_t)(check_ttl_deadline(c->runner) - loop_now_ns());
         const struct state_file f = {c->entry.id, c->check->output, c->check->status,
                                      (loop_now_unix_ns() + left_ns) / (int64_t)MU_SEC};
         save(l, PERSIST_CHECK_STATES, c->entry.id, &schema, &f, false);
+    }
+}
+
+void local__leave_unsaved(struct local_check *c)
+{
+    if (c->unsaved_link) {
+        *c->unsaved_link = c->unsaved_next;
+        if (c->unsaved_next) {
+            c->unsaved_next->unsaved_link = c->unsaved_link;
+        }
+        c->unsaved_link = NULL;
+    }
+}
+
+void local__write_states(struct local *l, size_t max)
+{
+    for (struct local_check *c; max && (c = l->unsaved); max--) {
+        local__leave_unsaved(c);
+        write_state(l, c);
+    }
+}
+
+static void arm_save(struct local *l, uint64_t after_ns)
+{
+    const struct timeval tv = {.tv_sec = (time_t)(after_ns / MU_SEC),
+                               .tv_usec = (suseconds_t)(after_ns % MU_SEC / MU_USEC)};
+    evtimer_add(l->save, &tv);
+}
+
+/* Thousands are written in portions: the core loop has other things to do in between. */
+void local__on_save(evutil_socket_t fd, short what, void *arg)
+{
+    struct local *l = arg;
+    (void)fd, (void)what;
+    local__write_states(l, STATES_AT_ONCE);
+    if (l->unsaved) {
+        arm_save(l, STATES_PAUSE_NS);
+    }
+}
+
+void local__save_state(struct local *l, struct local_check *c)
+{
+    if (!l->persist || !l->save || c->unsaved_link) {
+        return;
+    }
+    c->unsaved_next = l->unsaved;
+    c->unsaved_link = &l->unsaved;
+    if (c->unsaved_next) {
+        c->unsaved_next->unsaved_link = &c->unsaved_next;
+    }
+    l->unsaved = c;
+    if (!evtimer_pending(l->save, NULL)) {
+        arm_save(l, STATES_DELAY_NS);
     }
 }
 

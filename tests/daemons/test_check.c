@@ -1,6 +1,6 @@
 /* Mirrors daemons/agent/check*.c: real sockets on loopback and real processes, run on one loop. A
  * test ends when what it waits for has been reported. */
-#include "mu_test.h"
+#include "check_kit.h"
 
 #include "agent/check_internal.h"
 #include "base/loop.h"
@@ -12,137 +12,6 @@
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-struct world {
-    struct event_base *base;
-    struct check_world checks;
-    struct mu__prng prng;
-    enum check_status status;
-    char output[8192];
-    int reports, wanted;
-};
-
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    w->base = event_base_new();
-    mu__prng_seed(&w->prng, 1);
-    w->checks = (struct check_world){.base = w->base, .prng = &w->prng, .output_max = 4096};
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-    check_world_fini(&w->checks);
-    event_base_free(w->base);
-    free(w);
-    return 0;
-}
-
-static void on_report(void *arg, enum check_status status, struct mu_str output)
-{
-    struct world *w = arg;
-    assert_true(output.len < sizeof w->output);
-    w->status = status;
-    memcpy(w->output, output.p ? output.p : "", output.len);
-    w->output[output.len] = 0;
-    if (++w->reports == w->wanted) {
-        event_base_loopbreak(w->base);
-    }
-}
-
-/* Makes a check whose first run comes at once. */
-static struct check *begin(struct world *w, const struct catalog_check_type *t)
-{
-    struct check *c = check_create(&w->checks, t, CHECK_CRITICAL, on_report, w);
-    assert_non_null(c);
-    if (!check_is_ttl(c)) {
-        const struct timeval now = {0, 0};
-        event_add(c->timer, &now);
-    }
-    return c;
-}
-
-static void wait_for(struct world *w, int reports)
-{
-    w->wanted = w->reports + reports;
-    event_base_dispatch(w->base);
-    assert_true(w->reports >= w->wanted);
-}
-
-static void run_once(struct world *w, const struct catalog_check_type *t)
-{
-    struct check *c = begin(w, t);
-    wait_for(w, 1);
-    check_destroy(c);
-}
-
-/* ---- A server of ready-made answers ---- */
-
-struct server {
-    struct evconnlistener *listener;
-    const char *answer;
-    char request[4096];
-    uint16_t port;
-    bool silent; /* accepts and says nothing */
-};
-
-static void on_request(struct bufferevent *bev, void *arg)
-{
-    struct server *s = arg;
-    size_t n = bufferevent_read(bev, s->request, sizeof s->request - 1);
-    s->request[n] = 0;
-    if (!s->silent) {
-        bufferevent_write(bev, s->answer, strlen(s->answer));
-    }
-}
-
-static void on_sent(struct bufferevent *bev, void *arg)
-{
-    struct server *s = arg;
-    if (s->request[0] && !s->silent) {
-        bufferevent_free(bev); /* closes: the answer is complete */
-    }
-}
-
-static void on_gone(struct bufferevent *bev, short what, void *arg)
-{
-    (void)what, (void)arg;
-    bufferevent_free(bev);
-}
-
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *a, int len,
-                      void *arg)
-{
-    struct bufferevent *bev =
-        bufferevent_socket_new(evconnlistener_get_base(l), fd, BEV_OPT_CLOSE_ON_FREE);
-    (void)a, (void)len;
-    bufferevent_setcb(bev, on_request, on_sent, on_gone, arg);
-    bufferevent_enable(bev, EV_READ | EV_WRITE);
-}
-
-static void listen_on(struct world *w, struct server *s)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof in;
-    s->listener =
-        evconnlistener_new_bind(w->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE,
-                                16, (struct sockaddr *)&in, sizeof in);
-    assert_non_null(s->listener);
-    getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&in, &len);
-    s->port = ntohs(in.sin_port);
-}
-
-/* A port that nothing listens on: one that was just ours. */
-static uint16_t closed_port(struct world *w)
-{
-    struct server s = {.answer = ""};
-    listen_on(w, &s);
-    evconnlistener_free(s.listener);
-    return s.port;
-}
 
 /* ---- HTTP ---- */
 
@@ -167,9 +36,9 @@ static void test_http_status_decides(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct server s = {.answer = cases[i].answer};
         char url[64], expected[256];
-        listen_on(w, &s);
+        kit_listen(w, &s);
         snprintf(url, sizeof url, "http://127.0.0.1:%u/health?x=1", s.port);
-        run_once(
+        kit_run_once(
             w, &(struct catalog_check_type){.http = mu__cstr(url), .interval_ns = (int64_t)MU_SEC});
         snprintf(expected, sizeof expected, "%s%s%s%s",
                  cases[i].answer[0] == 'H' ? "HTTP GET " : "Get \"", url,
@@ -191,13 +60,13 @@ static void test_http_sends_what_the_definition_says(void **state)
     struct mu_strs_named headers[] = {{mu__cstr("X-A"), {values, 2}},
                                       {mu__cstr("host"), {&host, 1}}};
     char url[64];
-    listen_on(w, &s);
+    kit_listen(w, &s);
     snprintf(url, sizeof url, "http://127.0.0.1:%u", s.port);
-    run_once(w, &(struct catalog_check_type){.http = mu__cstr(url),
-                                             .method = mu__cstr("POST"),
-                                             .body = mu__cstr("ping"),
-                                             .header = {headers, 2},
-                                             .interval_ns = (int64_t)MU_SEC});
+    kit_run_once(w, &(struct catalog_check_type){.http = mu__cstr(url),
+                                                 .method = mu__cstr("POST"),
+                                                 .body = mu__cstr("ping"),
+                                                 .header = {headers, 2},
+                                                 .interval_ns = (int64_t)MU_SEC});
     assert_int_equal(w->status, CHECK_PASSING);
     assert_non_null(strstr(s.request, "POST / HTTP/1.1\r\nHost: example.org\r\n"));
     assert_non_null(strstr(s.request, "X-A: one\r\nX-A: two\r\n"));
@@ -211,9 +80,9 @@ static void test_http_headers_cannot_smuggle_another_request(void **state)
     struct world *w = *state;
     struct mu_str value = mu__cstr("x\r\nEvil: yes");
     struct mu_strs_named header = {mu__cstr("X-A"), {&value, 1}};
-    run_once(w, &(struct catalog_check_type){.http = mu__cstr("http://127.0.0.1:1/"),
-                                             .header = {&header, 1},
-                                             .interval_ns = (int64_t)MU_SEC});
+    kit_run_once(w, &(struct catalog_check_type){.http = mu__cstr("http://127.0.0.1:1/"),
+                                                 .header = {&header, 1},
+                                                 .interval_ns = (int64_t)MU_SEC});
     assert_int_equal(w->status, CHECK_CRITICAL);
     assert_string_equal(w->output, "Get \"http://127.0.0.1:1/\": net/http: invalid header field "
                                    "value \"x\\r\\nEvil: yes\" for key X-A");
@@ -227,10 +96,11 @@ static void test_http_keeps_the_end_of_a_long_body(void **state)
     size_t head = strlen(answer);
     memset(answer + head, 'a', 1500);
     strcpy(answer + head + 1500, "the end");
-    listen_on(w, &s);
+    kit_listen(w, &s);
     snprintf(url, sizeof url, "http://127.0.0.1:%u/", s.port);
-    run_once(w, &(struct catalog_check_type){
-                    .http = mu__cstr(url), .interval_ns = (int64_t)MU_SEC, .output_max_size = 10});
+    kit_run_once(w, &(struct catalog_check_type){.http = mu__cstr(url),
+                                                 .interval_ns = (int64_t)MU_SEC,
+                                                 .output_max_size = 10});
     assert_non_null(strstr(w->output, "200 OK Output: aaathe end"));
     evconnlistener_free(s.listener);
 }
@@ -240,11 +110,11 @@ static void test_http_gives_up_on_a_server_that_says_nothing(void **state)
     struct world *w = *state;
     struct server s = {.answer = "", .silent = true};
     char url[64];
-    listen_on(w, &s);
+    kit_listen(w, &s);
     snprintf(url, sizeof url, "http://127.0.0.1:%u/", s.port);
-    run_once(w, &(struct catalog_check_type){.http = mu__cstr(url),
-                                             .interval_ns = (int64_t)MU_SEC,
-                                             .timeout_ns = 20 * (int64_t)MU_MSEC});
+    kit_run_once(w, &(struct catalog_check_type){.http = mu__cstr(url),
+                                                 .interval_ns = (int64_t)MU_SEC,
+                                                 .timeout_ns = 20 * (int64_t)MU_MSEC});
     assert_int_equal(w->status, CHECK_CRITICAL);
     assert_non_null(strstr(w->output, "context deadline exceeded"));
     evconnlistener_free(s.listener);
@@ -255,18 +125,18 @@ static void test_a_refused_connection_is_critical(void **state)
 {
     struct world *w = *state;
     char where[64], expected[200];
-    unsigned port = closed_port(w);
+    unsigned port = kit_closed_port(w);
     snprintf(where, sizeof where, "http://127.0.0.1:%u/", port);
-    run_once(w,
-             &(struct catalog_check_type){.http = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
+    kit_run_once(
+        w, &(struct catalog_check_type){.http = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
     snprintf(expected, sizeof expected,
              "Get \"%s\": dial tcp 127.0.0.1:%u: connect: connection refused", where, port);
     assert_int_equal(w->status, CHECK_CRITICAL);
     assert_string_equal(w->output, expected);
 
     snprintf(where, sizeof where, "127.0.0.1:%u", port);
-    run_once(w,
-             &(struct catalog_check_type){.tcp = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
+    kit_run_once(
+        w, &(struct catalog_check_type){.tcp = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
     snprintf(expected, sizeof expected, "dial tcp 127.0.0.1:%u: connect: connection refused", port);
     assert_int_equal(w->status, CHECK_CRITICAL);
     assert_string_equal(w->output, expected);
@@ -277,10 +147,10 @@ static void test_tcp_passes_when_it_connects(void **state)
     struct world *w = *state;
     struct server s = {.answer = "", .silent = true};
     char where[64], expected[100];
-    listen_on(w, &s);
+    kit_listen(w, &s);
     snprintf(where, sizeof where, "127.0.0.1:%u", s.port);
-    run_once(w,
-             &(struct catalog_check_type){.tcp = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
+    kit_run_once(
+        w, &(struct catalog_check_type){.tcp = mu__cstr(where), .interval_ns = (int64_t)MU_SEC});
     snprintf(expected, sizeof expected, "TCP connect %s: Success", where);
     assert_int_equal(w->status, CHECK_PASSING);
     assert_string_equal(w->output, expected);
@@ -294,10 +164,10 @@ static void test_tcp_passes_when_it_connects(void **state)
 static void script(struct world *w, const char *text, int64_t timeout_ns, int64_t output_max)
 {
     struct mu_str args[] = {mu__cstr("/bin/sh"), mu__cstr("-c"), mu__cstr(text)};
-    run_once(w, &(struct catalog_check_type){.script_args = {args, 3},
-                                             .interval_ns = (int64_t)MU_SEC,
-                                             .timeout_ns = timeout_ns,
-                                             .output_max_size = output_max});
+    kit_run_once(w, &(struct catalog_check_type){.script_args = {args, 3},
+                                                 .interval_ns = (int64_t)MU_SEC,
+                                                 .timeout_ns = timeout_ns,
+                                                 .output_max_size = output_max});
 }
 
 static void test_exit_of_a_script_decides(void **state)
@@ -318,7 +188,7 @@ static void test_a_missing_program_is_critical(void **state)
 {
     struct world *w = *state;
     struct mu_str arg = mu__cstr("/no/such/program");
-    run_once(
+    kit_run_once(
         w, &(struct catalog_check_type){.script_args = {&arg, 1}, .interval_ns = (int64_t)MU_SEC});
     assert_int_equal(w->status, CHECK_CRITICAL);
     assert_string_equal(w->output, "fork/exec /no/such/program: no such file or directory");
@@ -360,7 +230,7 @@ static void test_a_check_may_be_destroyed_while_its_script_runs(void **state)
 {
     struct world *w = *state;
     struct mu_str args[] = {mu__cstr("/bin/sleep"), mu__cstr("1000")};
-    struct check *c = begin(
+    struct check *c = kit_begin(
         w, &(struct catalog_check_type){.script_args = {args, 2}, .interval_ns = (int64_t)MU_SEC});
     while (!c->running) {
         event_base_loop(w->base, EVLOOP_ONCE);
@@ -374,12 +244,12 @@ static void test_a_check_may_be_destroyed_while_its_script_runs(void **state)
 static void test_a_ttl_that_is_not_renewed_expires(void **state)
 {
     struct world *w = *state;
-    struct check *c = begin(w, &(struct catalog_check_type){.ttl_ns = 20 * (int64_t)MU_MSEC});
-    wait_for(w, 1);
+    struct check *c = kit_begin(w, &(struct catalog_check_type){.ttl_ns = 20 * (int64_t)MU_MSEC});
+    kit_wait_for(w, 1);
     assert_int_equal(w->status, CHECK_CRITICAL);
     assert_string_equal(w->output, "TTL expired");
     check_ttl_reset(c, mu__cstr("all is well"));
-    wait_for(w, 1);
+    kit_wait_for(w, 1);
     assert_string_equal(w->output, "TTL expired (last output before timeout follows): all is well");
     check_destroy(c);
 }
@@ -394,10 +264,11 @@ static void report_as(struct check *c, enum check_status status)
 static void test_thresholds_count_consecutive_results(void **state)
 {
     struct world *w = *state;
-    struct check *c = begin(w, &(struct catalog_check_type){.tcp = mu__cstr("127.0.0.1:1"),
-                                                            .interval_ns = 3600 * (int64_t)MU_SEC,
-                                                            .success_before_passing = 2,
-                                                            .failures_before_critical = 3});
+    struct check *c =
+        kit_begin(w, &(struct catalog_check_type){.tcp = mu__cstr("127.0.0.1:1"),
+                                                  .interval_ns = 3600 * (int64_t)MU_SEC,
+                                                  .success_before_passing = 2,
+                                                  .failures_before_critical = 3});
     static const struct {
         enum check_status result, shown;
     } steps[] = {
@@ -419,8 +290,8 @@ static void test_thresholds_count_consecutive_results(void **state)
 static void test_intervals_below_a_second_are_raised(void **state)
 {
     struct world *w = *state;
-    struct check *c =
-        begin(w, &(struct catalog_check_type){.tcp = mu__cstr("127.0.0.1:1"), .interval_ns = 1});
+    struct check *c = kit_begin(
+        w, &(struct catalog_check_type){.tcp = mu__cstr("127.0.0.1:1"), .interval_ns = 1});
     assert_int_equal(c->interval_ns, CHECK_INTERVAL_MIN_NS);
     assert_int_equal(c->timeout_ns, 10 * (int64_t)MU_SEC);
     check_destroy(c);
@@ -428,7 +299,7 @@ static void test_intervals_below_a_second_are_raised(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_http_status_decides),
         TEST(test_http_sends_what_the_definition_says),

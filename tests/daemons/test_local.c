@@ -2,6 +2,7 @@
  * survives. */
 #include "mu_test.h"
 
+#include "agent/check_internal.h"
 #include "agent/definitions.h"
 #include "agent/local_internal.h"
 #include "base/json.h"
@@ -377,6 +378,82 @@ static void test_a_ttl_state_survives_until_it_expires(void **state)
     assert_text(check(f, "short")->check->status, "critical");
 }
 
+static void report_passing(struct fixture *f, const char *id)
+{
+    assert_true(local_update_check(&f->local, mu__cstr(id), CHECK_PASSING, mu__cstr("fine"), err,
+                                   sizeof err));
+}
+
+static void test_reports_are_written_together_and_not_one_by_one(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(add_check(f, "{\"Name\":\"a\",\"TTL\":\"100s\"}"));
+    assert_true(add_check(f, "{\"Name\":\"b\",\"TTL\":\"100s\"}"));
+    assert_true(add_check(f, "{\"Name\":\"c\",\"TTL\":\"100s\"}"));
+    local_start(&f->local);
+    for (int i = 0; i < 100; i++) {
+        report_passing(f, "a");
+        report_passing(f, "b");
+        report_passing(f, "c");
+    }
+    assert_ptr_equal(f->local.unsaved, check(f, "c"));
+    assert_ptr_equal(check(f, "c")->unsaved_next, check(f, "b"));
+    assert_ptr_equal(check(f, "b")->unsaved_next, check(f, "a"));
+    assert_null(check(f, "a")->unsaved_next); /* each once, however often it reported */
+    assert_true(evtimer_pending(f->local.save, NULL));
+    local_remove_check(&f->local, mu__cstr("b"));
+    assert_ptr_equal(check(f, "c")->unsaved_next, check(f, "a"));
+    assert_true(add_check(f, "{\"Name\":\"a\",\"TTL\":\"100s\"}")); /* still waits to be written */
+    local__write_states(&f->local, 1);
+    assert_ptr_equal(f->local.unsaved, check(f, "a"));
+    restart(f, ""); /* a clean end writes the rest */
+    assert_text(check(f, "a")->check->status, "passing");
+    assert_text(check(f, "c")->check->status, "passing");
+    assert_null(local_check(&f->local, mu__cstr("b")));
+}
+
+/* consul#3122 */
+static void test_deregistering_one_service_touches_no_other(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(add_service(f, "{\"Name\":\"web\",\"Check\":{\"TTL\":\"100s\"}}"));
+    assert_true(add_service(f, "{\"Name\":\"db\",\"Check\":{\"TTL\":\"100s\"}}"));
+    local_start(&f->local);
+    report_passing(f, "service:web");
+    report_passing(f, "service:db");
+    struct local_check *c = check(f, "service:db");
+    struct local_service *s = service(f, "db");
+    c->entry.in_sync = s->entry.in_sync = true;
+    uint64_t version = c->entry.version;
+    const struct check *runner = c->runner;
+    local_remove_service(&f->local, mu__cstr("web"));
+    event_base_loop(loop_base(f->core), EVLOOP_NONBLOCK);
+    assert_text(c->check->status, "passing");
+    assert_true(c->entry.in_sync && s->entry.in_sync);
+    assert_int_equal(c->entry.version, version);
+    assert_ptr_equal(c->runner, runner);
+}
+
+/* consul PR#10256: neither a start nor another definition forgets what is believed. */
+static void test_a_changed_definition_starts_from_the_state_that_was(void **state)
+{
+    struct fixture *f = *state;
+    static const char first[] = "{\"Name\":\"x\",\"TTL\":\"100s\",\"Status\":\"passing\"}",
+                      second[] = "{\"Name\":\"x\",\"TCP\":\"127.0.0.1:1\",\"Interval\":\"1h\","
+                                 "\"FailuresBeforeCritical\":2}";
+    local_start(&f->local);
+    assert_true(add_check(f, first));
+    assert_true(add_check(f, second));
+    struct local_check *c = check(f, "x");
+    assert_text(c->check->status, "passing");
+    assert_text(c->check->type, "tcp");
+    check__done(c->runner, CHECK_CRITICAL, "no");
+    assert_text(c->check->status, "passing");
+    assert_true(add_check(f, second)); /* the same again: the count goes on */
+    check__done(c->runner, CHECK_CRITICAL, "no");
+    assert_text(c->check->status, "critical");
+}
+
 /* The only file of a folder that is named as ours are. */
 static void path_of_only_file(const struct fixture *f, const char *folder, char *out, size_t cap)
 {
@@ -563,6 +640,9 @@ int main(void)
         TEST(test_a_service_that_stays_critical_is_deregistered_after_the_time_it_asked_for),
         TEST(test_what_the_api_registered_is_there_after_a_restart),
         TEST(test_a_ttl_state_survives_until_it_expires),
+        TEST(test_reports_are_written_together_and_not_one_by_one),
+        TEST(test_deregistering_one_service_touches_no_other),
+        TEST(test_a_changed_definition_starts_from_the_state_that_was),
         TEST(test_a_damaged_file_is_set_aside_and_the_rest_is_read),
         TEST(test_a_write_cut_short_by_a_crash_leaves_the_old_file),
         TEST(test_a_file_definition_wins_over_what_was_registered),
