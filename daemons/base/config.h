@@ -167,7 +167,10 @@ struct config {
     struct mu_str log_level, log_file;
 
     struct {
-        struct mu_str metrics_prefix, statsd_address; /* "host:port"; "": nowhere */
+        struct mu_str metrics_prefix;
+        /* "host:port"; "": nowhere */
+        struct mu_str statsd_address, statsite_address, dogstatsd_addr;
+        struct mu_strs dogstatsd_tags; /* "key:value" */
         struct mu_strs prefix_filter;                 /* "+prefix" and "-prefix" */
         bool disable_hostname, filter_default;
         uint64_t prometheus_retention_ns; /* 0: not for Prometheus */

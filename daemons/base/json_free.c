@@ -58,7 +58,8 @@ static bool object(struct json_decoder *d, struct mu__writer *w, unsigned depth)
     }
     json__next(d);
     d->pos++;
-    char *values = w->failed ? NULL : mu__arena_memdup(d->arena, w->data + start, w->len - start);
+    const uint8_t *from = w->data ? w->data + start : NULL; /* nothing was written yet */
+    char *values = w->failed ? NULL : mu__arena_memdup(d->arena, from, w->len - start);
     if (!values) {
         return json__out_of_memory(d);
     }

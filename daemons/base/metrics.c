@@ -23,32 +23,47 @@ struct cell {
 
 /* Like that of the log, process-wide by design. Names and their number only ever grow; what was
  * rolled is guarded by the lock, which no counting takes. */
-static struct cell cells[METRICS_MAX][SHARDS];
+static struct cell cells[METRICS_ALL][SHARDS];
 static _Atomic uint32_t buckets[METRICS_MAX][SHARDS][METRIC_BUCKETS];
 static _Atomic double gauges[METRICS_MAX];
 static _Atomic bool gauge_is_set[METRICS_MAX];
 
-static struct metric_name names[METRICS_MAX] = {
-#define METRIC_ROW(id, kind_, name_, label_, value_)                                               \
-    [METRIC_##                                                                                     \
-        id] = {.kind = METRIC_##kind_, .name = name_, .label = (label_), .label_value = (value_)},
+static const struct metric_name fixed_names[METRICS_FIXED] = {
+#define METRIC_ROW(id, kind_, place_, name_, label_, value_)                                       \
+    [METRIC_##id] = {.kind = METRIC_##kind_,                                                       \
+                     .place = METRIC_##place_,                                                     \
+                     .name = name_,                                                                \
+                     .labels = {label_},                                                           \
+                     .values = {value_}},
     METRICS(METRIC_ROW)
 #undef METRIC_ROW
+#define FAMILY_ROW(id, name_, label_, label2_)                                                     \
+    [(int)METRIC_KNOWN + (int)METRIC_##id] = {.kind = METRIC_COUNTER,                              \
+                                              .name = name_,                                       \
+                                              .labels = {label_, label2_},                         \
+                                              .values = {METRIC_OTHERS, METRIC_OTHERS}},
+        METRIC_FAMILIES(FAMILY_ROW)
+#undef FAMILY_ROW
 };
-static atomic_int name_count = METRIC_KNOWN;
-_Static_assert(METRIC_KNOWN < METRICS_MAX / 2, "there must be room for those that are added");
+static struct metric_name added_names[METRICS_MAX - METRICS_FIXED];
+static char added_text[METRICS_MAX - METRICS_FIXED][METRIC_NAME_MAX];
+static atomic_int name_count = METRICS_FIXED;
+_Static_assert(METRICS_FIXED < METRICS_MAX / 2, "there must be room for those that are added");
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct metric_rolled rolled[METRICS_MAX];
-static int order[METRICS_MAX], ordered; /* by name */
+static struct metric_rolled rolled[METRICS_ALL];
+static uint32_t rolled_buckets[METRICS_MAX][METRIC_BUCKETS];
+static int order[METRICS_ALL], ordered; /* by name */
+static bool names_changed = true;
+static bool was_rolled;
 static int64_t rolled_from_s;
 static struct {
     metrics_collect_fn fn;
     void *arg;
 } collectors[COLLECTORS];
 static struct {
-    char prefix[64], host[80];
-    bool filter_default;
+    char prefix[64], host[80], node[256];
+    bool is_server, filter_default;
     char *filters[FILTERS_MAX];
     size_t nfilters;
 } config = {.prefix = "consul", .filter_default = true};
@@ -99,9 +114,14 @@ static bool is_known(enum metric m)
     return (int)m >= 0 && (int)m < atomic_load_explicit(&name_count, memory_order_acquire);
 }
 
+static bool is_slot(enum metric m)
+{
+    return (int)m >= METRICS_MAX && (int)m < METRICS_ALL;
+}
+
 void metric_count(enum metric m, double v)
 {
-    if (!is_known(m)) {
+    if (!is_known(m) && !is_slot(m)) {
         return;
     }
     struct cell *c = &cells[m][shard()];
@@ -152,18 +172,27 @@ void metric_since(enum metric m, uint64_t began_ns)
     metric_sample(m, now > began_ns ? (double)(now - began_ns) / (double)MU_MSEC : 0);
 }
 
+static const struct metric_name *name_of(int m)
+{
+    return m < METRICS_FIXED ? &fixed_names[m]
+           : m < METRICS_MAX ? &added_names[m - METRICS_FIXED]
+                             : metrics__slot((size_t)(m - METRICS_MAX));
+}
+
 enum metric metrics_add(enum metric_kind kind, const char *name)
 {
     enum metric m = METRIC_NONE;
     pthread_mutex_lock(&lock);
     int n = atomic_load(&name_count);
     for (int i = 0; i < n && m == METRIC_NONE; i++) {
-        m = strcmp(names[i].name, name) == 0 ? (enum metric)i : METRIC_NONE;
+        m = strcmp(name_of(i)->name, name) == 0 ? (enum metric)i : METRIC_NONE;
     }
     if (m == METRIC_NONE && n < METRICS_MAX && strlen(name) < METRIC_NAME_MAX) {
-        names[n] = (struct metric_name){.kind = kind, .label = "", .label_value = ""};
-        memcpy(names[n].name, name, strlen(name) + 1);
+        char *text = added_text[n - METRICS_FIXED];
+        memcpy(text, name, strlen(name) + 1);
+        added_names[n - METRICS_FIXED] = (struct metric_name){.kind = kind, .name = text};
         atomic_store_explicit(&name_count, n + 1, memory_order_release);
+        names_changed = true;
         m = (enum metric)n;
     }
     pthread_mutex_unlock(&lock);
@@ -228,7 +257,7 @@ static uint64_t count_of(int m)
 
 /* A thread that counts in this moment may have its number in this interval and its value in the
  * next one: each sum is right, and they agree again a roll later. */
-static void roll_cells(int m, struct metric_rolled *r, double *squares_before)
+static void roll_cells(int m, struct metric_rolled *r)
 {
     struct metric_rolled now = {.count = 0};
     double min = 0, max = 0;
@@ -244,38 +273,70 @@ static void roll_cells(int m, struct metric_rolled *r, double *squares_before)
     }
     r->count = now.count - r->total_count;
     r->sum = now.sum - r->total_sum;
-    r->squares = now.squares - *squares_before;
+    r->squares = now.squares - r->total_squares;
     r->min = min != 0 ? unmark(min) : 0;
     r->max = max != 0 ? unmark(max) : 0;
     r->total_count = now.count;
     r->total_sum = now.sum;
-    *squares_before = now.squares;
+    r->total_squares = now.squares;
     r->is_set = r->is_set || now.count > 0;
 }
 
 static void roll(int m)
 {
-    static double squares[METRICS_MAX];
     struct metric_rolled *r = &rolled[m];
-    if (names[m].kind == METRIC_GAUGE) {
+    enum metric_kind kind = name_of(m)->kind;
+    if (kind == METRIC_GAUGE) {
         r->is_set = atomic_load_explicit(&gauge_is_set[m], memory_order_acquire);
         r->value = atomic_load_explicit(&gauges[m], memory_order_relaxed);
         return;
     }
+    if (kind != METRIC_COUNTER) {
+        r->buckets = rolled_buckets[m];
+    }
     if (r->count == 0 && count_of(m) == r->total_count) {
         return; /* as before: no page of memory for what is never counted */
     }
-    roll_cells(m, r, &squares[m]);
-    if (names[m].kind != METRIC_COUNTER && r->is_set) {
+    roll_cells(m, r);
+    if (kind != METRIC_COUNTER && r->is_set) {
         roll_buckets(m, r);
+    }
+}
+
+static void roll_slot(size_t slot)
+{
+    int m = METRICS_MAX + (int)slot;
+    roll(m);
+    if (!metrics__slot_goes_on(slot, rolled[m].count > 0)) {
+        rolled[m] = (struct metric_rolled){.count = 0};
+        for (size_t s = 0; s < SHARDS; s++) {
+            atomic_store_explicit(&cells[m][s].count, 0, memory_order_relaxed);
+            atomic_store_explicit(&cells[m][s].sum, 0, memory_order_relaxed);
+            atomic_store_explicit(&cells[m][s].squares, 0, memory_order_relaxed);
+        }
     }
 }
 
 static int by_name(const void *a, const void *b)
 {
-    const struct metric_name *x = &names[*(const int *)a], *y = &names[*(const int *)b];
+    const struct metric_name *x = name_of(*(const int *)a), *y = name_of(*(const int *)b);
     int c = strcmp(x->name, y->name);
-    return c ? c : strcmp(x->label_value, y->label_value);
+    for (size_t i = 0; c == 0 && i < METRIC_LABELS && x->values[i] && y->values[i]; i++) {
+        c = strcmp(x->values[i], y->values[i]);
+    }
+    return c;
+}
+
+static void put_in_order(int n)
+{
+    ordered = 0;
+    for (int m = 0; m < METRICS_ALL; m++) {
+        if (m < n || (m >= METRICS_MAX && name_of(m))) {
+            order[ordered++] = m;
+        }
+    }
+    qsort(order, (size_t)ordered, sizeof *order, by_name);
+    names_changed = false;
 }
 
 void metrics_roll(int64_t unix_s)
@@ -290,13 +351,15 @@ void metrics_roll(int64_t unix_s)
     for (int m = 0; m < n; m++) {
         roll(m);
     }
-    if (ordered != n) {
-        for (int m = 0; m < n; m++) {
-            order[m] = m;
+    for (size_t slot = 0; slot < METRIC_LABELLED_MAX; slot++) {
+        if (metrics__slot(slot)) {
+            roll_slot(slot);
         }
-        qsort(order, (size_t)n, sizeof *order, by_name);
-        ordered = n;
     }
+    if (names_changed) {
+        put_in_order(n);
+    }
+    was_rolled = true;
     rolled_from_s = unix_s - METRICS_INTERVAL_S;
     pthread_mutex_unlock(&lock);
 }
@@ -306,12 +369,22 @@ void metrics_roll(int64_t unix_s)
 bool metrics__hold(void)
 {
     pthread_mutex_lock(&lock);
-    return ordered > 0;
+    return was_rolled;
+}
+
+bool metrics__try_hold(void)
+{
+    return pthread_mutex_trylock(&lock) == 0;
 }
 
 void metrics__release(void)
 {
     pthread_mutex_unlock(&lock);
+}
+
+void metrics__names_changed(void)
+{
+    names_changed = true;
 }
 
 size_t metrics__count(void)
@@ -321,8 +394,29 @@ size_t metrics__count(void)
 
 const struct metric_rolled *metrics__at(size_t i, const struct metric_name **name)
 {
-    *name = &names[order[i]];
+    *name = name_of(order[i]);
     return &rolled[order[i]];
+}
+
+bool metrics__is_shown(const struct metric_name *m, const struct metric_rolled *r)
+{
+    bool is_here = m->place == METRIC_ANY || (m->place == METRIC_SERVER && config.is_server);
+    return r->is_set || (is_here && m->kind != METRIC_GAUGE);
+}
+
+size_t metrics__labels(const struct metric_name *m)
+{
+    size_t n = 0;
+    while (n < METRIC_LABELS && m->labels[n] && m->labels[n][0]) {
+        n++;
+    }
+    return n;
+}
+
+const char *metrics__label_value(const struct metric_name *m, size_t i)
+{
+    return m->place != METRIC_LATER && strcmp(m->labels[i], "node") == 0 ? config.node
+                                                                         : m->values[i];
 }
 
 int64_t metrics__time(void)
@@ -345,13 +439,17 @@ static bool is_shown(const char *name)
     return shown;
 }
 
-bool metrics__full_name(const struct metric_name *m, char *out, size_t cap)
+bool metrics__full_name(const struct metric_name *m, bool hosted, char *out, size_t cap)
 {
-    bool hosted = m->kind == METRIC_GAUGE && config.host[0];
+    hosted = hosted && m->kind == METRIC_GAUGE && config.host[0];
     snprintf(out, cap, "%s.%s", config.prefix, m->name);
     bool shown = is_shown(out); /* filters do not speak of the host */
     if (hosted) {
         snprintf(out, cap, "%s.%s.%s", config.prefix, config.host, m->name);
+    }
+    size_t len = strlen(out);
+    if (len > 0 && len < cap && out[len - 1] == '.') { /* the others of a family without labels */
+        snprintf(out + len, cap - len, "%s", METRIC_OTHERS);
     }
     return shown;
 }
@@ -361,6 +459,8 @@ void metrics_configure(const struct metrics_config *c)
     pthread_mutex_lock(&lock);
     snprintf(config.prefix, sizeof config.prefix, "%s", c->prefix);
     snprintf(config.host, sizeof config.host, "%s", c->host ? c->host : "");
+    snprintf(config.node, sizeof config.node, "%s", c->node ? c->node : "");
+    config.is_server = c->is_server;
     config.filter_default = c->filter_default;
     while (config.nfilters > 0) {
         free(config.filters[--config.nfilters]);

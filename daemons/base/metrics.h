@@ -12,6 +12,7 @@
  *     metric_since(METRIC_KVS_APPLY, began); */
 #pragma once
 
+#include "metric_names.h"
 #include "schema.h"
 
 #include <muster/mu.h>
@@ -25,73 +26,8 @@ enum metric_kind {
     METRIC_HISTOGRAM /* a sample that Prometheus gets as buckets, one for each power of two */
 };
 
-/* id, kind, name behind the prefix, key and value of a label ("": none); in the order of names */
-#define METRICS(X)                                                                                 \
-    X(AUTOPILOT_FAILURE_TOLERANCE, GAUGE, "autopilot.failure_tolerance", "", "")                   \
-    X(AUTOPILOT_HEALTHY, GAUGE, "autopilot.healthy", "", "")                                       \
-    X(CATALOG_DEREGISTER, SAMPLE, "catalog.deregister", "", "")                                    \
-    X(CATALOG_REGISTER, SAMPLE, "catalog.register", "", "")                                        \
-    X(CLIENT_RPC, COUNTER, "client.rpc", "", "")                                                   \
-    X(CLIENT_RPC_EXCEEDED, COUNTER, "client.rpc.exceeded", "", "")                                 \
-    X(CLIENT_RPC_FAILED, COUNTER, "client.rpc.failed", "", "")                                     \
-    X(CACHE_BYPASS, COUNTER, "consul.cache.bypass", "", "")                                        \
-    X(CACHE_ENTRIES, GAUGE, "consul.cache.entries_count", "", "")                                  \
-    X(CACHE_EVICT_EXPIRED, COUNTER, "consul.cache.evict_expired", "", "")                          \
-    X(CACHE_FETCH_ERROR, COUNTER, "consul.cache.fetch_error", "", "")                              \
-    X(CACHE_FETCH_SUCCESS, COUNTER, "consul.cache.fetch_success", "", "")                          \
-    X(DNS_DOMAIN_QUERY, SAMPLE, "dns.domain_query", "", "")                                        \
-    X(DNS_PTR_QUERY, SAMPLE, "dns.ptr_query", "", "")                                              \
-    X(FSM_AUTOPILOT, SAMPLE, "fsm.autopilot", "", "")                                              \
-    X(FSM_COORDINATE, SAMPLE, "fsm.coordinate.batch-update", "", "")                               \
-    X(FSM_DEREGISTER, SAMPLE, "fsm.deregister", "", "")                                            \
-    X(FSM_KVS, SAMPLE, "fsm.kvs", "", "")                                                          \
-    X(FSM_OTHER, SAMPLE, "fsm.other", "", "")                                                      \
-    X(FSM_PREPARED_QUERY, SAMPLE, "fsm.prepared-query", "", "")                                    \
-    X(FSM_REGISTER, SAMPLE, "fsm.register", "", "")                                                \
-    X(FSM_SESSION, SAMPLE, "fsm.session", "", "")                                                  \
-    X(FSM_TOMBSTONE, SAMPLE, "fsm.tombstone", "", "")                                              \
-    X(FSM_TXN, SAMPLE, "fsm.txn", "", "")                                                          \
-    X(KVS_APPLY, SAMPLE, "kvs.apply", "", "")                                                      \
-    X(LEADER_RECONCILE, SAMPLE, "leader.reconcile", "", "")                                        \
-    X(MEMBERLIST_HEALTH_SCORE, GAUGE, "memberlist.health.score", "", "")                           \
-    X(MEMBERLIST_TCP_ACCEPT, COUNTER, "memberlist.tcp.accept", "", "")                             \
-    X(MEMBERLIST_TCP_CONNECT, COUNTER, "memberlist.tcp.connect", "", "")                           \
-    X(MEMBERLIST_UDP_RECEIVED, COUNTER, "memberlist.udp.received", "", "")                         \
-    X(MEMBERLIST_UDP_SENT, COUNTER, "memberlist.udp.sent", "", "")                                 \
-    X(PREPARED_QUERY_APPLY, SAMPLE, "prepared-query.apply", "", "")                                \
-    X(RAFT_APPLIED_INDEX, GAUGE, "raft.applied_index", "", "")                                     \
-    X(RAFT_APPLY, COUNTER, "raft.apply", "", "")                                                   \
-    X(RAFT_COMMIT_TIME, SAMPLE, "raft.commitTime", "", "")                                         \
-    X(RAFT_FSM_APPLY, SAMPLE, "raft.fsm.apply", "", "")                                            \
-    X(RAFT_FSM_RESTORE, SAMPLE, "raft.fsm.restore", "", "")                                        \
-    X(RAFT_LAST_INDEX, GAUGE, "raft.last_index", "", "")                                           \
-    X(RAFT_SNAPSHOT_PERSIST, SAMPLE, "raft.snapshot.persist", "", "")                              \
-    X(RAFT_STATE_FOLLOWER, COUNTER, "raft.state.follower", "", "")                                 \
-    X(RAFT_STATE_LEADER, COUNTER, "raft.state.leader", "", "")                                     \
-    X(RPC_ACCEPT_CONN, COUNTER, "rpc.accept_conn", "", "")                                         \
-    X(RPC_QUERIES_BLOCKING, GAUGE, "rpc.queries_blocking", "", "")                                 \
-    X(RPC_QUERY, COUNTER, "rpc.query", "", "")                                                     \
-    X(RPC_RAFT_HANDOFF, COUNTER, "rpc.raft_handoff", "", "")                                       \
-    X(RPC_REQUEST, COUNTER, "rpc.request", "", "")                                                 \
-    X(RPC_REQUEST_ERROR, COUNTER, "rpc.request_error", "", "")                                     \
-    X(RUNTIME_ALLOC_BYTES, GAUGE, "runtime.alloc_bytes", "", "")                                   \
-    X(RUNTIME_SYS_BYTES, GAUGE, "runtime.sys_bytes", "", "")                                       \
-    X(RUNTIME_NUM_THREADS, GAUGE, "runtime.num_goroutines", "", "")                                \
-    X(SERF_EVENTS, COUNTER, "serf.events", "", "")                                                 \
-    X(SERF_MEMBER_FAILED, COUNTER, "serf.member.failed", "", "")                                   \
-    X(SERF_MEMBER_JOIN, COUNTER, "serf.member.join", "", "")                                       \
-    X(SERF_MEMBER_LEFT, COUNTER, "serf.member.left", "", "")                                       \
-    X(SESSION_APPLY, SAMPLE, "session.apply", "", "")                                              \
-    X(SESSION_RENEW, SAMPLE, "session.renew", "", "")                                              \
-    X(SESSION_TTL_ACTIVE, GAUGE, "session_ttl.active", "", "")                                     \
-    X(SESSION_TTL_INVALIDATE, SAMPLE, "session_ttl.invalidate", "", "")                            \
-    X(TXN_APPLY, SAMPLE, "txn.apply", "", "")                                                      \
-    X(TXN_READ, SAMPLE, "txn.read", "", "")                                                        \
-    /* From a change's commit on this server until who waited for it is sent it (consul#5140) */   \
-    X(WATCH_DELIVERY, HISTOGRAM, "watch.delivery", "", "")
-
 enum metric {
-#define METRIC_ID(id, kind, name, label, value) METRIC_##id,
+#define METRIC_ID(id, kind, where, name, label, value) METRIC_##id,
     METRICS(METRIC_ID)
 #undef METRIC_ID
         METRIC_KNOWN, /* those that metrics_add made follow */
@@ -104,6 +40,24 @@ void metric_set(enum metric m, double value); /* gauges */
 void metric_sample(enum metric m, double value);
 void metric_since(enum metric m, uint64_t began_ns); /* samples loop_now_ns() - began_ns */
 
+/* Counters that are told apart by what comes from outside: names of services, tags, events. Nobody
+ * can make them grow without end: there are METRIC_LABELLED_MAX, those that nothing was counted in
+ * for ten minutes go, and what finds no room, is no text or has more than METRIC_VALUE_MAX - 1
+ * bytes is counted together under the value METRIC_OTHERS. Counting takes no lock, but for the
+ * first time of a value. */
+#define METRIC_LABELLED_MAX 1024
+#define METRIC_VALUE_MAX    64 /* with its zero */
+#define METRIC_OTHERS       "(others)"
+
+enum metric_family {
+#define METRIC_FAMILY_ID(id, name, label, label2) METRIC_##id,
+    METRIC_FAMILIES(METRIC_FAMILY_ID)
+#undef METRIC_FAMILY_ID
+        METRIC_FAMILY_COUNT
+};
+/* Counts one. value2 is of the second label; it may be empty. */
+void metric_count_of(enum metric_family f, struct mu_str value, struct mu_str value2);
+
 /* Another metric, such as that of an HTTP route; name is copied. The same name again is the same
  * metric. Any thread, but not on a hot path. METRIC_NONE when there are too many. */
 enum metric metrics_add(enum metric_kind kind, const char *name);
@@ -111,6 +65,8 @@ enum metric metrics_add(enum metric_kind kind, const char *name);
 struct metrics_config {
     const char *prefix;           /* "consul" */
     const char *host;             /* stands before the names of gauges; NULL: does not */
+    const char *node;             /* value of the label of that name; NULL: "" */
+    bool is_server;               /* metrics of servers are shown before anything is counted, too */
     bool filter_default;          /* what no prefix names is shown */
     const struct mu_str *filters; /* "+prefix" or "-prefix" of whole names; the longest counts */
     size_t nfilters;
@@ -134,5 +90,9 @@ void metrics_roll(int64_t unix_s);
 void metrics_write_json(struct mu__json *j);
 /* Prometheus' text format 0.0.4: sums since the start; quantiles of the last interval. */
 void metrics_write_prometheus(struct mu__writer *w);
-/* Lines for statsd: a counter's sum, a gauge's value, a sample's mean of the last interval. */
-void metrics_write_statsd(struct mu__writer *w);
+/* process_* for Prometheus: of this moment, from /proc. What cannot be had is left out. */
+void metrics_write_process(struct mu__writer *w);
+/* Lines for statsd and statsite: a counter's sum, a gauge's value, a sample's mean of the last
+ * interval; the values of labels end the name. With tags, which may be empty, as DogStatsD reads
+ * them: labels are tags beside those given ("key:value"), and no host stands in a name. */
+void metrics_write_statsd(struct mu__writer *w, const struct mu_strs *tags);

@@ -1,4 +1,4 @@
-/* metrics_text.c - the last complete interval as JSON, for Prometheus and for statsd. */
+/* metrics_text.c - the last complete interval as JSON and for Prometheus. */
 #include "metrics_internal.h"
 
 #include <math.h>
@@ -26,9 +26,9 @@ static void write_labels(struct mu__json *j, const struct metric_name *m)
 {
     mu__json_ckey(j, "Labels");
     mu__json_object(j);
-    if (m->label[0]) {
-        mu__json_ckey(j, m->label);
-        mu__json_cstr(j, m->label_value);
+    for (size_t i = 0; i < metrics__labels(m); i++) {
+        mu__json_ckey(j, m->labels[i]);
+        mu__json_cstr(j, metrics__label_value(m, i));
     }
     mu__json_object_end(j);
 }
@@ -90,7 +90,7 @@ static void write_list(struct mu__json *j, const char *key, enum list list, bool
         const struct metric_name *m;
         const struct metric_rolled *r = metrics__at(i, &m);
         bool has = m->kind == METRIC_GAUGE ? r->is_set : r->count > 0;
-        if (list_of(m->kind) == list && has && metrics__full_name(m, name, sizeof name)) {
+        if (list_of(m->kind) == list && has && metrics__full_name(m, true, name, sizeof name)) {
             write_one(j, m, name, r);
         }
     }
@@ -135,30 +135,34 @@ static void make_legal(char *name)
     }
 }
 
-/* name{label="value",key="of"} v; either pair may be absent. Label values are ours: they need no
- * escapes. */
+static void say_label(struct mu__writer *w, size_t number, const char *key, const char *value)
+{
+    mu__write_cstr(w, number ? "," : "{");
+    mu__write_cstr(w, key);
+    mu__write_cstr(w, "=\"");
+    for (; *value; value++) {
+        if (*value == '\\' || *value == '"') {
+            mu__write_u8(w, '\\');
+        }
+        mu__write_u8(w, (uint8_t)*value);
+    }
+    mu__write_cstr(w, "\"");
+}
+
+/* name{label="value",key="of"} v; either pair may be absent. A value has no control characters. */
 static void say_line(struct mu__writer *w, const char *name, const char *suffix,
                      const struct metric_name *m, const char *key, const char *of, double v)
 {
+    size_t n = metrics__labels(m);
     mu__write_cstr(w, name);
     mu__write_cstr(w, suffix);
-    if (m->label[0] || key) {
-        mu__write_cstr(w, "{");
-        if (m->label[0]) {
-            mu__write_cstr(w, m->label);
-            mu__write_cstr(w, "=\"");
-            mu__write_cstr(w, m->label_value);
-            mu__write_cstr(w, key ? "\"," : "\"");
-        }
-        if (key) {
-            mu__write_cstr(w, key);
-            mu__write_cstr(w, "=\"");
-            mu__write_cstr(w, of);
-            mu__write_cstr(w, "\"");
-        }
-        mu__write_cstr(w, "}");
+    for (size_t i = 0; i < n; i++) {
+        say_label(w, i, m->labels[i], metrics__label_value(m, i));
     }
-    mu__write_cstr(w, " ");
+    if (key) {
+        say_label(w, n++, key, of);
+    }
+    mu__write_cstr(w, n ? "} " : " ");
     say_number(w, v);
     mu__write_cstr(w, "\n");
 }
@@ -219,7 +223,7 @@ void metrics_write_prometheus(struct mu__writer *w)
     for (size_t i = 0; any && i < metrics__count(); i++) {
         const struct metric_name *m;
         const struct metric_rolled *r = metrics__at(i, &m);
-        if (!r->is_set || !metrics__full_name(m, name, sizeof name)) {
+        if (!metrics__is_shown(m, r) || !metrics__full_name(m, true, name, sizeof name)) {
             continue;
         }
         make_legal(name);
@@ -236,32 +240,6 @@ void metrics_write_prometheus(struct mu__writer *w)
             memcpy(before, name, sizeof before);
         }
         say_metric(w, name, m, r);
-    }
-    metrics__release();
-}
-
-/* ---- statsd ---- */
-
-void metrics_write_statsd(struct mu__writer *w)
-{
-    char name[FULL_NAME], line[FULL_NAME + 64];
-    bool any = metrics__hold();
-    for (size_t i = 0; any && i < metrics__count(); i++) {
-        const struct metric_name *m;
-        const struct metric_rolled *r = metrics__at(i, &m);
-        bool has = m->kind == METRIC_GAUGE ? r->is_set : r->count > 0;
-        if (!has || !metrics__full_name(m, name, sizeof name)) {
-            continue;
-        }
-        for (char *p = name; *p; p++) {
-            *p = strchr(":| ", *p) ? '_' : *p;
-        }
-        double v = m->kind == METRIC_GAUGE     ? r->value
-                   : m->kind == METRIC_COUNTER ? r->sum
-                                               : r->sum / (double)r->count;
-        const char *type = m->kind == METRIC_GAUGE ? "g" : m->kind == METRIC_COUNTER ? "c" : "ms";
-        snprintf(line, sizeof line, "%s:%f|%s\n", name, v, type);
-        mu__write_cstr(w, line);
     }
     metrics__release();
 }

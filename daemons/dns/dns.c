@@ -1,6 +1,7 @@
 #include "dns.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "lookup.h"
 #include "prng.h"
 #include "rpc/endpoints.h"
@@ -16,6 +17,7 @@
 #define MODULE      "agent.dns"
 #define SERVERS_MAX 3           /* name servers in an answer */
 #define REPLY_MAX   (64u << 20) /* bytes that one lookup's answer may take */
+#define STALE_NS    (5 * (int64_t)MU_SEC)
 
 struct pending_lookup {
     struct dns *dns;
@@ -75,6 +77,15 @@ static void supply_node(struct pending_lookup *l, struct call *c)
                          found ? 1 : 0);
 }
 
+/* From a server that has not heard of the leader for a while. */
+static void count_stale(const struct call *c)
+{
+    const struct catalog_query_meta *meta = endpoint_meta(c->endpoint, c->reply);
+    if (meta && meta->last_contact_ns > STALE_NS) {
+        metric_count(METRIC_DNS_STALE_QUERIES, 1);
+    }
+}
+
 static void on_found(struct call *c, void *arg)
 {
     struct pending_lookup *l = arg;
@@ -82,10 +93,9 @@ static void on_found(struct call *c, void *arg)
         bool unknown = strstr(c->error, "No path to datacenter") != NULL;
         log_debug(MODULE, "a lookup failed: %s", c->error);
         dnsfront_node_supply(l->pending, unknown ? DNSFRONT_NOT_FOUND : DNSFRONT_FAILED, NULL, 0);
-    } else if (l->kind == DNSFRONT_NODE) {
-        supply_node(l, c);
     } else {
-        supply_service(l, c);
+        count_stale(c);
+        (l->kind == DNSFRONT_NODE ? supply_node : supply_service)(l, c);
     }
     forget(l);
 }
@@ -225,6 +235,13 @@ static void on_log(void *user, enum mu_level level, const char *line)
     log_write(level, MODULE, "%s", line);
 }
 
+static void on_answered(void *user, bool reverse, uint64_t took_ns)
+{
+    (void)user;
+    metric_sample(reverse ? METRIC_DNS_PTR_QUERY : METRIC_DNS_DOMAIN_QUERY,
+                  (double)took_ns / (double)MU_MSEC);
+}
+
 static bool listen_on(struct dns *d, const struct dns_config *c,
                       const struct config_address *address, const struct dnsfront_config *front,
                       char *err, size_t errlen)
@@ -241,6 +258,7 @@ static bool listen_on(struct dns *d, const struct dns_config *c,
     cfg.front = front;
     cfg.seed = mu__prng_next(&d->prng);
     cfg.log = on_log;
+    cfg.answered = on_answered;
     if (dnsfront_node_create(&cfg, &d->nodes[d->node_count], &reason) != DNSFRONT_OK) {
         snprintf(err, errlen, "%s: %s: %s", address->text.p, reason, strerror(errno));
         return false;

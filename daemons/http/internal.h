@@ -197,6 +197,8 @@ const struct http_route *http__route(const struct http_route_mark *marks, struct
                                      struct mu_str *rest);
 /* Makes the timers of all routes and methods; to be freed with free. NULL: out of memory. */
 enum metric *http__route_timers(void);
+/* api_metrics.c: the request is answered. */
+void http__count_api(const struct http_request *r, int status);
 enum metric http__route_timer(const struct http_server *s, const struct http_route *route,
                               enum http_method method);
 /* Is path one that a prefix route would match with a slash behind it? */

@@ -20,6 +20,7 @@ static void reply_prometheus(struct http_request *r)
     }
     struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
     metrics_write_prometheus(&w);
+    metrics_write_process(&w);
     if (w.failed) {
         http_reply_empty(r, 500);
     } else {

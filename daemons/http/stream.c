@@ -43,6 +43,7 @@ size_t http_stream_pending(const struct http_request *r)
 void http_stream_end(struct http_request *r, bool whole)
 {
     struct http_connection *c = r->connection;
+    metric_since(http__route_timer(r->server, r->route, r->method), r->began_ns);
     if (!whole) {
         http__connection_close(c);
     } else if (r->connection->is_old || http__connection_send(c, "0\r\n\r\n", 5)) {

@@ -76,6 +76,7 @@ static void on_event(void *user, struct mu_str name, struct mu_str payload, uint
     static const char prefix[] = "consul:event:";
     struct process *p = user;
     metric_count(METRIC_SERF_EVENTS, 1);
+    metric_count_of(METRIC_FAMILY_SERF_EVENTS_NAMED, name, (struct mu_str){NULL, 0});
     if (mu__str_eq(name, mu__cstr("consul:new-leader"))) {
         agent_server_joined(p->agent);
     } else if (name.len >= sizeof prefix - 1 && memcmp(name.p, prefix, sizeof prefix - 1) == 0) {

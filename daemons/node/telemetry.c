@@ -1,25 +1,21 @@
 #include "telemetry.h"
 
-#include "base/log.h"
 #include "base/metrics.h"
+#include "metric_sink.h"
 
-#include <errno.h>
 #include <malloc.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MODULE       "agent.telemetry"
-#define PACKET_BYTES 1400u /* of one datagram to statsd: whole lines */
+#define SINKS 3
 
 struct telemetry {
     struct process *process;
     struct event *timer;
-    int statsd; /* a connected UDP socket; -1: none */
-    bool statsd_failed;
-    struct swim_stats before; /* what gossip had counted at the last interval */
+    struct metric_sink *sinks[SINKS]; /* NULL: none */
+    struct swim_stats before;         /* what gossip had counted at the last interval */
 };
 
 /* ---- What is measured ---- */
@@ -51,6 +47,16 @@ static void count_since(enum metric m, uint64_t now, uint64_t before)
     }
 }
 
+/* Of probes only their number and the sum of their times are known: each counts as the mean. */
+static void sample_probes(const struct swim_stats *now, const struct swim_stats *before)
+{
+    uint64_t n = now->probes_answered - before->probes_answered;
+    double sum = (double)(now->probes_answered_ns - before->probes_answered_ns) / (double)MU_MSEC;
+    for (uint64_t i = 0; i < n; i++) {
+        metric_sample(METRIC_MEMBERLIST_PROBE_NODE, sum / (double)n);
+    }
+}
+
 static void measure_gossip(struct telemetry *t)
 {
     if (!t->process->gossip) {
@@ -61,6 +67,12 @@ static void measure_gossip(struct telemetry *t)
     count_since(METRIC_MEMBERLIST_UDP_SENT, now->bytes_out, t->before.bytes_out);
     count_since(METRIC_MEMBERLIST_TCP_ACCEPT, now->streams_in, t->before.streams_in);
     count_since(METRIC_MEMBERLIST_TCP_CONNECT, now->streams_out, t->before.streams_out);
+    count_since(METRIC_MEMBERLIST_TCP_SENT, now->stream_bytes_out, t->before.stream_bytes_out);
+    count_since(METRIC_MEMBERLIST_MSG_ALIVE, now->announcements, t->before.announcements);
+    count_since(METRIC_MEMBERLIST_MSG_SUSPECT, now->suspicions, t->before.suspicions);
+    count_since(METRIC_MEMBERLIST_MSG_DEAD, now->deaths, t->before.deaths);
+    count_since(METRIC_MEMBERLIST_DEGRADED_PROBE, now->probes_degraded, t->before.probes_degraded);
+    sample_probes(now, &t->before);
     metric_set(METRIC_MEMBERLIST_HEALTH_SCORE, now->health_score);
     t->before = *now;
 }
@@ -73,62 +85,6 @@ static void collect(void *arg)
     measure_gossip(t);
 }
 
-/* ---- statsd ---- */
-
-static int open_statsd(const char *address)
-{
-    char host[256];
-    const char *colon = strrchr(address, ':');
-    if (!colon || (size_t)(colon - address) >= sizeof host) {
-        log_warn(MODULE, "telemetry.statsd_address \"%s\" is not host:port", address);
-        return -1;
-    }
-    snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM}, *found = NULL;
-    int rc = getaddrinfo(host[0] ? host : "127.0.0.1", colon + 1, &hints, &found);
-    int fd = rc == 0 ? socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
-    if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
-        close(fd);
-        fd = -1;
-    }
-    if (fd < 0) {
-        log_warn(MODULE, "telemetry.statsd_address \"%s\": %s", address,
-                 rc ? gai_strerror(rc) : strerror(errno));
-    }
-    if (found) {
-        freeaddrinfo(found);
-    }
-    return fd;
-}
-
-/* Lost datagrams are lost; that nobody listens is said once. */
-static void send_packet(struct telemetry *t, const char *data, size_t len)
-{
-    if (send(t->statsd, data, len, MSG_NOSIGNAL) < 0 && !t->statsd_failed) {
-        t->statsd_failed = true;
-        log_warn(MODULE, "statsd cannot be reached: %s", strerror(errno));
-    }
-}
-
-static void send_statsd(struct telemetry *t)
-{
-    struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
-    metrics_write_statsd(&w);
-    const char *p = (const char *)w.data;
-    size_t left = w.failed ? 0 : w.len;
-    while (left > 0) {
-        size_t n = left < PACKET_BYTES ? left : PACKET_BYTES;
-        while (n < left && n > 0 && p[n - 1] != '\n') {
-            n--;
-        }
-        n = n ? n : left;
-        send_packet(t, p, n);
-        p += n;
-        left -= n;
-    }
-    mu__writer_fini(&w);
-}
-
 /* ---- Life ---- */
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -137,12 +93,35 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     metrics_roll(loop_now_unix_ns() / (int64_t)MU_SEC);
-    if (t->statsd >= 0) {
-        send_statsd(t);
+    for (size_t i = 0; i < SINKS; i++) {
+        if (t->sinks[i]) {
+            metric_sink_send(t->sinks[i]);
+        }
     }
 }
 
-static void configure(const struct config *c)
+static void open_sinks(struct telemetry *t)
+{
+    const struct config *c = t->process->config;
+    const struct {
+        enum metric_sink_kind kind;
+        const char *key;
+        struct mu_str address;
+    } wanted[SINKS] = {
+        {SINK_STATSD, "telemetry.statsd_address", c->telemetry.statsd_address},
+        {SINK_STATSITE, "telemetry.statsite_address", c->telemetry.statsite_address},
+        {SINK_DOGSTATSD, "telemetry.dogstatsd_addr", c->telemetry.dogstatsd_addr},
+    };
+    for (size_t i = 0; i < SINKS; i++) {
+        if (wanted[i].address.len) {
+            t->sinks[i] =
+                metric_sink_create(wanted[i].kind, loop_base(t->process->core), wanted[i].key,
+                                   wanted[i].address.p, &c->telemetry.dogstatsd_tags);
+        }
+    }
+}
+
+static void configure(const struct config *c, bool is_server)
 {
     char host[256] = "";
     if (!c->telemetry.disable_hostname && gethostname(host, sizeof host - 1) != 0) {
@@ -150,6 +129,8 @@ static void configure(const struct config *c)
     }
     metrics_configure(&(struct metrics_config){.prefix = c->telemetry.metrics_prefix.p,
                                                .host = host,
+                                               .node = c->node_name.p,
+                                               .is_server = is_server,
                                                .filter_default = c->telemetry.filter_default,
                                                .filters = c->telemetry.prefix_filter.items,
                                                .nfilters = c->telemetry.prefix_filter.len});
@@ -162,11 +143,9 @@ struct telemetry *telemetry_create(struct process *p)
     if (!t) {
         abort();
     }
-    configure(p->config);
+    configure(p->config, p->role->server);
     t->process = p;
-    t->statsd = p->config->telemetry.statsd_address.len
-                    ? open_statsd(p->config->telemetry.statsd_address.p)
-                    : -1;
+    open_sinks(t);
     t->timer = event_new(loop_base(p->core), -1, EV_PERSIST, on_timer, t);
     if (!t->timer || event_add(t->timer, &interval) != 0) {
         abort();
@@ -182,8 +161,8 @@ void telemetry_destroy(struct telemetry *t)
     }
     metrics_collect(NULL, t);
     event_free(t->timer);
-    if (t->statsd >= 0) {
-        close(t->statsd);
+    for (size_t i = 0; i < SINKS; i++) {
+        metric_sink_destroy(t->sinks[i]);
     }
     free(t);
 }

@@ -1,5 +1,5 @@
-/* telemetry.h - closes the intervals of the metrics, measures the process, and sends to statsd.
- * All on the core loop. */
+/* telemetry.h - closes the intervals of the metrics, measures the process and the pool, and sends
+ * to statsd, statsite and DogStatsD. All on the core loop. */
 #pragma once
 
 #include "process.h"

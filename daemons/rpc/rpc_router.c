@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/metrics.h"
 #include "endpoints.h"
 #include "prng.h"
 
@@ -213,6 +214,7 @@ static void on_done(struct call *c, enum rpc_outcome outcome, void *arg)
     struct rpc_router *r = d->router;
     d->exchange = NULL;
     if (outcome != RPC_ANSWERED) {
+        metric_count_of(METRIC_FAMILY_CLIENT_RPC_FAILED, mu__cstr(d->asked), mu__cstr(""));
         rotate(r, d->asked);
         d->unreached = outcome == RPC_UNSENT ? d->unreached + 1 : 0;
         if (d->unreached && d->unreached < r->count) {
@@ -237,6 +239,7 @@ static void start(struct call_backend *b, struct call *c)
         call_fail(c, "out of memory");
         return;
     }
+    metric_count(METRIC_CLIENT_RPC, 1);
     *d = (struct routed){.router = r, .call = c, .next = r->routed, .started_ns = loop_now_ns()};
     if (d->next) {
         d->next->previous = d;

@@ -6,6 +6,8 @@
  * and fronts there are. */
 #include "route.h"
 
+#include "base/metrics.h"
+
 /* ---- On the core loop ---- */
 
 static void begin_round(struct server *s);
@@ -34,6 +36,7 @@ static void on_read_granted(void *arg, int status, raft_index index, void *resul
 
 static void begin_round(struct server *s)
 {
+    metric_count(METRIC_RAFT_VERIFY_LEADER, 1);
     s->asked = s->asking;
     s->asking = NULL;
     atomic_fetch_add(&s->rounds, 1); /* before the question: who has seen this comes too late */
@@ -77,6 +80,7 @@ static void on_confirmed(void *arg)
         struct route *r = granted;
         route__list_remove(r);
         r->confirmed = ok;
+        metric_since(METRIC_RPC_CONSISTENT_READ, r->sent_at_ns);
         if (ok) {
             route__dispatch(r);
         } else {
@@ -98,6 +102,7 @@ void route__confirm_then_read(struct route *r)
 {
     struct server_front *f = r->front;
     r->state = ROUTE_CONFIRMING;
+    r->sent_at_ns = loop_now_ns();
     r->round = atomic_load(&f->server->rounds);
     route__list_add(&f->unconfirmed, r);
     if (!f->is_asking) {

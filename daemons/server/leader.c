@@ -7,6 +7,7 @@
 #include "server.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +186,7 @@ static void reconcile(struct server *s, const struct agent_member *m)
 {
     struct member_server server;
     bool is_server = member_as_server(m, s->config->datacenter, &server);
+    uint64_t began = loop_now_ns();
     switch (m->status) {
     case MEMBER_ALIVE:
         register_alive(s, m);
@@ -201,6 +203,7 @@ static void reconcile(struct server *s, const struct agent_member *m)
     default: /* leaving: still there */
         break;
     }
+    metric_since(METRIC_LEADER_RECONCILE_MEMBER, began);
 }
 
 void server__reconcile_member(struct server *s, const struct agent_member *m)
@@ -242,6 +245,7 @@ static void forget_unknown(struct server *s)
 
 static void reconcile_all(struct server *s)
 {
+    uint64_t began = loop_now_ns();
     struct mu__arena arena;
     mu__arena_init(&arena, NULL, 0);
     struct mu_list members = members_sorted(s->members, &arena);
@@ -254,6 +258,7 @@ static void reconcile_all(struct server *s)
     }
     catalog_read_end(s->reader);
     mu__arena_fini(&arena);
+    metric_since(METRIC_LEADER_RECONCILE, began);
 }
 
 static void schedule(struct server *s, int seconds)

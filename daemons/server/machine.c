@@ -26,6 +26,7 @@ static void apply_begin(void *user)
 {
     struct server *s = user;
     s->committed_ns = loop_now_ns();
+    s->batch_entries = 0;
     if (catalog_apply_begin(s->catalog) != CATALOG_OK) {
         abort(); /* out of memory: to go on would be to diverge */
     }
@@ -79,7 +80,7 @@ static void apply(void *user, raft_index index, raft_term term, const void *data
     } else if (!s->broken) {
         rc = catalog_apply(s->catalog, index, data, len, &r);
     }
-    metric_since(server__entry_metric(*(const uint8_t *)data), began);
+    server__measure_entry(s, data, len, began);
     if (rc == CATALOG_ENOMEM) {
         abort();
     }
@@ -184,11 +185,14 @@ static void apply_end(void *user)
 static void *snapshot_begin(void *user)
 {
     struct server *s = user;
+    uint64_t began = loop_now_ns();
     struct catalog_reader *r;
     if (s->broken || s->staging || catalog_reader_create(s->catalog, &r) != CATALOG_OK) {
         return NULL;
     }
     catalog_read_begin(r);
+    s->snapshot_began_ns = began;
+    metric_since(METRIC_RAFT_FSM_SNAPSHOT, began);
     return r;
 }
 
@@ -200,12 +204,17 @@ static int write_piece(void *user, const void *data, size_t len)
 static int snapshot_save(void *user, void *view, struct raft_node_writer *w)
 {
     (void)user;
-    return catalog_snapshot_write(view, write_piece, w);
+    uint64_t began = loop_now_ns();
+    int rc = catalog_snapshot_write(view, write_piece, w);
+    metric_since(METRIC_FSM_PERSIST, began);
+    metric_since(METRIC_RAFT_SNAPSHOT_PERSIST, began);
+    return rc;
 }
 
 static void snapshot_end(void *user, void *view)
 {
-    (void)user;
+    struct server *s = user;
+    metric_since(METRIC_RAFT_SNAPSHOT_TAKE, s->snapshot_began_ns);
     catalog_read_end(view);
     catalog_reader_destroy(view);
 }
@@ -221,6 +230,7 @@ static int restore(void *user, struct raft_node_reader *r)
     struct catalog_touched *touched;
     s->committed_ns = loop_now_ns();
     int rc = catalog_restore(s->catalog, read_piece, r, &touched);
+    metric_since(METRIC_RAFT_FSM_RESTORE, s->committed_ns);
     if (rc != CATALOG_OK) {
         log_error(MODULE, "a snapshot cannot be restored: %s", catalog_strerror(rc));
         return rc;

@@ -6,6 +6,7 @@
 #include "core_job.h"
 
 #include "base/log.h"
+#include "measure.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,7 @@ static void on_front(void *arg)
         call_fail(c, "%s", text);
         return;
     }
+    metric_since(server__call_metric(c->endpoint), r->sent_at_ns);
     mu__arena_adopt(&c->arena, &job->arena);
     c->reply = job->reply;
     route__free(r);
@@ -284,6 +286,7 @@ void route__ask_core(struct route *r)
     }
     job->route = r;
     job->what = id_of(r->call->endpoint);
+    r->sent_at_ns = loop_now_ns();
     mu__arena_init(&job->arena, NULL, 0);
     if (pool__answers(job->what) && !pool__take_request(job, r->call)) {
         route__job_free(job);

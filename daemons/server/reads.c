@@ -1,5 +1,6 @@
 /* reads.c - reads answered by this front from the newest store version, and reads that wait for a
  * newer one. */
+#include "measure.h"
 #include "queries.h"
 #include "route.h"
 
@@ -338,6 +339,7 @@ void route__read(struct route *r)
                   query ? "" : c->endpoint->method);
         return;
     }
+    uint64_t began = loop_now_ns();
     metric_count(METRIC_RPC_QUERY, 1);
     struct catalog_watch_keys keys;
     catalog_read_begin(reader);
@@ -358,6 +360,7 @@ void route__read(struct route *r)
     }
     if (rc == CATALOG_OK) {
         route__filter(r);
+        server__measure_read(c, r->reply, began);
     }
     c->reply = r->reply;
     route__free(r);

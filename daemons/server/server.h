@@ -102,6 +102,9 @@ struct server {
     _Atomic uint64_t rounds;     /* questions that were begun; fronts read it */
     bool broken;           /* an entry could not be applied: the catalog stays as it was before */
     uint64_t committed_ns; /* when the batch that is being applied was committed */
+    size_t batch_entries;  /* applied of it */
+    uint64_t snapshot_began_ns;    /* of the log's own snapshot that was begun last */
+    struct raft_stats raft_before; /* what Raft had counted at the last interval */
     /* Published for the fronts. */
     _Atomic uint64_t last_contact_at_ns; /* when the leader was last heard of; 0: never */
     _Atomic bool known_leader;

@@ -4,6 +4,7 @@
 #include "core_job.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "server/session_ttl.h"
 
 #include <inttypes.h>
@@ -115,6 +116,14 @@ static void start_delay(struct server_sessions *x, struct mu_str key, uint64_t d
     deadlines_set(&x->delays, key, now + delay_ns);
 }
 
+/* One that ended because of its TTL was marked then, and given another look a while later. */
+static void measure_end(const struct deadline *ended)
+{
+    if (ended && ended->is_marked) {
+        metric_since(METRIC_SESSION_TTL_INVALIDATE, ended->at.at - SESSION_END_RETRY_NS);
+    }
+}
+
 void server__sessions_applied(struct server *s)
 {
     struct server_sessions *x = s->sessions;
@@ -130,6 +139,7 @@ void server__sessions_applied(struct server *s)
             }
             break;
         case CATALOG_NOTICE_SESSION_ENDED:
+            measure_end(deadlines_find(&x->ttl.deadlines, notice->name));
             deadlines_remove(&x->ttl.deadlines, notice->name);
             break;
         case CATALOG_NOTICE_LOCK_LOST:

@@ -42,8 +42,11 @@ static bool write_state(struct snapshot_job *j, int fd, struct archive_meta *m)
     }
     catalog_read_begin(r);
     m->index = catalog_read_index(r);
+    uint64_t began = loop_now_ns();
     int rc = catalog_snapshot_write(r, write_file, &fd);
     int why = errno;
+    metric_since(METRIC_FSM_PERSIST, began);
+    metric_since(METRIC_RAFT_SNAPSHOT_PERSIST, began);
     catalog_read_end(r);
     catalog_reader_destroy(r);
     off_t size = lseek(fd, 0, SEEK_CUR);
@@ -109,6 +112,6 @@ bool snapshot__save(struct snapshot_job *j, const struct snapshot_view *view)
     if (archive >= 0) {
         close(archive);
     }
-    metric_since(METRIC_RAFT_SNAPSHOT_PERSIST, began);
+    metric_since(METRIC_RAFT_SNAPSHOT_TAKE, began);
     return ok;
 }

@@ -1,6 +1,8 @@
 /* view.c - what fronts may know of the cluster, published by the core loop. */
 #include "server.h"
 
+#include "measure.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +111,7 @@ static void on_contact_timer(evutil_socket_t fd, short what, void *arg)
     uint64_t now = loop_now_ns();
     bool known = st.leader_id && st.leader_id[0];
     atomic_store(&s->known_leader, known);
+    server__measure_contact(s, &st);
     if (st.last_contact_ns != MU_NEVER && (known || st.last_contact_ns > 0)) {
         atomic_store(&s->last_contact_at_ns, now - st.last_contact_ns);
     }

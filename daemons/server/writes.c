@@ -131,7 +131,7 @@ static void on_applied(void *arg)
     }
     switch (r->status) {
     case RAFT_OK:
-        metric_since(server__write_metric(r->call->endpoint), r->sent_at_ns);
+        metric_since(server__call_metric(r->call->endpoint), r->sent_at_ns);
         answer(r);
         break;
     case RAFT_ENOTLEADER: /* nothing was done: whoever leads now, or is about to, may do it */

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 void dnsfront_node_config_init_sized(struct dnsfront_node_config *cfg, size_t size)
@@ -107,6 +108,8 @@ int dnsfront_node_create(const struct dnsfront_node_config *cfg, struct dnsfront
     n->tcp_idle_ns = cfg->tcp_idle_ns;
     n->log = cfg->log;
     n->log_user = cfg->log_user;
+    n->answered = cfg->answered;
+    n->answered_user = cfg->answered_user;
     mu__prng_seed(&n->prng, cfg->seed);
     struct dnsfront_config defaults;
     dnsfront_config_init(&defaults);
@@ -158,6 +161,26 @@ void dnsfront_node_stats(const struct dnsfront_node *n, struct dnsfront_node_sta
     memcpy(out, &now, mu__min(out->size, sizeof now));
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * MU_SEC + (uint64_t)t.tv_nsec;
+}
+
+/* Is the last label of the first question's name "arpa"? The core has found the name well-formed,
+ * and questions have no compression. */
+static bool is_reverse(const uint8_t *bytes, size_t len)
+{
+    const uint8_t *last = NULL;
+    size_t at = 12; /* behind the header (RFC 1035 4.1.1) */
+    while (at < len && bytes[at] > 0 && bytes[at] < 64 && at + 1 + bytes[at] <= len) {
+        last = bytes + at;
+        at += 1u + bytes[at];
+    }
+    return last && last[0] == 4 && strncasecmp((const char *)last + 1, "arpa", 4) == 0;
+}
+
 static void send_answer(struct dnsfront_pending *p)
 {
     struct dnsfront_node *n = p->node;
@@ -166,6 +189,9 @@ static void send_answer(struct dnsfront_pending *p)
     if (!gone &&
         dnsfront_query_answer(p->query, n->answer + 2, sizeof n->answer - 2, &len) == DNSFRONT_OK) {
         n->stats.answers++;
+        if (n->answered) {
+            n->answered(n->answered_user, p->reverse, now_ns() - p->began_ns);
+        }
         if (p->peer_len) {
             dnsfront__udp_send(n, p, n->answer + 2, len);
         } else {
@@ -216,6 +242,10 @@ bool dnsfront__node_query(struct dnsfront_node *n, const uint8_t *bytes, size_t 
     }
     p->node = n;
     p->peer_len = peer_len;
+    if (n->answered) {
+        p->began_ns = now_ns();
+        p->reverse = is_reverse(bytes, len);
+    }
     if (peer_len) {
         memcpy(&p->peer, peer, peer_len);
         n->stats.udp_queries++;

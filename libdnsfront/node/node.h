@@ -23,6 +23,8 @@ struct dnsfront_node {
     uint64_t tcp_idle_ns;
     void (*log)(void *user, enum mu_level level, const char *line);
     void *log_user;
+    void (*answered)(void *user, bool reverse, uint64_t took_ns);
+    void *answered_user;
     struct dnsfront_node_stats stats;
     evutil_socket_t udp;
     struct event *udp_event;
@@ -42,6 +44,8 @@ struct dnsfront_pending {
     struct dnsfront_pending *prev, *next; /* of the connection */
     struct sockaddr_storage peer;
     socklen_t peer_len; /* 0: TCP */
+    uint64_t began_ns;
+    bool reverse; /* asks for a name under arpa */
 };
 
 /* Reads one query and answers it, now or when its lookup is supplied. False when it was not taken

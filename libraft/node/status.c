@@ -95,6 +95,11 @@ void raft_node_status(const struct raft_node *n, struct raft_node_status *out)
     out->leader_id = raft_node_leader(n, &out->leader_address);
 }
 
+void raft_node_stats(const struct raft_node *n, struct raft_stats *out)
+{
+    raft_get_stats(n->core, out);
+}
+
 int raft_node_peer(const struct raft_node *n, const char *id, struct raft_node_peer_status *out)
 {
     struct raft_peer_status peer;

@@ -90,6 +90,7 @@ static void begin(struct swim *s)
     p->sent_ns = s->now;
     p->deadline_ns = s->now + s->cfg.probe_interval_ns * (s->score + 1);
     s->stats.probes++;
+    s->stats.probes_degraded += s->score > 0 ? 1 : 0;
 
     struct swim__msg ping = {.type = SWIM__MSG_PING, .ping = ping_for(s, m, p->seq)};
     if (m->state == SWIM_ALIVE) {
@@ -257,6 +258,8 @@ bool swim__probe_ack(struct swim *s, const struct swim__ack *ack)
     if (ack->payload.len > 0 && swim__coord_payload_decode(ack->payload, &other)) {
         swim__peer_measured(s, p->target, &other, s->now - p->sent_ns);
     }
+    s->stats.probes_answered++;
+    s->stats.probes_answered_ns += s->now - p->sent_ns;
     swim__health_add(s, -1);
     finish(s);
     return true;

@@ -252,6 +252,7 @@ static int take_over(struct swim *s, struct swim__member *m, const struct announ
     struct swim__msg msg = {.type = SWIM__MSG_ALIVE, .alive = *a->raw};
     (void)swim__gossip_update(s, m, &msg); /* not passed on is no worse than lost on the way */
     swim__status_up(s, m, was_up, changed);
+    s->stats.announcements++;
     return SWIM_OK;
 }
 

@@ -107,6 +107,7 @@ static struct swim__stream *enqueue(struct swim *s, struct swim__stream *st, boo
     *s->out_last = st;
     s->out_last = &st->next_out;
     s->stats.streams_out++;
+    s->stats.stream_bytes_out += st->out.len;
     return st;
 }
 

@@ -170,8 +170,8 @@ static void test_odd_configurations_are_accepted_with_a_warning(void **state)
     static const struct {
         const char *extra, *expected;
     } cases[] = {
-        {"\"telemetry\":{\"statsite_address\":\"x:1\"}",
-         "x.json: telemetry.statsite_address has no effect in muster"},
+        {"\"telemetry\":{\"circonus_check_id\":\"x\"}",
+         "x.json: telemetry.circonus_check_id has no effect in muster"},
         {"\"server\":true,\"bootstrap\":true", "bootstrap = true: do not enable unless necessary"},
         {"\"server\":true,\"bootstrap_expect\":3", "bootstrap_expect > 0: expecting 3 servers"},
         {"\"node_name\":\"a.b\"",

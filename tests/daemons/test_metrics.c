@@ -46,6 +46,17 @@ static void json(struct mu__writer *w)
     metrics_write_json(&j);
 }
 
+static void statsd(struct mu__writer *w)
+{
+    metrics_write_statsd(w, NULL);
+}
+
+static void dogstatsd(struct mu__writer *w)
+{
+    struct mu_str tags[] = {mu__cstr("env:test"), mu__cstr("rack:7")};
+    metrics_write_statsd(w, &(struct mu_strs){tags, 2});
+}
+
 static void test_an_interval_has_what_was_sampled_in_it_alone(void **state)
 {
     (void)state;
@@ -191,7 +202,8 @@ static void test_prometheus_has_sums_summaries_and_buckets(void **state)
     assert_non_null(strstr(body, "# TYPE consul_rpc_query counter\nconsul_rpc_query 1\n"));
     assert_non_null(strstr(body, "consul_catalog_register{quantile=\"0.5\"} NaN\n"));
     assert_non_null(strstr(body, "consul_catalog_register_sum 2.5\n"));
-    assert_null(strstr(body, "consul_txn_apply")); /* was never sampled */
+    assert_null(strstr(body, "consul_txn_apply")); /* was never sampled, and this is no server */
+    assert_non_null(strstr(body, "\nconsul_client_rpc 0\n")); /* likewise, but all have it */
     free(body);
 }
 
@@ -213,9 +225,180 @@ static void test_filters_and_the_host_shape_the_names(void **state)
     free(body);
     metric_count(METRIC_RPC_QUERY, 3);
     metrics_roll(AT);
-    body = text(metrics_write_statsd);
+    body = text(statsd);
     assert_non_null(strstr(body, "roll.box-1.raft.last_index:17.000000|g\n"));
     assert_non_null(strstr(body, "roll.rpc.query:3.000000|c\n"));
+    free(body);
+    metrics_configure(&(struct metrics_config){.prefix = "consul", .filter_default = true});
+}
+
+/* ---- Values from outside ---- */
+
+#define QUERY  METRIC_FAMILY_HEALTH_SERVICE_QUERY
+#define TAGGED METRIC_FAMILY_HEALTH_SERVICE_QUERY_TAGS
+
+static const struct mu_str none = {NULL, 0};
+
+static void forget_values(void)
+{
+    for (int i = 0; i <= 600 / METRICS_INTERVAL_S + 1; i++) {
+        metrics_roll(AT);
+    }
+}
+
+static size_t occurrences(const char *body, const char *what)
+{
+    size_t n = 0;
+    for (const char *at = body; (at = strstr(at, what)) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+static void test_each_value_of_a_label_counts_by_itself(void **state)
+{
+    (void)state;
+    metric_count_of(QUERY, mu__cstr("web"), none);
+    metric_count_of(QUERY, mu__cstr("web"), none);
+    metric_count_of(QUERY, mu__cstr("db"), none);
+    metric_count_of(TAGGED, mu__cstr("web"), mu__cstr("v1"));
+    metric_count_of(METRIC_FAMILY_SERF_EVENTS_NAMED, mu__cstr("deploy"), none);
+    metrics_roll(AT);
+    char *body = text(metrics_write_prometheus);
+    assert_non_null(strstr(body, "\nconsul_health_service_query{service=\"db\"} 1\n"
+                                 "consul_health_service_query{service=\"web\"} 2\n"));
+    assert_int_equal(occurrences(body, "# TYPE consul_health_service_query counter\n"), 1);
+    assert_non_null(
+        strstr(body, "\nconsul_health_service_query_tags{service=\"web\",tag=\"v1\"} 1\n"));
+    assert_non_null(strstr(body, "\nconsul_serf_events_deploy 1\n"));
+    free(body);
+    body = text(json);
+    assert_non_null(strstr(body, "\"Labels\":{\"service\":\"web\",\"tag\":\"v1\"}}"));
+    free(body);
+    body = text(statsd);
+    assert_non_null(strstr(body, "consul.health.service.query-tags.web.v1:1.000000|c\n"));
+    free(body);
+    body = text(dogstatsd);
+    assert_non_null(strstr(body, "consul.health.service.query-tags:1.000000|c|#env:test,rack:7,"
+                                 "service:web,tag:v1\n"));
+    free(body);
+    forget_values();
+}
+
+static void test_values_cannot_break_out_of_their_quotes(void **state)
+{
+    (void)state;
+    metric_count_of(QUERY, mu__cstr("a\"} 1\\"), none);
+    metric_count_of(QUERY, mu__cstr("x|c:#,"), none);
+    metric_count_of(QUERY, mu__cstr("line\nbreak"), none);
+    metric_count_of(QUERY, mu__cstr("no\xff text"), none);
+    metric_count_of(QUERY, (struct mu_str){"a\0b", 3}, none);
+    metrics_roll(AT);
+    char *body = text(metrics_write_prometheus);
+    assert_non_null(strstr(body, "{service=\"a\\\"} 1\\\\\"} 1\n"));
+    assert_non_null(strstr(body, "{service=\"(others)\"} 3\n"));
+    free(body);
+    body = text(statsd);
+    assert_non_null(strstr(body, "consul.health.service.query.x_c_#,:1.000000|c\n"));
+    free(body);
+    body = text(dogstatsd);
+    assert_non_null(strstr(body, ",service:x_c:#_\n"));
+    free(body);
+    forget_values();
+}
+
+static void test_random_values_do_not_grow_without_end(void **state)
+{
+    (void)state;
+    char name[80];
+    metric_count_of(QUERY, mu__cstr("steady"), none);
+    for (int i = 0; i < 20000; i++) {
+        snprintf(name, sizeof name, "random-%d", i);
+        metric_count_of(QUERY, mu__cstr(name), none);
+    }
+    memset(name, 'x', sizeof name);
+    metric_count_of(QUERY, (struct mu_str){name, sizeof name}, none);
+    metric_count_of(QUERY, mu__cstr("steady"), none);
+    metrics_roll(AT);
+    char *body = text(metrics_write_prometheus);
+    size_t shown = occurrences(body, "consul_health_service_query{");
+    assert_in_range(shown, METRIC_LABELLED_MAX / 2, METRIC_LABELLED_MAX + 1);
+    assert_non_null(strstr(body, "{service=\"(others)\"}"));
+    assert_non_null(strstr(body, "{service=\"steady\"} 2\n"));
+    free(body);
+}
+
+static void test_values_go_when_nothing_counts_them_for_long(void **state)
+{
+    (void)state;
+    for (int i = 0; i <= 600 / METRICS_INTERVAL_S + 1; i++) {
+        metric_count_of(QUERY, mu__cstr("steady"), none);
+        metrics_roll(AT);
+    }
+    char *body = text(metrics_write_prometheus);
+    assert_int_equal(occurrences(body, "consul_health_service_query{"), 2); /* and the others */
+    assert_non_null(strstr(body, "{service=\"steady\"} 6"));
+    free(body);
+    metric_count_of(QUERY, mu__cstr("random-1"), none); /* begins anew */
+    metrics_roll(AT);
+    body = text(metrics_write_prometheus);
+    assert_non_null(strstr(body, "{service=\"random-1\"} 1\n"));
+    free(body);
+    forget_values();
+}
+
+static void *count_values(void *arg)
+{
+    char name[32];
+    for (int i = 0; i < 4000; i++) {
+        snprintf(name, sizeof name, "shared-%d", i % 50);
+        metric_count_of(QUERY, mu__cstr(name), none);
+        snprintf(name, sizeof name, "own-%d-%d", *(int *)arg, i);
+        metric_count_of(TAGGED, mu__cstr(name), mu__cstr("t"));
+    }
+    return NULL;
+}
+
+static void test_threads_find_each_others_values(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    int numbers[4] = {0, 1, 2, 3};
+    for (size_t i = 0; i < 50; i++) { /* so that none of them finds the table full */
+        char name[32];
+        snprintf(name, sizeof name, "shared-%d", (int)i);
+        metric_count_of(QUERY, mu__cstr(name), none);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, count_values, &numbers[i]), 0);
+    }
+    for (int i = 0; i < 20; i++) {
+        metrics_roll(AT);
+        free(text(metrics_write_prometheus));
+    }
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    metrics_roll(AT);
+    char *body = text(metrics_write_prometheus);
+    assert_int_equal(occurrences(body, "consul_health_service_query{service=\"shared-7\"} 321\n"),
+                     1);
+    free(body);
+    forget_values();
+}
+
+static void test_a_server_shows_its_metrics_from_the_start(void **state)
+{
+    (void)state;
+    metrics_configure(&(struct metrics_config){
+        .prefix = "consul", .filter_default = true, .node = "n\"1", .is_server = true});
+    metrics_roll(AT);
+    char *body = text(metrics_write_prometheus);
+    assert_non_null(strstr(body, "consul_txn_apply_count 0\n"));
+    assert_non_null(strstr(body, "consul_txn_apply{quantile=\"0.5\"} NaN\n"));
+    assert_non_null(strstr(body, "consul_fsm_kvs_count{op=\"lock\"} 0\n"));
+    assert_non_null(strstr(body, "consul_dns_domain_query_sum{node=\"n\\\"1\"} 0\n"));
+    assert_null(strstr(body, "consul_session_ttl_active")); /* a gauge has no value yet */
     free(body);
     metrics_configure(&(struct metrics_config){.prefix = "consul", .filter_default = true});
 }
@@ -226,6 +409,12 @@ int main(void)
         cmocka_unit_test(test_json_has_lists_of_gauges_counters_and_samples),
         cmocka_unit_test(test_prometheus_has_sums_summaries_and_buckets),
         cmocka_unit_test(test_filters_and_the_host_shape_the_names),
+        cmocka_unit_test(test_each_value_of_a_label_counts_by_itself),
+        cmocka_unit_test(test_values_cannot_break_out_of_their_quotes),
+        cmocka_unit_test(test_random_values_do_not_grow_without_end),
+        cmocka_unit_test(test_values_go_when_nothing_counts_them_for_long),
+        cmocka_unit_test(test_threads_find_each_others_values),
+        cmocka_unit_test(test_a_server_shows_its_metrics_from_the_start),
         cmocka_unit_test(test_an_interval_has_what_was_sampled_in_it_alone),
         cmocka_unit_test(test_min_and_max_may_be_zero_or_below),
         cmocka_unit_test(test_quantiles_are_good_to_an_eighth),

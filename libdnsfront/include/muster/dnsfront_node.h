@@ -41,6 +41,9 @@ struct dnsfront_node_config {
     uint64_t seed;              /* of the order of answers; should be unpredictable */
     void (*log)(void *user, enum mu_level level, const char *line); /* may be NULL */
     void *log_user;
+    /* A query was answered, took_ns after it came; reverse: its name is under arpa. May be NULL */
+    void (*answered)(void *user, bool reverse, uint64_t took_ns);
+    void *answered_user;
 };
 #define dnsfront_node_config_init(cfg) dnsfront_node_config_init_sized((cfg), sizeof *(cfg))
 MU_API void dnsfront_node_config_init_sized(struct dnsfront_node_config *cfg, size_t size);

@@ -310,6 +310,8 @@ struct raft_node_status {
     uint64_t oldest_write_ns;
 };
 MU_API void raft_node_status(const struct raft_node *n, struct raft_node_status *out);
+/* What the core has counted in this life; out->size is set by the caller. */
+MU_API void raft_node_stats(const struct raft_node *n, struct raft_stats *out);
 
 /* How this leader sees a server of its configuration, itself included; silent_ns is how long that
  * server has said nothing, MU_NEVER: not since this one leads. Errors: RAFT_ENOTLEADER, RAFT_ENOENT

@@ -512,6 +512,11 @@ struct swim_stats {
         answers_ignored; /* ignored: late, repeated, never asked for */
     uint64_t conflicts;  /* announcements of a known name from another address */
     uint64_t coordinates_rejected, coordinates_reset;
+    uint64_t announcements; /* news of a living member that were taken over */
+    /* degraded: begun while health_score was not 0; answered, and what that took in all, count
+     * those that a packet answered */
+    uint64_t probes_degraded, probes_answered, probes_answered_ns;
+    uint64_t stream_bytes_out; /* of streams that were begun here */
 };
 #define swim_stats(s, out) swim_stats_sized((s), (out), sizeof *(out))
 MU_API void swim_stats_sized(const struct swim *s, struct swim_stats *out, size_t size);
