@@ -7,7 +7,6 @@ from metric_script import RECORDED, lines, run
 # What Consul counts and muster does not, by the beginnings of names; docs/differences.md says why.
 ABSENT = (
     "go_",
-    "consul_consul_cache_",
     "consul_fsm_federation_state_",
     "consul_leader_barrier",
     "consul_memberlist_gossip",
