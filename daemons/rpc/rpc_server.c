@@ -2,9 +2,11 @@
 #include "rpc_server_internal.h"
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/metrics.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
@@ -13,7 +15,16 @@
 #define CALL_BYTES_MAX       ((size_t)64 << 20)
 #define HANDSHAKE_TIMEOUT_NS (5 * MU_SEC)
 
-enum first_byte { FIRST_PLAIN = 0, FIRST_RAFT = 1, FIRST_YAMUX = 4, FIRST_SNAPSHOT = 5 };
+#define COMPLAINT_NS (60 * MU_SEC)
+
+enum first_byte {
+    FIRST_PLAIN = 0,
+    FIRST_RAFT = 1,
+    FIRST_TLS = 3,
+    FIRST_YAMUX = 4,
+    FIRST_SNAPSHOT = 5,
+    FIRST_TLS_INSECURE = 7
+};
 
 struct rpc_server *rpc_server_create(const struct rpc_server_config *cfg)
 {
@@ -62,6 +73,29 @@ static void give_away(struct rpc_connection *c, void (*adopt)(void *user, int fd
     adopt(s->config.user, fd);
 }
 
+/* Who tries TLS tries for ever, and hears nothing of why (rpc-wire 10): the operator has to. */
+static void refuse(struct rpc_connection *c, uint8_t type)
+{
+    struct rpc_server *s = c->server;
+    bool is_tls = type == FIRST_TLS || type == FIRST_TLS_INSECURE || type >= 0x14;
+    uint64_t now = loop_now_ns();
+    if (is_tls && (!s->complained_ns || now - s->complained_ns >= COMPLAINT_NS)) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof peer;
+        char host[NI_MAXHOST] = "?";
+        if (getpeername(c->fd, (struct sockaddr *)&peer, &len) == 0) {
+            getnameinfo((struct sockaddr *)&peer, len, host, sizeof host, NULL, 0, NI_NUMERICHOST);
+        }
+        s->complained_ns = now;
+        log_warn(RPC_MODULE,
+                 "An agent wants TLS (verify_outgoing, auto_encrypt or auto_config), which this "
+                 "server does not speak: from=%s",
+                 host);
+    }
+    log_debug(RPC_MODULE, "connection closed: byte %u is not served here", (unsigned)type);
+    rpc__connection_close(c);
+}
+
 static void dispatch(struct rpc_connection *c, uint8_t type)
 {
     struct rpc_server *s = c->server;
@@ -71,8 +105,7 @@ static void dispatch(struct rpc_connection *c, uint8_t type)
     } else if (type == FIRST_SNAPSHOT && s->config.adopt_snapshot) {
         give_away(c, s->config.adopt_snapshot);
     } else if (type != FIRST_PLAIN && type != FIRST_YAMUX) {
-        log_debug(RPC_MODULE, "connection closed: byte %u is not served here", (unsigned)type);
-        rpc__connection_close(c);
+        refuse(c, type);
     } else if (!rpc__connection_begin(c, type == FIRST_YAMUX)) {
         rpc__connection_close(c);
     }

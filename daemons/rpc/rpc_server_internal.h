@@ -19,6 +19,7 @@ struct rpc_server {
     size_t connection_count;
     size_t inbox_bytes;        /* held by requests that are not complete, over all connections */
     struct mu__writer scratch; /* where replies are encoded */
+    uint64_t complained_ns;    /* when somebody who wants TLS was last logged; 0: never */
 };
 
 struct rpc_connection {
