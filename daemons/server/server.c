@@ -110,6 +110,7 @@ static bool open_raft(struct server *s, const struct server_config *c, char *err
     cfg.address = address;
     set_timers(c->config, &cfg);
     cfg.snapshot_threshold = (uint64_t)c->config->raft_snapshot_threshold;
+    cfg.snapshot_interval_ns = c->config->raft_snapshot_interval_ns;
     cfg.snapshot_trailing = (uint64_t)c->config->raft_trailing_logs;
     cfg.preamble = RAFT_PREAMBLE;
     cfg.machine = server__machine(s);

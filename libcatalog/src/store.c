@@ -117,16 +117,18 @@ static void free_readers(struct catalog *c)
     }
 }
 
-/* Frees the oldest version and what the one after it replaced. */
-static void drop_oldest(struct catalog *c)
+/* Frees the oldest version and what the one after it replaced; how much that was. */
+static size_t drop_oldest(struct catalog *c)
 {
     struct catalog__version *v = c->oldest;
+    size_t blocks = v->next->ngarbage;
     c->oldest = v->next;
     catalog__free_retired(&c->allocator, c->oldest->garbage, c->oldest->ngarbage);
     mu__free(&c->allocator, c->oldest->garbage);
     c->oldest->garbage = NULL;
     c->oldest->ngarbage = 0;
     mu__free(&c->allocator, v);
+    return blocks;
 }
 
 void catalog_destroy(struct catalog *c)
@@ -252,6 +254,8 @@ void catalog_read_stats(const struct catalog_reader *r, struct catalog_stats *ou
     };
 }
 
+#define RECLAIM_BLOCKS 1024u
+
 /* The oldest version that a reader may be on, or UINT64_MAX. */
 static uint64_t oldest_pin(struct catalog *c)
 {
@@ -265,11 +269,17 @@ static uint64_t oldest_pin(struct catalog *c)
     return oldest;
 }
 
+/* Two versions a batch, so that what a long read has held back does come to its end, and more as
+ * long as they are small: all of it at once would hold up the batch in which that read is over. */
 static void reclaim(struct catalog *c)
 {
     uint64_t pin = oldest_pin(c);
-    while (c->oldest->next && c->oldest->seq < pin) {
-        drop_oldest(c);
+    size_t blocks = 0;
+    for (int n = 0; c->oldest->next && c->oldest->seq < pin; n++) {
+        if (n >= 2 && blocks >= RECLAIM_BLOCKS) {
+            return;
+        }
+        blocks += drop_oldest(c);
     }
 }
 

@@ -73,6 +73,7 @@ struct raft_node {
     raft_index saved_index; /* of the newest snapshot file, and of the one before it (0: none) */
     raft_term saved_term;
     raft_index older_saved_index;
+    uint64_t save_due_ns;   /* the threshold asks for no snapshot before */
     uint64_t save_retry_at; /* applied index from which on a failed snapshot is tried again */
     struct save_job *save;
     struct install install; /* the disk thread's */

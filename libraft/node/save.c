@@ -1,6 +1,9 @@
 #include "node.h"
 
 #include <string.h>
+#include <sys/resource.h>
+
+#define NICENESS 10
 
 /* A snapshot of the own state machine, streamed by a thread of its own so that log writes never
  * wait for it. */
@@ -53,9 +56,19 @@ static int save(struct save_job *s)
     return rc;
 }
 
+/* It has time: whoever serves clients goes first. Elsewhere than on Linux this would be about the
+ * whole process. */
+static void give_way(void)
+{
+#ifdef __linux__
+    (void)setpriority(PRIO_PROCESS, 0, NICENESS);
+#endif
+}
+
 static void *save_main(void *arg)
 {
     struct save_job *s = arg;
+    give_way();
     s->rc = save(s);
     raft_node__mailbox_post(&s->node->mailbox, &s->letter);
     return NULL;
@@ -160,9 +173,10 @@ void raft_node__maybe_save(struct raft_node *n)
     raft_index applied = atomic_load(&n->applied_index);
     uint64_t threshold = n->cfg.snapshot_threshold;
     if (threshold == 0 || n->save || n->failure != 0 || applied < n->saved_index + threshold ||
-        applied < n->save_retry_at) {
+        applied < n->save_retry_at || raft_node__now() < n->save_due_ns) {
         return;
     }
+    n->save_due_ns = raft_node__now() + n->cfg.snapshot_interval_ns;
     if (begin_save(n, NULL) != RAFT_OK) {
         n->save_retry_at = applied + threshold / 4 + 1;
     }

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TEMPORARY "snapshot.tmp"
+#define TEMPORARY  "snapshot.tmp"
+#define SYNC_BYTES (4u << 20)
 
 struct raft_node_writer {
     const char *dir;
@@ -18,11 +19,23 @@ struct raft_node_writer {
     raft_term term;
     uint32_t header_crc;
     uint64_t ordinal, offset, total;
-    int failure; /* the first error; nothing is written after it */
+    uint64_t synced; /* bytes of offset */
+    int failure;     /* the first error; nothing is written after it */
     struct raft_node_diag diag;
     size_t len;                                                /* of the chunk in hand */
     uint8_t chunk[SNAPSHOT_CHUNK_HEAD + SNAPSHOT_CHUNK_BYTES]; /* head and data */
 };
+
+/* A bit at a time: one sync of all at the end would hold up those of the log. */
+static int sync_so_far(struct raft_node_writer *w)
+{
+    int err = w->ops->sync(w->ops->user, w->fd);
+    w->synced = w->offset;
+    if (err != 0) {
+        w->failure = raft_node__fail_io(&w->diag, err, "sync", w->path);
+    }
+    return w->failure;
+}
 
 static int put(struct raft_node_writer *w, const void *data, size_t len)
 {
@@ -39,7 +52,7 @@ static int put(struct raft_node_writer *w, const void *data, size_t len)
         return w->failure;
     }
     w->offset += len;
-    return 0;
+    return w->offset - w->synced < SYNC_BYTES ? 0 : sync_so_far(w);
 }
 
 static int put_header(struct raft_node_writer *w, const struct raft_snapshot_meta *meta)
@@ -136,12 +149,12 @@ static int put_end(struct raft_node_writer *w)
 /* Syncs, checks and names the file. */
 static int publish(struct raft_node_writer *w)
 {
-    int err = w->ops->sync(w->ops->user, w->fd);
-    if (err != 0) {
-        return raft_node__fail_io(&w->diag, err, "sync", w->path);
+    int rc = sync_so_far(w);
+    if (rc != 0) {
+        return rc;
     }
     struct raft_snapshot_meta meta = {.index = w->index, .term = w->term};
-    int rc = raft_node__snapshot_verify(w->path, &meta, w->allocator, &w->diag);
+    rc = raft_node__snapshot_verify(w->path, &meta, w->allocator, &w->diag);
     if (rc != 0) {
         return rc;
     }
@@ -149,7 +162,7 @@ static int publish(struct raft_node_writer *w)
     if (!raft_node__snapshot_path(path, w->dir, w->index)) {
         return raft_node__fail(&w->diag, RAFT_EINVAL, "the path of the folder is too long");
     }
-    err = rename(w->path, path) == 0 ? w->ops->sync_dir(w->ops->user, w->dir) : -errno;
+    int err = rename(w->path, path) == 0 ? w->ops->sync_dir(w->ops->user, w->dir) : -errno;
     return err == 0 ? 0 : raft_node__fail_io(&w->diag, err, "rename", w->path);
 }
 

@@ -15,7 +15,7 @@ class Acknowledged(unittest.TestCase):
         """Short logs, so that servers that were away are brought up by snapshots, too; one keeps all."""
         c = Cluster(servers=3, agents=agents)
         for i in (0, 1):
-            c.configure(f"server-{i}", raft_snapshot_threshold=400, raft_trailing_logs=100)
+            c.configure(f"server-{i}", raft_snapshot_interval="1ms", raft_snapshot_threshold=400, raft_trailing_logs=100)
         return c
 
     def test_killing_random_servers_again_and_again(self):

@@ -74,7 +74,7 @@ class Damage(unittest.TestCase):
     def setUp(self):
         self.c = Cluster(servers=3)
         for i in range(3):
-            self.c.configure(f"server-{i}", raft_snapshot_threshold=200, raft_trailing_logs=150)
+            self.c.configure(f"server-{i}", raft_snapshot_interval="1ms", raft_snapshot_threshold=200, raft_trailing_logs=150)
         self.enterContext(self.c)
         self.history = History(self.c.server_addresses)
         wait_until("all have two snapshots", lambda: all(len(Folder(self.c, i).snapshots()) >= 2 for i in range(3)))

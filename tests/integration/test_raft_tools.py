@@ -20,7 +20,7 @@ class Tools(unittest.TestCase):
     def test_life_of_a_folder(self):
         c = Cluster(servers=3)
         for i in range(3):
-            c.configure(f"server-{i}", raft_snapshot_threshold=16, raft_trailing_logs=4)
+            c.configure(f"server-{i}", raft_snapshot_interval="1ms", raft_snapshot_threshold=16, raft_trailing_logs=4)
         with c:
             for i in range(40):
                 put(c.server_address(0), f"/v1/kv/k{i}", f"value {i}")

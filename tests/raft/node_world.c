@@ -197,6 +197,7 @@ void configure(const struct server *s, struct raft_node_config *cfg)
     cfg->segment_bytes = 64 * 1024;
     cfg->snapshot_threshold = s->world->threshold;
     cfg->snapshot_trailing = s->world->trailing;
+    cfg->snapshot_interval_ns = s->world->interval_ns;
     cfg->reconnect_max_ns = 100 * MU_MSEC;
     cfg->machine = (struct raft_node_machine){
         .user = (void *)(uintptr_t)&s->machine,

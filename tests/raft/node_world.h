@@ -48,7 +48,7 @@ struct world {
     struct event_base *base;
     char dir[64];
     struct server servers[NODES];
-    uint64_t threshold, trailing;
+    uint64_t threshold, trailing, interval_ns;
     uint64_t acknowledged, failed, in_flight;
     void *user;
     /* Last word on a server's configuration; NULL: none */

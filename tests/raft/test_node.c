@@ -61,6 +61,25 @@ static void test_restart_from_snapshot_and_tail(void **state)
     assert_int_equal(w->servers[0].machine.first_applied, st.last_snapshot_index + 1);
 }
 
+/* A busy server with a large state would otherwise write nothing but snapshots. */
+static void test_snapshots_keep_their_distance_however_many_entries_there_are(void **state)
+{
+    struct world *w = *state;
+    struct raft_node_status st;
+    w->threshold = 100;
+    w->interval_ns = 3600 * MU_SEC;
+    bootstrap(w, 1);
+    RUN_UNTIL(w, (replicate(w, 150), kit_count_files(w->servers[0].dir, ".snap") == 1));
+    RUN_UNTIL(w, (raft_node_status(w->servers[0].node, &st), !st.snapshot_under_way));
+    raft_index first = st.last_snapshot_index;
+    replicate(w, 1000);
+    raft_node_status(w->servers[0].node, &st);
+    assert_true(!st.snapshot_under_way && st.last_snapshot_index == first);
+    assert_int_equal(raft_node_snapshot(w->servers[0].node, NULL, NULL), 0); /* who asks gets one */
+    RUN_UNTIL(w, (raft_node_status(w->servers[0].node, &st), !st.snapshot_under_way));
+    assert_true(st.last_snapshot_index > first);
+}
+
 static void test_writes_go_on_while_a_snapshot_is_saved(void **state)
 {
     struct world *w = *state;
@@ -205,6 +224,7 @@ int main(void)
         T(test_single_node_elects_itself_and_applies),
         T(test_everything_acknowledged_is_there_after_a_restart),
         T(test_restart_from_snapshot_and_tail),
+        T(test_snapshots_keep_their_distance_however_many_entries_there_are),
         T(test_writes_go_on_while_a_snapshot_is_saved),
         T(test_damaged_newest_snapshot_gives_way_to_the_one_before),
         T(test_no_readable_snapshot_is_refused_with_a_sentence),

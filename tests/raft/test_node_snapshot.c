@@ -219,6 +219,19 @@ static void test_reading_a_damaged_snapshot_gives_no_bad_byte(void **state)
     raft_node__snapshot_close(r);
 }
 
+static void test_a_large_snapshot_is_synced_bit_by_bit(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(save(f, 1, 100), 0);
+    unsigned before = atomic_load(&f->disk.syncs);
+    assert_int_equal(before, 1);
+    assert_int_equal(save(f, 2, 9 << 20), 0);
+    assert_int_equal(atomic_load(&f->disk.syncs), before + 3);
+    kit_break(&f->disk.sync, 2, EIO, false);
+    assert_int_equal(save(f, 3, 9 << 20), RAFT_NODE_EIO);
+    assert_int_equal(kit_count_files(f->dir, ".tmp"), 0);
+}
+
 static void test_failing_disk_leaves_no_file_and_the_old_snapshot(void **state)
 {
     struct fixture *f = *state;
@@ -385,6 +398,7 @@ int main(void)
         T(test_every_flipped_bit_and_every_cut_is_found),
         T(test_swapped_chunks_are_found),
         T(test_reading_a_damaged_snapshot_gives_no_bad_byte),
+        T(test_a_large_snapshot_is_synced_bit_by_bit),
         T(test_failing_disk_leaves_no_file_and_the_old_snapshot),
         T(test_disk_that_lies_gets_no_snapshot_and_keeps_the_old_one),
         T(test_name_of_a_snapshot_is_durable),

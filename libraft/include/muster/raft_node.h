@@ -182,6 +182,10 @@ struct raft_node_config {
     /* First byte sent through the stream that tls.wrap made, 0 to 255; -1 (default): none. Consul's
      * port, for example, wants 3 (TLS follows) before the handshake and 1 (Raft) inside. */
     int inner_preamble;
+    /* From the beginning of one snapshot that snapshot_threshold asks for to that of the next, at
+     * least; default 0. Longer: less is written where the state is large and writes are many, and a
+     * restart has more entries to go through. */
+    uint64_t snapshot_interval_ns;
 };
 #define raft_node_config_init(cfg) raft_node_config_init_sized((cfg), sizeof *(cfg))
 MU_API void raft_node_config_init_sized(struct raft_node_config *cfg, size_t size);
