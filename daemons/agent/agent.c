@@ -198,6 +198,23 @@ void agent_destroy(struct agent *a)
     }
 }
 
+struct agent_counts agent_counts(const struct agent *a)
+{
+    struct agent_counts n = {.services = 0};
+    size_t at = 0;
+    for (const struct local_service *s; (s = mu__map_next(&a->local.services, &at)) != NULL;) {
+        n.services += !s->entry.deleted;
+    }
+    at = 0;
+    for (const struct local_check *c; (c = mu__map_next(&a->local.checks, &at)) != NULL;) {
+        bool is_ttl = c->runner && check_is_ttl(c->runner);
+        n.checks += !c->entry.deleted;
+        n.check_ttls += is_ttl;
+        n.check_monitors += c->runner && !is_ttl;
+    }
+    return n;
+}
+
 struct mu_str agent_node_id(const struct agent *a)
 {
     return (struct mu_str){a->node_id, 36};

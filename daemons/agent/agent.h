@@ -72,6 +72,12 @@ void agent_stop(struct agent *a);
 /* After agent_stop and the end of the loops. NULL is allowed. */
 void agent_destroy(struct agent *a);
 
+/* How much is registered here; monitors are checks that run by themselves. */
+struct agent_counts {
+    size_t services, checks, check_ttls, check_monitors;
+};
+struct agent_counts agent_counts(const struct agent *a);
+
 /* The UUID of the node, 36 characters; lent for the agent's life, any thread. */
 struct mu_str agent_node_id(const struct agent *a);
 

@@ -145,10 +145,9 @@ bool http__request_is_streamed(const struct http_request *r)
     return r->route && r->route->body == BODY_STREAMED && r->method == HTTP_PUT;
 }
 
-/* The root takes any method. */
 static bool takes_method(const struct http_request *r)
 {
-    return (r->route->methods & r->method) || r->route->handle == route_root;
+    return (r->route->methods & r->method) || r->route->methods == HTTP_ANY;
 }
 
 bool http__request_is_refused(const struct http_request *r)

@@ -21,7 +21,8 @@ enum http_method {
     HTTP_POST = 4,
     HTTP_DELETE = 8,
     HTTP_OPTIONS = 16,
-    HTTP_HEAD = 32
+    HTTP_HEAD = 32,
+    HTTP_ANY = 127 /* of a route: all of them, HTTP_OTHER too */
 };
 
 enum http_body_limit {

@@ -11,7 +11,8 @@
 #define MARK_AT 4 /* behind "/v1/" */
 
 static const struct http_route routes[] = {
-    {"/", false, HTTP_GET, "GET", route_root, BODY_DEFAULT},
+    {"/", false, HTTP_ANY, "", route_root, BODY_DEFAULT},
+    {"/debug/pprof/", true, HTTP_ANY, "", route_debug_off, BODY_DEFAULT},
     {"/v1/acl/auth-method", false, HTTP_PUT, "PUT", route_acl_off, BODY_DEFAULT},
     {"/v1/acl/auth-method/", true, HTTP_GET | HTTP_PUT | HTTP_DELETE, "GET,PUT,DELETE",
      route_acl_off, BODY_DEFAULT},
@@ -63,6 +64,7 @@ static const struct http_route routes[] = {
     {"/v1/agent/health/service/id/", true, HTTP_GET, "GET", route_agent_health_by_id, BODY_DEFAULT},
     {"/v1/agent/health/service/name/", true, HTTP_GET, "GET", route_agent_health_by_name,
      BODY_DEFAULT},
+    {"/v1/agent/host", false, HTTP_GET, "GET", route_agent_host, BODY_DEFAULT},
     {"/v1/agent/join/", true, HTTP_PUT, "PUT", route_agent_join, BODY_DEFAULT},
     {"/v1/agent/leave", false, HTTP_PUT, "PUT", route_agent_leave, BODY_DEFAULT},
     {"/v1/agent/maintenance", false, HTTP_PUT, "PUT", route_agent_maintenance, BODY_DEFAULT},

@@ -12,11 +12,13 @@ void route_agent_checks(struct http_request *r);
 void route_agent_join(struct http_request *r);
 void route_agent_leave(struct http_request *r);
 void route_agent_force_leave(struct http_request *r);
+void route_agent_host(struct http_request *r);
 void route_agent_reload(struct http_request *r);
 void route_agent_maintenance(struct http_request *r);
 
 /* routes_off.c */
 void route_acl_off(struct http_request *r);
+void route_debug_off(struct http_request *r);
 void route_connect_off(struct http_request *r);
 void route_connect_roots(struct http_request *r);
 void route_connect_configuration(struct http_request *r);

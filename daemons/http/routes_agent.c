@@ -43,7 +43,7 @@ void route_agent_members(struct http_request *r)
 {
     struct mu_str segment = http_param(r, "segment");
     bool wan = http_param(r, "wan").len > 0;
-    if (segment.len && wan) {
+    if (segment.len && wan && !mu__str_eq(segment, mu__cstr("_all"))) {
         http_reply_text(r, 400, "Cannot provide a segment with wan=true");
         return;
     }

@@ -14,6 +14,12 @@ void route_acl_off(struct http_request *r)
     http_reply_text(r, 401, "ACL support disabled");
 }
 
+/* Profiles of a running program are Go's; who may not see them is told so, whatever the name. */
+void route_debug_off(struct http_request *r)
+{
+    route_acl_off(r);
+}
+
 void route_connect_off(struct http_request *r)
 {
     http_reply_refusal(r, CONNECT_OFF);

@@ -5,12 +5,43 @@
 #include "base/log.h"
 #include "watch/watches.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+/* The pool of all datacenters has the servers of each; there is one datacenter, and its servers
+ * meet in its own pool. They are listed under their names there, "node.dc". */
+static struct mu_list servers_as_wan(const struct process *p, struct mu__arena *a)
+{
+    struct mu_list all = members_sorted(&p->members, a);
+    size_t n = 0;
+    for (size_t i = 0; i < all.len; i++) {
+        const struct agent_member *m = all.items[i];
+        struct member_server server;
+        if (!member_as_server(m, p->config->datacenter, &server)) {
+            continue;
+        }
+        struct agent_member *copy = mu__arena_memdup(a, m, sizeof *m);
+        size_t len = m->name.len + 1 + p->config->datacenter.len;
+        char *name = mu__arena_alloc(a, len + 1);
+        if (!copy || !name) {
+            return (struct mu_list){NULL, 0};
+        }
+        snprintf(name, len + 1, "%.*s.%.*s", (int)m->name.len, m->name.p,
+                 (int)p->config->datacenter.len, p->config->datacenter.p);
+        copy->name = (struct mu_str){name, len};
+        all.items[n++] = copy;
+    }
+    all.len = n;
+    return all;
+}
 
 static struct mu_list members(void *user, bool wan, struct mu__arena *a)
 {
     struct process *p = user;
-    return wan ? (struct mu_list){NULL, 0} : members_sorted(&p->members, a);
+    if (!wan) {
+        return members_sorted(&p->members, a);
+    }
+    return p->role->server ? servers_as_wan(p, a) : (struct mu_list){NULL, 0};
 }
 
 struct join_call {

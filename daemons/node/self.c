@@ -21,6 +21,15 @@ static void add_common(struct process *p, struct stats *s)
     stats_add(s, "runtime", "threads", "%zu", p->nfronts + 2 + (p->role->server ? 1 : 0));
 }
 
+static void add_agent(const struct process *p, struct stats *s)
+{
+    struct agent_counts n = agent_counts(p->agent);
+    stats_add(s, "agent", "check_monitors", "%zu", n.check_monitors);
+    stats_add(s, "agent", "check_ttls", "%zu", n.check_ttls);
+    stats_add(s, "agent", "checks", "%zu", n.checks);
+    stats_add(s, "agent", "services", "%zu", n.services);
+}
+
 static void add_gossip(struct process *p, struct stats *s)
 {
     const struct swim_stats *g = &gossip_report(p->gossip)->stats;
@@ -65,7 +74,7 @@ static struct mu_str debug_config(const struct config *c, struct mu__arena *a)
         {"ServerPort", c->ports.server},
     };
     const size_t ntexts = sizeof texts / sizeof *texts, nnumbers = sizeof numbers / sizeof *numbers;
-    mu__mp_write_map(&w, ntexts + nnumbers + 2);
+    mu__mp_write_map(&w, ntexts + nnumbers + 3);
     for (size_t i = 0; i < ntexts; i++) {
         mu__mp_write_cstr(&w, texts[i].key);
         mu__mp_write_raw(&w, texts[i].value.p, texts[i].value.len);
@@ -76,6 +85,8 @@ static struct mu_str debug_config(const struct config *c, struct mu__arena *a)
     }
     mu__mp_write_cstr(&w, "DevMode");
     mu__mp_write_bool(&w, c->dev);
+    mu__mp_write_cstr(&w, "EnableDebug"); /* asked for or not: there are no Go profiles to be had */
+    mu__mp_write_bool(&w, false);
     mu__mp_write_cstr(&w, "ServerMode");
     mu__mp_write_bool(&w, c->server);
     struct mu_str out = {w.failed ? NULL : mu__arena_memdup(a, w.data, w.len), w.len};
@@ -103,6 +114,7 @@ void process_self(void *user, struct agent_self *out, struct mu__arena *a)
 {
     struct process *p = user;
     struct stats s = {.arena = a};
+    add_agent(p, &s);
     add_common(p, &s);
     p->role->describe(p, &s);
     add_gossip(p, &s);

@@ -391,3 +391,12 @@ class Cluster:
         argv = [os.path.join(BIN, "muster"), *args[:2 if args[0] in ("kv", "catalog") else 1], "-http-addr", f"{host}:8500",
                 *args[2 if args[0] in ("kv", "catalog") else 1:]]
         return subprocess.run(argv, input=stdin, capture_output=True, timeout=PATIENCE, text=True)
+
+
+class ConsulCluster(Cluster):
+    """The same cluster of real Consul's agents, to compare with."""
+
+    def _add(self, name, address, flags):
+        process = super()._add(name, address, flags)
+        process.argv[0] = find_consul()
+        return process

@@ -8,6 +8,15 @@ get("/v1/agent/members", loose=("Tags",), unordered=True)
 get("/v1/agent/members?wan=1", loose=("Tags",))
 get("/v1/agent/members?segment=x")
 get("/v1/agent/members?segment=x&wan=1")
+get("/v1/agent/members?segment=_all&wan=1", loose=("Tags",))
+# How much there is differs from machine to machine.
+get("/v1/agent/host", loose=("CPU", "CollectionTime", *(
+    "total available used usedPercent free active inactive buffers cached writeback dirty writebacktmp shared slab sreclaimable "
+    "sunreclaim pagetables swapcached commitlimit committedas hightotal highfree lowtotal lowfree swaptotal swapfree mapped vmalloctotal "
+    "vmallocused vmallocchunk hugepagestotal hugepagesfree hugepagesize hostname uptime bootTime procs platform platformFamily "
+    "platformVersion kernelVersion kernelArch virtualizationSystem virtualizationRole hostid fstype inodesTotal inodesUsed inodesFree "
+    "inodesUsedPercent").split()))
+put("/v1/agent/host")
 get("/v1/agent/members?segment=_all", loose=("Tags",), unordered=True)
 get("/v1/agent/services")
 get("/v1/agent/checks")

@@ -58,3 +58,8 @@ for body in ("", '{"Provider":"consul"}'):
     put("/v1/connect/ca/configuration", body)
 ask("POST", "/v1/connect/ca/configuration")
 get("/v1/connect/foo")
+
+for path in ("/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=1", "/debug/pprof", "/debug", "/debug/"):
+    get(path)
+    put(path)
+    ask("OPTIONS", path)

@@ -154,7 +154,6 @@ raw(ask11("PUT /v1/kv/w/e", "expect: 100-Continue", "Transfer-Encoding: chunked"
 raw(ask11("PUT /v1/kv/w/e", "Expect: 100-continue", "Content-Length: 600000"))
 raw(ask11("PUT /v1/nope", "Expect: 100-continue", "Content-Length: 3"))
 raw(ask11("POST /v1/kv/w/e", "Expect: 100-continue", "Content-Length: 3"))
-raw(ask11("PUT /v1/kv/w/e?ns=x", "Expect: 100-continue", "Content-Length: 3"))
 raw(ask11("PUT /v1/kv/w/e", "Expect: 100-continue", "Content-Length: 0"))
 raw(ask11("PUT /v1/kv/w/e", "Expect: 200-ok", "Content-Length: 3", body="abc"))
 raw(ask11("GET /v1/kv/w/a?raw", "Expect: 100-continue"))
