@@ -112,7 +112,8 @@ static bool check_template(struct catalog *c, const struct catalog_prepared_quer
         return true;
     }
     catalog__say(why, "failed compiling template: ");
-    return catalog__template_fill(&filled, q->name, (struct mu_str){NULL, 0}, &c->scratch, why);
+    return catalog__template_fill(&filled, q->name, (struct mu_str){NULL, 0}, NULL, &c->scratch,
+                                  why);
 }
 
 static bool exists(struct catalog *c, struct mu_str id, struct catalog__text *why)

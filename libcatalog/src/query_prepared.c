@@ -103,7 +103,8 @@ static int resolve(struct catalog_reader *r, const struct catalog_query_execute_
     }
     char buf[CATALOG__TEXT_MAX];
     struct catalog__text t = catalog__text(buf, sizeof buf);
-    if (catalog__template_fill(out, wanted, q->agent.segment, catalog__scratch(r), &t)) {
+    if (catalog__template_fill(out, wanted, q->agent.segment, &r->patterns, catalog__scratch(r),
+                               &t)) {
         return 0;
     }
     return t.len ? refuse(r, &t, why) : CATALOG_ENOMEM;

@@ -202,6 +202,7 @@ void catalog_reader_destroy(struct catalog_reader *r)
     }
     assert(!r->version);
     mu__arena_fini(&r->scratch);
+    catalog__patterns_fini(&r->patterns, &r->catalog->allocator);
     atomic_store(&r->is_taken, false);
 }
 

@@ -19,6 +19,7 @@
 
 #include "arena.h"
 #include "cursor.h"
+#include "patterns.h"
 #include "radix.h"
 
 /* One tree per index. A primary tree holds the records, each exactly once; the others lend them.
@@ -90,7 +91,8 @@ struct catalog_reader {
     struct catalog *catalog;
     struct catalog_reader *next;
     struct mu__arena scratch; /* what queries build, until the end of the read */
-    char apart[64];           /* readers are written by different threads: no shared cache line */
+    struct catalog__patterns patterns;
+    char apart[64]; /* readers are written by different threads: no shared cache line */
 };
 
 struct catalog_touched {

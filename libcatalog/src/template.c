@@ -409,13 +409,17 @@ static bool fill_service(struct filler *f, struct catalog_service_query *s, bool
     return true;
 }
 
-static bool find_groups(struct filler *f, struct mu_str pattern)
+static bool find_groups(struct filler *f, struct catalog__patterns *patterns, struct mu_str pattern)
 {
     if (!pattern.len) {
         return true;
     }
     char err[ERROR_MAX];
-    struct mu__regexp *re = mu__regexp_compile(pattern, f->arena, err, sizeof err);
+    struct mu__regexp *re =
+        catalog__pattern(patterns, &f->arena->allocator, pattern, f->arena, err, sizeof err);
+    if (!re && !err[0]) {
+        return false; /* no memory */
+    }
     if (!re) {
         catalog__say(f->why, "Bad Regexp: error parsing regexp: ");
         catalog__say(f->why, err);
@@ -428,7 +432,8 @@ static bool find_groups(struct filler *f, struct mu_str pattern)
 }
 
 bool catalog__template_fill(struct catalog_prepared_query *q, struct mu_str name,
-                            struct mu_str segment, struct mu__arena *a, struct catalog__text *why)
+                            struct mu_str segment, struct catalog__patterns *patterns,
+                            struct mu__arena *a, struct catalog__text *why)
 {
     if (!mu__str_is(q->template_.type, "name_prefix_match")) {
         catalog__say(why, "Bad Template.Type '");
@@ -447,6 +452,6 @@ bool catalog__template_fill(struct catalog_prepared_query *q, struct mu_str name
         (q->name.len == 0 || memcmp(name.p, q->name.p, q->name.len) == 0)) {
         f.suffix = (struct mu_str){name.p + q->name.len, name.len - q->name.len};
     }
-    return find_groups(&f, q->template_.regexp) &&
+    return find_groups(&f, patterns, q->template_.regexp) &&
            fill_service(&f, &q->service, q->template_.remove_empty_tags);
 }

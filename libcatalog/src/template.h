@@ -7,13 +7,16 @@
 #include <muster/catalog_types.h>
 
 #include "arena.h"
+#include "patterns.h"
 #include "text.h"
 
 /* Fills in the service part of a query (which is changed; its texts are lent from the arena) for a
- * name that somebody asked for, or, to see whether the template is well-formed, its own. False: why
- * goes on with the reason, or stays empty when there was no memory. */
+ * name that somebody asked for, or, to see whether the template is well-formed, its own. patterns
+ * remembers its expression with memory of the arena's allocator; NULL: nobody does. False: why goes
+ * on with the reason, or stays empty when there was no memory. */
 bool catalog__template_fill(struct catalog_prepared_query *q, struct mu_str name,
-                            struct mu_str segment, struct mu__arena *a, struct catalog__text *why);
+                            struct mu_str segment, struct catalog__patterns *patterns,
+                            struct mu__arena *a, struct catalog__text *why);
 
 static inline bool catalog__is_template(const struct catalog_prepared_query *q)
 {

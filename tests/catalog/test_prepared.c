@@ -234,7 +234,7 @@ static void test_templates_are_filled_in(void **state)
         struct catalog__text why = catalog__text(buf, sizeof buf);
         struct catalog_prepared_query q = template(ID("1"), "t-", filled[i].regexp, filled[i].text);
         mu__arena_init(&a, NULL, 0);
-        bool ok = catalog__template_fill(&q, S("t-a-bc"), S(""), &a, &why);
+        bool ok = catalog__template_fill(&q, S("t-a-bc"), S(""), NULL, &a, &why);
         if (filled[i].expected[0] == '!') {
             assert_false(ok);
             assert_string_equal(why.p, filled[i].expected + 1);
@@ -262,7 +262,7 @@ static void test_a_template_cannot_grow_without_end(void **state)
     struct catalog_prepared_query q = template(ID("1"), "", "", "");
     q.service.service = (struct mu_str){text, 39996};
     mu__arena_init(&a, NULL, 1 << 20);
-    assert_false(catalog__template_fill(&q, (struct mu_str){name, 60000}, S(""), &a, &why));
+    assert_false(catalog__template_fill(&q, (struct mu_str){name, 60000}, S(""), NULL, &a, &why));
     assert_non_null(strstr(why.p, "Bad evaluation"));
     mu__arena_fini(&a);
     free(text);
@@ -284,7 +284,7 @@ static void test_every_text_of_the_service_is_filled_in(void **state)
     q.service.node_meta = (struct mu_strmap){pairs, 1};
     q.template_.remove_empty_tags = true;
     mu__arena_init(&a, NULL, 0);
-    assert_true(catalog__template_fill(&q, S("t-y"), S(""), &a, &why));
+    assert_true(catalog__template_fill(&q, S("t-y"), S(""), NULL, &a, &why));
     assert_int_equal(q.service.tags.len, 1);
     assert_str(q.service.tags.items[0], "x");
     assert_str(q.service.failover.datacenters.items[0], "dc-y");
@@ -294,10 +294,64 @@ static void test_every_text_of_the_service_is_filled_in(void **state)
     assert_str(tags[0], "${match(1)}"); /* the stored one is left alone */
     tags[2] = S("${no}");
     q.service.tags = (struct mu_strs){tags, 3};
-    assert_false(catalog__template_fill(&q, S("t-y"), S(""), &a, &why));
+    assert_false(catalog__template_fill(&q, S("t-y"), S(""), NULL, &a, &why));
     assert_string_equal(why.p, "Bad evaluation for '${no}' in Service.Tags[2]: 1:3: unknown "
                                "variable accessed: no");
     mu__arena_fini(&a);
+}
+
+static void explain(struct fixture *f, const char *name)
+{
+    struct catalog_query_execute_request q = {.query_id_or_name = mu__cstr(name)};
+    struct catalog_query_explain_response out;
+    const char *why;
+    catalog_read_begin(f->r);
+    assert_int_equal(catalog_query_explain(f->r, &q, &out, &why), 0);
+    catalog_read_end(f->r);
+}
+
+static void test_an_expression_is_compiled_once_for_many_executions(void **state)
+{
+    struct fixture *f = *state;
+    change(f, "create", template(ID("1"), "t-", "^t-(.)", "s-${match(1)}"));
+    for (int i = 0; i < 100; i++) {
+        expect_explained(f, "t-a", "s-a");
+        expect_explained(f, "t-b", "s-b");
+    }
+    assert_int_equal(f->r->patterns.compiled, 1);
+    change(f, "update", template(ID("1"), "t-", "^t-.(.)", "s-${match(1)}"));
+    expect_explained(f, "t-ab", "s-b"); /* the new definition's */
+    assert_int_equal(f->r->patterns.compiled, 2);
+}
+
+static void test_expressions_that_are_remembered_are_bounded(void **state)
+{
+    struct fixture *f = *state;
+    char name[CATALOG__PATTERN_LEN_MAX + 16], regexp[CATALOG__PATTERN_LEN_MAX + 16];
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < CATALOG__PATTERNS_MAX + 1; i++) {
+            snprintf(name, sizeof name, "many-%c-", 'a' + i);
+            snprintf(regexp, sizeof regexp, "%c-(.)", 'a' + i);
+            if (round == 0) {
+                char id[] = ID("1");
+                id[0] = (char)('a' + i % 6);
+                id[1] = (char)('0' + i);
+                change(f, "create", template(id, name, regexp, "s-${match(1)}"));
+                assert_done(f);
+            }
+            strcat(name, "z");
+            expect_explained(f, name, "s-z");
+        }
+    }
+    /* One more than there is room for, in turn: none was there when it was wanted again. */
+    assert_int_equal(f->r->patterns.compiled, 2 * (CATALOG__PATTERNS_MAX + 1));
+    memset(regexp, 'x', sizeof regexp);
+    memcpy(regexp, "[", 1);
+    strcpy(regexp + sizeof regexp - 4, "]()");
+    change(f, "create", template(ID("9"), "long-", regexp, "s"));
+    assert_done(f);
+    explain(f, "long-1");
+    assert_int_equal(f->r->patterns.compiled, 2 * (CATALOG__PATTERNS_MAX + 1));
 }
 
 /* ---- Execution ---- */
@@ -437,6 +491,8 @@ int main(void)
         cmocka_unit_test(test_templates_are_filled_in),
         cmocka_unit_test(test_a_template_cannot_grow_without_end),
         cmocka_unit_test(test_every_text_of_the_service_is_filled_in),
+        TEST(test_an_expression_is_compiled_once_for_many_executions),
+        TEST(test_expressions_that_are_remembered_are_bounded),
         TEST(test_execution_finds_what_the_query_asks_for),
         TEST(test_order_is_chance_unless_somebody_is_near),
     };
