@@ -58,6 +58,9 @@ void kit_run_once(struct world *w, const struct catalog_check_type *t)
     struct check *c = kit_begin(w, t);
     kit_wait_for(w, 1);
     check_destroy(c);
+    for (int i = 0; i < 3; i++) { /* the peer sees that it is gone */
+        event_base_loop(w->base, EVLOOP_NONBLOCK);
+    }
 }
 
 /* ---- A server of ready-made answers ---- */
@@ -68,14 +71,14 @@ static void on_request(struct bufferevent *bev, void *arg)
     size_t n = bufferevent_read(bev, s->request, sizeof s->request - 1);
     s->request[n] = 0;
     if (!s->silent) {
-        bufferevent_write(bev, s->answer, strlen(s->answer));
+        bufferevent_write(bev, s->answer, s->answer_len ? s->answer_len : strlen(s->answer));
     }
 }
 
 static void on_sent(struct bufferevent *bev, void *arg)
 {
     struct server *s = arg;
-    if (s->request[0] && !s->silent) {
+    if (s->request[0] && !s->silent && !s->stays) {
         bufferevent_free(bev); /* closes: the answer is complete */
     }
 }

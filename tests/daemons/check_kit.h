@@ -29,9 +29,11 @@ void kit_run_once(struct world *w, const struct catalog_check_type *t);
 struct server {
     struct evconnlistener *listener;
     const char *answer;
+    size_t answer_len; /* 0: it is text */
     char request[4096];
     uint16_t port;
     bool silent; /* accepts and says nothing */
+    bool stays;  /* does not close after its answer */
 };
 
 void kit_listen(struct world *w, struct server *s);
