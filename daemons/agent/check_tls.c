@@ -28,6 +28,7 @@ struct tunnel {
     struct bufferevent *net, *clear;
     char *name; /* expected of the certificate */
     struct check__tls_wish wish;
+    struct check__trust_peer peer;
     mbedtls_ssl_context ssl;
     bool open;      /* the handshake is over */
     bool net_ended; /* nothing more comes from the net */
@@ -97,14 +98,9 @@ static bool shake_hands(struct tunnel *t)
     if (is_waiting(result)) {
         return true;
     }
-    const mbedtls_x509_crt *peer = mbedtls_ssl_get_peer_cert(&t->ssl);
     if (result) {
-        check__trust_explain(result, mbedtls_ssl_get_verify_result(&t->ssl), peer, t->name, why,
+        check__trust_explain(result, mbedtls_ssl_get_verify_result(&t->ssl), &t->peer, why,
                              sizeof why);
-        return refuse(t, why);
-    }
-    if (!t->wish.skip_verify && check__trust_is_address(t->name) &&
-        !check__trust_address(peer, t->name, why, sizeof why)) {
         return refuse(t, why);
     }
     t->open = true;
@@ -247,6 +243,8 @@ static void on_begin(void *arg)
         if (!c || mbedtls_ssl_setup(&t->ssl, c) || mbedtls_ssl_set_hostname(&t->ssl, name)) {
             refuse(t, why);
         } else {
+            t->peer.name = t->name;
+            mbedtls_ssl_set_verify(&t->ssl, check__trust_look, &t->peer);
             mbedtls_ssl_set_bio(&t->ssl, t, on_send, on_receive, NULL);
             step(t);
         }

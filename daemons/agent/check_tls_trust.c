@@ -15,7 +15,8 @@
     mbedtls_pk_parse_keyfile(&(t)->key, path, NULL, mbedtls_ctr_drbg_random, &(t)->rng)
 #endif
 
-#define SAN_ADDRESS 0x87 /* iPAddress, RFC 5280 4.2.1.6 */
+#define SAN_NAME    0x82 /* dNSName and iPAddress, RFC 5280 4.2.1.6 */
+#define SAN_ADDRESS 0x87
 
 static char *copy(const char *s)
 {
@@ -179,7 +180,6 @@ const mbedtls_ssl_config *check__trust_config(struct check__trust *t,
         return NULL;
     }
     mbedtls_ssl_conf_rng(&c->config, mbedtls_ctr_drbg_random, &t->rng);
-    /* Looked at after the handshake, where the reason can be told */
     mbedtls_ssl_conf_authmode(&c->config, wish->skip_verify ? MBEDTLS_SSL_VERIFY_NONE
                                                             : MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_ca_chain(&c->config, &t->authorities, NULL);
@@ -200,35 +200,38 @@ bool check__trust_is_address(const char *name)
     return parse_address(name, address) > 0;
 }
 
-bool check__trust_address(const mbedtls_x509_crt *peer, const char *name, char *why, size_t cap)
+static void explain_address(bool any, const char *name, char *why, size_t cap)
 {
-    unsigned char address[16];
-    size_t len = parse_address(name, address);
-    bool any = false;
-    for (const mbedtls_x509_sequence *s = peer ? &peer->subject_alt_names : NULL; s; s = s->next) {
-        if (s->buf.tag != SAN_ADDRESS) {
-            continue;
-        }
-        any = true;
-        if (s->buf.len == len && !memcmp(s->buf.p, address, len)) {
-            return true;
-        }
-    }
     snprintf(
         why, cap,
         any ? "x509: certificate is not valid for %s"
             : "x509: cannot validate certificate for %s because it doesn't contain any IP SANs",
         name);
+}
+
+/* mbedTLS 2.28 does not compare addresses. */
+static bool has_address(const mbedtls_x509_crt *cert, const char *name, bool *any)
+{
+    unsigned char address[16];
+    size_t len = parse_address(name, address);
+    *any = false;
+    for (const mbedtls_x509_sequence *s = &cert->subject_alt_names; s; s = s->next) {
+        if (s->buf.tag == SAN_ADDRESS) {
+            *any = true;
+            if (s->buf.len == len && !memcmp(s->buf.p, address, len)) {
+                return true;
+            }
+        }
+    }
     return false;
 }
 
 /* "x509: certificate is valid for a, b, not c" */
-static void explain_name(const mbedtls_x509_crt *peer, const char *name, char *why, size_t cap)
+static void explain_name(const mbedtls_x509_crt *cert, const char *name, char *why, size_t cap)
 {
     size_t at = 0;
-    const mbedtls_x509_sequence *s = peer ? &peer->subject_alt_names : NULL;
-    for (; s; s = s->next) {
-        if (s->buf.tag == (MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2) && at < cap / 2) { /* dNSName */
+    for (const mbedtls_x509_sequence *s = &cert->subject_alt_names; s; s = s->next) {
+        if (s->buf.tag == SAN_NAME && at < cap / 2) {
             int n =
                 snprintf(why + at, cap - at, at ? ", %.*s" : "x509: certificate is valid for %.*s",
                          (int)(s->buf.len < 64 ? s->buf.len : 64), (const char *)s->buf.p);
@@ -243,26 +246,44 @@ static void explain_name(const mbedtls_x509_crt *peer, const char *name, char *w
     }
 }
 
-static void explain_certificate(uint32_t flags, const mbedtls_x509_crt *peer, const char *name,
-                                char *why, size_t cap)
+int check__trust_look(void *arg, mbedtls_x509_crt *cert, int depth, uint32_t *flags)
+{
+    struct check__trust_peer *p = arg;
+    bool any;
+    if (depth) {
+        return 0;
+    }
+    if (!check__trust_is_address(p->name)) {
+        if (*flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) {
+            explain_name(cert, p->name, p->mismatch, sizeof p->mismatch);
+        }
+    } else if (!has_address(cert, p->name, &any)) {
+        *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+        explain_address(any, p->name, p->mismatch, sizeof p->mismatch);
+    }
+    return 0;
+}
+
+static void explain_certificate(uint32_t flags, const struct check__trust_peer *peer, char *why,
+                                size_t cap)
 {
     if (flags & (MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE)) {
         snprintf(why, cap, "x509: certificate has expired or is not yet valid");
     } else if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) {
         snprintf(why, cap, "x509: certificate signed by unknown authority");
     } else if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) {
-        explain_name(peer, name, why, cap);
+        snprintf(why, cap, "%s", peer->mismatch);
     } else {
         snprintf(why, cap, "x509: certificate is not acceptable");
     }
 }
 
-void check__trust_explain(int error, uint32_t flags, const mbedtls_x509_crt *peer, const char *name,
+void check__trust_explain(int error, uint32_t flags, const struct check__trust_peer *peer,
                           char *why, size_t cap)
 {
     char text[128];
     if (error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
-        explain_certificate(flags, peer, name, why, cap);
+        explain_certificate(flags, peer, why, cap);
     } else if (error == MBEDTLS_ERR_SSL_INVALID_RECORD) {
         snprintf(why, cap, "tls: first record does not look like a TLS handshake");
     } else if (error == MBEDTLS_ERR_SSL_CONN_EOF) {

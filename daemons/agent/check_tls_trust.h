@@ -30,8 +30,13 @@ const mbedtls_ssl_config *check__trust_config(struct check__trust *t,
                                               const struct check__tls_wish *wish, char *why,
                                               size_t cap);
 bool check__trust_is_address(const char *name); /* certificates name addresses in their own way */
-/* After a handshake: does the peer's certificate stand for the address? why: in Go's words. */
-bool check__trust_address(const mbedtls_x509_crt *peer, const char *address, char *why, size_t cap);
+
+struct check__trust_peer {
+    const char *name;   /* expected in the certificate; borrowed */
+    char mismatch[256]; /* in Go's words */
+};
+/* For mbedtls_ssl_set_verify, with a struct check__trust_peer: whose certificate is it? */
+int check__trust_look(void *arg, mbedtls_x509_crt *cert, int depth, uint32_t *flags);
 /* Why a handshake failed, in Go's words. error: of mbedTLS; flags: of the verification. */
-void check__trust_explain(int error, uint32_t flags, const mbedtls_x509_crt *peer, const char *name,
+void check__trust_explain(int error, uint32_t flags, const struct check__trust_peer *peer,
                           char *why, size_t cap);
