@@ -65,6 +65,8 @@ static bool open_front(struct process *p, size_t i, char *err, size_t errlen)
     struct rpc_router_config cfg = {.base = loop_base(f->loop),
                                     .client = f->client,
                                     .hold_timeout_ns = p->config->performance.rpc_hold_timeout_ns,
+                                    .rate = p->config->limits.rpc_rate,
+                                    .burst = (double)p->config->limits.rpc_max_burst,
                                     .seed = process_random()};
     s->router = rpc_router_create(&cfg);
     struct client_backend *b = calloc(1, sizeof *b);

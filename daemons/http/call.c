@@ -117,6 +117,17 @@ static struct catalog_query_options *options_of(struct call *c)
     return endpoint_options(c->endpoint, c->request);
 }
 
+/* May the answer be somebody else's, who asks the same in that moment? Where it costs a question to
+ * a server; not of queries, whose answers are shuffled and depend on the client's address. */
+static bool may_share(const struct http_request *r, const struct catalog_query_options *o)
+{
+    const struct endpoint *e = r->call->endpoint;
+    return http_asks_servers(r) && e->kind == ENDPOINT_READ && e->meta_at != NO_OFFSET && o &&
+           !o->require_consistent && !r->call->may_cache && r->method == HTTP_GET &&
+           e != &endpoints[ENDPOINT_PREPARED_QUERY_EXECUTE] &&
+           e != &endpoints[ENDPOINT_PREPARED_QUERY_EXPLAIN];
+}
+
 void http_call_start(struct http_request *r)
 {
     struct catalog_query_options *o = options_of(r->call);
@@ -126,7 +137,8 @@ void http_call_start(struct http_request *r)
         o->min_query_index = 0;
         r->blocking = false;
     }
-    if (!blocks || r->waited || !http__flight_board(r)) {
+    bool waits = blocks && !r->waited;
+    if (!(waits || may_share(r, o)) || !http__flight_board(r)) {
         http__call_start(r);
     }
 }

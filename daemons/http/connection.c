@@ -404,7 +404,7 @@ static bool step_body(struct http_connection *c)
  * only have closed its sending side. */
 static bool step_handled(struct http_connection *c)
 {
-    if (c->eof && (c->flight || c->request->blocking)) {
+    if (c->eof && (c->flight ? http__flight_may_last(c->flight) : c->request->blocking)) {
         http__connection_close(c);
     }
     return false;

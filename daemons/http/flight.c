@@ -1,4 +1,4 @@
-/* flight.c - identical blocking queries wait together: one call, one evaluation, one encoded body.
+/* flight.c - identical queries travel together: one call, one evaluation, one encoded body.
  *
  * What is asked for and the index that it must pass make a flight's key, so all aboard wait for the
  * same change and get the same bytes. The first of them leaves its request and its call to the
@@ -7,6 +7,10 @@
  * The call of a flight waits as long as a query may. How long each client wants to wait, and the
  * jitter that keeps clients from coming back in step, is seen to here: whose time is over leaves,
  * and asks anew without waiting.
+ *
+ * Reads that do not wait travel together, too, where a call is a question to another process: but
+ * who comes while one is under way may know of a change that it was too early to see. So it takes
+ * the next one, with all who have come by then, which leaves when the first has landed.
  *
  * An answer for thousands is told in slices, between which others have their turn. */
 #include "internal.h"
@@ -22,7 +26,9 @@
 
 struct http_flight {
     struct http_server *server;
-    struct http_request *request;         /* under way; NULL: landed */
+    struct http_request *request;         /* under way, or the next; NULL: landed */
+    struct http_flight *next;             /* of reads: leaves when this one has landed */
+    struct http_flight *before;           /* not NULL: this is such a next one */
     struct http_connection *first, *last; /* the oldest first */
     size_t count;
     uint64_t index, wait_ns, started_ns; /* of its call */
@@ -106,10 +112,9 @@ static uint64_t wait_of(struct http_server *s, const struct catalog_query_option
     return wait + (s->random >> 33) % (wait / WAIT_JITTER + 1);
 }
 
-/* Its request is not the connection's any more. False: out of memory, and nothing has happened. */
-static bool join(struct http_flight *f, struct http_request *r)
+/* Keeps what is needed when the connection's time is over. */
+static bool set_wait_end(struct http_server *s, struct http_request *r)
 {
-    struct http_server *s = f->server;
     struct http_connection *c = r->connection;
     char *kept = mu__memdup(heap(), r->raw.p, r->raw.len);
     uint64_t end = loop_now_ns() + wait_of(s, options_of(r));
@@ -121,6 +126,16 @@ static bool join(struct http_flight *f, struct http_request *r)
         arm(s);
     }
     c->kept = (struct mu_str){kept, r->raw.len};
+    return true;
+}
+
+/* Its request is not the connection's any more. False: out of memory, and nothing has happened. */
+static bool join(struct http_flight *f, struct http_request *r)
+{
+    struct http_connection *c = r->connection;
+    if (f->index > 0 && !set_wait_end(f->server, r)) {
+        return false;
+    }
     c->request = NULL;
     c->flight = f;
     c->flight_prev = f->last;
@@ -158,14 +173,61 @@ static void free_flight(struct http_flight *f)
     mu__free(heap(), f);
 }
 
+/* Out of memory: their clients ask again. */
+static void close_all(struct http_flight *f)
+{
+    while (f->first) {
+        struct http_connection *c = f->first;
+        drop_kept(part(c));
+        http__connection_close(c);
+    }
+    free_flight(f);
+}
+
+/* The one before has landed, or is given up: the next takes its place, and is to leave. NULL: there
+ * is none (any more). */
+static struct http_flight *seat(struct http_flight *next)
+{
+    if (!next) {
+        return NULL;
+    }
+    next->before = NULL;
+    if (mu__map_set(&next->server->flights, next->key, next->key_len, next, NULL)) {
+        return next;
+    }
+    http__request_free(next->request);
+    next->request = NULL;
+    close_all(next);
+    return NULL;
+}
+
+static void leave(struct http_flight *next)
+{
+    if (next) {
+        http__call_start(next->request);
+    }
+}
+
 /* Nobody waits for it any more. One that has landed is freed by who tells its answer. */
 static void give_up_if_empty(struct http_flight *f)
 {
-    if (f->count == 0 && f->request) {
-        mu__map_remove(&f->server->flights, f->key, f->key_len);
-        http__request_free(f->request);
-        free_flight(f);
+    if (f->count > 0 || !f->request) {
+        return;
     }
+    struct http_flight *next = f->next;
+    if (f->before) {
+        f->before->next = NULL;
+    } else {
+        mu__map_remove(&f->server->flights, f->key, f->key_len);
+    }
+    http__request_free(f->request);
+    free_flight(f);
+    leave(seat(next));
+}
+
+bool http__flight_may_last(const struct http_flight *f)
+{
+    return f->index > 0;
 }
 
 void http__flight_leave(struct http_connection *c)
@@ -195,30 +257,75 @@ static void on_wait_end(evutil_socket_t fd, short what, void *arg)
 
 /* ---- Taking off ---- */
 
-static struct http_flight *found(struct http_request *r, struct mu_str key)
+/* A flight with that request's connection alone aboard; NULL: out of memory. */
+static struct http_flight *make(struct http_request *r, struct mu_str key)
 {
     struct http_server *s = r->server;
     struct http_flight *f = mu__calloc(heap(), 1, sizeof *f + key.len);
     if (!f) {
         return NULL;
     }
+    uint64_t index = options_of(r)->min_query_index;
     *f = (struct http_flight){.server = s,
                               .request = r,
-                              .index = options_of(r)->min_query_index,
-                              .wait_ns = s->config.wait_max_ns,
+                              .index = index,
+                              .wait_ns = index ? s->config.wait_max_ns : MU_NEVER,
                               .started_ns = loop_now_ns(),
                               .key_len = key.len};
     memcpy(f->key, key.p, key.len);
-    if (!mu__map_set(&s->flights, f->key, f->key_len, f, NULL)) {
-        mu__free(heap(), f);
-        return NULL;
-    }
     if (!join(f, r)) {
-        mu__map_remove(&s->flights, f->key, f->key_len);
         mu__free(heap(), f);
         return NULL;
     }
     return f;
+}
+
+/* The first of its kind. False: out of memory, and the request is as it was. */
+static bool take_off(struct http_request *r, struct mu_str key)
+{
+    struct http_connection *c = r->connection;
+    struct http_flight *f = make(r, key);
+    if (f && !mu__map_set(&r->server->flights, f->key, f->key_len, f, NULL)) {
+        drop_kept(part(c));
+        c->request = r;
+        free_flight(f);
+        f = NULL;
+    }
+    if (!f) {
+        return false;
+    }
+    r->flight = f;
+    r->connection = NULL;
+    if (f->index > 0) {
+        options_of(r)->max_query_time_ns = (int64_t)f->wait_ns;
+    }
+    http__call_start(r);
+    return true;
+}
+
+/* One that waits for news, or has not left: there is still room. */
+static bool join_others(struct http_flight *f, struct http_request *r)
+{
+    if (!join(f, r)) {
+        return false;
+    }
+    http__request_free(r);
+    return true;
+}
+
+static bool board_next(struct http_flight *f, struct http_request *r, struct mu_str key)
+{
+    if (f->next) {
+        return join_others(f->next, r);
+    }
+    f->next = make(r, key);
+    if (!f->next) {
+        return false;
+    }
+    f->next->before = f;
+    r->flight = f->next;
+    r->connection = NULL;
+    return true;
 }
 
 bool http__flight_board(struct http_request *r)
@@ -228,22 +335,10 @@ bool http__flight_board(struct http_request *r)
         return false;
     }
     struct http_flight *f = mu__map_get(&r->server->flights, key.p, key.len);
-    if (f) {
-        if (!join(f, r)) {
-            return false;
-        }
-        http__request_free(r);
-        return true;
-    }
-    f = found(r, key);
     if (!f) {
-        return false;
+        return take_off(r, key);
     }
-    r->flight = f;
-    r->connection = NULL;
-    options_of(r)->max_query_time_ns = (int64_t)f->wait_ns;
-    http__call_start(r);
-    return true;
+    return f->index > 0 ? join_others(f, r) : board_next(f, r, key);
 }
 
 bool http__flight_timed_out(const struct http_request *r, const struct catalog_query_meta *m)
@@ -323,38 +418,37 @@ static bool keep_answer(struct http_flight *f, const struct http_answer *a,
     return f->answer.extra.p && f->body;
 }
 
-/* Out of memory: their clients ask again. */
-static void close_all(struct http_flight *f)
+static void put_into_line(struct http_flight *f)
 {
-    while (f->first) {
-        struct http_connection *c = f->first;
-        drop_kept(part(c));
-        http__connection_close(c);
-    }
-    free_flight(f);
+    struct http_server *s = f->server;
+    *s->landed_last = f;
+    s->landed_last = &f->next_landed;
 }
 
 void http__flight_land(struct http_request *r, const struct http_answer *a, struct mu__writer *body)
 {
-    struct http_flight *f = r->flight;
+    struct http_flight *f = r->flight, *next = f->next;
     struct http_server *s = f->server;
     mu__map_remove(&s->flights, f->key, f->key_len);
     f->request = NULL;
+    f->next = NULL;
     f->committed_ns = r->committed_ns;
     http__request_free(r);
+    next = seat(next); /* before anybody who is told asks the same again */
     if (f->count == 1) {
         tell_the_only_one(f, a, body);
+        leave(next);
         return;
     }
     bool kept = keep_answer(f, a, body);
     http__forget_extra(s);
-    if (!kept) {
+    if (kept) {
+        put_into_line(f);
+    } else {
         close_all(f);
-        return;
     }
-    *s->landed_last = f;
-    s->landed_last = &f->next_landed;
-    if (!s->slicing) {
+    leave(next); /* it is on its way while the answer is told */
+    if (s->landed && !s->slicing) {
         slice(s);
     }
 }

@@ -183,6 +183,7 @@ void http__flight_land(struct http_request *r, const struct http_answer *a,
 /* The flight's call came back because its time was over, and not for news: whose own time is not
  * over yet waits on. */
 bool http__flight_timed_out(const struct http_request *r, const struct catalog_query_meta *m);
+bool http__flight_may_last(const struct http_flight *f); /* it waits for news */
 void http__flight_leave(struct http_connection *c); /* its client has gone */
 
 /* routes.c */

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* An agent asks another server sooner than a server another leader: there is one. */
+#define AGENT_DIAL_NS (3 * MU_SEC)
+
 bool front_address_is_free(const struct config_address *a, int type, char *err, size_t errlen)
 {
     int on = 1;
@@ -109,6 +112,7 @@ bool front_open(struct process *p, size_t i, char *err, size_t errlen)
 {
     struct front *f = &p->fronts[i];
     struct rpc_client_config client = {.base = loop_base(f->loop),
+                                       .dial_timeout_ns = p->role->server ? 0 : AGENT_DIAL_NS,
                                        .bind_host = p->config->bind_addr.p,
                                        .hold_timeout_ns =
                                            p->config->performance.rpc_hold_timeout_ns,

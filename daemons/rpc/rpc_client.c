@@ -56,6 +56,15 @@ void rpc_client_destroy(struct rpc_client *x)
     mu__free(&mu__malloc_allocator, x);
 }
 
+void rpc_client_doubt(struct rpc_client *x, const char *name)
+{
+    for (struct rpc_session *s = x->all; s; s = s->next) {
+        if (strcmp(s->name, name) == 0) {
+            rpc__session_doubt(s);
+        }
+    }
+}
+
 /* How long an answer may take: what the server may wait, its jitter of a sixteenth, and a leader's
  * election on the way there and on the server. */
 static uint64_t time_limit(const struct rpc_client *x, const struct call *c)

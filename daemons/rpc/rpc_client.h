@@ -47,6 +47,9 @@ struct rpc_client *rpc_client_create(const struct rpc_client_config *cfg);
 /* Ends all sessions; what is under way ends RPC_BROKEN. */
 void rpc_client_destroy(struct rpc_client *x);
 
+/* Others say that the server has failed: its sessions are asked whether they are alive. */
+void rpc_client_doubt(struct rpc_client *x, const char *name);
+
 /* Sends the call, which stays the caller's, and borrows it until done or cancel. The target is
  * copied. NULL: out of memory or the client is being destroyed, and done is not called.
  * A call with a time limit of its own (blocking reads) waits a little longer than the server may;

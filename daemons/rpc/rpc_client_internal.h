@@ -38,6 +38,7 @@ struct rpc_session {
     struct bufferevent *bev;
     struct yamux *yamux;
     struct event *timer; /* dialling: the time limit; open: keepalive */
+    uint64_t timer_ns;   /* when that is due */
     char *failure;       /* why dialling failed */
     struct rpc_exchange *queue, *queue_last;
     size_t under_way;           /* exchanges that have a stream */
@@ -74,6 +75,7 @@ void rpc__session_enqueue(struct rpc_session *s, struct rpc_exchange *e);
 void rpc__session_unqueue(struct rpc_exchange *e);
 /* Gives streams to the exchanges that wait, as far as there may be more. */
 void rpc__session_serve(struct rpc_session *s);
+void rpc__session_doubt(struct rpc_session *s);
 /* Resets it: its reply is not wanted any more. */
 void rpc__stream_abandon(struct client_stream *st);
 

@@ -27,8 +27,9 @@ struct routed {
     struct rpc_exchange *exchange; /* NULL: waits for the timer to try again */
     struct event *timer;
     char *asked; /* name of the server */
-    uint64_t started_ns;
-    size_t unreached; /* servers that could not be reached, in a row */
+    uint64_t started_ns, asked_ns;
+    uint64_t failing_ns; /* since when it has been failing */
+    size_t failed;       /* servers in a row, without a pause */
 };
 
 struct rpc_router {
@@ -38,6 +39,8 @@ struct rpc_router {
     struct server *servers; /* the first is asked */
     size_t count, cap;
     size_t pool_size;
+    double tokens; /* of the rate of calls */
+    uint64_t tokens_ns;
     struct routed *routed;
     struct event *rebalance;
     struct call *ping;
@@ -86,6 +89,7 @@ void rpc_router_remove(struct rpc_router *r, const char *name)
         log_info(MODULE, "removing server: %s", name);
         free_server(&r->servers[i]);
         remove_at(r, i);
+        rpc_client_doubt(r->config.client, name);
     }
 }
 
@@ -178,6 +182,7 @@ static void attempt(struct routed *d)
         return;
     }
     struct rpc_target to = first_server(r);
+    d->asked_ns = loop_now_ns();
     mu__free(&mu__malloc_allocator, d->asked);
     d->asked = mu__strndup(&mu__malloc_allocator, to.name, strlen(to.name));
     d->exchange = d->asked ? rpc_client_start(r->config.client, &to, c, on_done, d) : NULL;
@@ -187,43 +192,89 @@ static void attempt(struct routed *d)
     }
 }
 
+static void pause_call(struct routed *d)
+{
+    struct rpc_router *r = d->router;
+    set_timer(d->timer, mu__prng_below(&r->prng, r->config.hold_timeout_ns / 16 + 1));
+}
+
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    attempt(arg);
+    struct routed *d = arg;
+    struct rpc_router *r = d->router;
+    d->failed = 0;
+    if (r->count == 0 && loop_now_ns() - d->failing_ns < r->config.hold_timeout_ns) {
+        pause_call(d); /* gossip has just lost the last one, and may find it again */
+    } else {
+        attempt(d);
+    }
 }
 
-static bool may_retry(const struct routed *d, enum rpc_outcome outcome)
+static bool says(const struct call *c, const char *text)
+{
+    return strstr(c->error, text) != NULL;
+}
+
+/* Can it do no harm to ask again, and may it help? */
+static bool is_repeatable(const struct call *c, enum rpc_outcome outcome)
+{
+    bool is_read = c->endpoint->kind != ENDPOINT_WRITE;
+    switch (outcome) {
+    case RPC_ANSWERED:
+        return false;
+    case RPC_UNSENT:
+        return true;
+    case RPC_BROKEN:
+        return is_read &&
+               (says(c, "stream closed") || says(c, "session shutdown") || says(c, "EOF"));
+    case RPC_REFUSED:
+        break;
+    }
+    return says(c, "No cluster leader") || (is_read && says(c, "shutting down"));
+}
+
+/* A query that had waited for news in peace has only now begun to fail. */
+static void note_failure(struct routed *d)
 {
     const struct rpc_router *r = d->router;
-    if (loop_now_ns() - d->started_ns >= r->config.hold_timeout_ns) {
+    uint64_t now = loop_now_ns();
+    if (d->failed++ == 0 &&
+        (!d->failing_ns || now - d->asked_ns >= 2 * r->config.hold_timeout_ns)) {
+        d->failing_ns = now;
+    }
+}
+
+/* Asks again, now or later; false: that is of no use. */
+static bool repeat(struct routed *d, enum rpc_outcome outcome)
+{
+    struct rpc_router *r = d->router;
+    if (!is_repeatable(d->call, outcome)) {
         return false;
     }
-    if (strstr(d->call->error, "No cluster leader")) {
+    if (outcome != RPC_REFUSED && d->failed < r->count) {
+        attempt(d);
         return true;
     }
-    bool is_read = d->call->endpoint->kind != ENDPOINT_WRITE;
-    return outcome == RPC_BROKEN && is_read &&
-           (strstr(d->call->error, "stream closed") || strstr(d->call->error, "session shutdown"));
+    uint64_t since = outcome == RPC_REFUSED ? d->started_ns : d->failing_ns;
+    since = since > d->failing_ns ? since : d->failing_ns;
+    if (loop_now_ns() - since >= r->config.hold_timeout_ns) {
+        return false;
+    }
+    pause_call(d);
+    return true;
 }
 
 static void on_done(struct call *c, enum rpc_outcome outcome, void *arg)
 {
     struct routed *d = arg;
-    struct rpc_router *r = d->router;
     d->exchange = NULL;
     if (outcome != RPC_ANSWERED) {
         metric_count_of(METRIC_FAMILY_CLIENT_RPC_FAILED, mu__cstr(d->asked), mu__cstr(""));
-        rotate(r, d->asked);
-        d->unreached = outcome == RPC_UNSENT ? d->unreached + 1 : 0;
-        if (d->unreached && d->unreached < r->count) {
-            /* Nobody has heard of the call yet, so asking another is safe, whatever it is */
-            attempt(d);
-            return;
-        }
-        if (may_retry(d, outcome)) {
-            set_timer(d->timer, mu__prng_below(&r->prng, r->config.hold_timeout_ns / 16 + 1));
+        rotate(d->router, d->asked);
+        note_failure(d);
+        if (repeat(d, outcome)) {
             return;
         }
     }
@@ -231,9 +282,33 @@ static void on_done(struct call *c, enum rpc_outcome outcome, void *arg)
     call_finish(c);
 }
 
+/* Is there room for another call within the rate? */
+static bool take_token(struct rpc_router *r)
+{
+    const struct rpc_router_config *c = &r->config;
+    uint64_t now = loop_now_ns();
+    if (c->rate <= 0) {
+        return true;
+    }
+    r->tokens += (double)(now - r->tokens_ns) / (double)MU_SEC * c->rate;
+    r->tokens = r->tokens < c->burst ? r->tokens : c->burst;
+    r->tokens_ns = now;
+    if (r->tokens < 1) {
+        return false;
+    }
+    r->tokens -= 1;
+    return true;
+}
+
 static void start(struct call_backend *b, struct call *c)
 {
     struct rpc_router *r = (struct rpc_router *)b;
+    metric_count(METRIC_CLIENT_RPC, 1);
+    if (!take_token(r)) {
+        metric_count(METRIC_CLIENT_RPC_EXCEEDED, 1);
+        call_fail(c, "RPC rate limit exceeded");
+        return;
+    }
     struct routed *d = mu__calloc(&mu__malloc_allocator, 1, sizeof *d);
     if (!d) {
         call_fail(c, "out of memory");
@@ -350,6 +425,8 @@ struct rpc_router *rpc_router_create(const struct rpc_router_config *cfg)
     if (!r->config.hold_timeout_ns) {
         r->config.hold_timeout_ns = HOLD_TIMEOUT_NS;
     }
+    r->tokens = cfg->burst;
+    r->tokens_ns = loop_now_ns();
     mu__prng_seed(&r->prng, cfg->seed);
     r->rebalance = evtimer_new(cfg->base, on_rebalance, r);
     if (!r->rebalance) {

@@ -1,11 +1,11 @@
 /* rpc_router.h - an agent's backend for calls that servers answer: knows the servers, chooses one,
  * tries again.
  *
- * Calls go to the first server of a list; after any failure it moves to the end, and if the failed
- * one was never reached, the next is asked at once. Now and then the list is shuffled, and the
- * first that answers a ping leads it, so that agents spread evenly. "No cluster leader", and reads
- * whose connection broke, are tried again for as long as rpc_hold_timeout. Runs on one front's
- * loop, as the rpc_client that it uses. */
+ * Calls go to the first server of a list; after any failure it moves to the end. What can be asked
+ * again without harm is: any call that was not sent or that found no leader, and reads whose
+ * connection broke; the next server at once, and when none is left after a pause, for as long as
+ * rpc_hold_timeout. Now and then the list is shuffled, and the first that answers a ping leads it,
+ * so that agents spread evenly. Runs on one front's loop, as the rpc_client that it uses. */
 #pragma once
 
 #include "rpc_client.h"
@@ -14,7 +14,9 @@ struct rpc_router_config {
     struct event_base *base;
     struct rpc_client *client;
     uint64_t hold_timeout_ns; /* 0: 7 s */
-    uint64_t seed;            /* of the shuffling and the delays */
+    double rate;              /* calls a second; further ones fail. 0 or less: any */
+    double burst;
+    uint64_t seed; /* of the shuffling and the delays */
 };
 
 struct rpc_router;

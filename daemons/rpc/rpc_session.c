@@ -15,7 +15,27 @@
 void rpc__session_set_timer(struct rpc_session *s, uint64_t ns)
 {
     struct timeval tv = {(time_t)(ns / MU_SEC), (suseconds_t)(ns % MU_SEC / MU_USEC + 1)};
+    s->timer_ns = loop_now_ns() + ns;
     event_add(s->timer, &tv);
+}
+
+/* A server that owes an answer and is silent is asked whether it is there. A timer that is due
+ * before it has to be is left: it costs less than setting it for each call. */
+static void expect(struct rpc_session *s, bool doubtful)
+{
+    uint64_t now = loop_now_ns();
+    yamux_expect(s->yamux, doubtful, now);
+    uint64_t due = yamux_deadline(s->yamux);
+    if (due < s->timer_ns) {
+        rpc__session_set_timer(s, due > now ? due - now : 0);
+    }
+}
+
+void rpc__session_doubt(struct rpc_session *s)
+{
+    if (s->state == SESSION_OPEN) {
+        expect(s, true);
+    }
 }
 
 /* ---- Streams ---- */
@@ -97,6 +117,7 @@ static bool send_request(struct client_stream *st, struct rpc_exchange *e)
     bool ok = out && rpc_writer_flush(w, out);
     if (ok) {
         yamux_stream_write(st->ys, out);
+        expect(st->session, false);
     }
     w->len = 0;
     w->failed = false;

@@ -91,7 +91,7 @@ static int receive_ping(struct yamux *y, const struct frame *f, uint64_t now_ns)
     if (f->flags & YAMUX_SYN) {
         yamux__send_header(y, YAMUX_PING, YAMUX_ACK, 0, f->length);
     } else if (y->ping_is_out && f->length == y->ping_id) {
-        y->ping_is_out = false;
+        y->ping_is_out = y->expects = false;
         y->ping_id++;
         y->ping_at_ns = now_ns + YAMUX_PING_NS;
     }
@@ -261,9 +261,25 @@ static int health(const struct yamux *y)
     return evbuffer_get_length(y->config.out) > CONTROL_MAX ? YAMUX_EBUFFER : YAMUX_OK;
 }
 
+/* Whatever has come, the peer is there: a ping that was due for its silence is not, and one that is
+ * out has its time from now. */
+static void heard(struct yamux *y, uint64_t now_ns)
+{
+    if (!y->expects) {
+        return;
+    }
+    if (y->ping_is_out) {
+        y->ping_at_ns = now_ns + YAMUX_ANSWER_NS;
+    } else {
+        y->expects = false;
+        y->ping_at_ns = now_ns + YAMUX_PING_NS;
+    }
+}
+
 int yamux_receive(struct yamux *y, struct evbuffer *in, uint64_t now_ns)
 {
     assert(!y->dead);
+    heard(y, now_ns);
     int err = health(y);
     while (!err) {
         if (y->payload_left) {
@@ -293,9 +309,18 @@ int yamux_advance(struct yamux *y, uint64_t now_ns)
         return YAMUX_ETIMEOUT;
     }
     y->ping_is_out = true;
-    y->ping_at_ns = now_ns + YAMUX_PING_WAIT_NS;
+    y->ping_at_ns = now_ns + (y->expects ? YAMUX_ANSWER_NS : YAMUX_PING_WAIT_NS);
     yamux__send_header(y, YAMUX_PING, YAMUX_SYN, 0, y->ping_id);
     return health(y);
+}
+
+void yamux_expect(struct yamux *y, bool doubtful, uint64_t now_ns)
+{
+    uint64_t quiet = y->ping_is_out ? YAMUX_ANSWER_NS : doubtful ? 0 : YAMUX_QUIET_NS;
+    if (now_ns + quiet < y->ping_at_ns) {
+        y->ping_at_ns = now_ns + quiet;
+        y->expects = true;
+    }
 }
 
 uint64_t yamux_deadline(const struct yamux *y)

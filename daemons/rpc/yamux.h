@@ -19,6 +19,10 @@
 #define YAMUX_BACKLOG_MAX  256u    /* streams of ours that the peer has not acknowledged */
 #define YAMUX_PING_NS      (30 * MU_SEC)
 #define YAMUX_PING_WAIT_NS (10 * MU_SEC)
+/* While the peer owes an answer: so long it may say nothing, and so long it has for the ping that
+ * then asks whether it is there */
+#define YAMUX_QUIET_NS  (1 * MU_SEC)
+#define YAMUX_ANSWER_NS (4 * MU_SEC)
 
 enum yamux_err {
     YAMUX_OK = 0,
@@ -64,6 +68,9 @@ int yamux_receive(struct yamux *y, struct evbuffer *in, uint64_t now_ns);
 /* Keepalive: to be called at or after yamux_deadline. Errors: YAMUX_ETIMEOUT. */
 int yamux_advance(struct yamux *y, uint64_t now_ns);
 uint64_t yamux_deadline(const struct yamux *y);
+/* Something was sent that the peer answers soon if it can; or, doubtful, others say that it is
+ * gone. The deadline may become earlier. */
+void yamux_expect(struct yamux *y, bool doubtful, uint64_t now_ns);
 /* Moves what streams hold back to out, fairly, as long as out is short; to be called when out has
  * drained. */
 int yamux_pump(struct yamux *y);

@@ -32,6 +32,7 @@ struct yamux {
     size_t unacked;      /* our streams without ACK */
     uint64_t ping_at_ns; /* when to ping, or when to give up while one is out */
     uint32_t ping_id;
+    bool expects; /* the ping stands where it does because the peer owes an answer */
     bool ping_is_out, peer_goes_away, dead, no_memory;
 };
 

@@ -422,6 +422,147 @@ static void test_stopping_the_server_ends_all_that_wait(void **state)
     }
 }
 
+/* ---- Reads that do not wait, on an agent ---- */
+
+static int setup_agent(void **state)
+{
+    (void)state;
+    kit_init(&k);
+    nheld = 0;
+    answered_before = 0;
+    k.backend = (struct call_backend){hold, give_up};
+    k.config.asks_servers = true;
+    kit_start(&k);
+    return 0;
+}
+
+static void test_reads_share_the_question_that_has_not_left_yet(void **state)
+{
+    (void)state;
+    int first = ask(KV("raw")), late[20];
+    for (size_t i = 0; i < 20; i++) {
+        late[i] = ask(KV("raw")); /* may know of a write that the first is too early for */
+    }
+    assert_int_equal(nheld, 1);
+    answer(7, "old");
+    expect(first, 200, "7", "old");
+    assert_int_equal(nheld, 1);
+    answer(8, "new");
+    for (size_t i = 0; i < 20; i++) {
+        expect(late[i], 200, "8", "new");
+        close(late[i]);
+    }
+    assert_int_equal(nheld, 0);
+    close(first);
+}
+
+static void test_other_reads_and_consistent_ones_ask_for_themselves(void **state)
+{
+    (void)state;
+    static const char *const others[] = {KV("raw"), KV("raw&token=x"), KV("raw&stale"),
+                                         KV("raw&consistent"), KV("raw&consistent")};
+    int fds[5];
+    for (size_t i = 0; i < 5; i++) {
+        fds[i] = ask(others[i]);
+        assert_int_equal(nheld, i + 1);
+    }
+    for (size_t i = 0; i < 5; i++) {
+        answer(7, "x");
+        expect(fds[i], 200, "7", "x");
+        close(fds[i]);
+    }
+}
+
+static void test_next_question_leaves_also_when_nobody_waits_for_the_first(void **state)
+{
+    (void)state;
+    int first = ask(KV("raw")), second = ask(KV("raw")), third = ask(KV("raw"));
+    static const struct linger reset = {.l_onoff = 1};
+    setsockopt(first, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(first);
+    kit_turn(&k);
+    assert_int_equal(k.cancelled, 1);
+    assert_int_equal(nheld, 1);
+    setsockopt(second, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(second);
+    kit_turn(&k);
+    assert_int_equal(k.cancelled, 1); /* the third is still there */
+    answer(8, "new");
+    expect(third, 200, "8", "new");
+    close(third);
+}
+
+static void test_next_question_is_dropped_with_its_last_client(void **state)
+{
+    (void)state;
+    int first = ask(KV("raw")), second = ask(KV("raw"));
+    static const struct linger reset = {.l_onoff = 1};
+    setsockopt(second, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(second);
+    kit_turn(&k);
+    answer(8, "x");
+    expect(first, 200, "8", "x");
+    assert_int_equal(nheld, 0);
+    close(first);
+}
+
+static void test_client_that_has_said_all_is_answered(void **state)
+{
+    (void)state;
+    int fd = ask(KV("raw"));
+    shutdown(fd, SHUT_WR);
+    kit_turn(&k);
+    assert_int_equal(nheld, 1);
+    answer(8, "x");
+    expect(fd, 200, "8", "x");
+    close(fd);
+}
+
+/* Whoever is told asks again at once, in the same packet: every question finds its way. */
+static void test_pipelined_reads_go_on_from_flight_to_flight(void **state)
+{
+    (void)state;
+    int fds[8];
+    for (size_t i = 0; i < 8; i++) {
+        fds[i] = ask(KV("raw") KV("raw") KV("raw"));
+    }
+    for (unsigned n = 0; nheld > 0; n++) {
+        assert_in_range(n, 0, 6);
+        assert_int_equal(nheld, 1);
+        answer(8, "x");
+        kit_turn(&k);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        for (int n = 0; n < 3; n++) {
+            expect(fds[i], 200, "8", "x");
+        }
+        close(fds[i]);
+    }
+}
+
+static void refuse(struct call_backend *b, struct call *c)
+{
+    (void)b;
+    call_fail(c, "No known Consul servers");
+}
+
+static void test_refusal_on_the_spot_is_told_to_the_next_too(void **state)
+{
+    (void)state;
+    int first = ask(KV("raw")), second = ask(KV("raw")), third = ask(KV("raw"));
+    k.backend.start = refuse;
+    answer(8, "x");
+    expect(first, 200, "8", "x");
+    for (int i = 0; i < 2; i++) {
+        struct reply r = kit_receive(&k, i ? third : second);
+        assert_int_equal(r.status, 500);
+        reply_free(&r);
+    }
+    close(first);
+    close(second);
+    close(third);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +582,20 @@ int main(void)
         TEST(test_what_is_pipelined_behind_a_waiting_query_is_served_after_it),
         TEST(test_who_waits_or_is_idle_has_no_buffers),
         TEST(test_stopping_the_server_ends_all_that_wait),
+        cmocka_unit_test_setup_teardown(test_reads_share_the_question_that_has_not_left_yet,
+                                        setup_agent, teardown),
+        cmocka_unit_test_setup_teardown(test_other_reads_and_consistent_ones_ask_for_themselves,
+                                        setup_agent, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_next_question_leaves_also_when_nobody_waits_for_the_first, setup_agent, teardown),
+        cmocka_unit_test_setup_teardown(test_next_question_is_dropped_with_its_last_client,
+                                        setup_agent, teardown),
+        cmocka_unit_test_setup_teardown(test_client_that_has_said_all_is_answered, setup_agent,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_pipelined_reads_go_on_from_flight_to_flight,
+                                        setup_agent, teardown),
+        cmocka_unit_test_setup_teardown(test_refusal_on_the_spot_is_told_to_the_next_too,
+                                        setup_agent, teardown),
     };
     return cmocka_run_group_tests_name("http_waiting", tests, NULL, NULL);
 }

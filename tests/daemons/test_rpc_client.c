@@ -303,7 +303,7 @@ static uint16_t unused_port(void)
 static void test_unreachable_servers_are_passed_over_even_for_writes(void **state)
 {
     struct fixture *f = *state;
-    struct rpc_router *router = make_router(f, 0);
+    struct rpc_router *router = make_router(f, 100 * MU_MSEC);
     uint16_t nobody = unused_port();
     rpc_router_add(router, "a", "127.0.0.1", nobody);
     rpc_router_add(router, "b", "127.0.0.1", f->kit.port);
@@ -322,6 +322,48 @@ static void test_unreachable_servers_are_passed_over_even_for_writes(void **stat
     call_start(rpc_router_backend(router), get("k", 0, &r));
     kit_run_until(base, &r.done);
     assert_non_null(strstr(r.error, "rpc error getting client: failed to get conn: dial tcp"));
+    rpc_router_destroy(router);
+}
+
+static struct call *apply(struct result *r)
+{
+    return call_create(&endpoints[ENDPOINT_KVS_APPLY], 0, on_call, r);
+}
+
+static void test_write_that_was_not_sent_waits_for_a_server_to_come_back(void **state)
+{
+    struct fixture *f = *state;
+    struct rpc_router *router = make_router(f, 8 * MU_SEC);
+    struct result r = {0};
+    rpc_router_add(router, "a", "127.0.0.1", unused_port());
+    call_start(rpc_router_backend(router), apply(&r));
+    event_base_loop(base, EVLOOP_ONCE);
+    event_base_loop(base, EVLOOP_ONCE);
+    assert_false(r.done);
+    rpc_router_remove(router, "a"); /* gossip has noticed, too */
+    event_base_loop(base, EVLOOP_ONCE);
+    assert_false(r.done);
+    rpc_router_add(router, "a", "127.0.0.1", f->kit.port);
+    kit_run_until(base, &r.done);
+    assert_string_equal(r.error, "");
+    assert_int_equal(f->kit.calls, 1);
+    rpc_router_destroy(router);
+}
+
+static void test_calls_beyond_the_rate_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct rpc_router_config cfg = {
+        .base = base, .client = f->client, .seed = 1, .rate = 1e-6, .burst = 3};
+    struct rpc_router *router = rpc_router_create(&cfg);
+    rpc_router_add(router, "a", "127.0.0.1", f->kit.port);
+    for (int i = 0; i < 5; i++) {
+        struct result r = {0};
+        call_start(rpc_router_backend(router), get("k", 0, &r));
+        kit_run_until(base, &r.done);
+        assert_string_equal(r.error, i < 3 ? "" : "RPC rate limit exceeded");
+    }
+    assert_int_equal(f->kit.calls, 3);
     rpc_router_destroy(router);
 }
 
@@ -445,6 +487,8 @@ int main(void)
         TEST(test_no_cluster_leader_is_told_after_the_hold_time),
         TEST(test_other_errors_are_not_tried_again),
         TEST(test_reads_survive_a_broken_connection_and_writes_do_not),
+        TEST(test_write_that_was_not_sent_waits_for_a_server_to_come_back),
+        TEST(test_calls_beyond_the_rate_are_refused),
         TEST(test_router_cancels_and_fails_what_is_under_way),
         TEST(test_server_with_a_new_address_replaces_the_old),
     };

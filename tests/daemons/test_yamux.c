@@ -423,6 +423,51 @@ static void test_keepalive_pings_every_30_s_and_gives_up_after_10(void **state)
                      YAMUX_ETIMEOUT);
 }
 
+static void test_silent_peer_that_owes_an_answer_is_asked_soon(void **state)
+{
+    struct pair *p = *state;
+    uint64_t sent = MU_SEC;
+    yamux_expect(p->server.y, false, sent);
+    yamux_expect(p->server.y, false, sent + MU_SEC / 2); /* counts from the first */
+    assert_true(yamux_deadline(p->server.y) == sent + YAMUX_QUIET_NS);
+    assert_int_equal(yamux_advance(p->server.y, sent + YAMUX_QUIET_NS), 0);
+    expect_out(&p->server, "000200010000000000000000");
+    assert_true(yamux_deadline(p->server.y) == sent + YAMUX_QUIET_NS + YAMUX_ANSWER_NS);
+    assert_int_equal(yamux_advance(p->server.y, sent + YAMUX_QUIET_NS + YAMUX_ANSWER_NS),
+                     YAMUX_ETIMEOUT);
+}
+
+static void receive_at(struct yamux *y, const char *bytes, size_t len, uint64_t now_ns)
+{
+    struct evbuffer *in = evbuffer_new();
+    evbuffer_add(in, bytes, len);
+    assert_int_equal(yamux_receive(y, in, now_ns), 0);
+    evbuffer_free(in);
+}
+
+static void test_whatever_comes_shows_that_the_peer_is_there(void **state)
+{
+    struct pair *p = *state;
+    static const char window[] = "\0\1\0\0\0\0\0\5\0\0\0\0"; /* of a stream that has ended */
+    yamux_expect(p->server.y, false, MU_SEC);
+    receive_at(p->server.y, window, 12, 2 * MU_SEC);
+    assert_true(yamux_deadline(p->server.y) == 2 * MU_SEC + YAMUX_PING_NS);
+    yamux_expect(p->server.y, false, 3 * MU_SEC);
+    assert_int_equal(yamux_advance(p->server.y, 4 * MU_SEC), 0);
+    receive_at(p->server.y, window, 12, 7 * MU_SEC); /* not the answer to the ping, but close */
+    assert_true(yamux_deadline(p->server.y) == 7 * MU_SEC + YAMUX_ANSWER_NS);
+}
+
+static void test_doubt_asks_at_once_and_shortens_a_ping_that_is_out(void **state)
+{
+    struct pair *p = *state;
+    yamux_expect(p->client.y, true, 5 * MU_SEC);
+    assert_true(yamux_deadline(p->client.y) == 5 * MU_SEC);
+    assert_int_equal(yamux_advance(p->server.y, YAMUX_PING_NS), 0);
+    yamux_expect(p->server.y, true, YAMUX_PING_NS);
+    assert_true(yamux_deadline(p->server.y) == YAMUX_PING_NS + YAMUX_ANSWER_NS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -445,6 +490,9 @@ int main(void)
         TEST(test_what_peers_make_us_keep_is_bounded),
         TEST(test_pings_of_a_peer_that_takes_nothing_end_the_session),
         TEST(test_keepalive_pings_every_30_s_and_gives_up_after_10),
+        TEST(test_silent_peer_that_owes_an_answer_is_asked_soon),
+        TEST(test_whatever_comes_shows_that_the_peer_is_there),
+        TEST(test_doubt_asks_at_once_and_shortens_a_ping_that_is_out),
     };
     return cmocka_run_group_tests_name("yamux", tests, NULL, NULL);
 }
