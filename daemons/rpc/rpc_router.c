@@ -235,15 +235,14 @@ static bool is_repeatable(const struct call *c, enum rpc_outcome outcome)
     return says(c, "No cluster leader") || (is_read && says(c, "shutting down"));
 }
 
-/* A query that had waited for news in peace has only now begun to fail. */
+/* Patience counts from the start of the call; a query that had waited for news in peace has only
+ * now begun to fail. */
 static void note_failure(struct routed *d)
 {
-    const struct rpc_router *r = d->router;
     uint64_t now = loop_now_ns();
-    if (d->failed++ == 0 &&
-        (!d->failing_ns || now - d->asked_ns >= 2 * r->config.hold_timeout_ns)) {
-        d->failing_ns = now;
-    }
+    bool was_in_peace = now - d->asked_ns >= 2 * d->router->config.hold_timeout_ns;
+    d->failed++;
+    d->failing_ns = was_in_peace ? now : d->failing_ns ? d->failing_ns : d->started_ns;
 }
 
 /* Asks again, now or later; false: that is of no use. */
@@ -257,9 +256,7 @@ static bool repeat(struct routed *d, enum rpc_outcome outcome)
         attempt(d);
         return true;
     }
-    uint64_t since = outcome == RPC_REFUSED ? d->started_ns : d->failing_ns;
-    since = since > d->failing_ns ? since : d->failing_ns;
-    if (loop_now_ns() - since >= r->config.hold_timeout_ns) {
+    if (loop_now_ns() - d->failing_ns >= r->config.hold_timeout_ns) {
         return false;
     }
     pause_call(d);
@@ -314,7 +311,6 @@ static void start(struct call_backend *b, struct call *c)
         call_fail(c, "out of memory");
         return;
     }
-    metric_count(METRIC_CLIENT_RPC, 1);
     *d = (struct routed){.router = r, .call = c, .next = r->routed, .started_ns = loop_now_ns()};
     if (d->next) {
         d->next->previous = d;
