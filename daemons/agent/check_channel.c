@@ -131,6 +131,16 @@ static void describe_break(const struct check__channel *ch, int error, char *out
     }
 }
 
+static void describe_dial(const struct check__route *r, int dns_error, int error, char *out,
+                          size_t cap)
+{
+    if (r->path) {
+        snprintf(out, cap, "dial unix %s: connect: %s", r->path, check__go_error(error));
+    } else {
+        check__dial_error(r->host, r->port, dns_error, error, out, cap);
+    }
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
     struct check__channel *ch = arg;
@@ -146,45 +156,51 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     } else if (ch->state == CHECK__IS_OPEN) {
         describe_break(ch, error, why, sizeof why);
         end(ch, CHECK__END_BROKEN, why);
-    } else if (r->path) {
-        snprintf(why, sizeof why, "dial unix %s: connect: %s", r->path, check__go_error(error));
-        end(ch, CHECK__END_DIAL, why);
     } else {
-        check__dial_error(r->host, r->port, dns_error, error, why, sizeof why);
+        describe_dial(r, dns_error, error, why, sizeof why);
         end(ch, CHECK__END_DIAL, why);
     }
 }
 
+/* 0 or errno */
 static int dial(struct check__channel *ch)
 {
     const struct check__route *r = &ch->route;
+    errno = 0;
+    if (!r->path && !r->port) {
+        return ECONNREFUSED; /* where nobody can listen */
+    }
     if (!r->path) {
-        return bufferevent_socket_connect_hostname(ch->bev, check__dns(ch->world), AF_UNSPEC,
-                                                   r->host, r->port);
+        int failed = bufferevent_socket_connect_hostname(ch->bev, check__dns(ch->world), AF_UNSPEC,
+                                                         r->host, r->port);
+        return !failed ? 0 : errno ? errno : ENOMEM;
     }
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     if (strlen(r->path) >= sizeof un.sun_path) {
-        return -1;
+        return ENAMETOOLONG;
     }
     memcpy(un.sun_path, r->path, strlen(r->path));
-    return bufferevent_socket_connect(ch->bev, (struct sockaddr *)&un, sizeof un);
+    int failed = bufferevent_socket_connect(ch->bev, (struct sockaddr *)&un, sizeof un);
+    return !failed ? 0 : errno ? errno : ENOMEM;
 }
 
 bool check__channel_open(struct check__channel *ch, struct check_world *world,
                          const struct check__route *route,
-                         const struct check__channel_events *events, void *arg)
+                         const struct check__channel_events *events, void *arg, char *why,
+                         size_t cap)
 {
     *ch = (struct check__channel){.world = world, .events = events, .arg = arg, .route = *route};
     ch->bev = bufferevent_socket_new(world->base, -1, OPTIONS);
-    if (!ch->bev) {
-        return false;
+    int error = ENOMEM;
+    if (ch->bev) {
+        bufferevent_setcb(ch->bev, on_read, NULL, on_event, ch);
+        /* What a peer says is TLS's to read, if there is any */
+        bufferevent_enable(ch->bev, route->tls ? EV_WRITE : EV_READ | EV_WRITE);
+        error = dial(ch);
     }
-    bufferevent_setcb(ch->bev, on_read, NULL, on_event, ch);
-    /* What a peer says is TLS's to read, if there is any */
-    bufferevent_enable(ch->bev, route->tls ? EV_WRITE : EV_READ | EV_WRITE);
-    if (dial(ch)) {
+    if (error) {
         check__channel_close(ch);
-        return false;
+        describe_dial(route, 0, error, why, cap);
     }
-    return true;
+    return !error;
 }

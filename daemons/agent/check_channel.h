@@ -41,9 +41,10 @@ struct check__channel {
 };
 
 /* Begins to connect; what becomes of it is told later, never from within. False: nothing was begun,
- * for lack of memory or descriptors. */
+ * and why says the reason in Go's words. */
 MU_MUST_USE bool check__channel_open(struct check__channel *ch, struct check_world *world,
                                      const struct check__route *route,
-                                     const struct check__channel_events *events, void *arg);
+                                     const struct check__channel_events *events, void *arg,
+                                     char *why, size_t cap);
 void check__channel_write(struct check__channel *ch, const void *data, size_t len);
 void check__channel_close(struct check__channel *ch); /* a closed one is fine */

@@ -301,6 +301,7 @@ static void begin(struct docker *d, enum stage stage, const char *id)
     static const struct check__channel_events events = {on_opened, on_received, on_ended};
     const struct check__route route = {
         .host = d->host, .port = d->port, .path = d->path[0] ? d->path : NULL};
+    char why[512];
     d->stage = stage;
     free(d->target);
     d->target = make_target(stage, id);
@@ -310,8 +311,9 @@ static void begin(struct docker *d, enum stage stage, const char *id)
         fail(d, "failed for container %s: out of memory", d->container);
     } else if (!d->reachable) {
         fail_request(d, "http: no Host in request URL");
-    } else if (!check__channel_open(&d->channel, d->check->world, &route, &events, d)) {
-        fail_request(d, "no socket");
+    } else if (!check__channel_open(&d->channel, d->check->world, &route, &events, d, why,
+                                    sizeof why)) {
+        fail_request(d, why);
     }
 }
 

@@ -151,8 +151,9 @@ static void grpc_run(void *kind)
         grpc_call_create(g->authority, g->service, t->grpc_use_tls, (uint64_t)g->check->timeout_ns);
     if (!g->call) {
         fail(g, "out of memory");
-    } else if (!check__channel_open(&g->channel, g->check->world, &route, &events, g)) {
-        unreachable(g, "Error while dialing ", "dial tcp: no socket");
+    } else if (!check__channel_open(&g->channel, g->check->world, &route, &events, g, why,
+                                    sizeof why)) {
+        unreachable(g, "Error while dialing ", why);
     }
 }
 

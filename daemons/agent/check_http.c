@@ -329,8 +329,9 @@ static void http_run(void *kind)
         .host = h->url.host, .port = h->url.port, .tls = h->url.tls ? &h->tls : NULL};
     check__tail_reset(&h->body);
     http_response_init(&h->response, mu__str_eq(method_of(h), mu__cstr("HEAD")), &h->body);
-    if (!check__channel_open(&h->channel, h->check->world, &route, &events, h)) {
-        fail(h, "dial tcp: no socket");
+    char why[512];
+    if (!check__channel_open(&h->channel, h->check->world, &route, &events, h, why, sizeof why)) {
+        fail(h, why);
     }
 }
 

@@ -65,10 +65,12 @@ static void tcp_run(void *kind)
         return;
     }
     bufferevent_setcb(t->bev, NULL, NULL, on_event, t);
-    if (bufferevent_socket_connect_hostname(t->bev, check__dns(c->world), AF_UNSPEC, t->host,
-                                            t->port)) {
+    errno = t->port ? 0 : ECONNREFUSED; /* nobody can listen on port 0 */
+    if (!t->port || bufferevent_socket_connect_hostname(t->bev, check__dns(c->world), AF_UNSPEC,
+                                                        t->host, t->port)) {
+        check__dial_error(t->host, t->port, 0, errno ? errno : ENOMEM, why, sizeof why);
         tcp_abort(t);
-        check__done(c, CHECK_CRITICAL, "dial tcp: no socket");
+        check__done(c, CHECK_CRITICAL, "%s", why);
     }
 }
 

@@ -200,6 +200,8 @@ const char *check__go_error(int error)
         return "no such file or directory";
     case EACCES:
         return "permission denied";
+    case EMFILE:
+        return "too many open files";
     case EPIPE:
         return "broken pipe";
     default:
