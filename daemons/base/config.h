@@ -2,9 +2,9 @@
  * at the end.
  *
  * Keys, flags, merging and messages are Consul's (its 1.8 documentation of agent options); files
- * are HCL, JSON or YAML. Merged in this order: defaults, -dev, files in command-line order (those of a
- * folder alphabetically), -hcl fragments, flags. A later scalar wins, lists are appended,
- * maps are merged by key.
+ * are HCL, JSON or YAML. Merged in this order: defaults, -dev, files in command-line order (those
+ * of a folder alphabetically), -hcl fragments, flags. A later scalar wins, lists are appended, maps
+ * are merged by key.
  *
  * All text ends with a zero that is not counted, so that .p can be used as a C string, and is ""
  * when not set. Everything lives in the struct's arena. Nothing changes after config_load: every
@@ -21,13 +21,23 @@
 #define CONFIG_FILE_MAX      (16u << 20) /* bytes of one file */
 #define CONFIG_PORT_DISABLED (-1)
 
-struct config_address { /* where to listen */
+struct config_address { /* where to listen: an address and port, or the path of a socket */
     struct sockaddr_storage addr;
     socklen_t len;
-    struct mu_str text; /* "127.0.0.1:8500", "[::1]:8500" */
+    struct mu_str text; /* "127.0.0.1:8500", "[::1]:8500", "unix:///path" */
 };
 struct config_addresses {
     struct config_address *items;
+    size_t len;
+};
+
+struct config_network { /* 10.0.0.0/8 */
+    uint8_t bytes[16];
+    size_t len; /* of the address: 4 or 16 */
+    unsigned bits;
+};
+struct config_networks {
+    struct config_network *items;
     size_t len;
 };
 
@@ -147,6 +157,12 @@ struct config {
     bool ui;
     struct mu_str ui_content_path;
     struct mu_strmap response_headers;
+    struct mu_strs block_endpoints;               /* beginnings of paths */
+    struct mu_strs allow_write_http_from_text;    /* as written */
+    struct config_networks allow_write_http_from; /* none: everybody */
+    struct {
+        struct mu_str user, group, mode; /* of sockets; names or numbers; "": as they come */
+    } unix_sockets;
     bool http_use_cache;
     bool pretty;                      /* dev mode: JSON replies are indented */
     struct mu_str domain, alt_domain; /* without a dot at the end */
@@ -164,7 +180,10 @@ struct config {
     bool enable_local_script_checks; /* from files */
 
     /* The log. */
-    struct mu_str log_level, log_file;
+    struct mu_str log_level, log_file, syslog_facility;
+    bool log_json, enable_syslog;
+    int64_t log_rotate_bytes, log_rotate_max_files;
+    uint64_t log_rotate_after_ns;
 
     struct {
         struct mu_str metrics_prefix;
@@ -187,6 +206,9 @@ MU_MUST_USE struct config *config_load(int argc, char *const argv[], bool *help,
  * format), on top of the defaults, as config_load does with a file. */
 MU_MUST_USE struct config *config_from_text(const char *name, const char *text, size_t len,
                                             char *err, size_t errlen);
+
+/* Is the address of so many bytes (4 or 16, as on the wire) in the network? */
+bool config_network_has(const struct config_network *n, const uint8_t *address, size_t len);
 
 void config_destroy(struct config *c); /* NULL is allowed */
 

@@ -260,6 +260,18 @@ static void check_ui(struct config__loader *l)
     c->ui_content_path = config__text(c, path, (size_t)n);
 }
 
+static void check_http(struct config__loader *l)
+{
+    struct config *c = l->config;
+    const char *mode = c->unix_sockets.mode.p;
+    (void)config__networks(l, &c->allow_write_http_from_text, "allow_write_http_from",
+                           &c->allow_write_http_from);
+    if (*mode && (strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 4)) {
+        config__fail(l, "unix_sockets.mode: expected an octal mode such as \"0770\", got \"%s\"",
+                     mode);
+    }
+}
+
 static void check_log(struct config__loader *l)
 {
     enum mu_level level;
@@ -326,6 +338,7 @@ void config__finish(struct config__loader *l)
     check_dns(l);
     check_ports(l);
     check_log(l);
+    check_http(l);
     config__finish_addresses(l);
     derive_timing(l->config);
 }

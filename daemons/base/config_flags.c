@@ -14,7 +14,7 @@ static const struct flag {
     {"advertise", "advertise_addr", TO_KEY, "address that others reach this node at"},
     {"advertise-wan", "advertise_addr_wan", TO_KEY, "likewise, from other datacenters"},
     {"allow-write-http-from", "http_config.allow_write_http_from", TO_KEY,
-     "networks that may write (not supported)"},
+     "network whose clients may write; may be repeated"},
     {"alt-domain", "alt_domain", TO_KEY, "second domain of the DNS interface"},
     {"bind", "bind_addr", TO_KEY, "address for cluster communication"},
     {"bootstrap", "bootstrap", TO_KEY, "a server that elects itself"},
@@ -49,11 +49,13 @@ static const struct flag {
     {"join", "start_join", TO_KEY, "node to join at start; may be repeated"},
     {"join-wan", "start_join_wan", TO_KEY, "server of another datacenter to join; may be repeated"},
     {"log-file", "log_file", TO_KEY, "file for the log"},
-    {"log-json", "log_json", TO_KEY, "(no effect)"},
+    {"log-json", "log_json", TO_KEY, "log as JSON"},
     {"log-level", "log_level", TO_KEY, "trace, debug, info, warn or err"},
-    {"log-rotate-bytes", "log_rotate_bytes", TO_KEY, "(no effect)"},
-    {"log-rotate-duration", "log_rotate_duration", TO_KEY, "(no effect)"},
-    {"log-rotate-max-files", "log_rotate_max_files", TO_KEY, "(no effect)"},
+    {"log-rotate-bytes", "log_rotate_bytes", TO_KEY, "bytes after which another file is begun"},
+    {"log-rotate-duration", "log_rotate_duration", TO_KEY,
+     "time after which another file is begun"},
+    {"log-rotate-max-files", "log_rotate_max_files", TO_KEY,
+     "older files to keep; 0: all, -1: none"},
     {"max-query-time", "max_query_time", TO_KEY, "the longest that a blocking query waits"},
     {"node", "node_name", TO_KEY, "name of the node"},
     {"node-id", "node_id", TO_KEY, "ID of the node, a UUID"},
@@ -78,7 +80,7 @@ static const struct flag {
     {"serf-wan-port", "ports.serf_wan", TO_KEY, "port for gossip between datacenters"},
     {"server", "server", TO_KEY, "be a server"},
     {"server-port", "ports.server", TO_KEY, "port for RPC and Raft"},
-    {"syslog", "enable_syslog", TO_KEY, "(no effect)"},
+    {"syslog", "enable_syslog", TO_KEY, "log to syslog, too"},
     {"ui", "ui", TO_KEY, "serve the user interface"},
     {"ui-content-path", "ui_content_path", TO_KEY, "path of the user interface"},
     {"ui-dir", "ui_dir", TO_KEY, "(no effect)"},
@@ -104,8 +106,7 @@ static bool is_switch(const struct flag *f)
         return true;
     }
     const struct config__key *key = f->key ? config__find(f->key) : NULL;
-    return key &&
-           (key->kind == CONFIG_BOOL || !strcmp(f->name, "log-json") || !strcmp(f->name, "syslog"));
+    return key && key->kind == CONFIG_BOOL;
 }
 
 static void take(struct config__loader *l, struct config__flags *out, const struct flag *f,

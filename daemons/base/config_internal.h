@@ -86,6 +86,10 @@ struct config__flags {
 void config__parse_flags(struct config__loader *l, int argc, char *const argv[],
                          struct config__flags *out);
 
+/* Reads networks; how many are none, which is noted. */
+size_t config__networks(struct config__loader *l, const struct mu_strs *texts, const char *key,
+                        struct config_networks *out);
+
 /* Relations between keys, derived values, addresses. */
 void config__finish(struct config__loader *l);
 void config__finish_addresses(struct config__loader *l);

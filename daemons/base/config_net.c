@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #define ADDRESSES_MAX 32 /* that one key may list */
 
@@ -290,6 +291,30 @@ static void fill(struct config *c, struct config_address *out, const struct ip *
     out->text = config__text(c, line, strlen(line));
 }
 
+static void listen_on_path(struct config__loader *l, const char *name, const char *key,
+                           const char *word, struct config_addresses *out)
+{
+    struct config *c = l->config;
+    const char *path = word + 7;
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    if (!strcmp(key, "client_addr")) {
+        config__note(c, &l->invalid, "client_addr cannot be a unix socket");
+    } else if (!strcmp(name, "DNS")) {
+        config__fail(l, "DNS address cannot be a unix socket");
+    } else if (!*path || strlen(path) >= sizeof un.sun_path) {
+        config__fail(l, "%s: %s: expected a path of 1 to %zu bytes behind unix://", key, word,
+                     sizeof un.sun_path - 1);
+    } else if (out->len == ADDRESSES_MAX) {
+        config__fail(l, "%s lists more than %d addresses", key, ADDRESSES_MAX);
+    } else {
+        struct config_address *a = &out->items[out->len++];
+        memcpy(un.sun_path, path, strlen(path) + 1);
+        memcpy(&a->addr, &un, sizeof un);
+        a->len = sizeof un;
+        a->text = config__text(c, word, strlen(word));
+    }
+}
+
 static void listen_on(struct config__loader *l, const char *name, const char *key,
                       struct mu_str list, int64_t port, struct config_addresses *out)
 {
@@ -304,11 +329,7 @@ static void listen_on(struct config__loader *l, const char *name, const char *ke
     out->items = mu__arena_calloc(&c->arena, ADDRESSES_MAX, sizeof *out->items);
     for (char *word = strtok_r(rest, " \t", &save); word; word = strtok_r(NULL, " \t", &save)) {
         if (!strncmp(word, "unix://", 7)) {
-            config__fail(l,
-                         !strcmp(name, "DNS")
-                             ? "%s address cannot be a unix socket"
-                             : "%s address: unix sockets are not supported by muster",
-                         name);
+            listen_on_path(l, name, key, word, out);
         } else if (!parse_ip(word, &ip)) {
             config__note(c, &l->invalid, "%s: invalid ip address: %s", key, word);
         } else if (out->len == ADDRESSES_MAX) {

@@ -22,6 +22,14 @@ void files_raise_limit(void)
         (is_low && setrlimit(RLIMIT_NOFILE, &more) == 0) || setrlimit(RLIMIT_NOFILE, &all) == 0;
 }
 
+size_t files_limit(void)
+{
+    struct rlimit now;
+    return getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur != RLIM_INFINITY
+               ? (size_t)now.rlim_cur
+               : 0;
+}
+
 void files_restore_limit(pid_t pid)
 {
     if (raised) {

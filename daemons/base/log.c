@@ -1,5 +1,6 @@
 #include "log.h"
 
+#include "log_file.h"
 #include "log_tap.h"
 
 #include <stdarg.h>
@@ -16,6 +17,7 @@ _Static_assert(LOG__LINE_MAX >= 2 * LINE_MAX_BYTES + 128, "escapes double a line
 /* The only process-wide state of the daemons: a daemon has one log. */
 static atomic_int threshold = MU_INFO;
 static atomic_int sink = STDERR_FILENO;
+static atomic_bool in_json;
 
 void log_set_level(enum mu_level level)
 {
@@ -84,6 +86,20 @@ static size_t escape(char *out, size_t cap, const char *text)
     return n;
 }
 
+/* One call: lines of several threads do not mix. */
+static void write_line(const char *line, size_t n)
+{
+    ssize_t written = write(atomic_load(&sink), line, n);
+    (void)written;
+    log__file_write(line, n);
+}
+
+static void write_json(enum mu_level level, const char *module, const char *text)
+{
+    char line[LOG__JSON_MAX];
+    write_line(line, log__format_json(line, sizeof line, level, module, text));
+}
+
 void log_write(enum mu_level level, const char *module, const char *fmt, ...)
 {
     char text[LINE_MAX_BYTES], line[LOG__LINE_MAX];
@@ -101,10 +117,17 @@ void log_write(enum mu_level level, const char *module, const char *fmt, ...)
     if ((int)level < atomic_load_explicit(&threshold, memory_order_relaxed)) {
         return;
     }
-    size_t n = log__format(line, sizeof line, level, module, text);
-    /* One call: lines of several threads do not mix */
-    ssize_t written = write(atomic_load(&sink), line, n);
-    (void)written;
+    if (atomic_load_explicit(&in_json, memory_order_relaxed)) {
+        write_json(level, module, text);
+    } else {
+        write_line(line, log__format(line, sizeof line, level, module, text));
+    }
+    log__syslog_write(level, module, text);
+}
+
+void log_set_json(bool on)
+{
+    atomic_store(&in_json, on);
 }
 
 size_t log__format(char *line, size_t cap, enum mu_level level, const char *module,

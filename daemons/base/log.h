@@ -11,6 +11,8 @@ enum mu_level log_level(void);
 /* Where lines go; standard error at first. Returns the descriptor used before, which the caller may
  * close. */
 int log_set_fd(int fd);
+/* Lines as objects of JSON from here on, in the form of log_tap.h. */
+void log_set_json(bool on);
 /* Is anybody interested: the log, or who listens to it (log_tap.h)? */
 bool log_is_on(enum mu_level level);
 /* TRACE DEBUG INFO WARN ERR, any case. */

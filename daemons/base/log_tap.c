@@ -126,8 +126,8 @@ static void keep(struct log_tap *t, const char *line, size_t len)
 }
 
 /* {"@level":"debug","@message":"...","@module":"agent.http","@timestamp":"..."} */
-static size_t format_json(char *line, size_t cap, enum mu_level level, const char *module,
-                          const char *text)
+size_t log__format_json(char *line, size_t cap, enum mu_level level, const char *module,
+                        const char *text)
 {
     static const char *const levels[] = {"trace", "debug", "info", "warn", "error"};
     char stamp[48];
@@ -155,7 +155,7 @@ static size_t format_json(char *line, size_t cap, enum mu_level level, const cha
 
 void log__tap(enum mu_level level, const char *module, const char *text)
 {
-    char line[LOG__LINE_MAX], json[3 * LOG__LINE_MAX];
+    char line[LOG__LINE_MAX], json[LOG__JSON_MAX];
     size_t len = 0, json_len = 0;
     pthread_mutex_lock(&lock);
     for (size_t i = 0; i < TAPS_MAX; i++) {
@@ -164,7 +164,7 @@ void log__tap(enum mu_level level, const char *module, const char *text)
             continue;
         }
         if (t->json && !json_len) {
-            json_len = format_json(json, sizeof json, level, module, text);
+            json_len = log__format_json(json, sizeof json, level, module, text);
         } else if (!t->json && !len) {
             len = log__format(line, sizeof line, level, module, text);
         }

@@ -22,7 +22,11 @@ void log_tap_destroy(struct log_tap *t);     /* wake is not called any more; NUL
 
 /* For log.c. */
 #define LOG__LINE_MAX 8320
+#define LOG__JSON_MAX (3 * LOG__LINE_MAX)
 bool log__is_tapped(enum mu_level level);
 void log__tap(enum mu_level level, const char *module, const char *text);
 size_t log__format(char *line, size_t cap, enum mu_level level, const char *module,
                    const char *text);
+/* Likewise as an object with @level, @message, @module and @timestamp; 0 if it does not fit. */
+size_t log__format_json(char *line, size_t cap, enum mu_level level, const char *module,
+                        const char *text);

@@ -251,6 +251,34 @@ static void handle_server(struct http_request *r)
     http_reply_empty(r, r->method == HTTP_OPTIONS ? 200 : 400);
 }
 
+static bool is_blocked(const struct http_request *r)
+{
+    const struct mu_strs *all = r->server->config.blocked;
+    for (size_t i = 0; all && i < all->len; i++) {
+        struct mu_str b = all->items[i];
+        if (r->path.len >= b.len && !memcmp(r->path.p, b.p, b.len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reading is open to all, writing to some networks; a socket of this host belongs to none. */
+static bool may_write(const struct http_request *r)
+{
+    const struct config_networks *all = r->server->config.writers;
+    const struct client_address *from = &r->connection->peer;
+    if (!all || !all->len || (r->method & (HTTP_GET | HTTP_HEAD | HTTP_OPTIONS))) {
+        return true;
+    }
+    for (size_t i = 0; i < all->len; i++) {
+        if (config_network_has(&all->items[i], from->bytes, from->len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void http__request_handle(struct http_request *r)
 {
     struct mu_str clean;
@@ -275,10 +303,14 @@ void http__request_handle(struct http_request *r)
         add_slash(r);
     } else if (!r->route) {
         http_reply_empty(r, 404);
+    } else if (is_blocked(r)) {
+        http_reply_text(r, 403, "Endpoint is blocked by agent configuration");
     } else if (r->bad_query) {
         http_reply_empty(r, 500);
     } else if (!takes_method(r)) {
         wrong_method(r);
+    } else if (!may_write(r)) {
+        http_reply_text(r, 403, "Access is restricted");
     } else {
         r->route->handle(r);
     }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MODULE         "agent.http"
 #define LISTEN_BACKLOG 1024
@@ -42,9 +43,14 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     http__connection_accept(arg, fd, peer, (socklen_t)len);
 }
 
+static size_t count_listeners(const struct http_server *s)
+{
+    return s->config.naddresses + s->config.nsockets;
+}
+
 static void listen_all(struct http_server *s, bool on)
 {
-    for (size_t i = 0; i < s->config.naddresses; i++) {
+    for (size_t i = 0; i < count_listeners(s); i++) {
         if (s->listeners[i]) {
             on ? evconnlistener_enable(s->listeners[i]) : evconnlistener_disable(s->listeners[i]);
         }
@@ -133,12 +139,37 @@ static bool listen_on(struct http_server *s, size_t i, char *err, size_t errlen)
     return true;
 }
 
+/* Takes the socket that listens already. */
+static bool adopt_listener(struct http_server *s, size_t i)
+{
+    int fd = s->config.sockets[i];
+    struct evconnlistener *l = evconnlistener_new(
+        s->config.base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    s->listeners[s->config.naddresses + i] = l;
+    if (!l) {
+        close(fd);
+        return false;
+    }
+    evconnlistener_set_error_cb(l, on_accept_error);
+    return true;
+}
+
+static bool adopt_listeners(struct http_server *s)
+{
+    bool ok = true;
+    for (size_t i = 0; i < s->config.nsockets; i++) {
+        ok = adopt_listener(s, i) && ok;
+    }
+    return ok;
+}
+
 static bool start(struct http_server *s, char *err, size_t errlen)
 {
     static const struct timeval sweep_every = {.tv_usec = 500000};
-    s->listeners = mu__calloc(heap(), s->config.naddresses + 1, sizeof(struct evconnlistener *));
+    s->listeners = mu__calloc(heap(), count_listeners(s) + 1, sizeof(struct evconnlistener *));
     s->sweep = event_new(s->config.base, -1, EV_PERSIST, on_sweep, s);
-    if (!s->listeners || !s->sweep || !prepare(s) || event_add(s->sweep, &sweep_every) != 0) {
+    if (!s->listeners || !adopt_listeners(s) || !s->sweep || !prepare(s) ||
+        event_add(s->sweep, &sweep_every) != 0) {
         snprintf(err, errlen, "out of memory");
         return false;
     }
@@ -165,6 +196,7 @@ int http_server_create(const struct http_server_config *c, struct http_server **
         return -1;
     }
     s->config.addresses = NULL; /* borrowed during the call alone */
+    s->config.sockets = NULL;
     *out = s;
     return 0;
 }
@@ -190,12 +222,32 @@ struct http_server_stats http_server_stats(const struct http_server *s)
     return s->stats;
 }
 
+static bool is_busy(const struct http_connection *c)
+{
+    bool waits = c->flight || (c->request && c->request->blocking);
+    return http__has_output(c) || c->state == CONN_HEAD || c->state == CONN_BODY ||
+           (c->state == CONN_HANDLED && !waits);
+}
+
+bool http_server_is_busy(const struct http_server *s)
+{
+    bool busy = s->landed != NULL;
+    for (size_t i = 0; i < DEADLINE_CLASSES; i++) {
+        for (const struct http_connection *c = s->queues[i].first; c && !busy; c = c->next) {
+            busy = is_busy(c);
+        }
+    }
+    return busy;
+}
+
 void http_server_drain(struct http_server *s)
 {
     s->draining = true;
-    for (size_t i = 0; i < s->config.naddresses; i++) {
-        evconnlistener_free(s->listeners[i]);
-        s->listeners[i] = NULL;
+    for (size_t i = 0; i < count_listeners(s); i++) {
+        if (s->listeners[i]) {
+            evconnlistener_free(s->listeners[i]);
+            s->listeners[i] = NULL;
+        }
     }
     http__server_sweep(s, loop_now_ns());
 }
@@ -205,7 +257,7 @@ void http_server_destroy(struct http_server *s)
     if (!s) {
         return;
     }
-    for (size_t i = 0; s->listeners && i < s->config.naddresses; i++) {
+    for (size_t i = 0; s->listeners && i < count_listeners(s); i++) {
         if (s->listeners[i]) {
             evconnlistener_free(s->listeners[i]);
         }

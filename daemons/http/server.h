@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/client_limit.h"
+#include "base/config.h"
 #include "base/loop.h"
 #include "rpc/call.h"
 #include <event2/event.h>
@@ -30,6 +31,10 @@ struct http_server_config {
     void *snapshot_user;
     const struct http_address *addresses;
     size_t naddresses;
+    /* Sockets that listen already, whoever they belong to: taken, whether or not the server comes
+     * to be */
+    const int *sockets;
+    size_t nsockets;
     bool reuse_port;        /* SO_REUSEPORT: several fronts listen on the same address */
     const char *datacenter; /* copied; an empty ?dc= means this one */
     const char *node;       /* copied; the node that near=_agent names */
@@ -41,6 +46,10 @@ struct http_server_config {
     bool no_coordinates;    /* they are off: who asks for them is told so */
     bool prometheus;        /* telemetry.prometheus_retention_time is above 0 */
     bool ui;                /* false: GET / answers "Consul Agent" */
+    /* Borrowed for the server's life: beginnings of paths that are refused, and who may write;
+     * none: everybody */
+    const struct mu_strs *blocked;
+    const struct config_networks *writers;
     /* Copied; http_config.response_headers, sent with every reply */
     const struct http_header *headers;
     size_t nheaders;
@@ -77,6 +86,8 @@ bool http_server_address(const struct http_server *s, size_t i, struct http_addr
 struct http_server_stats http_server_stats(const struct http_server *s);
 /* Serves a connection that was made inside the process; takes fd, which must not block. */
 void http_server_adopt(struct http_server *s, int fd);
+/* Is a client being answered, or sending a request? Those who wait for news do not count. */
+bool http_server_is_busy(const struct http_server *s);
 /* No new connections; each open one ends after the reply under way. */
 void http_server_drain(struct http_server *s);
 /* Cancels all calls, closes everything. NULL is allowed. */

@@ -1,5 +1,6 @@
 /* front.c - one client-facing thread: HTTP, DNS and the way to the servers, on one loop. */
 #include "process.h"
+#include "unix_socket.h"
 
 #include "base/log.h"
 #include "dns/dns.h"
@@ -10,12 +11,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DRAIN_NS MU_SEC /* for answers under way, at the end */
 /* An agent asks another server sooner than a server another leader: there is one. */
 #define AGENT_DIAL_NS (3 * MU_SEC)
 
 bool front_address_is_free(const struct config_address *a, int type, char *err, size_t errlen)
 {
     int on = 1;
+    if (a->addr.ss_family == AF_UNIX) {
+        return true; /* what was left behind gives way */
+    }
     int fd = socket(a->addr.ss_family, type | SOCK_CLOEXEC, 0);
     /* SO_REUSEADDR lets a restarted process have its port back at once, and not beside one that
      * still listens. */
@@ -46,12 +51,21 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     http_server_config_init(&cfg);
     struct http_address *addresses = calloc(c->http_listen.len + 1, sizeof *addresses);
     struct http_header *headers = calloc(c->response_headers.len + 1, sizeof *headers);
-    if (!addresses || !headers) {
+    int *sockets = calloc(c->http_listen.len + 1, sizeof *sockets);
+    bool ok = true;
+    if (!addresses || !headers || !sockets) {
         abort();
     }
     for (size_t i = 0; i < c->http_listen.len; i++) {
-        addresses[i].addr = c->http_listen.items[i].addr;
-        addresses[i].len = c->http_listen.items[i].len;
+        const struct config_address *a = &c->http_listen.items[i];
+        if (a->addr.ss_family != AF_UNIX) {
+            addresses[cfg.naddresses++] = (struct http_address){a->addr, a->len};
+        } else if (f == p->fronts) { /* a path has one listener, the first front's */
+            int fd = unix_socket_listen(c, a, err, errlen);
+            ok = ok && fd >= 0;
+            sockets[cfg.nsockets] = fd;
+            cfg.nsockets += fd >= 0 ? 1 : 0;
+        }
     }
     for (size_t i = 0; i < c->response_headers.len; i++) {
         headers[i] = (struct http_header){c->response_headers.items[i].key.p,
@@ -62,7 +76,9 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     cfg.no_cache = !c->http_use_cache;
     cfg.clients = p->http_clients;
     cfg.addresses = addresses;
-    cfg.naddresses = c->http_listen.len;
+    cfg.sockets = sockets;
+    cfg.blocked = &c->block_endpoints;
+    cfg.writers = &c->allow_write_http_from;
     cfg.reuse_port = true;
     cfg.datacenter = c->datacenter.p;
     cfg.node = c->node_name.p;
@@ -81,10 +97,11 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     cfg.txn_body_max = (size_t)c->limits.txn_max_req_len;
     cfg.wait_default_ns = c->default_query_time_ns;
     cfg.wait_max_ns = c->max_query_time_ns;
-    int rc = http_server_create(&cfg, &f->http, err, errlen);
+    ok = ok && http_server_create(&cfg, &f->http, err, errlen) == 0;
     free(addresses);
     free(headers);
-    return rc == 0;
+    free(sockets);
+    return ok;
 }
 
 /* One cache for all fronts: a client finds what another has brought, wherever they connect to. */
@@ -138,9 +155,60 @@ bool front_open(struct process *p, size_t i, char *err, size_t errlen)
     return f->dns || p->config->dns_listen.len == 0;
 }
 
+/* ---- The end ---- */
+
+struct drain {
+    struct front *front;
+    void (*done)(void *process);
+};
+
+static void on_drain_timer(evutil_socket_t fd, short what, void *arg)
+{
+    static const struct timeval soon = {.tv_usec = 10000};
+    struct front *f = arg;
+    (void)fd, (void)what;
+    if (f->http && http_server_is_busy(f->http) && loop_now_ns() < f->drain_until_ns) {
+        evtimer_add(f->drain_timer, &soon);
+    } else {
+        loop_post(f->process->core, f->drained, f->process);
+    }
+}
+
+static void start_drain(void *arg)
+{
+    struct drain *d = arg;
+    struct front *f = d->front;
+    f->drained = d->done;
+    free(d);
+    if (!f->http) {
+        return; /* the process has ended already */
+    }
+    http_server_drain(f->http);
+    f->drain_until_ns = loop_now_ns() + DRAIN_NS;
+    f->drain_timer = evtimer_new(loop_base(f->loop), on_drain_timer, f);
+    if (!f->drain_timer) {
+        abort();
+    }
+    on_drain_timer(-1, 0, f);
+}
+
+void front_drain(struct process *p, size_t i, void (*done)(void *process))
+{
+    struct drain *d = malloc(sizeof *d);
+    if (!d) {
+        abort();
+    }
+    *d = (struct drain){&p->fronts[i], done};
+    loop_post(p->fronts[i].loop, start_drain, d);
+}
+
 void front_close(struct process *p, size_t i)
 {
     struct front *f = &p->fronts[i];
+    if (f->drain_timer) {
+        event_free(f->drain_timer);
+        f->drain_timer = NULL;
+    }
     http_server_destroy(f->http);
     f->http = NULL;
     dns_destroy(f->dns);

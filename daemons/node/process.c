@@ -3,9 +3,12 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "base/log_file.h"
 #include "base/metrics.h"
+#include "base/notify.h"
 #include "http/server.h"
 #include "telemetry.h"
+#include "unix_socket.h"
 #include "watch/watches.h"
 
 #include <dirent.h>
@@ -17,7 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MODULE "agent"
+#define MODULE           "agent"
+#define FILES_OF_OUR_OWN 64 /* logs, loops, servers */
 
 void *process__must(void *p)
 {
@@ -293,7 +297,8 @@ static bool write_pid_file(const struct process *p, char *err, size_t errlen)
     bool ok = f && fprintf(f, "%ld", (long)getpid()) > 0;
     ok = (!f || fclose(f) == 0) && ok;
     if (!ok) {
-        snprintf(err, errlen, "Could not write pid file: open %s: %s", path, strerror(errno));
+        snprintf(err, errlen, "Could not open pid file: open %s: %s", path,
+                 errno == ENOENT ? "no such file or directory" : strerror(errno));
     }
     return ok;
 }
@@ -320,7 +325,10 @@ static void run(struct process *p)
         }
     }
     agent_start(p->agent, p->fronts[0].loop, p->fronts[0].backend);
+    p->running = true;
     process__start_joining(p);
+    process__notify_alive(p);
+    notify_ready();
     loop_run(p->core);
 }
 
@@ -339,6 +347,44 @@ static void take_flags(struct process *p, int argc, char **argv)
     }
 }
 
+/* Clients that are let in and then cannot be served would be worse than none. */
+static void check_files(const struct config *c)
+{
+    size_t limit = files_limit(), clients = (size_t)c->limits.http_max_conns_per_client;
+    if (limit && limit < clients + FILES_OF_OUR_OWN) {
+        log_warn(MODULE,
+                 "The limit of open files is %zu: limits.http_max_conns_per_client = %zu needs at "
+                 "least %zu. Raise it with LimitNOFILE= in the service's unit or with ulimit -n",
+                 limit, clients, clients + FILES_OF_OUR_OWN);
+    }
+}
+
+static bool open_log(const struct config *c, char *err, size_t errlen)
+{
+    enum mu_level level;
+    const struct log_file_config file = {.path = c->log_file.p,
+                                         .rotate_bytes = c->log_rotate_bytes,
+                                         .rotate_after_ns = c->log_rotate_after_ns,
+                                         .keep = c->log_rotate_max_files};
+    log_set_json(c->log_json);
+    if (c->log_file.len && !log_file_open(&file, err, errlen)) {
+        return false;
+    }
+    if (c->enable_syslog && !log_syslog_open(c->syslog_facility.p)) {
+        snprintf(err, errlen,
+                 "syslog_facility: expected a facility such as LOCAL0 or DAEMON, got \"%.64s\"",
+                 c->syslog_facility.p);
+        return false;
+    }
+    if (log_parse_level(c->log_level.p, &level)) {
+        log_set_level(level);
+    }
+    for (size_t i = 0; i < c->warnings.len; i++) {
+        log_warn(MODULE, "%s", c->warnings.items[i].p);
+    }
+    return true;
+}
+
 /* False when there is nothing to run; then *exit_code says how that went. */
 static bool configure(struct process *p, int *exit_code)
 {
@@ -350,6 +396,10 @@ static bool configure(struct process *p, int *exit_code)
         config_print_usage(stdout);
     } else if (!p->config) {
         fprintf(stderr, "==> %s\n", err);
+    } else if (!open_log(p->config, err, sizeof err)) {
+        fprintf(stderr, "==> %s\n", err);
+        config_destroy(p->config);
+        p->config = NULL;
     } else if (p->config->server != p->role->server) {
         fprintf(stderr, "==> %s\n",
                 p->role->server ? "muster-server is a server; start muster-agent to be a client"
@@ -360,36 +410,39 @@ static bool configure(struct process *p, int *exit_code)
     return p->config != NULL;
 }
 
-static void open_log(const struct config *c)
+/* False after a message. */
+static bool start(struct process *p)
 {
-    enum mu_level level;
-    if (log_parse_level(c->log_level.p, &level)) {
-        log_set_level(level);
+    char err[CONFIG_ERROR_MAX];
+    files_raise_limit();
+    check_files(p->config);
+    if (open_all(p, err, sizeof err) && write_pid_file(p, err, sizeof err)) {
+        return true;
     }
-    for (size_t i = 0; i < c->warnings.len; i++) {
-        log_warn(MODULE, "%s", c->warnings.items[i].p);
-    }
+    log_error(MODULE, "Error starting agent: error=\"%s\"", err);
+    fprintf(stderr, "==> Error starting agent: %s\n", err);
+    return false;
 }
 
 int process_main(int argc, char **argv, const struct process_role *role)
 {
-    char err[CONFIG_ERROR_MAX];
     int exit_code;
     struct process p = {.role = role};
     take_flags(&p, argc, argv);
+    notify_open();
     if (configure(&p, &exit_code)) {
-        open_log(p.config);
-        files_raise_limit();
-        if (open_all(&p, err, sizeof err) && write_pid_file(&p, err, sizeof err)) {
+        if (start(&p)) {
             run(&p);
             unlink_pid_file(&p);
+            unix_sockets_remove(p.config);
         } else {
-            fprintf(stderr, "==> Error starting agent: %s\n", err);
             p.exit_code = 1;
         }
         exit_code = p.exit_code;
         close_all(&p);
+        log_file_close();
     }
+    notify_close();
     free(p.argv);
     return exit_code;
 }

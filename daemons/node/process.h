@@ -29,6 +29,9 @@ struct front { /* one thread that serves clients */
     struct call_cache_port *port; /* for clients: the same, and from the cache what may be */
     struct http_server *http;
     struct dns *dns;
+    struct event *drain_timer; /* while it finishes what is under way */
+    uint64_t drain_until_ns;
+    void (*drained)(void *process);
 };
 
 struct stats; /* stats.h */
@@ -77,9 +80,13 @@ struct process {
     struct watches *watches;
     void *state; /* the role's */
     /* Joining and ending. */
-    struct event *join_timer, *end_timer, *signals[3];
+    struct event *join_timer, *end_timer, *alive_timer, *signals[3];
     int64_t join_attempts;
     bool joining, leaving;
+    bool has_left;
+    bool ending;        /* answers under way are finished, then the core loop stops */
+    bool running;       /* all loops turn */
+    size_t draining;    /* fronts that still answer */
     bool closing;       /* the core loop has stopped; what still arrives changes nothing */
     agent_done_fn left; /* to be told when we have left; or NULL */
     void *left_arg;
@@ -89,8 +96,10 @@ struct process {
 /* Runs an agent process to its end; the exit code. argv as main has it. */
 int process_main(int argc, char **argv, const struct process_role *role);
 
-/* Core loop: ends the process, with a sentence if it is not of free will. */
+/* Core loop: ends the process. Answers under way are finished first, for a second at most; a second
+ * call does not wait for them. */
 void process_end(struct process *p, int exit_code);
+/* Ends at once, and says why. */
 void process_fatal(struct process *p, const char *sentence);
 /* Core loop: leaves the pool, then ends; done (may be NULL) is called before the end. */
 void process_leave(struct process *p, agent_done_fn done, void *arg);
@@ -101,7 +110,10 @@ uint64_t process_random(void);
 /* front.c */
 bool front_open(struct process *p, size_t i, char *err, size_t errlen);
 void front_close(struct process *p, size_t i); /* its loop has stopped */
-void front_free(struct process *p, size_t i);  /* no message is left */
+/* Core loop: lets nobody in any more, and posts done(p) there when nobody is being answered, or
+ * after a second. */
+void front_drain(struct process *p, size_t i, void (*done)(void *process));
+void front_free(struct process *p, size_t i); /* no message is left */
 /* Fails if another process listens there: the fronts share their ports among themselves only. */
 bool front_address_is_free(const struct config_address *a, int type, char *err, size_t errlen);
 

@@ -7,6 +7,7 @@ void *process__must(void *p); /* p; aborts when it is NULL: out of memory */
 
 /* end.c */
 void process__watch_signals(struct process *p);
+void process__notify_alive(struct process *p);
 /* The core loop has stopped: whoever waits for us to leave is told, and no timer or signal comes
  * any more. */
 void process__close(struct process *p);
