@@ -255,10 +255,20 @@ class Node(WithCluster):
         if done.returncode != 0:
             raise unittest.SkipTest("the package cannot be had: " + done.stderr.strip()[-300:])
 
-    def test_client(self):
-        done = subprocess.run(["node", "client.js", self.host], cwd=self.folder, capture_output=True, text=True, timeout=2 * PATIENCE)
+    def client(self, package):
+        done = subprocess.run(["node", "client.js", self.host, package], cwd=self.folder, capture_output=True, text=True,
+                              timeout=2 * PATIENCE)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(done.stdout.split(), "ok keys ok services ok agent ok sessions ok transactions ok watches".split())
+
+    def test_version_2(self):
+        self.client("consul")
+
+    def test_version_1(self):
+        self.client("consul-1")
+
+    def test_version_0(self):
+        self.client("consul-0")
 
 
 if __name__ == "__main__":

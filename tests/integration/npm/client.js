@@ -1,7 +1,8 @@
-// What the npm package `consul` sees of an agent: node client.js HOST. Prints "ok" and what was done; ends with 1 otherwise.
+// What the npm package `consul`, of several ages, sees of an agent: node client.js HOST PACKAGE. Prints "ok" and what was done; ends with 1 otherwise.
 const assert = require("assert");
-const Consul = require("consul");
-const consul = new Consul({ host: process.argv[2], port: 8500 });
+const Consul = require(process.argv[3]);
+const consul = new Consul({ host: process.argv[2], port: 8500, promisify: true });
+const lock = `npm/lock-of-${process.argv[3]}`; // it has its delay after the end
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function until(what, check) {
@@ -57,14 +58,14 @@ async function agent() {
 async function sessions() {
   const one = (await consul.session.create({ name: "npm", ttl: "60s", behavior: "delete" })).ID;
   const two = (await consul.session.create()).ID;
-  assert.strictEqual(await consul.kv.set({ key: "npm/lock", value: "1", acquire: one }), true);
-  assert.ok(!(await consul.kv.set({ key: "npm/lock", value: "2", acquire: two })));
-  assert.strictEqual((await consul.kv.get("npm/lock")).Session, one);
+  assert.strictEqual(await consul.kv.set({ key: lock, value: "1", acquire: one }), true);
+  assert.ok(!(await consul.kv.set({ key: lock, value: "2", acquire: two })));
+  assert.strictEqual((await consul.kv.get(lock)).Session, one);
   assert.ok((await consul.session.list()).length >= 2);
   assert.strictEqual((await consul.session.get(one)).Name, "npm");
   await consul.session.renew(one);
   await consul.session.destroy(one);
-  await until("the lock went with its session", async () => (await consul.kv.get("npm/lock")) === undefined);
+  await until("the lock went with its session", async () => (await consul.kv.get(lock)) === undefined);
   await consul.session.destroy(two);
 }
 
