@@ -7,6 +7,7 @@ the server itself spent on a request, which others cannot disturb.
     ./dev bench --api           the table of rates, waiting clients, memory
     ./dev bench --api curves    the cost of a request by the number of keys, and of watchers of other keys
     ./dev bench --api million   a million keys: bytes a key, restart, puts during a snapshot
+    ./dev bench --api crowd     100,000 clients wait, each for a key of its own, through seven agents
 """
 import http.client
 import json
@@ -28,6 +29,7 @@ BIN = os.environ["MUSTER_BIN"]
 CONSUL = os.environ.get("MUSTER_CONSUL") or None
 WAITERS = os.path.join(os.environ.get("MUSTER_BENCH_LIBS", ""), "load_waiters")
 ROUNDS = int(os.environ.get("MUSTER_BENCH_ROUNDS", "3"))
+CROWD = int(os.environ.get("MUSTER_BENCH_CROWD", "100100"))
 CLIENTS = int(os.environ.get("MUSTER_BENCH_CLIENTS", "10000"))
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -97,10 +99,10 @@ http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 300s; se
 class Server(ConsulLike):
     port = 8500
 
-    def open(self, *flags):
+    def open(self, *flags, clients=CLIENTS):
         config = os.path.join(self.dir, "limits.json")
         with open(config, "w") as f:
-            json.dump({"limits": {"http_max_conns_per_client": CLIENTS + 1000}}, f)
+            json.dump({"limits": {"http_max_conns_per_client": clients + 1000}}, f)
         self.flags = ("-config-file", config)
         self.servers = [self.address(0)]
         self.agent("s", self.servers[0], "-server", "-bootstrap-expect", "1", *self.flags, *flags)
@@ -328,6 +330,67 @@ def curves(names, programs):
     return table
 
 
+class Crowd:
+    """Clients at one agent, or at the server itself, as a process of load_waiters."""
+
+    def __init__(self, host, clients, prefix):
+        self.p = subprocess.Popen([WAITERS, host, "8500", str(clients), str(clients), "1000", prefix],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.expect("ready")
+
+    def expect(self, word):
+        line = self.p.stdout.readline().strip()
+        if word and line != word:
+            sys.exit(f"bench: load_waiters says {line!r}")
+        return line
+
+    def turn(self, word=None):
+        self.p.stdin.write("\n")
+        self.p.stdin.flush()
+        return self.expect(word)
+
+    def stop(self):
+        self.p.stdin.close()
+        self.p.wait()
+
+
+def crowd(names, programs):
+    """More than a process may have open files here wait at one server: through agents, each of which has one connection."""
+    agents, each_has = 7, CROWD // 7
+
+    def measure(t, s):
+        s.open(clients=each_has)
+        hosts = [s.address(i + 1) for i in range(agents)]
+        for i, host in enumerate(hosts):
+            s.agent(f"a{i}", host, "-retry-join", s.servers[0], "-retry-interval", "1s", *s.flags)
+        for host in hosts:
+            wait_for(lambda h=host: call(h, "GET", "/v1/kv/first")[0] == 200, "agents read")
+        groups = []
+        try:
+            groups = [Crowd(host, each_has, f"crowd-{i}") for i, host in enumerate(hosts)]
+            time.sleep(2)
+            load(t, s, "nobody waits: KV put", "/v1/kv/bench/x", PUT_SCRIPT)
+            before = [memory_kib(c.pid)[0] for c in s.children]
+            for g in groups:
+                g.turn("waiting")
+            time.sleep(5)
+            after = [memory_kib(c.pid)[0] for c in s.children]
+            total = agents * each_has
+            t.add(s.name, f"{total} wait: server's KiB each", (after[0] - before[0]) / total)
+            t.add(s.name, f"{total} wait: agent's KiB each", (sum(after[1:]) - sum(before[1:])) / total)
+            load(t, s, f"{total} wait: KV put", "/v1/kv/bench/x", PUT_SCRIPT)
+            for _ in range(20):
+                for g in groups:
+                    t.add(s.name, f"{total} wait: one write until its one client has it, ms", float(g.turn().split()[2]))
+        finally:
+            for g in groups:
+                g.stop()
+
+    table = Progress(names[:1])
+    started(names[:1], programs, 161, lambda subjects: each(table, subjects, measure))
+    return table
+
+
 def put_times(s, seconds, stop):
     """One client, one put after the other: all times in ms."""
     message = f"PUT /v1/kv/bench/timed HTTP/1.1\r\nHost: x\r\nContent-Length: {len(VALUE)}\r\n\r\n{VALUE}".encode()
@@ -387,7 +450,7 @@ def main():
     what = sys.argv[1] if len(sys.argv) > 1 else "rates"
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is stopped
-    table = {"rates": table_of_rates, "curves": curves, "million": million}[what](names, programs)
+    table = {"rates": table_of_rates, "curves": curves, "million": million, "crowd": crowd}[what](names, programs)
     print(f"\n{os.cpu_count()} cores, shared with the load generator; one wrk thread with {CONNECTIONS} connections for "
           f"{SECONDS:.0f} s; medians of {ROUNDS}\n")
     table.print()

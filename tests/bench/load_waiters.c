@@ -1,12 +1,13 @@
 /* load_waiters.c - many clients that wait for the same change over HTTP, from one thread.
  *
- *     load_waiters HOST PORT CLIENTS KEYS WAKES
+ *     load_waiters HOST PORT CLIENTS KEYS WAKES [PREFIX]
  *
  * Puts a value under each of KEYS keys, opens CLIENTS connections that each wait for the next one
  * of their key, says "waiting" and reads a line. Then, WAKES times, it puts a new value under the
  * first key and takes the time from there until the last of that key's clients has its whole
  * answer; they wait anew. It prints "first median last" in ms for each time. Clients come from
- * several addresses, for there are not enough ports at one. */
+ * several addresses, for there are not enough ports at one. Keys are below PREFIX, so that several
+ * of these programs do not wake each other's clients. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@ struct client {
 
 static struct sockaddr_in server;
 static size_t nkeys;
+static const char *prefix = "waited";
 
 static void die(const char *what)
 {
@@ -125,15 +127,15 @@ static void put(struct client *c, size_t key, unsigned value)
     char text[256], body[16];
     int n = snprintf(body, sizeof body, "%u", value);
     snprintf(text, sizeof text,
-             "PUT /v1/kv/waited/%zu HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", key, n,
-             body);
+             "PUT /v1/kv/%s/%zu HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", prefix, key,
+             n, body);
     (void)ask(c, text);
 }
 
 static unsigned long get(struct client *c, size_t key)
 {
     char text[256];
-    snprintf(text, sizeof text, "GET /v1/kv/waited/%zu HTTP/1.1\r\nHost: x\r\n\r\n", key);
+    snprintf(text, sizeof text, "GET /v1/kv/%s/%zu HTTP/1.1\r\nHost: x\r\n\r\n", prefix, key);
     return ask(c, text);
 }
 
@@ -141,9 +143,9 @@ static void wait_for(struct client *c, size_t key, unsigned long index)
 {
     char text[256];
     snprintf(text, sizeof text,
-             "GET /v1/kv/waited/%zu?index=%lu&wait=10m HTTP/1.1\r\nHost: x\r\nAccept-Encoding: "
+             "GET /v1/kv/%s/%zu?index=%lu&wait=10m HTTP/1.1\r\nHost: x\r\nAccept-Encoding: "
              "identity\r\nUser-Agent: bench\r\n\r\n",
-             key, index);
+             prefix, key, index);
     say(c->fd, text);
 }
 
@@ -153,9 +155,13 @@ static int by_time(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Puts under the first key and reads what its clients get. */
-static void wake(struct client *writer, struct client *clients, size_t n, int epoll, unsigned round)
+/* Puts under the first key and reads what its clients get. The writer comes anew each time: idle
+ * connections are closed. */
+static void wake(struct client *clients, size_t n, int epoll, unsigned round)
 {
+    struct client writer = {.fd = dial(n)};
+    struct epoll_event writable = {.events = EPOLLIN, .data.ptr = &writer};
+    epoll_ctl(epoll, EPOLL_CTL_ADD, writer.fd, &writable);
     size_t expected = (n + nkeys - 1) / nkeys, got = 0;
     double *times = calloc(expected, sizeof *times), began = now_ms();
     char text[256];
@@ -164,8 +170,8 @@ static void wake(struct client *writer, struct client *clients, size_t n, int ep
         die("calloc");
     }
     snprintf(text, sizeof text,
-             "PUT /v1/kv/waited/0 HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n%06u", round);
-    say(writer->fd, text);
+             "PUT /v1/kv/%s/0 HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n%06u", prefix, round);
+    say(writer.fd, text);
     while (got < expected || !written) {
         struct epoll_event events[256];
         int ready = epoll_wait(epoll, events, 256, 30000);
@@ -177,7 +183,7 @@ static void wake(struct client *writer, struct client *clients, size_t n, int ep
             if (!take_answer(c, &index)) {
                 continue;
             }
-            if (c == writer) {
+            if (c == &writer) {
                 written = 1;
                 continue;
             }
@@ -188,7 +194,8 @@ static void wake(struct client *writer, struct client *clients, size_t n, int ep
     printf("%.2f %.2f %.2f\n", times[0], times[expected / 2], times[expected - 1]);
     fflush(stdout);
     free(times);
-    index = get(&(struct client){.fd = dial(n)}, 0);
+    index = get(&writer, 0);
+    close(writer.fd);
     for (size_t i = 0; i < n; i += nkeys) {
         wait_for(&clients[i], 0, index);
     }
@@ -197,10 +204,11 @@ static void wake(struct client *writer, struct client *clients, size_t n, int ep
 int main(int argc, char **argv)
 {
     struct rlimit files;
-    if (argc != 6) {
-        fprintf(stderr, "usage: load_waiters HOST PORT CLIENTS KEYS WAKES\n");
+    if (argc != 6 && argc != 7) {
+        fprintf(stderr, "usage: load_waiters HOST PORT CLIENTS KEYS WAKES [PREFIX]\n");
         return 2;
     }
+    prefix = argc == 7 ? argv[6] : prefix;
     server = (struct sockaddr_in){.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10))};
     if (inet_pton(AF_INET, argv[1], &server.sin_addr) != 1) {
@@ -226,13 +234,13 @@ int main(int argc, char **argv)
         put(&writer, k, 0);
         indexes[k] = get(&writer, k);
     }
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = &writer};
-    epoll_ctl(epoll, EPOLL_CTL_ADD, writer.fd, &e);
+    close(writer.fd);
     printf("ready\n");
     fflush(stdout);
     if (getchar() == EOF) {
         return 0;
     }
+    struct epoll_event e = {.events = EPOLLIN};
     for (size_t i = 0; i < n; i++) {
         clients[i].fd = dial(i);
         wait_for(&clients[i], i % nkeys, indexes[i % nkeys]);
@@ -242,7 +250,7 @@ int main(int argc, char **argv)
     printf("waiting\n");
     fflush(stdout);
     for (unsigned i = 0; i < wakes && getchar() != EOF; i++) {
-        wake(&writer, clients, n, epoll, i + 1);
+        wake(clients, n, epoll, i + 1);
     }
     while (getchar() != EOF) {
     }
