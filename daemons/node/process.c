@@ -70,7 +70,8 @@ static void on_member(void *user, enum member_change change, struct agent_member
         p->role->member(p, change, m);
     }
     agent_set_cluster_size(p->agent, members_count(&p->members));
-    if (change == MEMBER_JOINED && is_server) {
+    /* Other tags: it was restarted so fast that nobody missed it, and may know less than before. */
+    if ((change == MEMBER_JOINED || change == MEMBER_UPDATED) && is_server) {
         agent_server_joined(p->agent);
     }
 }
