@@ -14,7 +14,7 @@ import time
 
 from api import cpu_seconds
 from bench import ROUNDS, Table
-from peers import CONNECTIONS, ConsulLike, call, memory_kib, wait_for
+from peers import CONNECTIONS, SECONDS, ConsulLike, call, memory_kib, wait_for
 
 BIN = os.environ["MUSTER_BIN"]
 CONSUL = os.environ.get("MUSTER_CONSUL") or None
@@ -90,7 +90,7 @@ def load(table, subject, what, path, script=None):
     table.add(subject.name, f"{what}, 1/s", rate)
     table.add(subject.name, f"{what}: 99th centile, ms", p99)
     for process, seconds in zip(("server", "agent"), spent):
-        table.add(subject.name, f"{what}: {process}'s CPU, us", seconds / (rate * float(os.environ.get("MUSTER_BENCH_SECONDS", "4"))) * 1e6)
+        table.add(subject.name, f"{what}: {process}'s CPU, us", seconds / (rate * SECONDS) * 1e6)
 
 
 def watch(table, subject):
