@@ -155,7 +155,7 @@ struct config {
 
     /* HTTP and DNS. */
     bool ui;
-    struct mu_str ui_content_path;
+    struct mu_str ui_content_path, ui_dir;
     struct mu_strmap response_headers;
     struct mu_strs block_endpoints;               /* beginnings of paths */
     struct mu_strs allow_write_http_from_text;    /* as written */

@@ -83,7 +83,7 @@ static const struct flag {
     {"syslog", "enable_syslog", TO_KEY, "log to syslog, too"},
     {"ui", "ui", TO_KEY, "serve the user interface"},
     {"ui-content-path", "ui_content_path", TO_KEY, "path of the user interface"},
-    {"ui-dir", "ui_dir", TO_KEY, "(no effect)"},
+    {"ui-dir", "ui_dir", TO_KEY, "serve the user interface from this folder"},
     {"h", NULL, HELP, NULL},
     {"help", NULL, HELP, NULL},
 };

@@ -143,7 +143,7 @@ const struct config__key config__keys[] = {
     /* HTTP and DNS. */
     KEY("ui", BOOL, AT(ui), "false", "true", 0, 0),
     STR("ui_content_path", ui_content_path, "/ui/"),
-    IGNORED("ui_dir"),
+    STR("ui_dir", ui_dir, ""),
     STRMAP("http_config.response_headers", response_headers),
     BOOL("http_config.use_cache", http_use_cache, "true"),
     STRS("http_config.block_endpoints", block_endpoints),

@@ -137,6 +137,9 @@ struct http_request *http__request_create(struct http_connection *c, const char 
     r->gzip = accepts_gzip(http_field(&r->head, "Accept-Encoding"));
     r->pretty = c->server->config.pretty || http_has_param(r, "pretty");
     r->route = http__route(r->server->marks, r->path, &r->rest);
+    if (!r->route) {
+        r->route = http__ui_route(r->server, r->path, &r->rest);
+    }
     return r;
 }
 
@@ -196,12 +199,12 @@ void http__request_free(struct http_request *r)
 
 /* ---- What happens before a handler ---- */
 
-static void redirect(struct http_request *r, struct mu_str to)
+void http__redirect(struct http_request *r, struct mu_str to, bool with_query)
 {
     struct mu__writer w = mu__writer_growing(&r->arena.allocator);
     struct mu_str raw_path, raw_query;
     uri_write_path(&w, to);
-    if (uri_split(r->head.target, &raw_path, &raw_query) && raw_query.p) {
+    if (with_query && uri_split(r->head.target, &raw_path, &raw_query) && raw_query.p) {
         mu__write_u8(&w, '?');
         mu__write_bytes(&w, raw_query.p, raw_query.len);
     }
@@ -228,7 +231,7 @@ static void add_slash(struct http_request *r)
     if (path) {
         path[r->path.len] = '/'; /* in place of the zero */
     }
-    redirect(r, path ? (struct mu_str){path, r->path.len + 1} : mu__cstr("/"));
+    http__redirect(r, path ? (struct mu_str){path, r->path.len + 1} : mu__cstr("/"), true);
 }
 
 static void wrong_method(struct http_request *r)
@@ -295,11 +298,12 @@ void http__request_handle(struct http_request *r)
         return;
     }
     if (!uri_is_clean(r->path, &r->arena, &clean)) {
-        redirect(r, clean.p ? clean : mu__cstr("/"));
+        http__redirect(r, clean.p ? clean : mu__cstr("/"), true);
         return;
     }
     r->vary = r->route && r->route->handle != route_root;
-    if (!r->route && http__route_lacks_slash(r->path)) {
+    if (!r->route &&
+        (http__route_lacks_slash(r->path) || http__ui_lacks_slash(r->server, r->path))) {
         add_slash(r);
     } else if (!r->route) {
         http_reply_empty(r, 404);

@@ -16,6 +16,7 @@
 
 #include <event2/event_struct.h>
 #include <event2/listener.h>
+#include <time.h>
 #include <zlib.h>
 
 /* One body for all whom an answer goes to; never changed once it is made. */
@@ -35,6 +36,10 @@ enum http_deadline_class {
     DEADLINE_NONE, /* a handler has it */
     DEADLINE_CLASSES
 };
+
+#define HTTP_DATE_MAX 40u
+/* reply.c: "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7), whatever the locale. */
+const char *http__date(time_t at, char out[HTTP_DATE_MAX]);
 
 struct http_queue {
     struct http_connection *first, *last;
@@ -101,7 +106,7 @@ struct http_answer {
 
 struct http_server {
     struct http_server_config config; /* strings are the server's copies */
-    char *datacenter, *node, *dns_domain, *segment;
+    char *datacenter, *node, *dns_domain, *segment, *ui_path, *ui_dir;
     char *extra_headers;                           /* the configured ones as they are sent */
     struct http_field fields[HTTP_FIELDS_MAX + 1]; /* of the head being parsed */
     const char *complaint;                         /* about the head that was refused last */
@@ -123,8 +128,8 @@ struct http_server {
     z_stream gzip;
     bool gzip_ready, draining, paused;
     struct http_route_mark *marks;
-    enum metric *timers; /* of each route and method: http__route_timer */
-    char date[40];       /* of the Date header, made once a second */
+    enum metric *timers;      /* of each route and method: http__route_timer */
+    char date[HTTP_DATE_MAX]; /* of the Date header, made once a second */
     int64_t date_s;
     struct http_server_stats stats;
 };
@@ -205,7 +210,15 @@ enum metric http__route_timer(const struct http_server *s, const struct http_rou
 /* Is path one that a prefix route would match with a slash behind it? */
 bool http__route_lacks_slash(struct mu_str path);
 
+/* ui.c */
+/* For a path of the user interface: its route, and what stands behind its own path; or NULL. */
+const struct http_route *http__ui_route(const struct http_server *s, struct mu_str path,
+                                        struct mu_str *rest);
+bool http__ui_lacks_slash(const struct http_server *s, struct mu_str path);
+
 /* dispatch.c */
+/* 301 to another path of ours, with the query that came or without. */
+void http__redirect(struct http_request *r, struct mu_str to, bool with_query);
 /* A request from a whole head, or NULL when out of memory. What is wrong with it is answered by
  * _handle. */
 struct http_request *http__request_create(struct http_connection *c, const char *data, size_t len,

@@ -44,19 +44,27 @@ static const char *reason(int status)
     return "Status";
 }
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7), whatever the locale. */
-static const char *date(struct http_server *s)
+const char *http__date(time_t at, char out[HTTP_DATE_MAX])
 {
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    time_t now = (time_t)(loop_now_unix_ns() / (int64_t)MU_SEC);
     struct tm tm;
-    if (now != s->date_s && gmtime_r(&now, &tm)) {
+    out[0] = '\0';
+    if (gmtime_r(&at, &tm)) {
+        snprintf(out, HTTP_DATE_MAX, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7],
+                 tm.tm_mday % 100, months[tm.tm_mon % 12], (tm.tm_year + 1900) % 10000, tm.tm_hour,
+                 tm.tm_min, tm.tm_sec % 100);
+    }
+    return out;
+}
+
+static const char *date_now(struct http_server *s)
+{
+    time_t now = (time_t)(loop_now_unix_ns() / (int64_t)MU_SEC);
+    if (now != s->date_s) {
         s->date_s = now;
-        snprintf(s->date, sizeof s->date, "%s, %02d %s %04d %02d:%02d:%02d GMT",
-                 days[tm.tm_wday % 7], tm.tm_mday % 100, months[tm.tm_mon % 12],
-                 (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec % 100);
+        http__date(now, s->date);
     }
     return s->date;
 }
@@ -103,7 +111,7 @@ const struct mu__writer *http__write_head(const struct http_connection *c,
     mu__write_bytes(w, a->extra.p, a->extra.len);
     mu__write_cstr(w, s->extra_headers);
     if (!a->complaint) {
-        field(w, "Date", date(s));
+        field(w, "Date", date_now(s));
     }
     if (c->keep_alive == speaks_old) { /* what is not the rule of its version */
         field(w, "Connection", speaks_old ? "keep-alive" : "close");

@@ -183,9 +183,11 @@ enum metric *http__route_timers(void)
 enum metric http__route_timer(const struct http_server *s, const struct http_route *route,
                               enum http_method method)
 {
-    for (size_t m = 0; route && m < METHODS; m++) {
+    bool is_timed = route && route->handle != route_ui;
+    size_t at = is_timed ? (size_t)(route - routes) : 0;
+    for (size_t m = 0; is_timed && m < METHODS; m++) {
         if (method == (enum http_method)(1u << m)) {
-            return s->timers[(size_t)(route - routes) * METHODS + m];
+            return s->timers[at * METHODS + m];
         }
     }
     return METRIC_NONE;

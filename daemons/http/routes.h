@@ -114,6 +114,9 @@ void route_status_leader(struct http_request *r);
 void route_status_peers(struct http_request *r);
 void route_root(struct http_request *r);
 
+/* ui.c */
+void route_ui(struct http_request *r);
+
 /* routes_ui.c */
 void route_ui_node(struct http_request *r);
 void route_ui_nodes(struct http_request *r);

@@ -1,12 +1,17 @@
 #include "routes.h"
 
 #include "encode.h"
+#include "internal.h"
 #include "options.h"
 #include "rpc/endpoints.h"
 
 void route_root(struct http_request *r)
 {
-    http_reply_text(r, 200, "Consul Agent");
+    if (r->server->config.ui) {
+        http__redirect(r, mu__cstr(r->server->ui_path), false);
+    } else {
+        http_reply_text(r, 200, "Consul Agent");
+    }
 }
 
 static void encode_leader(struct http_request *r, struct call *c)

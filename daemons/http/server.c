@@ -22,6 +22,8 @@ void http_server_config_init(struct http_server_config *c)
 {
     *c = (struct http_server_config){
         .segment = "",
+        .ui_path = "/ui/",
+        .ui_dir = "",
         .kv_value_max = KV_VALUE_MAX,
         .txn_body_max = KV_VALUE_MAX,
         .body_max = (size_t)1024 * 1024,
@@ -120,6 +122,8 @@ static bool prepare(struct http_server *s)
            copy_text(s->config.datacenter, &s->datacenter, &s->config.datacenter) &&
            copy_text(s->config.node, &s->node, &s->config.node) &&
            copy_text(s->config.dns_domain, &s->dns_domain, &s->config.dns_domain) &&
+           copy_text(s->config.ui_path, &s->ui_path, &s->config.ui_path) &&
+           copy_text(s->config.ui_dir, &s->ui_dir, &s->config.ui_dir) &&
            copy_text(s->config.segment, &s->segment, &s->config.segment);
 }
 
@@ -287,6 +291,8 @@ void http_server_destroy(struct http_server *s)
     mu__free(heap(), s->datacenter);
     mu__free(heap(), s->node);
     mu__free(heap(), s->dns_domain);
+    mu__free(heap(), s->ui_path);
+    mu__free(heap(), s->ui_dir);
     mu__free(heap(), s->segment);
     mu__free(heap(), s);
 }

@@ -46,6 +46,8 @@ struct http_server_config {
     bool no_coordinates;    /* they are off: who asks for them is told so */
     bool prometheus;        /* telemetry.prometheus_retention_time is above 0 */
     bool ui;                /* false: GET / answers "Consul Agent" */
+    const char *ui_path;    /* copied; with a slash at both ends, default "/ui/" */
+    const char *ui_dir; /* copied; serve the files of this folder; default "": what is built in */
     /* Borrowed for the server's life: beginnings of paths that are refused, and who may write;
      * none: everybody */
     const struct mu_strs *blocked;

@@ -91,6 +91,9 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     cfg.snapshot_user = f;
     cfg.prometheus = c->telemetry.prometheus_retention_ns > 0;
     cfg.no_coordinates = c->disable_coordinates;
+    cfg.ui = c->ui || c->ui_dir.len;
+    cfg.ui_path = c->ui_content_path.p;
+    cfg.ui_dir = c->ui_dir.p;
     cfg.headers = headers;
     cfg.nheaders = c->response_headers.len;
     cfg.kv_value_max = (size_t)c->limits.kv_max_value_size;
