@@ -2,6 +2,7 @@
 import glob
 import http.client
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -40,12 +41,14 @@ def is_gone(pid):
 
 
 class Restarts(unittest.TestCase):
-    def register(self, host):
+    def register(self, c, host):
         for method, body in (("service", WEB), ("service", {"Name": "bare"}),
                              ("check", {"ID": "node-beat", "Name": "n", "TTL": "600s"})):
             reply = put(host, f"/v1/agent/{method}/register", body)
             self.assertEqual(reply.status, 200, reply.body)
         self.assertEqual(put(host, "/v1/agent/check/pass/beat?note=lives").status, 200)
+        states = c.path("agent-0", "checks", "state", "*")  # written a moment later, for all reports since
+        wait_until("the report is on disk", lambda: any("lives" in pathlib.Path(p).read_text() for p in glob.glob(states)))
 
     def check_all_is_back(self, c, host):
         wait_until("the agent answers", lambda: get(host, "/v1/agent/self").status == 200)
@@ -62,7 +65,7 @@ class Restarts(unittest.TestCase):
     def test_registrations_survive_each_way_to_end(self):
         with Cluster(servers=1, agents=1) as c:
             host, agent = c.agent_address(0), c.agent(0)
-            self.register(host)
+            self.register(c, host)
             self.check_all_is_back(c, host)
             agent.kill()
             agent.start()
@@ -81,10 +84,10 @@ class Restarts(unittest.TestCase):
         with Cluster(servers=0, agents=0) as c:
             host, agent = c.agent_address(0), c.add_agent(0).start()
             wait_until("the agent answers", lambda: get(host, "/v1/agent/self").status == 200)
-            self.register(host)
+            self.register(c, host)
             agent.kill()
             folder = c.path("agent-0", "services", "")
-            damaged = [p for p in glob.glob(folder + "*") if b'"bare"' in open(p, "rb").read()]
+            damaged = [p for p in glob.glob(folder + "*") if '"bare"' in pathlib.Path(p).read_text()]
             self.assertEqual(len(damaged), 1)
             with open(damaged[0], "r+b") as f:
                 f.truncate(20)
