@@ -52,6 +52,13 @@ static bool pass_on(struct passage *p)
         http_stream_end(p->request, true);
         return false;
     }
+    /* While the client has enough. The watermark alone would have libevent ask again and again, as
+     * long as the buffer is full. */
+    if (http_stream_pending(p->request) > 0) {
+        bufferevent_disable(p->server, EV_READ);
+    } else {
+        bufferevent_enable(p->server, EV_READ);
+    }
     return true;
 }
 

@@ -183,7 +183,7 @@ bool rpc__connection_begin(struct rpc_connection *c, bool is_yamux)
     bufferevent_set_max_single_read(c->bev, READ_AT_ONCE);
     bufferevent_setwatermark(c->bev, EV_WRITE, PUMP_BELOW, 0);
     /* A session takes all that comes; a plain connection leaves it until its call is answered. */
-    bufferevent_setwatermark(c->bev, EV_READ, 0, 2 * (size_t)READ_AT_ONCE);
+    bufferevent_setwatermark(c->bev, EV_READ, 0, RPC_UNREAD_MAX);
     if (is_yamux) {
         if (!begin_session(c)) {
             return false;

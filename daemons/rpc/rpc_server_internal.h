@@ -11,7 +11,8 @@
 
 #include <event2/bufferevent.h>
 
-#define RPC_MODULE "agent.server.rpc"
+#define RPC_MODULE     "agent.server.rpc"
+#define RPC_UNREAD_MAX 524288u /* bytes of a plain connection that wait for its call to end */
 
 struct rpc_server {
     struct rpc_server_config config;

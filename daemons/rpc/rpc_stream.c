@@ -193,6 +193,19 @@ static struct evbuffer *input_of(struct rpc_stream *s)
     return s->ys ? yamux_stream_input(s->ys) : bufferevent_get_input(s->connection->bev);
 }
 
+/* What is left at the watermark would have libevent call again and again. Below it the connection
+ * is read on, so that its end is noticed while a call is under way. */
+static void pace(struct bufferevent *bev)
+{
+    bool full = evbuffer_get_length(bufferevent_get_input(bev)) >= RPC_UNREAD_MAX;
+    bool reads = bufferevent_get_enabled(bev) & EV_READ;
+    if (full && reads) {
+        bufferevent_disable(bev, EV_READ);
+    } else if (!full && !reads) {
+        bufferevent_enable(bev, EV_READ);
+    }
+}
+
 /* Handles what has arrived, up to a request that has no answer yet. False: the stream is to be
  * closed. */
 static bool advance(struct rpc_stream *s)
@@ -214,6 +227,9 @@ static bool advance(struct rpc_stream *s)
     }
     count_inbox(s);
     s->busy = false;
+    if (!s->ys) {
+        pace(s->connection->bev);
+    }
     return s->call || !s->failed;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define QUERY_MAX     4096u
+#define INPUT_MAX     (QUERY_MAX + 2)
 #define OUTPUT_MAX    (256u << 10) /* a client that does not read is not served further */
 #define CONN_PENDINGS 64u          /* queries of one connection that wait at a time */
 
@@ -82,6 +83,16 @@ static void serve(struct tcp_conn *c)
     c->reading = false;
     if (!ok) {
         close_conn(c);
+        return;
+    }
+    /* With a whole query waiting at the watermark libevent would call again and again. What makes
+     * room (an answer, or that it was sent) comes here, too. */
+    bool full = evbuffer_get_length(bufferevent_get_input(c->bev)) >= INPUT_MAX;
+    bool reads = bufferevent_get_enabled(c->bev) & EV_READ;
+    if (full && reads) {
+        bufferevent_disable(c->bev, EV_READ);
+    } else if (!full && !reads) {
+        bufferevent_enable(c->bev, EV_READ);
     }
 }
 
@@ -130,7 +141,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     struct timeval idle = {.tv_sec = (time_t)(n->tcp_idle_ns / MU_SEC),
                            .tv_usec = (suseconds_t)(n->tcp_idle_ns % MU_SEC / MU_USEC)};
     bufferevent_set_timeouts(bev, &idle, &idle);
-    bufferevent_setwatermark(bev, EV_READ, 0, QUERY_MAX + 2);
+    bufferevent_setwatermark(bev, EV_READ, 0, INPUT_MAX);
     bufferevent_setcb(bev, on_read, on_read, on_event, c);
     bufferevent_enable(bev, EV_READ | EV_WRITE);
 }

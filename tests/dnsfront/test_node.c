@@ -130,6 +130,47 @@ static void test_tcp_takes_questions_in_pieces_and_in_a_row(void **state)
     close(fd);
 }
 
+/* The loop comes to rest (and this test to its end) although more than a buffer of questions waits.
+ */
+static void test_tcp_questions_that_must_wait_do_not_keep_the_loop_busy(void **state)
+{
+    (void)state;
+    enum { QUESTIONS = 400 };
+    uint8_t one[512], buf[65536];
+    hold = true;
+    int fd = connect_to(SOCK_STREAM);
+    size_t len = build_query(
+        &(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A}, one + 2, 500);
+    one[0] = 0;
+    one[1] = (uint8_t)len;
+    for (int i = 0; i < QUESTIONS; i++) {
+        assert_int_equal(write(fd, one, len + 2), (ssize_t)len + 2);
+    }
+    while (held_count < 8) {
+        event_base_loop(base, EVLOOP_ONCE);
+    }
+    for (int i = 0; i < 20; i++) {
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    }
+    assert_int_equal(held_count, 8);
+    hold = false;
+    release();
+    size_t answers = 0, got = 0;
+    while (answers < QUESTIONS) {
+        size_t at = 0;
+        got += await(fd, buf + got, sizeof buf - got);
+        for (size_t n; at + 2 <= got; at += 2 + n, answers++) {
+            n = (size_t)buf[at] << 8 | buf[at + 1];
+            if (at + 2 + n > got) {
+                break;
+            }
+        }
+        memmove(buf, buf + at, got - at);
+        got -= at;
+    }
+    close(fd);
+}
+
 static void test_client_that_left_costs_nothing_but_its_lookup(void **state)
 {
     (void)state;
@@ -202,6 +243,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_udp_question_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tcp_takes_questions_in_pieces_and_in_a_row, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_tcp_questions_that_must_wait_do_not_keep_the_loop_busy,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_client_that_left_costs_nothing_but_its_lookup, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_lookups_beyond_the_limit_are_dropped_not_queued, setup,
