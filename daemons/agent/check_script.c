@@ -188,7 +188,7 @@ static void script_run(void *kind)
     if (error) {
         close(fds[0]);
         check__done(s->check, CHECK_CRITICAL, "fork/exec %s: %s", s->argv[0],
-                    error == ENOENT ? "no such file or directory" : strerror(error));
+                    check__go_error(error));
         return;
     }
     watch(s, fds[0]);

@@ -200,6 +200,12 @@ const char *check__go_error(int error)
         return "no such file or directory";
     case EACCES:
         return "permission denied";
+    case E2BIG:
+        return "argument list too long";
+    case EAGAIN:
+        return "resource temporarily unavailable";
+    case ENOMEM:
+        return "cannot allocate memory";
     case EMFILE:
         return "too many open files";
     case EPIPE:

@@ -6,11 +6,15 @@
 #include "base/loop.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- HTTP ---- */
@@ -226,6 +230,76 @@ static void test_a_script_that_hangs_is_killed_with_its_children(void **state)
     }
 }
 
+/* Somebody else holds the pipe open; the script's own end is what counts. */
+static void test_a_daemon_left_behind_does_not_hold_the_check(void **state)
+{
+    struct world *w = *state;
+    char path[] = "/tmp/muster-test-check-XXXXXX", text[200];
+    int fd = mkstemp(path), pid = 0;
+    assert_true(fd >= 0);
+    snprintf(text, sizeof text, "setsid sleep 1000 & echo $! > %s; echo started", path);
+    script(w, text, 0, 0);
+    assert_int_equal(w->status, CHECK_PASSING);
+    assert_string_equal(w->output, "started\n");
+    FILE *f = fopen(path, "r");
+    assert_int_equal(fscanf(f, "%d", &pid), 1);
+    fclose(f);
+    assert_int_equal(kill(pid, SIGKILL), 0); /* it was left alone */
+    close(fd);
+    unlink(path);
+}
+
+/* The pipe is drained until the time is up, and no more is kept than asked for. */
+static void test_a_script_that_prints_without_end_is_cut_off(void **state)
+{
+    struct world *w = *state;
+    script(w, "exec cat /dev/zero", 200 * (int64_t)MU_MSEC, 100);
+    assert_int_equal(w->status, CHECK_CRITICAL);
+    assert_string_equal(w->output, "Timed out (200ms) running check");
+}
+
+static void test_a_program_with_too_many_arguments_is_critical(void **state)
+{
+    struct world *w = *state;
+    size_t len = 4u << 20;
+    char *text = malloc(len);
+    memset(text, 'x', len);
+    struct mu_str args[] = {mu__cstr("/bin/true"), {text, len}};
+    kit_run_once(
+        w, &(struct catalog_check_type){.script_args = {args, 2}, .interval_ns = (int64_t)MU_SEC});
+    assert_int_equal(w->status, CHECK_CRITICAL);
+    assert_string_equal(w->output, "fork/exec /bin/true: argument list too long");
+    free(text);
+}
+
+static size_t count_descriptors(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    size_t n = 0;
+    while (readdir(d)) {
+        n++;
+    }
+    closedir(d);
+    return n;
+}
+
+static void test_runs_leave_no_descriptor_and_no_zombie(void **state)
+{
+    struct world *w = *state;
+    size_t before = count_descriptors();
+    for (int i = 0; i < 20; i++) {
+        script(w, i % 2 ? "exit 1" : "sleep 1000", 5 * (int64_t)MU_MSEC, 0);
+        kit_run_once(w, &(struct catalog_check_type){.http = mu__cstr("http://127.0.0.1:1/"),
+                                                     .interval_ns = (int64_t)MU_SEC});
+        kit_run_once(w, &(struct catalog_check_type){.script_args = {&(struct mu_str){"/no", 3}, 1},
+                                                     .interval_ns = (int64_t)MU_SEC});
+    }
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+    /* The resolver is made at the first name or address and stays */
+    assert_true(count_descriptors() <= before + 4);
+}
+
 static void test_a_check_may_be_destroyed_while_its_script_runs(void **state)
 {
     struct world *w = *state;
@@ -287,6 +361,48 @@ static void test_thresholds_count_consecutive_results(void **state)
     check_destroy(c);
 }
 
+static void finish_late(struct check *c, uint64_t late_ns)
+{
+    c->due_ns = loop_now_ns() - late_ns;
+    c->running = true;
+    check__done(c, CHECK_PASSING, "x");
+}
+
+/* Intervals count from when a run was due: neither its time nor a late timer shifts the beat. */
+static void test_a_check_keeps_its_beat(void **state)
+{
+    struct world *w = *state;
+    struct check *c =
+        kit_begin(w, &(struct catalog_check_type){.tcp = mu__cstr("127.0.0.1:1"),
+                                                  .interval_ns = 10 * (int64_t)MU_SEC});
+    static const struct {
+        int64_t late_s, beats;
+    } cases[] = {{0, 1}, {3, 1}, {9, 1}, {11, 2}, {25, 3}, {-1, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        finish_late(c, (uint64_t)(cases[i].late_s * (int64_t)MU_SEC));
+        uint64_t due = loop_now_ns() - (uint64_t)(cases[i].late_s * (int64_t)MU_SEC) +
+                       (uint64_t)(cases[i].beats * 10 * (int64_t)MU_SEC);
+        assert_true(c->due_ns <= due && due - c->due_ns < MU_SEC);
+    }
+    check_destroy(c);
+}
+
+/* A believed `passing` is as hard to lose at the start as later. */
+static void test_thresholds_hold_at_the_start(void **state)
+{
+    struct world *w = *state;
+    const struct catalog_check_type t = {.tcp = mu__cstr("127.0.0.1:1"),
+                                         .interval_ns = 3600 * (int64_t)MU_SEC,
+                                         .failures_before_critical = 2};
+    struct check *c = check_create(&w->checks, &t, CHECK_PASSING, kit_on_report, w);
+    report_as(c, CHECK_CRITICAL);
+    assert_int_equal(w->reports, 0);
+    report_as(c, CHECK_CRITICAL);
+    assert_int_equal(w->reports, 1);
+    assert_int_equal(w->status, CHECK_CRITICAL);
+    check_destroy(c);
+}
+
 static void test_intervals_below_a_second_are_raised(void **state)
 {
     struct world *w = *state;
@@ -312,9 +428,15 @@ int main(void)
         TEST(test_a_missing_program_is_critical),
         TEST(test_output_of_a_script_is_bounded),
         TEST(test_a_script_that_hangs_is_killed_with_its_children),
+        TEST(test_a_daemon_left_behind_does_not_hold_the_check),
+        TEST(test_a_script_that_prints_without_end_is_cut_off),
+        TEST(test_a_program_with_too_many_arguments_is_critical),
+        TEST(test_runs_leave_no_descriptor_and_no_zombie),
         TEST(test_a_check_may_be_destroyed_while_its_script_runs),
         TEST(test_a_ttl_that_is_not_renewed_expires),
         TEST(test_thresholds_count_consecutive_results),
+        TEST(test_thresholds_hold_at_the_start),
+        TEST(test_a_check_keeps_its_beat),
         TEST(test_intervals_below_a_second_are_raised),
     };
     return cmocka_run_group_tests_name("check", tests, NULL, NULL);
