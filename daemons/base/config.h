@@ -121,6 +121,8 @@ struct config {
     int64_t protocol, raft_protocol;
     int64_t raft_snapshot_threshold, raft_trailing_logs;
     uint64_t raft_snapshot_interval_ns;
+    struct mu_strs serf_lan_allowed_text, serf_wan_allowed_text; /* as written */
+    struct config_networks serf_lan_allowed; /* where members may be; none: anywhere */
     struct { /* of a new cluster; after that, what operators set holds */
         bool cleanup_dead_servers;
         uint64_t last_contact_threshold_ns, server_stabilization_time_ns;
@@ -172,7 +174,8 @@ struct config {
 
     /* Services and checks. */
     struct config_definitions definitions;
-    struct config_definitions watches; /* watch/plan.h reads them */
+    struct config_definitions config_entries; /* that the leader writes where they are not */
+    struct config_definitions watches;        /* watch/plan.h reads them */
     uint64_t check_update_interval_ns;
     int64_t check_output_max_size;
     bool discard_check_output;
@@ -190,7 +193,7 @@ struct config {
         /* "host:port"; "": nowhere */
         struct mu_str statsd_address, statsite_address, dogstatsd_addr;
         struct mu_strs dogstatsd_tags; /* "key:value" */
-        struct mu_strs prefix_filter;                 /* "+prefix" and "-prefix" */
+        struct mu_strs prefix_filter;  /* "+prefix" and "-prefix" */
         bool disable_hostname, filter_default;
         uint64_t prometheus_retention_ns; /* 0: not for Prometheus */
     } telemetry;

@@ -260,6 +260,32 @@ static void check_ui(struct config__loader *l)
     c->ui_content_path = config__text(c, path, (size_t)n);
 }
 
+/* What else may be wrong with an entry is the server's to say, when it is written. */
+static void check_entries(struct config__loader *l)
+{
+    const struct config_definitions *all = &l->config->config_entries;
+    for (size_t i = 0; i < all->len; i++) {
+        json_t *entry = json_loadb(all->items[i].json.p, all->items[i].json.len, 0, NULL);
+        const char *kind = json_string_value(json_object_get(entry, "kind"));
+        kind = kind ? kind : json_string_value(json_object_get(entry, "Kind"));
+        if (!kind || !*kind) {
+            config__fail(l,
+                         "%s: config_entries.bootstrap[%zu]: Payload does not contain a kind/Kind "
+                         "key, expected a text such as \"service-defaults\"",
+                         all->items[i].source.p, i);
+        }
+        json_decref(entry);
+    }
+}
+
+static void check_allowed(struct config__loader *l)
+{
+    struct config_networks unused = {NULL, 0}; /* there is no pool of all datacenters */
+    (void)config__networks(l, &l->config->serf_lan_allowed_text, "serf_lan_allowed_cidrs",
+                           &l->config->serf_lan_allowed);
+    (void)config__networks(l, &l->config->serf_wan_allowed_text, "serf_wan_allowed_cidrs", &unused);
+}
+
 static void check_http(struct config__loader *l)
 {
     struct config *c = l->config;
@@ -339,6 +365,8 @@ void config__finish(struct config__loader *l)
     check_ports(l);
     check_log(l);
     check_http(l);
+    check_allowed(l);
+    check_entries(l);
     config__finish_addresses(l);
     derive_timing(l->config);
 }

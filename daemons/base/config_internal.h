@@ -17,7 +17,7 @@ enum config__kind {
     CONFIG_STRMAP,      /* struct mu_strmap; merged */
     CONFIG_DEFINITION,  /* one service or check */
     CONFIG_DEFINITIONS, /* a list of them */
-    CONFIG_WATCHES,     /* a list of watches */
+    CONFIG_OBJECTS,     /* a list of maps that others read: struct config_definitions */
     CONFIG_IGNORED,     /* known to Consul; has no effect here, and a warning says so */
     CONFIG_QUIET,       /* likewise, and nobody needs to know */
     CONFIG_REFUSED      /* known to Consul; to ignore it would be unsafe, unless it says "off" */

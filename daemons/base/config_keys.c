@@ -66,8 +66,8 @@ const struct config__key config__keys[] = {
     PORT("ports.proxy_max_port", proxy_max, "20255"),
     STRMAP("tagged_addresses", tagged_addresses),
     BOOL("translate_wan_addrs", translate_wan_addrs, "false"),
-    REFUSED("serf_lan_allowed_cidrs"),
-    REFUSED("serf_wan_allowed_cidrs"),
+    STRS("serf_lan_allowed_cidrs", serf_lan_allowed_text),
+    STRS("serf_wan_allowed_cidrs", serf_wan_allowed_text),
 
     /* The cluster. */
     STRS("start_join", start_join),
@@ -183,7 +183,7 @@ const struct config__key config__keys[] = {
     BOOL("discard_check_output", discard_check_output, "false"),
     BOOL("enable_script_checks", enable_script_checks, "false"),
     BOOL("enable_local_script_checks", enable_local_script_checks, "false"),
-    KEY("watches", WATCHES, CONFIG_NO_OFFSET, NULL, NULL, 0, 0),
+    KEY("watches", OBJECTS, AT(watches), NULL, NULL, 0, 0),
 
     /* The log, and what muster does not send anywhere. */
     KEY("log_level", STR, AT(log_level), "INFO", "DEBUG", 0, 0),
@@ -279,7 +279,7 @@ const struct config__key config__keys[] = {
     REFUSED("primary_gateways"),
     QUIET("primary_gateways_interval"),
     IGNORED("enable_central_service_config"),
-    REFUSED("config_entries.bootstrap"),
+    KEY("config_entries.bootstrap", OBJECTS, AT(config_entries), NULL, NULL, 0, 0),
 };
 const size_t config__nkeys = sizeof config__keys / sizeof *config__keys;
 

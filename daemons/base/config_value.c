@@ -160,7 +160,7 @@ void config__set_text(struct config__loader *l, const struct config__key *key, c
     case CONFIG_QUIET:
     case CONFIG_DEFINITION:
     case CONFIG_DEFINITIONS:
-    case CONFIG_WATCHES:
+    case CONFIG_OBJECTS:
         break; /* not settable by text */
     }
 }
@@ -247,7 +247,7 @@ static void merge_map(struct config__loader *l, const struct config__key *key, j
 static void add_definition(struct config__loader *l, const struct config__key *key, json_t *v)
 {
     struct config *c = l->config;
-    struct config_definitions *d = key->kind == CONFIG_WATCHES ? &c->watches : &c->definitions;
+    struct config_definitions *d = key->kind == CONFIG_OBJECTS ? member(l, key) : &c->definitions;
     if (!json_is_object(v)) {
         config__note(c, &l->mistyped, "'%s' expected a map, got '%s'", key->path, go_kind(v));
         return;
@@ -351,7 +351,7 @@ static void apply_key(struct config__loader *l, const struct config__key *key, j
         add_definition(l, key, v);
         break;
     case CONFIG_DEFINITIONS:
-    case CONFIG_WATCHES:
+    case CONFIG_OBJECTS:
         add_definitions(l, key, v);
         break;
     case CONFIG_IGNORED:

@@ -541,6 +541,7 @@ void http__connection_accept(struct http_server *s, int fd, const struct sockadd
     c->server = s;
     c->fd = fd;
     c->peer = from;
+    c->is_inside = peer->sa_family == AF_UNSPEC;
     c->keep_alive = true;
     /* For the first byte of the first request */
     c->deadline_ns = loop_now_ns() + s->config.header_timeout_ns;

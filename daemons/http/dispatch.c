@@ -257,7 +257,7 @@ static void handle_server(struct http_request *r)
 static bool is_blocked(const struct http_request *r)
 {
     const struct mu_strs *all = r->server->config.blocked;
-    for (size_t i = 0; all && i < all->len; i++) {
+    for (size_t i = 0; all && i < all->len && !r->connection->is_inside; i++) {
         struct mu_str b = all->items[i];
         if (r->path.len >= b.len && !memcmp(r->path.p, b.p, b.len)) {
             return true;
@@ -271,7 +271,8 @@ static bool may_write(const struct http_request *r)
 {
     const struct config_networks *all = r->server->config.writers;
     const struct client_address *from = &r->connection->peer;
-    if (!all || !all->len || (r->method & (HTTP_GET | HTTP_HEAD | HTTP_OPTIONS))) {
+    if (!all || !all->len || r->connection->is_inside ||
+        (r->method & (HTTP_GET | HTTP_HEAD | HTTP_OPTIONS))) {
         return true;
     }
     for (size_t i = 0; i < all->len; i++) {
@@ -293,7 +294,7 @@ void http__request_handle(struct http_request *r)
         handle_server(r);
         return;
     }
-    if (uri_has_unprintable(r->path)) {
+    if (!r->server->config.takes_unprintable && uri_has_unprintable(r->path)) {
         http_reply_empty(r, 400);
         return;
     }

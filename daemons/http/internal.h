@@ -53,6 +53,7 @@ struct http_connection {
     int fd;
     struct event read, write;
     struct client_address peer;
+    bool is_inside; /* made by this process: what is closed to others is open to it */
     enum {
         CONN_IDLE,    /* no byte of the next request yet */
         CONN_HEAD,    /* some of its head */
@@ -189,7 +190,7 @@ void http__flight_land(struct http_request *r, const struct http_answer *a,
  * over yet waits on. */
 bool http__flight_timed_out(const struct http_request *r, const struct catalog_query_meta *m);
 bool http__flight_may_last(const struct http_flight *f); /* it waits for news */
-void http__flight_leave(struct http_connection *c); /* its client has gone */
+void http__flight_leave(struct http_connection *c);      /* its client has gone */
 
 /* routes.c */
 /* What a glance tells of each route: most are none of a path's. To be freed with free; NULL: out of

@@ -125,6 +125,25 @@ static bool max_stale(struct http_request *r, struct catalog_query_options *o)
     return true;
 }
 
+static bool begins_with(struct mu_str s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return s.len >= n && !memcmp(s.p, prefix, n);
+}
+
+/* The configuration's choice for discovery, where the request makes none. */
+static void default_consistency(struct http_request *r, struct catalog_query_options *o)
+{
+    int64_t limit = (int64_t)r->server->config.discovery_max_stale_ns;
+    bool chosen = o->allow_stale || o->require_consistent || http_has_param(r, "leader") ||
+                  http_has_param(r, "cached");
+    if (limit > 0 && !chosen &&
+        (begins_with(r->path, "/v1/catalog") || begins_with(r->path, "/v1/health"))) {
+        o->allow_stale = true;
+        o->max_stale_duration_ns = r->max_stale_ns = limit;
+    }
+}
+
 static bool consistency(struct http_request *r, struct catalog_query_options *o)
 {
     o->allow_stale = http_has_param(r, "stale");
@@ -137,6 +156,7 @@ static bool consistency(struct http_request *r, struct catalog_query_options *o)
         http_reply_text(r, 400, conflict, o->allow_stale ? "stale" : "cached");
         return false;
     }
+    default_consistency(r, o);
     r->consistency = o->require_consistent ? "consistent" : o->allow_stale ? "stale" : "leader";
     return true;
 }

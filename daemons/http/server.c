@@ -217,7 +217,7 @@ bool http_server_address(const struct http_server *s, size_t i, struct http_addr
 
 void http_server_adopt(struct http_server *s, int fd)
 {
-    const struct sockaddr nobody = {.sa_family = AF_UNIX};
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
     http__connection_accept(s, fd, &nobody, sizeof nobody.sa_family);
 }
 

@@ -48,6 +48,10 @@ struct http_server_config {
     bool ui;                /* false: GET / answers "Consul Agent" */
     const char *ui_path;    /* copied; with a slash at both ends, default "/ui/" */
     const char *ui_dir; /* copied; serve the files of this folder; default "": what is built in */
+    bool takes_unprintable; /* disable_http_unprintable_char_filter */
+    /* discovery_max_stale: the catalog and health may be read from any server that lags by no more
+     * than this, unless a request says how it wants to read; 0: not so */
+    uint64_t discovery_max_stale_ns;
     /* Borrowed for the server's life: beginnings of paths that are refused, and who may write;
      * none: everybody */
     const struct mu_strs *blocked;

@@ -77,6 +77,8 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     cfg.clients = p->http_clients;
     cfg.addresses = addresses;
     cfg.sockets = sockets;
+    cfg.takes_unprintable = c->disable_http_unprintable_char_filter;
+    cfg.discovery_max_stale_ns = c->discovery_max_stale_ns;
     cfg.blocked = &c->block_endpoints;
     cfg.writers = &c->allow_write_http_from;
     cfg.reuse_port = true;

@@ -105,6 +105,30 @@ const struct gossip_report *gossip_report(const struct gossip *g)
 
 /* ---- Starting ---- */
 
+static bool is_allowed(const struct config_networks *all, const struct swim_addr *a)
+{
+    bool allowed = all->len == 0;
+    for (size_t i = 0; i < all->len && !allowed; i++) {
+        allowed = config_network_has(&all->items[i], a->ip, a->len);
+    }
+    return allowed;
+}
+
+/* Consul's rules, and the networks where members may be. */
+static bool admit(void *user, const struct swim_member *candidates, size_t n, char *why, size_t cap)
+{
+    struct gossip *g = user;
+    for (size_t i = 0; i < n; i++) {
+        char text[SWIM_ADDR_TEXT];
+        if (!candidates[i].is_self && !is_allowed(g->allowed, &candidates[i].addr)) {
+            snprintf(why, cap, "%s is in no network of serf_lan_allowed_cidrs",
+                     swim_addr_text(&candidates[i].addr, text));
+            return false;
+        }
+    }
+    return swim_consul_lan_admit(&g->policy, candidates, n, why, cap);
+}
+
 static void fill_swim(struct gossip *g, const struct config *c, struct swim_config *swim)
 {
     swim->name = c->node_name.p;
@@ -122,8 +146,9 @@ static void fill_swim(struct gossip *g, const struct config *c, struct swim_conf
     swim->log = on_log;
     swim->log_level = MU_DEBUG;
     swim->log_user = g;
-    swim->admit = swim_consul_lan_admit;
-    swim->admit_user = &g->policy;
+    swim->admit = admit;
+    swim->admit_user = g;
+    g->allowed = &c->serf_lan_allowed;
 }
 
 static const char *data_path(struct gossip *g, const struct config *c, const char *file)

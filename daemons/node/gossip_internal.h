@@ -16,6 +16,7 @@ struct gossip {
     struct gossip_events events;
     struct swim_node *node; /* NULL once stopped */
     struct swim_consul_lan policy;
+    const struct config_networks *allowed; /* the configuration's */
     struct event *publish_timer;
     char *strings[8]; /* what config and policy borrow */
     size_t nstrings;

@@ -238,6 +238,7 @@ static void close_all(struct process *p)
     process__close(p);
     telemetry_destroy(p->telemetry);
     watches_destroy(p->watches);
+    process__stop_config_entries(p);
     if (p->agent) {
         agent_stop(p->agent);
     }

@@ -18,6 +18,7 @@ struct dns;
 struct http_server;
 struct telemetry;
 struct watches;
+struct config_writer;
 
 struct front { /* one thread that serves clients */
     struct process *process;
@@ -78,7 +79,8 @@ struct process {
     struct client_limit *http_clients;
     struct telemetry *telemetry;
     struct watches *watches;
-    void *state; /* the role's */
+    struct config_writer *config_writer; /* NULL: nothing has been written yet */
+    void *state;                         /* the role's */
     /* Joining and ending. */
     struct event *join_timer, *end_timer, *alive_timer, *signals[3];
     int64_t join_attempts;
@@ -103,6 +105,10 @@ void process_end(struct process *p, int exit_code);
 void process_fatal(struct process *p, const char *sentence);
 /* Core loop: leaves the pool, then ends; done (may be NULL) is called before the end. */
 void process_leave(struct process *p, agent_done_fn done, void *arg);
+
+/* Core loop: this server leads; it writes the entries of config_entries.bootstrap that are not
+ * there. */
+void process_write_config_entries(struct process *p);
 
 /* A fresh random number from the system. */
 uint64_t process_random(void);

@@ -25,7 +25,7 @@ static void on_front(void *arg)
     free(v);
 }
 
-static int connect_front(void *user)
+int process__visit(void *user)
 {
     struct process *p = user;
     int fds[2];
@@ -41,7 +41,7 @@ static int connect_front(void *user)
 bool process__start_watches(struct process *p, char *err, size_t errlen)
 {
     const struct watches_config cfg = {
-        .base = loop_base(p->core), .connect = connect_front, .user = p};
+        .base = loop_base(p->core), .connect = process__visit, .user = p};
     p->watches = process__must(watches_create(&cfg));
     return watches_set(p->watches, p->config, err, errlen);
 }

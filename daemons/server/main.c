@@ -53,6 +53,7 @@ static void on_leader(void *user)
     if (p->gossip) {
         gossip_fire(p->gossip, mu__cstr("consul:new-leader"), p->config->node_name, NULL, NULL);
     }
+    process_write_config_entries(p);
 }
 
 static void on_left(void *arg, size_t joined, const char *error)

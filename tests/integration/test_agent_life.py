@@ -97,6 +97,53 @@ class Doors(unittest.TestCase):
             self.assertFalse(os.path.exists(path))
 
 
+class Rules(unittest.TestCase):
+    def test_entries_of_the_configuration_are_written_where_there_are_none(self):
+        with Cluster(servers=0) as c:
+            c.nservers = 1
+            host, server = c.server_address(0), c.add_server(0)
+            with open(c.path("server-0.d", "entries.hcl"), "w") as f:
+                f.write("""config_entries {
+                  bootstrap { kind = "proxy-defaults" name = "global" config { local_connect_timeout_ms = 7 } }
+                  bootstrap { kind = "service-defaults" name = "web" protocol = "http" }
+                  bootstrap { kind = "nonsense" name = "bad" }
+                  bootstrap { kind = "service-resolver" name = "web" default_subset = "v1" subsets { v1 { filter = "x" } } }
+                }
+                http_config { allow_write_http_from = ["10.0.0.0/8"] block_endpoints = ["/v1/config/x"] }
+                discovery_max_stale = "10s"
+                """)
+            server.start()
+            kinds = ("proxy-defaults/global", "service-defaults/web", "service-resolver/web")
+            for path in kinds:
+                wait_until(path, lambda p=path: get(host, f"/v1/config/{p}").status == 200)
+            self.assertEqual(get(host, "/v1/config/proxy-defaults/global").json()["Config"], {"local_connect_timeout_ms": 7})
+            self.assertEqual(get(host, "/v1/config/service-resolver/web").json()["DefaultSubset"], "v1")
+            self.assertIn("Failed to bootstrap a config entry", server.log())
+            # Discovery may be stale, other things are the leader's to tell.
+            self.assertEqual(get(host, "/v1/catalog/nodes").headers["x-consul-effective-consistency"], "stale")
+            self.assertEqual(get(host, "/v1/catalog/nodes?leader").headers["x-consul-effective-consistency"], "leader")
+            before = get(host, "/v1/config/service-defaults/web").json()["ModifyIndex"]
+            self.assertEqual(server.stop(), 0)
+            server.start()
+            wait_until("it is back", lambda: server.log().count("cluster leadership acquired") == 2)
+            wait_until("it leads", lambda: c.leader() == 0)
+            wait_until("it has looked", lambda: server.log().count("Failed to bootstrap") == 2)
+            self.assertEqual(get(host, "/v1/config/service-defaults/web").json()["ModifyIndex"], before)
+
+    def test_members_of_other_networks_are_not_let_in(self):
+        with Cluster(servers=0) as c:
+            c.nservers = 1
+            server, host = c.add_server(0), c.server_address(0)
+            c.configure("server-0", serf_lan_allowed_cidrs=[f"{host}/32", f"{c.agent_address(1)}/32"])
+            server.start()
+            c.wait_for_leader()
+            for i in range(2):
+                c.add_agent(i).start()
+            wait_until("one of them joins", lambda: len(get(host, "/v1/agent/members").json()) == 2)
+            wait_until("the other is refused", lambda: "is in no network of serf_lan_allowed_cidrs" in server.log())
+            self.assertEqual({m["Name"] for m in get(host, "/v1/agent/members").json()}, {"server-0", "agent-1"})
+
+
 class Logs(unittest.TestCase):
     def test_json_goes_to_files_that_are_begun_anew(self):
         with Cluster(servers=0) as c:
