@@ -15,6 +15,9 @@ import time
 from answers import request
 
 NODE = "conf"  # the name of the agent that is asked
+# Nodes are also found by the beginning of their ID, so that a name such as "d6", which nobody has, would be found now and then
+# if IDs were chosen by chance.
+NODE_ID = "7b5c1e90-3d2a-4f6b-8c1d-%012x"
 
 
 def command_of(binary, is_server):
@@ -44,9 +47,9 @@ def agent(binary, name, config, is_server, join=None):
     """One agent on an address that nobody else uses, with its usual ports, stopped at the end."""
     ip = "127.%d.%d.%d" % (random.randint(64, 250), random.randint(1, 250), random.randint(2, 250))
     folder = tempfile.mkdtemp(prefix="conformance-")
-    command = [*command_of(binary, is_server), "-node=" + name, "-bind=" + ip, "-client=" + ip, "-data-dir=" + folder,
-               "-dns-port=-1", "-log-level=err", "-hcl",
-               json.dumps({"disable_update_check": True, "raft_protocol": 3, **config})]
+    command = [*command_of(binary, is_server), "-node=" + name, "-node-id=" + NODE_ID % len(name), "-bind=" + ip,
+               "-client=" + ip, "-data-dir=" + folder, "-dns-port=-1", "-log-level=err",
+               "-hcl", json.dumps({"disable_update_check": True, "raft_protocol": 3, **config})]
     command += ["-server", "-bootstrap-expect=1"] if is_server else ["-retry-join=" + join, "-retry-interval=1s"]
     log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
     process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
