@@ -155,6 +155,30 @@ static void member(struct process *p, enum member_change change, const struct ag
     loop_post(p->fronts[0].loop, tell_router, n);
 }
 
+struct new_rate {
+    struct client_state *state;
+    double rate, burst;
+};
+
+static void set_rate(void *arg)
+{
+    struct new_rate *n = arg;
+    if (n->state->router) {
+        rpc_router_set_rate(n->state->router, n->rate, n->burst);
+    }
+    free(n);
+}
+
+static void reload(struct process *p, const struct config *next)
+{
+    struct new_rate *n = calloc(1, sizeof *n);
+    if (!n) {
+        abort();
+    }
+    *n = (struct new_rate){p->state, next->limits.rpc_rate, (double)next->limits.rpc_max_burst};
+    loop_post(p->fronts[0].loop, set_rate, n);
+}
+
 static void leave(struct process *p)
 {
     (void)p;
@@ -206,6 +230,7 @@ int main(int argc, char **argv)
                                              .create = create,
                                              .open_front = open_front,
                                              .member = member,
+                                             .reload = reload,
                                              .leave = leave,
                                              .describe = describe,
                                              .snapshot = snapshot,

@@ -105,6 +105,7 @@ void process__reload(void *user, agent_done_fn done, void *arg)
     if (log_parse_level(next->log_level.p, &level)) {
         log_set_level(level);
     }
+    fronts_reload(p, next);
     /* Fronts and gossip borrow from the first configuration, which lives to the end. */
     config_destroy(p->reloaded);
     p->reloaded = next;

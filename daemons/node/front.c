@@ -223,6 +223,33 @@ void front_close(struct process *p, size_t i)
     p->role->close_front(p, i);
 }
 
+struct cache_rate {
+    struct call_cache *cache;
+    double rate;
+    unsigned burst;
+};
+
+static void set_cache_rate(void *arg)
+{
+    struct cache_rate *r = arg;
+    call_cache_set_rate(r->cache, r->rate, r->burst);
+    free(r);
+}
+
+void fronts_reload(struct process *p, const struct config *next)
+{
+    struct cache_rate *r = calloc(1, sizeof *r);
+    if (!r) {
+        abort();
+    }
+    *r = (struct cache_rate){p->cache, next->cache.entry_fetch_rate,
+                             (unsigned)next->cache.entry_fetch_max_burst};
+    loop_post(p->fronts[0].loop, set_cache_rate, r);
+    if (p->role->reload) {
+        p->role->reload(p, next);
+    }
+}
+
 void front_free(struct process *p, size_t i)
 {
     call_cache_port_destroy(p->fronts[i].port);

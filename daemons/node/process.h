@@ -47,6 +47,8 @@ struct process_role {
      * stand. */
     bool (*open_front)(struct process *p, size_t i, char *err, size_t errlen);
     void (*member)(struct process *p, enum member_change change, const struct agent_member *m);
+    /* The limits of its own that may change while it runs; NULL: none */
+    void (*reload)(struct process *p, const struct config *next);
     void (*leave)(struct process *p); /* the process is about to leave the pool */
     void (*describe)(struct process *p, struct stats *s); /* for Agent.Self */
     /* On front f: a snapshot connection, as http_server_config.snapshot_connect */
@@ -119,6 +121,7 @@ void front_close(struct process *p, size_t i); /* its loop has stopped */
 /* Core loop: lets nobody in any more, and posts done(p) there when nobody is being answered, or
  * after a second. */
 void front_drain(struct process *p, size_t i, void (*done)(void *process));
+void fronts_reload(struct process *p, const struct config *next); /* what may change in them */
 void front_free(struct process *p, size_t i); /* no message is left */
 /* Fails if another process listens there: the fronts share their ports among themselves only. */
 bool front_address_is_free(const struct config_address *a, int type, char *err, size_t errlen);

@@ -397,6 +397,16 @@ struct call_cache *call_cache_create(const struct call_cache_config *cfg)
     return cache;
 }
 
+void call_cache_set_rate(struct call_cache *cache, double fetch_rate, unsigned fetch_burst)
+{
+    cache->config.fetch_rate = fetch_rate;
+    cache->config.fetch_burst = fetch_burst ? fetch_burst : FETCH_BURST;
+    for (struct cache_entry *e = cache->newest; e; e = e->older) {
+        e->tokens = cache->config.fetch_burst;
+        e->tokens_ns = cache__now(cache);
+    }
+}
+
 void call_cache_close(struct call_cache *cache)
 {
     cache->closed = true;

@@ -52,6 +52,9 @@ void call_cache_close(struct call_cache *cache);
 /* When its ports have gone. NULL is allowed. */
 void call_cache_destroy(struct call_cache *cache);
 
+/* Another rate for all entries, as in call_cache_config; on the cache's loop. */
+void call_cache_set_rate(struct call_cache *cache, double fetch_rate, unsigned fetch_burst);
+
 /* A port for the front on that loop, whose calls that are not for the cache go on to `from`. NULL
  * when out of memory. */
 struct call_cache_port *call_cache_port_create(struct call_cache *cache, struct loop *loop,

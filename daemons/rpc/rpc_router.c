@@ -123,6 +123,14 @@ size_t rpc_router_count(const struct rpc_router *r)
     return r->count;
 }
 
+void rpc_router_set_rate(struct rpc_router *r, double rate, double burst)
+{
+    r->config.rate = rate;
+    r->config.burst = burst;
+    r->tokens = burst;
+    r->tokens_ns = loop_now_ns();
+}
+
 void rpc_router_set_pool_size(struct rpc_router *r, size_t nodes)
 {
     r->pool_size = nodes;

@@ -32,5 +32,7 @@ void rpc_router_remove(struct rpc_router *r, const char *name); /* calls under w
 /* The server that calls go to now, lent until the list changes. False: none is known. */
 bool rpc_router_first(const struct rpc_router *r, struct rpc_target *out);
 size_t rpc_router_count(const struct rpc_router *r);
+/* Another rate, and a full burst (rpc_router_config) */
+void rpc_router_set_rate(struct rpc_router *r, double rate, double burst);
 /* How many nodes the pool has: connections are moved more rarely in a large one. */
 void rpc_router_set_pool_size(struct rpc_router *r, size_t nodes);

@@ -466,6 +466,13 @@ static void test_rate_of_fetches_is_kept(void **state)
         change();
     }
     assert_in_range(up.asked, 20, 25);
+    call_cache_set_rate(cache, 0, 0);
+    up.asked = 0;
+    pass(10 * MU_SEC);
+    for (int i = 0; i < 100; i++) {
+        change();
+    }
+    assert_in_range(up.asked, 100, 103);
 }
 
 /* ---- What is aged ---- */

@@ -364,6 +364,11 @@ static void test_calls_beyond_the_rate_are_refused(void **state)
         assert_string_equal(r.error, i < 3 ? "" : "RPC rate limit exceeded");
     }
     assert_int_equal(f->kit.calls, 3);
+    rpc_router_set_rate(router, -1, 0);
+    struct result r = {0};
+    call_start(rpc_router_backend(router), get("k", 0, &r));
+    kit_run_until(base, &r.done);
+    assert_string_equal(r.error, "");
     rpc_router_destroy(router);
 }
 

@@ -258,11 +258,15 @@ class Failures(unittest.TestCase):
 
     def test_calls_beyond_the_rate_get_429(self):
         with Cluster(servers=1) as c:
-            c.add_agent(0, "-hcl", '{"limits": {"rpc_rate": 0.1, "rpc_max_burst": 40}}', *COUNTED).start()
+            c.configure("agent-0", limits={"rpc_rate": 0.1, "rpc_max_burst": 40})
+            c.add_agent(0, *COUNTED).start()
             agent = c.agent_address(0)
             wait_until("it has joined", lambda: get(agent, "/v1/status/leader").json())
             statuses = [get(agent, kv_path("a")).status for _ in range(60)]
             self.assertEqual(429, statuses[-1])
+            c.configure("agent-0", limits={"rpc_rate": -1})  # and a reload lifts it
+            self.assertEqual(200, put(agent, "/v1/agent/reload").status)
+            wait_until("calls get through", lambda: [get(agent, kv_path("a")).status for _ in range(50)] == [404] * 50)
             next_interval(agent)
             self.assertGreater(counted(agent, "consul_client_rpc_exceeded"), 0)
 
