@@ -255,6 +255,8 @@ class Damaged(unittest.TestCase):
             for name in names:
                 register(host, name)
                 self.assertEqual(put(host, f"/v1/agent/check/pass/{name}-beat").status, 200)
+            states = c.path("agent-0", "checks", "state", "*")  # written a moment later, for all reports since
+            wait_until("the reports are on disk", lambda: len(glob.glob(states)) == len(names))
             agent.kill()
             folder = c.path("agent-0", "services", "x")[:-2]
             of = {n: p for n in names for p in glob.glob(folder + "/*") if holds(p, n)}
@@ -271,8 +273,7 @@ class Damaged(unittest.TestCase):
             }
             for name, spoil in damage.items():
                 spoil(of[name])
-            states = glob.glob(c.path("agent-0", "checks", "state", "x")[:-1] + "*")
-            self.write(states[0], b"\0" * 100)
+            self.write(glob.glob(states)[0], b"\0" * 100)
             self.write(c.path("agent-0", "serf", "local.snapshot"), os.urandom(5000))
             c.path("agent-0", "checks", "not-ours", "x")  # a folder
             self.write(c.path("agent-0", "services", ".new-abcdef"), b"{")
