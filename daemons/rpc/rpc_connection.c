@@ -158,8 +158,10 @@ static void on_keepalive(evutil_socket_t fd, short what, void *arg)
 static bool begin_session(struct rpc_connection *c)
 {
     uint64_t now = loop_now_ns();
-    struct yamux_config cfg = {
-        .callbacks = &callbacks, .user = c, .out = bufferevent_get_output(c->bev)};
+    struct yamux_config cfg = {.callbacks = &callbacks,
+                               .user = c,
+                               .out = bufferevent_get_output(c->bev),
+                               .budget = &c->server->budget};
     c->yamux = yamux_create(&cfg, now);
     c->keepalive = evtimer_new(c->server->config.base, on_keepalive, c);
     if (!c->yamux || !c->keepalive) {

@@ -15,7 +15,8 @@
 #define CALL_BYTES_MAX       ((size_t)64 << 20)
 #define HANDSHAKE_TIMEOUT_NS (5 * MU_SEC)
 
-#define COMPLAINT_NS (60 * MU_SEC)
+#define HELD_BYTES_MAX ((size_t)1 << 30)
+#define COMPLAINT_NS   (60 * MU_SEC)
 
 enum first_byte {
     FIRST_PLAIN = 0,
@@ -42,6 +43,7 @@ struct rpc_server *rpc_server_create(const struct rpc_server_config *cfg)
     if (!s->config.handshake_timeout_ns) {
         s->config.handshake_timeout_ns = HANDSHAKE_TIMEOUT_NS;
     }
+    s->budget.max = HELD_BYTES_MAX;
     s->scratch = mu__writer_growing(&mu__malloc_allocator);
     return s;
 }

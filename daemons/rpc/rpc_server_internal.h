@@ -18,9 +18,10 @@ struct rpc_server {
     struct rpc_server_config config;
     struct rpc_connection *connections;
     size_t connection_count;
-    size_t inbox_bytes;        /* held by requests that are not complete, over all connections */
-    struct mu__writer scratch; /* where replies are encoded */
-    uint64_t complained_ns;    /* when somebody who wants TLS was last logged; 0: never */
+    size_t inbox_bytes;         /* held by requests that are not complete, over all connections */
+    struct yamux_budget budget; /* of replies that no client takes, over all connections */
+    struct mu__writer scratch;  /* where replies are encoded */
+    uint64_t complained_ns;     /* when somebody who wants TLS was last logged; 0: never */
 };
 
 struct rpc_connection {

@@ -6,6 +6,8 @@
 
 #define STREAMS_MAX  16384u
 #define BUFFERED_MAX ((size_t)64 << 20)
+#define HELD_MAX     ((size_t)512 << 20)
+#define STALLED_MAX  2u /* pings that find the same held */
 #define CONTROL_MAX                                                                                \
     ((size_t)8 << 20) /* output beyond this is control frames that the peer does not take */
 
@@ -41,6 +43,9 @@ struct yamux *yamux_create(const struct yamux_config *cfg, uint64_t now_ns)
     }
     if (!y->config.buffered_max) {
         y->config.buffered_max = BUFFERED_MAX;
+    }
+    if (!y->config.held_max) {
+        y->config.held_max = HELD_MAX;
     }
     y->next_id = cfg->is_client ? 1 : 2;
     y->ping_at_ns = now_ns + YAMUX_PING_NS;
@@ -258,7 +263,8 @@ static int health(const struct yamux *y)
     if (y->no_memory) {
         return YAMUX_ENOMEM;
     }
-    return evbuffer_get_length(y->config.out) > CONTROL_MAX ? YAMUX_EBUFFER : YAMUX_OK;
+    bool too_much = y->overfull || evbuffer_get_length(y->config.out) > CONTROL_MAX;
+    return too_much ? YAMUX_EBUFFER : YAMUX_OK;
 }
 
 /* Whatever has come, the peer is there: a ping that was due for its silence is not, and one that is
@@ -307,6 +313,9 @@ int yamux_advance(struct yamux *y, uint64_t now_ns)
     if (y->ping_is_out) {
         y->dead = true;
         return YAMUX_ETIMEOUT;
+    }
+    if (y->held && !y->config.is_client && ++y->stalled > STALLED_MAX) {
+        y->overfull = true; /* it is there, and will not take what it asked for */
     }
     y->ping_is_out = true;
     y->ping_at_ns = now_ns + (y->expects ? YAMUX_ANSWER_NS : YAMUX_PING_WAIT_NS);

@@ -39,6 +39,11 @@ const char *yamux_strerror(int code);
 struct yamux;
 struct yamux_stream;
 
+/* What all sessions that share it have written and not sent yet. */
+struct yamux_budget {
+    size_t held, max;
+};
+
 struct yamux_callbacks {
     /* The peer opened a stream; it is acknowledged already. NULL: such streams are reset. */
     void (*opened)(void *user, struct yamux_stream *s);
@@ -56,6 +61,11 @@ struct yamux_config {
     struct evbuffer *out; /* borrowed; what is to be sent */
     size_t streams_max;   /* live at a time; further ones are reset. 0: 16384 */
     size_t buffered_max;  /* bytes received and not yet consumed, over all streams. 0: 64 MiB */
+    /* Bytes written to streams for which the peer gives no window. A session that would hold more
+     * ends (YAMUX_EBUFFER), and so does one of a server's whose peer takes nothing of them between
+     * three pings. 0: 512 MiB. One write is always taken. */
+    size_t held_max;
+    struct yamux_budget *budget; /* borrowed; NULL: none */
 };
 
 /* NULL when out of memory. */

@@ -29,11 +29,13 @@ struct yamux {
     uint32_t payload_left; /* of payload_frame */
     struct frame payload_frame;
     size_t buffered;     /* received and not consumed, over all streams */
+    size_t held;         /* written to streams and not sent */
     size_t unacked;      /* our streams without ACK */
     uint64_t ping_at_ns; /* when to ping, or when to give up while one is out */
     uint32_t ping_id;
-    bool expects; /* the ping stands where it does because the peer owes an answer */
-    bool ping_is_out, peer_goes_away, dead, no_memory;
+    bool expects;     /* the ping stands where it does because the peer owes an answer */
+    unsigned stalled; /* pings since the peer took something of what is held */
+    bool ping_is_out, peer_goes_away, dead, no_memory, overfull;
 };
 
 struct yamux_stream {

@@ -62,6 +62,32 @@ void yamux__unwait(struct yamux_stream *s)
     }
 }
 
+/* So much less waits to be sent. */
+static void release(struct yamux *y, size_t n)
+{
+    y->held -= n;
+    if (y->config.budget) {
+        y->config.budget->held -= n;
+    }
+}
+
+/* Room for so much more? What waits for others than this session may cost it its life, too: who
+ * comes late finds others that were first. */
+static bool reserve(struct yamux *y, size_t n)
+{
+    struct yamux_budget *b = y->config.budget;
+    if (y->held && (n > y->config.held_max || y->held > y->config.held_max - n ||
+                    (b && (n > b->max || b->held > b->max - n)))) {
+        y->overfull = true;
+        return false;
+    }
+    y->held += n;
+    if (b) {
+        b->held += n;
+    }
+    return true;
+}
+
 static void destroy(struct yamux_stream *s)
 {
     struct yamux *y = s->session;
@@ -73,6 +99,7 @@ static void destroy(struct yamux_stream *s)
         evbuffer_free(s->in);
     }
     if (s->out) {
+        release(y, evbuffer_get_length(s->out));
         evbuffer_free(s->out);
     }
     mu__free(&mu__malloc_allocator, s);
@@ -166,10 +193,11 @@ static void send_data(struct yamux_stream *s, size_t n)
         s->syn_sent = true;
     }
     yamux__send_header(y, YAMUX_DATA, 0, s->id, (uint32_t)n);
-    if (evbuffer_remove_buffer(s->out, y->config.out, n) != (int)n) {
-        y->no_memory = true;
-    }
+    int sent = evbuffer_remove_buffer(s->out, y->config.out, n);
+    y->no_memory = y->no_memory || sent != (int)n;
     s->send_window -= (uint32_t)n;
+    release(y, sent > 0 ? (size_t)sent : 0);
+    y->stalled = 0;
 }
 
 static void send_fin(struct yamux_stream *s)
@@ -213,15 +241,22 @@ void yamux__stream_flush(struct yamux_stream *s)
 
 void yamux_stream_write(struct yamux_stream *s, struct evbuffer *data)
 {
+    struct yamux *y = s->session;
     assert(!s->close_requested);
+    size_t n = evbuffer_get_length(data);
+    if (!reserve(y, n)) {
+        evbuffer_drain(data, n);
+        return;
+    }
     if ((!s->out && !(s->out = evbuffer_new())) || evbuffer_add_buffer(s->out, data) != 0) {
-        s->session->no_memory = true;
+        release(y, n);
+        y->no_memory = true;
         return;
     }
     if (!s->is_waiting) {
         yamux__stream_flush(s);
     }
-    yamux_pump(s->session);
+    yamux_pump(y);
 }
 
 void yamux_stream_close(struct yamux_stream *s)

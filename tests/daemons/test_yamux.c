@@ -2,7 +2,7 @@
  * inputs. */
 #include "mu_test.h"
 
-#include "rpc/yamux.h"
+#include "rpc/yamux_internal.h"
 
 #define STREAMS 300
 
@@ -396,6 +396,74 @@ static void test_what_peers_make_us_keep_is_bounded(void **state)
     side_fini(&p.server);
 }
 
+/* Sessions of a server whose peers asked for much and open no window. */
+static void ask_and_take_nothing(struct side *s, size_t held_max, struct yamux_budget *budget)
+{
+    *s = (struct side){.out = evbuffer_new(), .taken = evbuffer_new()};
+    struct yamux_config cfg = {
+        .callbacks = &callbacks, .user = s, .out = s->out, .held_max = held_max, .budget = budget};
+    s->y = yamux_create(&cfg, 0);
+    feed(s, "000100010000000100000000"
+            "000100010000000300000000");
+    assert_int_equal(s->err, 0);
+}
+
+static void test_what_peers_ask_for_and_do_not_take_is_bounded(void **state)
+{
+    (void)state;
+    struct side s;
+    ask_and_take_nothing(&s, 500000, NULL);
+    struct yamux_stream *one = yamux__find(s.y, 1), *two = yamux__find(s.y, 3);
+    write_zeros(one, YAMUX_WINDOW + 600000); /* one answer is always taken, be it large */
+    assert_int_equal(yamux_pump(s.y), 0);
+    assert_int_equal(s.y->held, 600000);
+    write_zeros(two, 1);
+    assert_int_equal(yamux_pump(s.y), YAMUX_EBUFFER);
+    assert_int_equal(s.y->held, 600000);
+    side_fini(&s);
+}
+
+static void test_sessions_share_a_budget_and_give_it_back(void **state)
+{
+    (void)state;
+    struct yamux_budget budget = {.max = 500000};
+    struct side a, b;
+    ask_and_take_nothing(&a, 0, &budget);
+    ask_and_take_nothing(&b, 0, &budget);
+    write_zeros(yamux__find(a.y, 1), YAMUX_WINDOW + 300000);
+    write_zeros(yamux__find(b.y, 1), YAMUX_WINDOW + 100000);
+    assert_int_equal(yamux_pump(b.y), 0);
+    assert_int_equal(budget.held, 400000);
+    write_zeros(yamux__find(b.y, 1), 100001);
+    assert_int_equal(yamux_pump(b.y), YAMUX_EBUFFER);
+    feed(&a, "000100000000000100049bc8"); /* a window of 301,000 more */
+    assert_int_equal(yamux_pump(a.y), 0);
+    assert_int_equal(budget.held, 100000);
+    side_fini(&b);
+    assert_int_equal(budget.held, 0);
+    side_fini(&a);
+}
+
+static void test_a_peer_that_pings_and_never_takes_its_answer_is_given_up(void **state)
+{
+    (void)state;
+    struct side s;
+    uint64_t now = 0;
+    ask_and_take_nothing(&s, 0, NULL);
+    write_zeros(yamux__find(s.y, 1), YAMUX_WINDOW + 1);
+    for (unsigned i = 0; i < 2; i++) {
+        now = yamux_deadline(s.y);
+        assert_int_equal(yamux_advance(s.y, now), 0);
+        const char pong[12] = {0, 2, 0, 2, 0, 0, 0, 0, 0, 0, 0, (char)i};
+        struct evbuffer *in = evbuffer_new();
+        evbuffer_add(in, pong, sizeof pong);
+        assert_int_equal(yamux_receive(s.y, in, now), 0);
+        evbuffer_free(in);
+    }
+    assert_int_equal(yamux_advance(s.y, yamux_deadline(s.y)), YAMUX_EBUFFER);
+    side_fini(&s);
+}
+
 static void test_pings_of_a_peer_that_takes_nothing_end_the_session(void **state)
 {
     struct pair *p = *state;
@@ -488,6 +556,9 @@ int main(void)
         TEST(test_streams_beyond_the_limit_are_reset),
         TEST(test_a_client_refuses_streams_of_the_server),
         TEST(test_what_peers_make_us_keep_is_bounded),
+        TEST(test_what_peers_ask_for_and_do_not_take_is_bounded),
+        TEST(test_sessions_share_a_budget_and_give_it_back),
+        TEST(test_a_peer_that_pings_and_never_takes_its_answer_is_given_up),
         TEST(test_pings_of_a_peer_that_takes_nothing_end_the_session),
         TEST(test_keepalive_pings_every_30_s_and_gives_up_after_10),
         TEST(test_silent_peer_that_owes_an_answer_is_asked_soon),
