@@ -33,6 +33,26 @@ CROWD = int(os.environ.get("MUSTER_BENCH_CROWD", "100100"))
 CLIENTS = int(os.environ.get("MUSTER_BENCH_CLIENTS", "10000"))
 TICK = os.sysconf("SC_CLK_TCK")
 
+# What is to be reached: row, compared with whom (None: nobody), at least or at most how much (of the other's figure).
+TARGETS = [
+    ("KV get, 1/s", "Consul", "at least", 2.5),
+    ("KV get, 1/s", "nginx", "at least", 0.6),
+    ("3 servers, KV get ?consistent, 1/s", "Consul", "at least", 2.5),
+    ("KV put, 1/s", "Consul", "at least", 3),
+    ("10 instances, passing, 1/s", "Consul", "at least", 5),
+    (f"{CLIENTS} wait, one write: last, ms", "Consul", "at most", 1 / 3),
+    (f"{CLIENTS} wait, the same key: KiB each", None, "at most", 8),
+    (f"{CLIENTS} wait, keys of their own: KiB each", None, "at most", 8),
+    ("10000 keys, 1000 instances: resident, MiB", None, "at most", 12),
+    ("registered on A until a watcher on B has it, ms", "Consul", "at most", 1 / 2),
+    (f"{CROWD // 7 * 7} wait: server's KiB each", None, "at most", 8),
+    ("put p99 during a snapshot / quiet", None, "at most", 2),
+    ("KV get: CPU at 100000 keys / at 100", None, "at most", 2.5),  # log 100,000 / log 100
+    ("KV put: CPU at 100000 keys / at 100", None, "at most", 2.5),
+    (f"KV get: CPU with {CLIENTS} watchers / with none", None, "at most", 1.25),  # within what runs differ
+    (f"KV put: CPU with {CLIENTS} watchers / with none", None, "at most", 1.25),
+]
+
 
 def cpu_seconds(child):
     """User and system time of a process and, for nginx, of its workers."""
@@ -264,6 +284,28 @@ def measure_propagation(table, s, rounds=60):
     table.add(s.name, "registered on A until a watcher on B has it, ms", statistics.median(times))
 
 
+def judge(table):
+    """Prints each target that this run has measured. How many are missed?"""
+    missed, lines = 0, []
+    for row, other, kind, bound in TARGETS:
+        ours, theirs = (statistics.median(table.rows.get(row, {}).get(n) or [0]) for n in ("muster", other))
+        if not ours or (other and not theirs):
+            continue
+        got = ours / theirs if other else ours
+        reached = got >= bound if kind == "at least" else got <= bound
+        missed += not reached
+        lines.append(f"{row:50}{ours:12.2f}" + (f"{theirs:12.2f}{got:8.2f}" if other else " " * 20) +
+                     f"  {kind} {bound:.2f}{' x ' + other if other else ''}{'' if reached else '   MISSED'}")
+    if lines:
+        print(f"\n{'to reach':50}{'muster':>12}{'other':>12}{'ratio':>8}", *lines, sep="\n")
+    return missed
+
+
+def add_ratio(table, name, what, row, base):
+    median = [statistics.median(table.rows[key][name]) for key in (row, base)]
+    table.add(name, what, median[0] / median[1])
+
+
 def started(names, programs, last, function, *args):
     subjects = [Server(n, programs[n], last + 10 * i) for i, n in enumerate(names)]
     try:
@@ -306,15 +348,17 @@ def curves(names, programs):
         for count in (100, 10000, 100000):
             for s in subjects:
                 s.load_keys(loaded, count - loaded)
-                load(table, s, f"{count} keys: KV get", "/v1/kv/bulk/0000050")
-                load(table, s, f"{count} keys: KV put", "/v1/kv/bench/x", PUT_SCRIPT)
+            for _ in range(ROUNDS):
+                for s in subjects:
+                    load(table, s, f"{count} keys: KV get", "/v1/kv/bulk/0000050")
+                    load(table, s, f"{count} keys: KV put", "/v1/kv/bench/x", PUT_SCRIPT)
             loaded = count
 
     def by_watchers(subjects):
         for count in (0, 1000, CLIENTS):
             for s in subjects:
                 def measure(stage, s=s, count=count):
-                    if stage == "waiting":
+                    for _ in range(ROUNDS if stage == "waiting" else 0):
                         load(table, s, f"{count} watchers of other keys: KV put", "/v1/kv/bench/x", PUT_SCRIPT)
                         load(table, s, f"{count} watchers of other keys: KV get", "/v1/kv/first")
                 s.write(s.servers[0], VALUE)
@@ -327,6 +371,12 @@ def curves(names, programs):
                 s.open()
             m(subjects)
         started(names, programs, last, run)
+    cpu = "server's CPU, us"
+    for name in names:
+        for op in ("KV get", "KV put"):
+            add_ratio(table, name, f"{op}: CPU at 100000 keys / at 100", f"100000 keys: {op}: {cpu}", f"100 keys: {op}: {cpu}")
+            add_ratio(table, name, f"{op}: CPU with {CLIENTS} watchers / with none",
+                      f"{CLIENTS} watchers of other keys: {op}: {cpu}", f"0 watchers of other keys: {op}: {cpu}")
     return table
 
 
@@ -431,6 +481,8 @@ def million(names, programs):
             thread.join()
             table.add(s.name, "snapshot of 1000000 keys, s", time.monotonic() - began)
             table.add(s.name, "put during it: 99th centile, ms", busy[len(busy) * 99 // 100])
+            add_ratio(table, s.name, "put p99 during a snapshot / quiet", "put during it: 99th centile, ms",
+                      "put, quiet: 99th centile, ms")
             s.children[0].kill()
             s.children[0].wait()
             began = time.monotonic()
@@ -454,7 +506,8 @@ def main():
     print(f"\n{os.cpu_count()} cores, shared with the load generator; one wrk thread with {CONNECTIONS} connections for "
           f"{SECONDS:.0f} s; medians of {ROUNDS}\n")
     table.print()
-    print(f"\nAll this took {(time.monotonic() - began) / 60:.1f} minutes.")
+    missed = judge(table)
+    print(f"\n{missed or 'Nothing'} missed. All this took {(time.monotonic() - began) / 60:.1f} minutes.")
 
 
 if __name__ == "__main__":
