@@ -31,6 +31,8 @@ WAITERS = os.path.join(os.environ.get("MUSTER_BENCH_LIBS", ""), "load_waiters")
 ROUNDS = int(os.environ.get("MUSTER_BENCH_ROUNDS", "3"))
 CROWD = int(os.environ.get("MUSTER_BENCH_CROWD", "100100"))
 CLIENTS = int(os.environ.get("MUSTER_BENCH_CLIENTS", "10000"))
+KEYS = int(os.environ.get("MUSTER_BENCH_KEYS", "1000000"))
+SNAPSHOTS = 10
 TICK = os.sysconf("SC_CLK_TCK")
 
 # What is to be reached: row, compared with whom (None: nobody), at least or at most how much (of the other's figure).
@@ -455,6 +457,31 @@ def put_times(s, seconds, stop):
     return sorted(times)
 
 
+def measure_snapshots(table, s):
+    """Puts without and with a snapshot under way, in turns: what others do to the disk meanwhile, they do to both."""
+    quiet, busy = [], []
+    for _ in range(SNAPSHOTS):
+        done = threading.Event()
+
+        def snapshot(done=done):
+            began = time.monotonic()
+            call(s.servers[0], "GET", "/v1/snapshot", timeout=300)
+            table.add(s.name, "snapshot of all keys, s", time.monotonic() - began)
+            done.set()
+
+        quiet += put_times(s, 2, None)
+        thread = threading.Thread(target=snapshot)
+        thread.start()
+        busy += put_times(s, 300, done)
+        thread.join()
+    for what, times in (("quiet", quiet), ("during a snapshot", busy)):
+        times.sort()
+        table.add(s.name, f"put, {what}: median, ms", statistics.median(times))
+        table.add(s.name, f"put, {what}: 99th centile, ms", times[len(times) * 99 // 100])
+    add_ratio(table, s.name, "put p99 during a snapshot / quiet", "put, during a snapshot: 99th centile, ms",
+              "put, quiet: 99th centile, ms")
+
+
 def million(names, programs):
     def run(subjects):
         for s in subjects:
@@ -462,32 +489,16 @@ def million(names, programs):
             time.sleep(1)
             before = memory_kib(s.children[0].pid)[0]
             began = time.monotonic()
-            s.load_keys(0, 1000000)
-            table.add(s.name, "1000000 keys: loaded in, s", time.monotonic() - began)
+            s.load_keys(0, KEYS)
+            table.add(s.name, f"{KEYS} keys: loaded in, s", time.monotonic() - began)
             time.sleep(3)
-            table.add(s.name, "1000000 keys: resident bytes a key", (memory_kib(s.children[0].pid)[0] - before) * 1024 / 1e6)
-            quiet = put_times(s, 10, None)
-            table.add(s.name, "put, quiet: 99th centile, ms", quiet[len(quiet) * 99 // 100])
-            done = threading.Event()
-
-            def snapshot(s=s, done=done):
-                call(s.servers[0], "GET", "/v1/snapshot", timeout=300)
-                done.set()
-
-            thread = threading.Thread(target=snapshot)
-            began = time.monotonic()
-            thread.start()
-            busy = put_times(s, 300, done)
-            thread.join()
-            table.add(s.name, "snapshot of 1000000 keys, s", time.monotonic() - began)
-            table.add(s.name, "put during it: 99th centile, ms", busy[len(busy) * 99 // 100])
-            add_ratio(table, s.name, "put p99 during a snapshot / quiet", "put during it: 99th centile, ms",
-                      "put, quiet: 99th centile, ms")
+            table.add(s.name, f"{KEYS} keys: resident bytes a key", (memory_kib(s.children[0].pid)[0] - before) * 1024 / KEYS)
+            measure_snapshots(table, s)
             s.children[0].kill()
             s.children[0].wait()
             began = time.monotonic()
             s.start(0)
-            wait_for(lambda s=s: call(s.servers[0], "GET", "/v1/kv/bulk/0999999", timeout=1)[0] == 200, "it is back", 300)
+            wait_for(lambda s=s: call(s.servers[0], "GET", f"/v1/kv/bulk/{KEYS - 1:07}", timeout=1)[0] == 200, "it is back", 300)
             table.add(s.name, "killed and restarted: first read, s", time.monotonic() - began)
             s.children[0].kill()
 
