@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool parse(const char *text, struct config_network *out)
+bool config__network(const char *text, struct config_network *out)
 {
     char address[INET6_ADDRSTRLEN];
     const char *slash = strchr(text, '/');
@@ -37,7 +37,7 @@ size_t config__networks(struct config__loader *l, const struct mu_strs *texts, c
         abort();
     }
     for (size_t i = 0; i < texts->len; i++) {
-        if (parse(texts->items[i].p, &out->items[out->len])) {
+        if (config__network(texts->items[i].p, &out->items[out->len])) {
             out->len++;
         } else {
             config__note(c, &l->invalid, "%s%sinvalid cidr: %s", key, *key ? ": " : "",

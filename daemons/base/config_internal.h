@@ -86,6 +86,9 @@ struct config__flags {
 void config__parse_flags(struct config__loader *l, int argc, char *const argv[],
                          struct config__flags *out);
 
+bool config__network(const char *text, struct config_network *out); /* false: it is none */
+/* Evaluates the templates in a text (config_template.c). */
+void config__expand_templates(struct config__loader *l, const char *key, struct mu_str *value);
 /* Reads networks; how many are none, which is noted. */
 size_t config__networks(struct config__loader *l, const struct mu_strs *texts, const char *key,
                         struct config_networks *out);

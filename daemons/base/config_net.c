@@ -55,17 +55,15 @@ static bool is_global(const struct ip *ip)
     return !is_private(ip) && a >> 24 != 127 && a >> 16 != 0xa9fe;
 }
 
-/* Which addresses of this host: by class, or all of one interface. */
+/* Which addresses of this host, by class. */
 struct choice {
     int family;
     bool want_private, want_global;
-    const char *interface; /* NULL: any */
 };
 
 static bool matches(const struct choice *w, const struct ifaddrs *a, struct ip *ip)
 {
-    if (!a->ifa_addr || !(a->ifa_flags & IFF_UP) || a->ifa_addr->sa_family != w->family ||
-        (w->interface && strcmp(w->interface, a->ifa_name) != 0)) {
+    if (!a->ifa_addr || !(a->ifa_flags & IFF_UP) || a->ifa_addr->sa_family != w->family) {
         return false;
     }
     ip->family = w->family;
@@ -75,9 +73,6 @@ static bool matches(const struct choice *w, const struct ifaddrs *a, struct ip *
     } else {
         memcpy(&ip->at.v6, &((const struct sockaddr_in6 *)(const void *)a->ifa_addr)->sin6_addr,
                sizeof ip->at.v6);
-    }
-    if (w->interface && !w->want_private && !w->want_global) {
-        return w->family == AF_INET || !IN6_IS_ADDR_LINKLOCAL(&ip->at.v6);
     }
     return (w->want_private && is_private(ip)) || (w->want_global && is_global(ip));
 }
@@ -100,55 +95,12 @@ static size_t choose(const struct choice *w, char out[INET6_ADDRSTRLEN])
     return n;
 }
 
-/* ---- Templates ---- */
-
-/* The three templates of go-sockaddr that nearly everybody uses: GetPrivateIP, GetPublicIP,
- * GetInterfaceIP "name". */
-static bool expand(const char *body, char out[INET6_ADDRSTRLEN])
-{
-    char name[IF_NAMESIZE] = "";
-    struct choice w = {.family = AF_INET};
-    if (!strcmp(body, "GetPrivateIP")) {
-        w.want_private = true;
-    } else if (!strcmp(body, "GetPublicIP")) {
-        w.want_global = true;
-    } else if (sscanf(body, "GetInterfaceIP \"%15[^\"]\"", name) == 1) {
-        w.interface = name;
-    } else {
-        return false;
-    }
-    return choose(&w, out) > 0;
-}
-
-static void expand_template(struct config__loader *l, const char *key, struct mu_str *value)
-{
-    char body[64], ip[INET6_ADDRSTRLEN];
-    const char *open = strstr(value->p, "{{");
-    if (!open) {
-        return;
-    }
-    int n = 0;
-    if (open != value->p || sscanf(open, "{{ %63[^}] }}%n", body, &n) != 1 ||
-        (size_t)n != value->len) {
-        config__fail(l, "%s: template %s is not supported", key, value->p);
-        return;
-    }
-    for (size_t len = strlen(body); len && body[len - 1] == ' '; len--) {
-        body[len - 1] = 0;
-    }
-    if (!expand(body, ip)) {
-        config__fail(l, "%s: template %s gives no address", key, value->p);
-        return;
-    }
-    *value = config__text(l->config, ip, strlen(ip));
-}
-
 /* ---- Single addresses ---- */
 
 static void check_ip(struct config__loader *l, const char *key, struct mu_str *value)
 {
     struct ip ip;
-    expand_template(l, key, value);
+    config__expand_templates(l, key, value);
     if (value->len && !parse_ip(value->p, &ip)) {
         config__note(l->config, &l->invalid, "%s: invalid ip address: %s", key, value->p);
     }
@@ -158,7 +110,7 @@ static void finish_bind(struct config__loader *l)
 {
     struct config *c = l->config;
     struct ip ip;
-    expand_template(l, "bind_addr", &c->bind_addr);
+    config__expand_templates(l, "bind_addr", &c->bind_addr);
     if (!c->bind_addr.len) {
         config__fail(l, "bind_addr cannot be empty");
     } else if (strpbrk(c->bind_addr.p, " \t")) {
@@ -360,9 +312,9 @@ void config__finish_addresses(struct config__loader *l)
     finish_bind(l);
     finish_advertise(l);
     finish_tagged(c);
-    expand_template(l, "client_addr", &c->client_addr);
-    expand_template(l, "addresses.http", &c->addresses.http);
-    expand_template(l, "addresses.dns", &c->addresses.dns);
+    config__expand_templates(l, "client_addr", &c->client_addr);
+    config__expand_templates(l, "addresses.http", &c->addresses.http);
+    config__expand_templates(l, "addresses.dns", &c->addresses.dns);
     bool own_http = c->addresses.http.len > 0, own_dns = c->addresses.dns.len > 0;
     listen_on(l, "DNS", own_dns ? "addresses.dns" : "client_addr",
               own_dns ? c->addresses.dns : c->client_addr, c->ports.dns, &c->dns_listen);

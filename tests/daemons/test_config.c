@@ -450,12 +450,108 @@ static void test_an_unknown_template_is_refused(void **state)
 {
     (void)state;
     assert_null(parse("x.json", "{" BASE ",\"advertise_addr\":\"{{ GetAllInterfaces }}\"}"));
-    assert_string_equal(err, "advertise_addr: template {{ GetAllInterfaces }} gives no address");
+    assert_string_equal(err, "advertise_addr: template {{ GetAllInterfaces }}: expected an "
+                             "address, such as of attr \"address\"");
     struct config *c =
         parse("x.json", "{" BASE ",\"bind_addr\":\"{{ GetInterfaceIP \\\"lo\\\" }}\"}");
     assert_non_null(c);
     assert_text(c->bind_addr, "127.0.0.1");
     config_destroy(c);
+}
+
+static void expect_client(const char *template, const char *addresses)
+{
+    struct config *c = LOAD("-data-dir=/tmp", "-bind=127.0.0.1", "-client", template);
+    if (!c) {
+        fail_msg("%s: %s", template, err);
+    }
+    assert_text(c->client_addr, addresses);
+    config_destroy(c);
+}
+
+static void test_templates_are_evaluated_step_by_step(void **state)
+{
+    (void)state;
+    expect_client("{{ GetInterfaceIP \"lo\" }}", "127.0.0.1");
+    expect_client("{{GetInterfaceIP `lo`}}", "127.0.0.1");
+    expect_client("127.0.0.2 {{ GetInterfaceIP \"lo\" }} 127.0.0.3",
+                  "127.0.0.2 127.0.0.1 127.0.0.3");
+    expect_client("{{ GetAllInterfaces | include \"name\" \"^lo$\" | exclude \"type\" \"IPv6\" | "
+                  "include \"flags\" \"up|loopback\" | limit 1 | attr \"address\" }}",
+                  "127.0.0.1");
+    expect_client("{{ GetAllInterfaces | include \"network\" \"127.0.0.0/8\" | offset 0 | join "
+                  "\"address\" \" \" }}",
+                  "127.0.0.1");
+}
+
+static void test_templates_that_cannot_be_evaluated_say_why(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *template, *why;
+    } table[] = {
+        {"{{ GetNothing }}", "GetNothing is not supported"},
+        {"{{ GetAllInterfaces | sort \"name\" | attr \"address\" }}", "sort is not supported"},
+        {"{{ GetAllInterfaces | include \"flags\" \"x\" | attr \"address\" }}",
+         "include \"flags\" \"x\" is not known"},
+        {"{{ GetAllInterfaces | include \"name\" \"nobody\" | attr \"address\" }}",
+         "gives no address"},
+        {"{{ GetAllInterfaces | attr \"size\" }}", "attribute \"size\" is not known"},
+        {"{{ GetInterfaceIP \"lo }}", "malformed"},
+        {"{{ }}", "malformed"},
+        {"{{ GetPrivateIP", "expected }} behind {{"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        assert_null(LOAD("-data-dir=/tmp", "-bind=127.0.0.1", "-client", table[i].template));
+        assert_non_null(strstr(err, "client_addr: template {{"));
+        assert_non_null(strstr(err, table[i].why));
+    }
+}
+
+static void test_sockets_and_networks_are_read(void **state)
+{
+    (void)state;
+    struct config *c =
+        parse("x.json", "{" BASE ",\"addresses\":{\"http\":\"127.0.0.1 unix:///run/x.sock\"},"
+                        "\"unix_sockets\":{\"mode\":\"0770\"},\"http_config\":{"
+                        "\"allow_write_http_from\":[\"10.0.0.0/9\",\"fd00::/8\"]}}");
+    static const uint8_t inside[] = {10, 127, 0, 1}, outside[] = {10, 128, 0, 1};
+    static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, [12] = 10}, six[16] = {0xfd};
+    if (!c) {
+        fail_msg("%s", err);
+    }
+    assert_int_equal(c->http_listen.len, 2);
+    assert_text(c->http_listen.items[1].text, "unix:///run/x.sock");
+    assert_int_equal(c->http_listen.items[1].addr.ss_family, AF_UNIX);
+    const struct config_network *n = c->allow_write_http_from.items;
+    assert_true(config_network_has(&n[0], inside, 4));
+    assert_false(config_network_has(&n[0], outside, 4));
+    assert_true(config_network_has(&n[0], mapped, 16));
+    assert_true(config_network_has(&n[1], six, 16));
+    assert_false(config_network_has(&n[1], inside, 4));
+    config_destroy(c);
+    static const struct {
+        const char *extra, *why;
+    } wrong[] = {
+        {"\"addresses\":{\"dns\":\"unix:///x\"}", "DNS address cannot be a unix socket"},
+        {"\"client_addr\":\"unix:///x\"", "client_addr cannot be a unix socket"},
+        {"\"addresses\":{\"http\":\"unix://\"}", "expected a path of 1 to 107 bytes"},
+        {"\"unix_sockets\":{\"mode\":\"rwx\"}", "unix_sockets.mode: expected an octal mode"},
+        {"\"http_config\":{\"allow_write_http_from\":[\"10.0.0.0\"]}",
+         "allow_write_http_from: invalid cidr: 10.0.0.0"},
+        {"\"serf_lan_allowed_cidrs\":[\"10.0.0.0/33\"]",
+         "serf_lan_allowed_cidrs: invalid cidr: 10.0.0.0/33"},
+        {"\"config_entries\":{\"bootstrap\":[{\"name\":\"x\"}]}",
+         "x.json: config_entries.bootstrap[0]: Payload does not contain a kind/Kind key"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "{" BASE ",%s}", wrong[i].extra);
+        assert_null(parse("x.json", text));
+        if (!strstr(err, wrong[i].why)) {
+            fail_msg("%s", err);
+        }
+    }
 }
 
 int main(void)
@@ -481,6 +577,9 @@ int main(void)
         cmocka_unit_test(test_an_encryption_key_is_decoded),
         cmocka_unit_test(test_addresses_of_both_families_become_listeners),
         cmocka_unit_test(test_an_unknown_template_is_refused),
+        cmocka_unit_test(test_templates_are_evaluated_step_by_step),
+        cmocka_unit_test(test_templates_that_cannot_be_evaluated_say_why),
+        cmocka_unit_test(test_sockets_and_networks_are_read),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }

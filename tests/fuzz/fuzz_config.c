@@ -1,6 +1,6 @@
-/* A configuration file of any bytes, JSON or YAML by its first byte: it is refused with a sentence,
- * or what it makes keeps the promises of config.h - and then the definitions in it are read by the
- * agent's tables, too. */
+/* A configuration file of any bytes, HCL, JSON or YAML by its first byte: it is refused with a
+ * sentence, or what it makes keeps the promises of config.h - and then the definitions in it are
+ * read by the agent's tables, too. */
 #include "agent/definitions.h"
 #include "base/config.h"
 #include "base/json.h"
@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size) {
         return 0;
     }
-    const char *name = data[0] & 1 ? "x.yaml" : "x.json";
+    const char *name = data[0] & 1 ? "x.yaml" : data[0] & 2 ? "x.hcl" : "x.json";
     struct config *c = config_from_text(name, (const char *)data + 1, size - 1, err, sizeof err);
     if (!c) {
         assert(err[0]);
