@@ -65,6 +65,7 @@ struct local {
     struct event *reap;          /* looks for services that have been critical for too long */
     struct local_check *unsaved; /* TTL checks whose state is to be written */
     struct event *save;          /* pending while there are any */
+    uint64_t saved_ns;           /* when states were last written */
     bool running;
     void (*changed)(void *arg); /* something is out of sync, or a service looks different */
     void *arg;

@@ -16,7 +16,7 @@
 
 #define MODULE          "agent"
 #define ARENA_LIMIT     (16u << 20) /* of one file, decoded */
-#define STATES_DELAY_NS MU_SEC      /* how much later than a report its file may be written */
+#define STATES_GAP_NS   MU_SEC      /* from one writing of states to the next */
 #define STATES_AT_ONCE  200u
 #define STATES_PAUSE_NS (10 * MU_MSEC)
 
@@ -147,12 +147,15 @@ void local__on_save(evutil_socket_t fd, short what, void *arg)
 {
     struct local *l = arg;
     (void)fd, (void)what;
+    l->saved_ns = loop_now_ns();
     local__write_states(l, STATES_AT_ONCE);
     if (l->unsaved) {
         arm_save(l, STATES_PAUSE_NS);
     }
 }
 
+/* The first report after a quiet moment is written at once; of those that follow, all that there
+ * are a second later. */
 void local__save_state(struct local *l, struct local_check *c)
 {
     if (!l->persist || !l->save || c->unsaved_link) {
@@ -165,7 +168,8 @@ void local__save_state(struct local *l, struct local_check *c)
     }
     l->unsaved = c;
     if (!evtimer_pending(l->save, NULL)) {
-        arm_save(l, STATES_DELAY_NS);
+        uint64_t due = l->saved_ns + STATES_GAP_NS, now = loop_now_ns();
+        arm_save(l, due > now ? due - now : 0);
     }
 }
 

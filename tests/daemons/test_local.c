@@ -412,6 +412,21 @@ static void test_reports_are_written_together_and_not_one_by_one(void **state)
     assert_null(local_check(&f->local, mu__cstr("b")));
 }
 
+static void test_a_report_after_a_quiet_moment_is_written_at_once(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(add_check(f, "{\"Name\":\"a\",\"TTL\":\"100s\"}"));
+    local_start(&f->local);
+    f->local.saved_ns = 0; /* long ago */
+    report_passing(f, "a");
+    event_base_loop(loop_base(f->core), EVLOOP_ONCE);
+    assert_null(f->local.unsaved);
+    f->local.saved_ns = loop_now_ns() + 3600 * MU_SEC; /* right now */
+    report_passing(f, "a");
+    event_base_loop(loop_base(f->core), EVLOOP_NONBLOCK);
+    assert_ptr_equal(f->local.unsaved, check(f, "a"));
+}
+
 /* consul#3122 */
 static void test_deregistering_one_service_touches_no_other(void **state)
 {
@@ -641,6 +656,7 @@ int main(void)
         TEST(test_what_the_api_registered_is_there_after_a_restart),
         TEST(test_a_ttl_state_survives_until_it_expires),
         TEST(test_reports_are_written_together_and_not_one_by_one),
+        TEST(test_a_report_after_a_quiet_moment_is_written_at_once),
         TEST(test_deregistering_one_service_touches_no_other),
         TEST(test_a_changed_definition_starts_from_the_state_that_was),
         TEST(test_a_damaged_file_is_set_aside_and_the_rest_is_read),
