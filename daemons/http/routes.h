@@ -74,6 +74,11 @@ void route_health_service(struct http_request *r);
 void route_health_connect(struct http_request *r);
 void route_health_ingress(struct http_request *r);
 
+/* routes_federation.c */
+void route_federation_state(struct http_request *r);
+void route_federation_states(struct http_request *r);
+void route_federation_gateways(struct http_request *r);
+
 /* routes_gateway.c */
 void route_catalog_gateway_services(struct http_request *r);
 void route_ui_gateway_services(struct http_request *r);

@@ -13,10 +13,8 @@
 
 /* ---- Nodes ---- */
 
-/* A copy of a schema in the request's memory, one of whose fields has other flags or another schema
- * below it; NULL: out of memory. */
-static struct mu__schema *vary(struct http_request *r, const struct mu__schema *s,
-                               const char *field, const struct mu__schema *sub)
+struct mu__schema *ui_vary_schema(struct http_request *r, const struct mu__schema *s,
+                                  const char *field, const struct mu__schema *sub)
 {
     struct mu__schema *copy = s ? mu__arena_memdup(&r->arena, s, sizeof *s) : NULL;
     struct mu__field *fields =
@@ -36,11 +34,14 @@ static struct mu__schema *vary(struct http_request *r, const struct mu__schema *
 /* Here alone, tags that were never given are null. */
 static const struct mu__schema *node_schema(struct http_request *r)
 {
-    const struct mu__schema *service = vary(r, catalog_schema(CATALOG_NODE_SERVICE), "Tags", NULL);
-    const struct mu__schema *check = vary(r, catalog_schema(CATALOG_CHECK), "ServiceTags", NULL);
+    const struct mu__schema *service =
+        ui_vary_schema(r, catalog_schema(CATALOG_NODE_SERVICE), "Tags", NULL);
+    const struct mu__schema *check =
+        ui_vary_schema(r, catalog_schema(CATALOG_CHECK), "ServiceTags", NULL);
     const struct mu__schema *s =
-        service && check ? vary(r, catalog_node_info_schema(), "Services", service) : NULL;
-    s = s ? vary(r, s, "Checks", check) : NULL;
+        service && check ? ui_vary_schema(r, catalog_node_info_schema(), "Services", service)
+                         : NULL;
+    s = s ? ui_vary_schema(r, s, "Checks", check) : NULL;
     return s ? s : catalog_node_info_schema();
 }
 

@@ -5,6 +5,11 @@
 
 #include <muster/catalog_types.h>
 
+/* A copy of a schema in the request's memory, one of whose fields prints null for nil, or has
+ * another schema below it; NULL: out of memory. */
+struct mu__schema *ui_vary_schema(struct http_request *r, const struct mu__schema *s,
+                                  const char *field, const struct mu__schema *sub);
+
 /* Instances of one name. */
 struct ui_service {
     struct catalog_check_service_node *const *items;

@@ -1,8 +1,10 @@
 #include "endpoints.h"
 
 #include "config_codec.h"
+#include "federation_codec.h"
 #include "types.h" /* libcatalog's tables, which must be known when this one is compiled */
 #include "types_dump.h"
+#include "types_federation.h"
 #include "types_gateway.h"
 
 #include <stddef.h>
@@ -133,6 +135,21 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
           coordinate_update_request, REPLY_EMPTY),
     READ(ENDPOINT_DISCOVERY_CHAIN_GET, "DiscoveryChain.Get", PERMIT_SERVICE_READ, chain_request,
          chain_reply),
+    READ(ENDPOINT_FEDERATION_STATE_GET, "FederationState.Get", PERMIT_OPERATOR_READ,
+         federation_query, federation_reply),
+    READ(ENDPOINT_FEDERATION_STATE_LIST, "FederationState.List", PERMIT_OPERATOR_READ, dc_request,
+         indexed_federation_states),
+    [ENDPOINT_FEDERATION_STATE_LIST_MESH_GATEWAYS] =
+        {
+            .method = "FederationState.ListMeshGateways",
+            .kind = ENDPOINT_READ,
+            .permission = PERMIT_SERVICE_READ,
+            .reply_kind = REPLY_STRUCT,
+            .reply = NAME(datacenter_nodes),
+            .reply_codec = &datacenter_nodes_codec,
+            .meta_at = AT(datacenter_nodes, meta),
+            DC_REQUEST,
+        },
     READ(ENDPOINT_HEALTH_CHECKS_IN_STATE, "Health.ChecksInState", PERMIT_NODE_READ,
          checks_in_state_request, indexed_checks),
     READ(ENDPOINT_HEALTH_NODE_CHECKS, "Health.NodeChecks", PERMIT_NODE_READ, node_request,

@@ -10,6 +10,7 @@
 #include "rpc/endpoints.h"
 
 #include <muster/catalog_dump.h>
+#include <muster/catalog_federation.h>
 #include <muster/catalog_gateway.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ QUERY(check_service_nodes, catalog_service_request, catalog_indexed_check_servic
 QUERY(node_dump, catalog_dc_request, catalog_indexed_node_dump)
 QUERY(node_info, catalog_node_request, catalog_indexed_node_dump)
 QUERY(service_dump, catalog_service_dump_request, catalog_indexed_check_service_nodes)
+QUERY(mesh_gateways, catalog_dc_request, catalog_datacenter_nodes)
 QUERY(gateway_services, catalog_service_request, catalog_indexed_gateway_services)
 QUERY(gateway_service_dump, catalog_service_request, catalog_indexed_service_dump)
 QUERY(key, catalog_key_request, catalog_indexed_dir_entries)
@@ -57,6 +59,26 @@ QUERY(service_config, catalog_service_config_request, catalog_service_config)
 QUERY(autopilot, catalog_dc_request, catalog_autopilot_config)
 QUERY(prepared_queries, catalog_dc_request, catalog_indexed_prepared_queries)
 QUERY(txn, catalog_txn_read_request, catalog_txn_read_response)
+
+static struct mu_time time_now(void)
+{
+    int64_t ns = loop_now_unix_ns(), s = ns / (int64_t)MU_SEC;
+    return (struct mu_time){s + MU_YEAR1_TO_UNIX_S, (uint32_t)(ns - s * (int64_t)MU_SEC)};
+}
+
+static int federation_states(struct catalog_reader *r, const void *request, void *reply,
+                             struct catalog_watch_keys *keys, const char **why)
+{
+    (void)why;
+    return catalog_query_federation_states(r, request, time_now(), reply, keys);
+}
+
+static int federation_state(struct catalog_reader *r, const void *request, void *reply,
+                            struct catalog_watch_keys *keys, const char **why)
+{
+    (void)why;
+    return catalog_query_federation_state(r, request, time_now(), reply, keys);
+}
 
 /* All kinds. */
 static int all_config_entries(struct catalog_reader *r, const void *request, void *reply,
@@ -94,6 +116,9 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_CONFIG_ENTRY_RESOLVE_SERVICE_CONFIG, service_config},
         {ENDPOINT_COORDINATE_LIST_NODES, coordinates},
         {ENDPOINT_COORDINATE_NODE, coordinate},
+        {ENDPOINT_FEDERATION_STATE_GET, federation_state},
+        {ENDPOINT_FEDERATION_STATE_LIST, federation_states},
+        {ENDPOINT_FEDERATION_STATE_LIST_MESH_GATEWAYS, mesh_gateways},
         {ENDPOINT_HEALTH_NODE_CHECKS, node_checks},
         {ENDPOINT_HEALTH_SERVICE_CHECKS, service_checks},
         {ENDPOINT_HEALTH_CHECKS_IN_STATE, checks_in_state},
