@@ -108,7 +108,7 @@ static void test_captured_calls_survive_decoding_and_encoding(void **state)
         rows++;
     }
     fclose(f);
-    assert_int_equal(rows, 40);
+    assert_int_equal(rows, 44);
 }
 
 static void test_endpoints_are_sorted_and_found(void **state)
