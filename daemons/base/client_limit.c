@@ -4,13 +4,14 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
 
 struct client_limit {
     pthread_mutex_t lock;
     struct mu__map map; /* address -> struct client */
-    unsigned max;
+    atomic_uint max;
 };
 
 struct client {
@@ -28,8 +29,13 @@ struct client_limit *client_limit_create(unsigned max)
     }
     pthread_mutex_init(&l->lock, NULL);
     mu__map_init(&l->map, NULL, seed);
-    l->max = max;
+    atomic_init(&l->max, max);
     return l;
+}
+
+void client_limit_set(struct client_limit *l, unsigned max)
+{
+    atomic_store(&l->max, max);
 }
 
 void client_limit_destroy(struct client_limit *l)
@@ -79,14 +85,16 @@ static struct client *find_or_add(struct client_limit *l, const struct client_ad
     return client;
 }
 
+/* Counts also while there is no limit: there may be one before they leave. */
 bool client_limit_enter(struct client_limit *l, const struct client_address *a)
 {
-    if (!l || l->max == 0 || a->len == 0) {
+    if (!l || a->len == 0) {
         return true;
     }
+    unsigned max = atomic_load_explicit(&l->max, memory_order_relaxed);
     pthread_mutex_lock(&l->lock);
     struct client *client = find_or_add(l, a);
-    bool ok = client && client->count < l->max;
+    bool ok = client && (max == 0 || client->count < max);
     if (ok) {
         client->count++;
     }
@@ -96,7 +104,7 @@ bool client_limit_enter(struct client_limit *l, const struct client_address *a)
 
 void client_limit_leave(struct client_limit *l, const struct client_address *a)
 {
-    if (!l || l->max == 0 || a->len == 0) {
+    if (!l || a->len == 0) {
         return;
     }
     pthread_mutex_lock(&l->lock);

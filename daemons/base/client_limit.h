@@ -19,7 +19,9 @@ struct client_address {
 struct client_address client_address(const struct sockaddr *peer, socklen_t len);
 
 struct client_limit *client_limit_create(unsigned max); /* 0: no limit. NULL when out of memory */
-void client_limit_destroy(struct client_limit *l);      /* NULL is allowed */
+/* Any thread; whoever is in stays. */
+void client_limit_set(struct client_limit *l, unsigned max);
+void client_limit_destroy(struct client_limit *l); /* NULL is allowed */
 /* False: that client has as many as it may, or memory is short. l NULL: no limit. */
 bool client_limit_enter(struct client_limit *l, const struct client_address *a);
 void client_limit_leave(struct client_limit *l, const struct client_address *a);

@@ -135,8 +135,23 @@ int cmd_keygen(int argc, char **argv)
 
 int cmd_version(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    const char *format = "pretty";
+    const struct cli_flag flags[] = {{"format", NULL, &format, "pretty or json."}, {0}};
+    int at = cli_parse(argc, argv, "Usage: muster version [options]", flags, NULL);
+    if (at < 0) {
+        return at == -2 ? 0 : 1;
+    }
+    if (strcmp(format, "json") == 0) {
+        printf("{\n   \"Version\": \"%s\",\n   \"Revision\": \"\",\n   \"Prerelease\": \"\",\n"
+               "   \"RPC\": {\n      \"Default\": 2,\n      \"Min\": 2,\n      \"Max\": 3\n   }\n"
+               "}\n",
+               MUSTER_VERSION);
+        return 0;
+    }
+    if (strcmp(format, "pretty") != 0) {
+        fprintf(stderr, "Unknown format: %s\n", format);
+        return 1;
+    }
     printf("muster v%s\nCompatible with Consul v1.8.7\nProtocol 2 spoken by default, understands 2 "
            "to 3\n",
            MUSTER_VERSION);

@@ -2,7 +2,9 @@
  * configuration anew. */
 #include "process_internal.h"
 
+#include "base/client_limit.h"
 #include "base/log.h"
+#include "telemetry.h"
 #include "watch/watches.h"
 
 #include <stdio.h>
@@ -106,6 +108,8 @@ void process__reload(void *user, agent_done_fn done, void *arg)
         log_set_level(level);
     }
     fronts_reload(p, next);
+    telemetry_configure(next, p->role->server);
+    client_limit_set(p->http_clients, (unsigned)next->limits.http_max_conns_per_client);
     /* Fronts and gossip borrow from the first configuration, which lives to the end. */
     config_destroy(p->reloaded);
     p->reloaded = next;

@@ -122,7 +122,7 @@ void front_close(struct process *p, size_t i); /* its loop has stopped */
  * after a second. */
 void front_drain(struct process *p, size_t i, void (*done)(void *process));
 void fronts_reload(struct process *p, const struct config *next); /* what may change in them */
-void front_free(struct process *p, size_t i); /* no message is left */
+void front_free(struct process *p, size_t i);                     /* no message is left */
 /* Fails if another process listens there: the fronts share their ports among themselves only. */
 bool front_address_is_free(const struct config_address *a, int type, char *err, size_t errlen);
 

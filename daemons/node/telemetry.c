@@ -121,7 +121,7 @@ static void open_sinks(struct telemetry *t)
     }
 }
 
-static void configure(const struct config *c, bool is_server)
+void telemetry_configure(const struct config *c, bool is_server)
 {
     char host[256] = "";
     if (!c->telemetry.disable_hostname && gethostname(host, sizeof host - 1) != 0) {
@@ -143,7 +143,7 @@ struct telemetry *telemetry_create(struct process *p)
     if (!t) {
         abort();
     }
-    configure(p->config, p->role->server);
+    telemetry_configure(p->config, p->role->server);
     t->process = p;
     open_sinks(t);
     t->timer = event_new(loop_base(p->core), -1, EV_PERSIST, on_timer, t);
