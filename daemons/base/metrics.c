@@ -32,14 +32,14 @@ static const struct metric_name fixed_names[METRICS_FIXED] = {
 #define METRIC_ROW(id, kind_, place_, name_, label_, value_)                                       \
     [METRIC_##id] = {.kind = METRIC_##kind_,                                                       \
                      .place = METRIC_##place_,                                                     \
-                     .name = name_,                                                                \
+                     .name = (name_),                                                              \
                      .labels = {label_},                                                           \
                      .values = {value_}},
     METRICS(METRIC_ROW)
 #undef METRIC_ROW
 #define FAMILY_ROW(id, name_, label_, label2_)                                                     \
     [(int)METRIC_KNOWN + (int)METRIC_##id] = {.kind = METRIC_COUNTER,                              \
-                                              .name = name_,                                       \
+                                              .name = (name_),                                     \
                                               .labels = {label_, label2_},                         \
                                               .values = {METRIC_OTHERS, METRIC_OTHERS}},
         METRIC_FAMILIES(FAMILY_ROW)
@@ -119,17 +119,17 @@ static bool is_slot(enum metric m)
     return (int)m >= METRICS_MAX && (int)m < METRICS_ALL;
 }
 
-void metric_count(enum metric m, double v)
+void metric_count(enum metric m, double by)
 {
     if (!is_known(m) && !is_slot(m)) {
         return;
     }
     struct cell *c = &cells[m][shard()];
     atomic_fetch_add_explicit(&c->count, 1, memory_order_relaxed);
-    add(&c->sum, v);
-    add(&c->squares, v * v);
-    extend(&c->min, v, false);
-    extend(&c->max, v, true);
+    add(&c->sum, by);
+    add(&c->squares, by * by);
+    extend(&c->min, by, false);
+    extend(&c->max, by, true);
 }
 
 void metric_set(enum metric m, double value)

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -55,8 +56,7 @@ static void say_files(struct mu__writer *w)
 
 struct times {
     unsigned long long user, system, started; /* in ticks; started: since the machine has */
-    unsigned long long bytes;
-    long long pages; /* resident */
+    unsigned long long bytes, pages;          /* pages: resident */
 };
 
 /* proc(5): the name, in parentheses, may hold anything; the fields are counted behind it. */
@@ -69,13 +69,15 @@ static bool read_times(struct times *t)
         fclose(f);
     }
     text[n] = '\0';
-    const char *behind = strrchr(text, ')');
-    /* state(3) to cmajflt(13), then utime(14), stime(15), 16 to 21, starttime(22), vsize, rss */
-    return behind &&
-           sscanf(behind + 1,
-                  " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu %*s %*s %*s %*s %*s %*s "
-                  "%llu %llu %lld",
-                  &t->user, &t->system, &t->started, &t->bytes, &t->pages) == 5;
+    char *field = strrchr(text, ')');
+    unsigned long long values[25] = {0};
+    size_t number = 2;
+    for (char *rest = NULL, *p = strtok_r(field ? field + 1 : text + n, " ", &rest);
+         p && number < 24; p = strtok_r(NULL, " ", &rest)) {
+        values[++number] = strtoull(p, NULL, 10);
+    }
+    *t = (struct times){values[14], values[15], values[22], values[23], values[24]};
+    return number == 24;
 }
 
 static bool read_boot_time(unsigned long long *unix_s)
@@ -84,7 +86,8 @@ static bool read_boot_time(unsigned long long *unix_s)
     bool found = false;
     FILE *f = fopen("/proc/stat", "re");
     while (f && !found && fgets(line, sizeof line, f)) {
-        found = sscanf(line, "btime %llu", unix_s) == 1;
+        found = strncmp(line, "btime ", 6) == 0;
+        *unix_s = found ? strtoull(line + 6, NULL, 10) : 0;
     }
     if (f) {
         fclose(f);

@@ -131,7 +131,9 @@ static void make_legal(char *name)
     for (char *p = name; *p; p++) {
         bool ok = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || *p == '_' || *p == ':' ||
                   (*p >= '0' && *p <= '9' && p != name);
-        *p = ok ? *p : '_';
+        if (!ok) {
+            *p = '_';
+        }
     }
 }
 

@@ -22,11 +22,13 @@ struct telemetry {
 
 static void measure_process(void)
 {
-    unsigned long long pages = 0, resident = 0;
+    char text[128];
     FILE *f = fopen("/proc/self/statm", "re");
     if (f) {
-        if (fscanf(f, "%llu %llu", &pages, &resident) == 2) {
-            metric_set(METRIC_RUNTIME_SYS_BYTES, (double)resident * (double)sysconf(_SC_PAGESIZE));
+        const char *resident = fgets(text, sizeof text, f) ? strchr(text, ' ') : NULL;
+        if (resident) {
+            metric_set(METRIC_RUNTIME_SYS_BYTES,
+                       (double)strtoull(resident, NULL, 10) * (double)sysconf(_SC_PAGESIZE));
         }
         fclose(f);
     }

@@ -71,7 +71,7 @@ static void apply(void *user, raft_index index, raft_term term, const void *data
                   void **result)
 {
     struct server *s = user;
-    struct catalog_result r;
+    struct catalog_result r = {.kind = CATALOG_RESULT_NONE};
     (void)term;
     uint64_t began = loop_now_ns();
     int rc = CATALOG_OK;

@@ -1,5 +1,6 @@
 """The story of the README, with real processes: services are found by DNS and HTTP while they are healthy, and the control
 plane survives whatever is killed."""
+import http.client
 import json
 import random
 import threading
@@ -145,6 +146,21 @@ class Story(unittest.TestCase):
             n["Node"] for n in get(self.a, "/v1/catalog/nodes").json()])
         self.assertEqual({m["Name"]: m["Status"] for m in get(self.a, "/v1/agent/members").json()}["agent-2"], 3)
         c.nagents = 2
+
+    def test_9_snapshots_and_the_log_are_read_while_others_write(self):
+        log = http.client.HTTPConnection(self.cluster.server_address(0), 8500, timeout=60)
+        log.request("GET", "/v1/agent/monitor?loglevel=trace")
+        followed = log.getresponse()
+        writers = [Writer(a, f"busy-{i}") for i, a in enumerate(self.cluster.server_addresses)]
+        for writer in writers:
+            writer.start()
+        archives = [get(a, "/v1/snapshot", timeout=60) for a in (self.a, *self.cluster.server_addresses)]
+        for writer in writers:
+            writer.stop()
+        self.assertEqual([a.status for a in archives], [200] * 4)
+        self.assertEqual(put(self.b, "/v1/snapshot", archives[0].body, timeout=60).status, 200)
+        self.assertIn(b"agent.", followed.read1(1 << 16))
+        log.close()
 
 
 class Writer(threading.Thread):
