@@ -308,7 +308,7 @@ void local_remove_service(struct local *l, struct mu_str id)
     if (!s) {
         return;
     }
-    log_info(MODULE, "Deregistered service: service=%.*s", (int)id.len, id.p);
+    log_debug(MODULE, "removed service: service=%.*s", (int)id.len, id.p);
     local__remove_checks_of(l, s->entry.id, NULL, 0);
     if (s->entry.source == SOURCE_REMOTE) {
         persist_remove(l->persist, PERSIST_SERVICES, s->entry.id);

@@ -99,15 +99,16 @@ static void on_written(void *arg, const char *error, const void *reply)
     struct sync *s = f->sync;
     (void)reply;
     bool refused = error && is_refusal(error);
+    const char *kind = f->is_check ? "check" : "service";
     s->in_flight--;
     if (error && !refused) {
         if (!s->failed) { /* one line a pass: a cluster without leader is told of elsewhere, too */
-            log_warn(MODULE, "Syncing %s failed: %s=%.*s error=\"%s\"",
-                     f->is_check ? "check" : "service", f->is_check ? "check" : "service",
-                     (int)f->id.len, f->id.p, error);
+            log_warn(MODULE, "Syncing %s failed: %s=%.*s error=\"%s\"", kind, kind, (int)f->id.len,
+                     f->id.p, error);
         }
         s->failed = true;
     } else if (f->deregister && !refused) {
+        log_info(MODULE, "Deregistered %s: %s=%.*s", kind, kind, (int)f->id.len, f->id.p);
         forget(s, f);
     } else {
         if (refused) { /* trying again would not help: as good as in sync, until it changes */
@@ -115,6 +116,7 @@ static void on_written(void *arg, const char *error, const void *reply)
                      error);
         } else if (!f->deregister) {
             s->node_in_sync = true; /* each registration carries the node */
+            log_info(MODULE, "Synced %s: %s=%.*s", kind, kind, (int)f->id.len, f->id.p);
         }
         mark(s, f->is_check, f->id, f->version);
         for (size_t i = 0; i < f->nchecks; i++) {

@@ -206,6 +206,9 @@ const struct http_route *http__route(const struct http_route_mark *marks, struct
 enum metric *http__route_timers(void);
 /* api_metrics.c: the request is answered. */
 void http__count_api(const struct http_request *r, int status);
+
+/* request_log.c: for who listens to the log at debug. */
+void http__log_request(const struct http_request *r);
 enum metric http__route_timer(const struct http_server *s, const struct http_route *route,
                               enum http_method method);
 /* Is path one that a prefix route would match with a slash behind it? */

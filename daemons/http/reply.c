@@ -201,6 +201,7 @@ static void answer(struct http_request *r, int status, const char *content_type)
     a.body_len = body->len;
     metric_since(http__route_timer(s, r->route, r->method), r->began_ns);
     http__count_api(r, a.status);
+    http__log_request(r);
     if (r->method == HTTP_HEAD) {
         body->len = 0;
     }

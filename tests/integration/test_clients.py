@@ -115,6 +115,18 @@ class Cli(WithCluster):
         self.assertIn("Event ID:", self.run_consul("event", "-name=cli-event", "payload"))
         wait_until("it was received", lambda: [e for e in get(self.host, "/v1/event/list?name=cli-event").json()])
 
+    def test_monitor(self):
+        c = self.cluster
+        c.processes["monitor"] = monitor = Process(c, "monitor", [self.consul, "monitor", "-http-addr", f"{self.host}:8500", "-log-level",
+                                                                  "debug"], c.path("monitor.log")).start()
+        wait_until("it tells of requests, but not their tokens", lambda: get(self.host, "/v1/kv/none?token=secret&x=1").status == 404
+                   and "method=GET url=/v1/kv/none?token=<hidden>&x=1 latency=" in monitor.log())
+        self.assertNotIn("secret", monitor.log())
+        put(self.host, "/v1/agent/service/register", {"Name": "cli-monitored"})
+        wait_until("it tells of a service", lambda: "Synced service: service=cli-monitored" in monitor.log())
+        put(self.host, "/v1/agent/service/deregister/cli-monitored")
+        wait_until("and of its end", lambda: "Deregistered service: service=cli-monitored" in monitor.log())
+
     def watch(self, *kind):
         """A watch that writes what its handler is given; returns a function for what it has written."""
         c, name = self.cluster, "watch-" + "-".join(kind).replace("/", "_").replace("=", "_")
