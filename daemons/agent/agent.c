@@ -146,8 +146,7 @@ int agent_reload(struct agent *a, const struct config *config, char *err, size_t
         return -1;
     }
     a->config = config;
-    a->local.config = config;
-    a->local.node = config->node_name;
+    local_set_config(&a->local, config);
     local_unmark_files(&a->local);
     bool ok = agent__register_files(&a->local, config, err, errlen);
     if (!ok) {

@@ -256,14 +256,14 @@ bool check__tls_begin(struct check__tls *tls, int net, int clear, const char *ho
                       const struct check__tls_wish *wish)
 {
     struct order *o = malloc(sizeof *o);
-    char *name = strdup(wish->server_name ? wish->server_name : host);
+    const char *given = tls->trust.options.server_name;
+    char *name = strdup(*given ? given : host);
     if (!o || !name) {
         free(o);
         free(name);
         return false;
     }
     *o = (struct order){.tls = tls, .net = net, .clear = clear, .name = name, .wish = *wish};
-    o->wish.server_name = NULL;
     loop_post(tls->loop, on_begin, o);
     return true;
 }

@@ -15,10 +15,10 @@ struct check__tls;
 struct check__tls_options {
     const char *ca_file, *ca_path; /* PEM; neither: those of the system */
     const char *cert_file, *key_file;
+    const char *server_name; /* expected in certificates and sent as SNI instead of the host */
 };
 
 struct check__tls_wish {
-    const char *server_name; /* expected in the certificate and sent as SNI; NULL: the host */
     bool skip_verify;
     bool h2; /* say that HTTP/2 will be spoken (ALPN, RFC 7301) */
 };

@@ -44,8 +44,9 @@ bool check__trust_init(struct check__trust *t, const struct check__tls_options *
         mbedtls_ssl_config_init(&t->configs[i].config);
     }
     t->options = (struct check__tls_options){copy(o->ca_file), copy(o->ca_path), copy(o->cert_file),
-                                             copy(o->key_file)};
-    return t->options.ca_file && t->options.ca_path && t->options.cert_file && t->options.key_file;
+                                             copy(o->key_file), copy(o->server_name)};
+    return t->options.ca_file && t->options.ca_path && t->options.cert_file &&
+           t->options.key_file && t->options.server_name;
 }
 
 void check__trust_fini(struct check__trust *t)
@@ -62,6 +63,7 @@ void check__trust_fini(struct check__trust *t)
     free_text(t->options.ca_path);
     free_text(t->options.cert_file);
     free_text(t->options.key_file);
+    free_text(t->options.server_name);
 }
 
 /* ---- Certificates ---- */

@@ -416,12 +416,31 @@ void local__look_at_aliases(struct local *l)
     }
 }
 
+/* As Consul has it: whose certificates are expected to name one server. */
+static struct check__tls_options tls_options(const struct config *c)
+{
+    struct mu_str name = c->checks_tls.server_name.len ? c->checks_tls.server_name : c->node_name;
+    if (!c->checks_tls.enabled) {
+        return (struct check__tls_options){.ca_file = NULL};
+    }
+    return (struct check__tls_options){.ca_file = c->checks_tls.ca_file.p,
+                                       .ca_path = c->checks_tls.ca_path.p,
+                                       .cert_file = c->checks_tls.cert_file.p,
+                                       .key_file = c->checks_tls.key_file.p,
+                                       .server_name = name.p};
+}
+
+void local_set_config(struct local *l, const struct config *config)
+{
+    l->config = config;
+    l->node = config->node_name;
+    l->world.tls_options = tls_options(config);
+}
+
 bool local_init(struct local *l, const struct config *config, struct event_base *base,
                 uint64_t seed)
 {
     memset(l, 0, sizeof *l);
-    l->config = config;
-    l->node = config->node_name;
     mu__prng_seed(&l->prng, seed);
     l->world = (struct check_world){
         .base = base,
@@ -429,6 +448,7 @@ bool local_init(struct local *l, const struct config *config, struct event_base 
         .output_max = (size_t)config->check_output_max_size,
         .docker_host = getenv("DOCKER_HOST"),
     };
+    local_set_config(l, config);
     mu__map_init(&l->services, NULL, mu__prng_next(&l->prng));
     mu__map_init(&l->checks, NULL, mu__prng_next(&l->prng));
     l->realias = event_new(base, -1, 0, on_realias, l);

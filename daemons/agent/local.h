@@ -76,6 +76,8 @@ struct local {
 /* False when out of memory. */
 bool local_init(struct local *l, const struct config *config, struct event_base *base,
                 uint64_t seed);
+/* Another configuration, borrowed in place of the one before. Definitions are another matter. */
+void local_set_config(struct local *l, const struct config *config);
 /* Before local_start: alias checks of other nodes ask the servers through `backend`, on `front`.
  * All are borrowed until the loops have ended. */
 void local_set_backend(struct local *l, struct loop *core, struct loop *front,

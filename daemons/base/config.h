@@ -179,6 +179,10 @@ struct config {
     uint64_t check_update_interval_ns;
     int64_t check_output_max_size;
     bool discard_check_output;
+    struct { /* TLS of checks; ca_* and cert_file only if enabled, otherwise what Go's clients do */
+        bool enabled; /* enable_agent_tls_for_checks */
+        struct mu_str ca_file, ca_path, cert_file, key_file, server_name;
+    } checks_tls;
     bool enable_script_checks;       /* from files and from the API */
     bool enable_local_script_checks; /* from files */
 

@@ -323,6 +323,29 @@ static void check_ports(struct config__loader *l)
     }
 }
 
+/* Checks are all that certificates are for: to ignore them elsewhere would be unsafe. */
+static void check_tls(struct config__loader *l)
+{
+    const struct config *c = l->config;
+    const struct {
+        const char *key;
+        struct mu_str value;
+    } files[] = {{"ca_file", c->checks_tls.ca_file},
+                 {"ca_path", c->checks_tls.ca_path},
+                 {"cert_file", c->checks_tls.cert_file},
+                 {"key_file", c->checks_tls.key_file}};
+    for (size_t i = 0; i < sizeof files / sizeof *files && !c->checks_tls.enabled; i++) {
+        if (files[i].value.len) {
+            config__fail(l,
+                         "%s is not supported by muster, unless enable_agent_tls_for_checks is set",
+                         files[i].key);
+        }
+    }
+    if (c->checks_tls.enabled && !c->checks_tls.cert_file.len != !c->checks_tls.key_file.len) {
+        config__fail(l, "cert_file and key_file must be given together");
+    }
+}
+
 static void check_outputs(struct config__loader *l)
 {
     struct config *c = l->config;
@@ -358,6 +381,7 @@ void config__finish(struct config__loader *l)
     check_data_dir(l);
     check_node(l);
     check_outputs(l);
+    check_tls(l);
     check_bootstrap(l);
     check_encrypt(l);
     check_domains(l);

@@ -277,6 +277,12 @@ static void test_the_certificate_has_to_be_of_who_was_asked(void **state)
     check_once(&s, "localhost", false);
     assert_int_equal(f->w->status, CHECK_CRITICAL);
     assert_ends_with(f->w->output, "x509: certificate is valid for good.test, not localhost");
+    f->w->checks.tls_options.server_name = "good.test";
+    check_once(&s, "localhost", false);
+    assert_int_equal(f->w->status, CHECK_PASSING);
+    f->w->checks.tls_options.server_name = "other.test";
+    check_once(&s, "127.0.0.1", false);
+    assert_ends_with(f->w->output, "x509: certificate is valid for good.test, not other.test");
 }
 
 static void test_an_expired_certificate_is_named_so(void **state)
