@@ -14,6 +14,9 @@
 
 #define ELECTION_MIN_NS (100 * MU_MSEC)
 #define RAFT_PREAMBLE   1 /* first byte of a Raft connection on the RPC port */
+/* Of the log, in memory for followers that lag: half a second of the most that is written. Who lags
+ * more reads what the page cache has. */
+#define CACHE_BYTES ((size_t)1 << 20)
 
 static void on_leadership(void *user, bool is_leader, raft_term term)
 {
@@ -112,6 +115,7 @@ static bool open_raft(struct server *s, const struct server_config *c, char *err
     cfg.snapshot_threshold = (uint64_t)c->config->raft_snapshot_threshold;
     cfg.snapshot_interval_ns = c->config->raft_snapshot_interval_ns;
     cfg.snapshot_trailing = (uint64_t)c->config->raft_trailing_logs;
+    cfg.cache_bytes_max = CACHE_BYTES;
     cfg.preamble = RAFT_PREAMBLE;
     cfg.machine = server__machine(s);
     cfg.events = (struct raft_node_events){.user = s,
