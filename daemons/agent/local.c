@@ -309,10 +309,12 @@ void local_remove_service(struct local *l, struct mu_str id)
         return;
     }
     log_debug(MODULE, "removed service: service=%.*s", (int)id.len, id.p);
-    local__remove_checks_of(l, s->entry.id, NULL, 0);
+    /* Its file goes first: checks without a service are dropped at the next start, but a service
+     * without its checks would pass for healthy. */
     if (s->entry.source == SOURCE_REMOTE) {
         persist_remove(l->persist, PERSIST_SERVICES, s->entry.id);
     }
+    local__remove_checks_of(l, s->entry.id, NULL, 0);
     mu__free(&mu__malloc_allocator, s->service);
     s->service = NULL;
     s->entry.deleted = true;

@@ -360,6 +360,8 @@ class Crowd(unittest.TestCase):
             self.timed("told", lambda: self.each(host, names, lambda n: (f"check/pass/{n}-beat", None)))
             want = {"serfHealth": "passing", **{f"{n}-beat": "passing" for n in names}}
             wait_until("all pass", lambda: catalogued_checks(server) == want, timeout=4 * PATIENCE, pause=0.2)
+            states = c.path("agent-0", "checks", "state", "x")[:-2]
+            wait_until("that is on disk", lambda: len(os.listdir(states)) == count, timeout=4 * PATIENCE, pause=0.2)
             print(f"{agent.resident_bytes() / (1 << 20):.1f} MiB, {processor_seconds(agent):.1f} s of a core")
             index = get(server, "/v1/catalog/node/agent-0").index
             agent.kill()

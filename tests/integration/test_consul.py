@@ -130,6 +130,7 @@ class Roles(unittest.TestCase):
         self.assertEqual(get(host, "/v1/kv/mixed?keys").json(), ["mixed/a"])
 
     def check_kill(self, agent, host, server, name):
+        time.sleep(1.5)  # a report of a TTL check is on muster's disk a second after it was given
         agent.kill()
         wait_until("it is seen failed", lambda: serf_health(server, name) == ["critical"])
         self.assertEqual(dig(server, "web.service.consul").rcode, 3)
