@@ -206,7 +206,7 @@ static void decode_message(const uint8_t *p, size_t len, char *out, size_t cap)
             c = (uint8_t)(from_hex(p[i + 1]) << 4 | from_hex(p[i + 2]));
             i += 2;
         }
-        out[n++] = c ? (char)c : '?';
+        out[n++] = (char)(c ? c : '?');
     }
     out[n] = '\0';
 }

@@ -63,7 +63,8 @@ static size_t scheme_length(struct mu_str s)
 /* Where the first of the characters stands at or after from, or the end. */
 static size_t find(struct mu_str s, size_t from, const char *any)
 {
-    while (from < s.len && !memchr(any, s.p[from], strlen(any))) {
+    size_t n = strlen(any);
+    while (from < s.len && !memchr(any, s.p[from], n)) {
         from++;
     }
     return from;
@@ -182,7 +183,7 @@ size_t check__url_escape_path(struct mu_str path, char *out, size_t cap)
     for (size_t i = 0; i < path.len; i++) {
         unsigned char c = (unsigned char)path.p[i];
         bool plain = c > ' ' && c < 0x7f && !strchr("\"<>\\^`{|}", c);
-        const char piece[3] = {plain ? (char)c : '%', digits[c >> 4], digits[c & 15]};
+        const char piece[3] = {(char)(plain ? c : '%'), digits[c >> 4], digits[c & 15]};
         for (size_t j = 0; j < (plain ? 1 : 3); j++, n++) {
             if (n < cap) {
                 out[n] = piece[j];

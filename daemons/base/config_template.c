@@ -80,6 +80,7 @@ static void default_interface(char name[IF_NAMESIZE])
     name[0] = '\0';
     while (f && fgets(line, sizeof line, f)) {
         char at[IF_NAMESIZE];
+        /* NOLINTNEXTLINE(cert-err34-c): the kernel's own table. */
         if (sscanf(line, "%15s %lx %*x %*x %*d %*d %*d %lx", at, &destination, &mask) == 3 &&
             destination == 0 && mask == 0) {
             memcpy(name, at, sizeof at);
@@ -358,7 +359,7 @@ static bool run_filter(struct evaluation *e, const struct step *s)
 static bool next_word(const char **at, const char *end, char out[128])
 {
     const char *from = *at;
-    char quote = *from == '"' || *from == '`' ? *from : 0;
+    char quote = (char)(*from == '"' || *from == '`' ? *from : 0);
     const char *to = quote ? memchr(from + 1, quote, (size_t)(end - from) - 1) : from;
     while (!quote && to < end && !strchr(" \t|\"`", *to)) {
         to++;

@@ -116,7 +116,7 @@ static bool put_number(struct hcl *h, struct text *t, size_t digits, uint32_t ba
 static bool put_escape(struct hcl *h, struct text *t)
 {
     static const char from[] = "abfnrtv\\\"", to[] = "\a\b\f\n\r\t\v\\\"";
-    char c = h->at + 1 < h->end ? h->at[1] : 0;
+    char c = (char)(h->at + 1 < h->end ? h->at[1] : 0);
     const char *simple = c ? strchr(from, c) : NULL;
     if (simple) {
         t->p[t->len++] = to[simple - from];

@@ -154,6 +154,7 @@ static const char *text_of(const json_t *service, const char *key)
 {
     const char *name;
     json_t *v;
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): it is only walked. */
     json_object_foreach((json_t *)(uintptr_t)service, name, v)
     {
         if (strcasecmp(name, key) == 0 && json_is_string(v)) {

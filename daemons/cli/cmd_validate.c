@@ -18,6 +18,7 @@ static char **agent_flags(char *const paths[], int npaths, const char *format, i
     *n = 0;
     if (*format) {
         flags[(*n)++] = config_format;
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): flags are not written to. */
         flags[(*n)++] = (char *)(uintptr_t)format;
     }
     for (int i = 0; i < npaths; i++) {
