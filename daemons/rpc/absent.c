@@ -66,10 +66,12 @@ const char *rpc_absent(struct mu_str method)
 {
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
         struct mu_str service = mu__cstr(absent[i].service);
+        if (method.len <= service.len || method.p[service.len] != '.' ||
+            !mu__str_eq((struct mu_str){method.p, service.len}, service)) {
+            continue;
+        }
         struct mu_str name = {method.p + service.len + 1, method.len - service.len - 1};
-        if (method.len > service.len && method.p[service.len] == '.' &&
-            mu__str_eq((struct mu_str){method.p, service.len}, service) &&
-            is_one_of(absent[i].methods, 32, name)) {
+        if (is_one_of(absent[i].methods, 32, name)) {
             return absent[i].says;
         }
     }
