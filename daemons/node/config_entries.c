@@ -54,6 +54,7 @@ static void on_answer(struct config_writer *w)
     const struct config_definition *d = &w->process->config->config_entries.items[w->at];
     int status = 0;
     w->answer[w->len] = '\0';
+    /* NOLINTNEXTLINE(cert-err34-c): three digits are always a number. */
     if (sscanf(w->answer, "HTTP/1.1 %3d", &status) != 1) {
         status = 0;
     }

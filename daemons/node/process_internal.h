@@ -14,7 +14,7 @@ void process__close(struct process *p);
 /* watching.c: the watches of the configuration, from the start of the core loop on. */
 bool process__start_watches(struct process *p, char *err, size_t errlen);
 /* A socket that does not block, connected to our own HTTP API; -1 when there is none to be had. */
-int process__visit(void *process);
+int process__visit(void *user);
 /* config_entries.c */
 void process__stop_config_entries(struct process *p);
 /* join.c */

@@ -166,9 +166,11 @@ static char **make_argv(const struct watch_plan *p, char *shell, char *flag)
     if (is_shell) {
         argv[0] = shell;
         argv[1] = flag;
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): arguments are not written to. */
         argv[2] = (char *)(uintptr_t)p->shell.p;
     }
     for (size_t i = 0; !is_shell && i < p->args.len; i++) {
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): likewise. */
         argv[i] = (char *)(uintptr_t)p->args.items[i].p;
     }
     return argv;

@@ -105,7 +105,7 @@ static bool agent_service(struct answer *a, const char *body, size_t len)
     for (size_t i = 0; i < n; i++) { /* it goes into a query */
         bool plain =
             (hash.p[i] >= '0' && hash.p[i] <= '9') || (hash.p[i] >= 'a' && hash.p[i] <= 'f');
-        a->hash[i] = plain ? hash.p[i] : '0';
+        a->hash[i] = (char)(plain ? hash.p[i] : '0');
     }
     a->hash[n] = '\0';
     mu__json_value(&a->json, &watch__service_schema, s);

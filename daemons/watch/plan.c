@@ -321,6 +321,7 @@ static bool refuse_rest(const struct watch__params *params, char *err, size_t er
     char names[256] = "";
     const char *name;
     json_t *v;
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): it is only walked. */
     json_object_foreach((json_t *)(uintptr_t)params->all, name, v)
     {
         if (!is_taken(params, name)) {
@@ -364,6 +365,7 @@ void watch_plan_destroy(struct watch_plan *p)
 {
     if (p) {
         if (p->token.len) {
+            /* NOLINTNEXTLINE(performance-no-int-to-ptr): ours, though readers see it as const. */
             mu__wipe((char *)(uintptr_t)p->token.p, p->token.len);
         }
         mu__arena_fini(&p->arena);

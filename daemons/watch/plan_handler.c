@@ -89,6 +89,7 @@ static bool read_headers(struct watch_plan *p, const json_t *v, char *err, size_
                              HEADERS_MAX);
     }
     m->items = room(p, json_object_size(v), sizeof *m->items);
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): it is only walked. */
     json_object_foreach((json_t *)(uintptr_t)v, name, values)
     {
         m->items[m->len].key = watch__copy(p, name);

@@ -91,6 +91,7 @@ static bool parse_head(const char *in, size_t len, struct head *h)
 {
     static const char index[] = "X-Consul-Index:", length[] = "Content-Length:";
     const char *end = memmem(in, len, "\r\n\r\n", 4);
+    /* NOLINTNEXTLINE(cert-err34-c): three digits are always a number. */
     if (!end || sscanf(in, "HTTP/1.1 %3d", &h->status) != 1) {
         return false;
     }
