@@ -134,7 +134,7 @@ static bool look_up(struct metric_sink *s, const char *address)
 {
     char host[256];
     const char *colon = strrchr(address, ':');
-    if (!colon || (size_t)(colon - address) >= sizeof host) {
+    if (!colon || !colon[1] || (size_t)(colon - address) >= sizeof host) {
         log_warn(MODULE, "%s \"%s\" is not host:port", s->key, address);
         return false;
     }
