@@ -120,7 +120,9 @@ static bool read_token(struct cli_client *c, const char *token, const char *file
 /* RFC 7617. */
 static void read_auth(struct cli_client *c)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+    enum { PAD = 64 };
     const char *auth = environment("HTTP_AUTH");
     size_t len = auth ? strlen(auth) : 0, at = 0;
     c->auth[0] = '\0';
@@ -130,8 +132,8 @@ static void read_auth(struct cli_client *c)
         b |= i + 2 < len ? (uint32_t)(unsigned char)auth[i + 2] : 0;
         c->auth[at++] = digits[b >> 18];
         c->auth[at++] = digits[b >> 12 & 63];
-        c->auth[at++] = i + 1 < len ? digits[b >> 6 & 63] : '=';
-        c->auth[at++] = i + 2 < len ? digits[b & 63] : '=';
+        c->auth[at++] = digits[i + 1 < len ? b >> 6 & 63 : PAD];
+        c->auth[at++] = digits[i + 2 < len ? b & 63 : PAD];
         c->auth[at] = '\0';
     }
 }
@@ -278,11 +280,11 @@ static void on_piece(void *user, const struct http_reader *r, const char *data, 
     out->len += len;
 }
 
-static void receive(const struct exchange *x, int fd)
+static void receive(struct exchange *x, int fd)
 {
     struct http_reader r = {.fd = fd};
     errno = 0;
-    bool ok = http_read(&r, on_piece, (void *)(uintptr_t)x);
+    bool ok = http_read(&r, on_piece, x);
     x->out->status = r.status;
     x->out->index = r.index;
     if (!ok) {
@@ -290,7 +292,7 @@ static void receive(const struct exchange *x, int fd)
     }
 }
 
-static void run(const struct exchange *x, const void *body, size_t len)
+static void run(struct exchange *x, const void *body, size_t len)
 {
     const struct timeval timeout = {.tv_sec = TIMEOUT_S};
     const char *why = NULL;
@@ -315,14 +317,14 @@ static void run(const struct exchange *x, const void *body, size_t len)
 void cli_request(const struct cli_client *c, const char *method, const char *path, const void *body,
                  size_t len, struct cli_response *out)
 {
-    const struct exchange x = {.client = c, .method = method, .path = path, .out = out};
+    struct exchange x = {.client = c, .method = method, .path = path, .out = out};
     run(&x, body, len);
 }
 
 void cli_follow(const struct cli_client *c, const char *path, cli_piece_fn piece, void *user,
                 struct cli_response *out)
 {
-    const struct exchange x = {
+    struct exchange x = {
         .client = c, .method = "GET", .path = path, .out = out, .piece = piece, .user = user};
     run(&x, NULL, 0);
 }

@@ -55,7 +55,7 @@ static const char *value_of(const char *line, const char *name)
 
 static bool read_head(struct http_reader *r)
 {
-    char line[LINE_MAX_BYTES];
+    char line[LINE_MAX_BYTES] = "";
     /* NOLINTNEXTLINE(cert-err34-c): three digits are always a number. */
     if (!read_line(r, line, sizeof line) || sscanf(line, "HTTP/1.%*1d %3d", &r->status) != 1 ||
         r->status < 100) {

@@ -254,7 +254,7 @@ static size_t place_in_file(const struct config_definitions *all, size_t i)
 static struct watch_plan **read_plans(const struct config *c, char *err, size_t errlen)
 {
     size_t n = c->watches.len;
-    struct watch_plan **plans = must(calloc(n + 1, sizeof *plans));
+    struct watch_plan **plans = must(calloc(n + 1, sizeof(struct watch_plan *)));
     for (size_t i = 0; i < n; i++) {
         plans[i] = read_plan(&c->watches.items[i], place_in_file(&c->watches, i), err, errlen);
         if (!plans[i]) {
