@@ -486,6 +486,7 @@ static void send_much(struct transport *t, const struct server *to, const uint8_
                              .entries = &e,
                              .n_entries = 1};
     raft_node__transport_send(t, &m);
+    raft_node__transport_flush(t);
 }
 
 static void test_outgoing_handshake_that_never_ends_is_given_up(void **state)
