@@ -60,8 +60,9 @@ int catalog_query_config_entries(struct catalog_reader *r,
 
 /* ---- Chains ---- */
 
-#define SEED UINT64_C(0x636861696e) /* the keys of a request's own entries: nothing depends on it  \
-                                     */
+#define SEED                                                                                       \
+    UINT64_C(0x636861696e) /* the keys of a request's own entries: nothing depends on it           \
+                            */
 
 void catalog__asked_begin(struct catalog__asked *a, struct catalog_reader *r,
                           struct catalog_watch_keys *keys)

@@ -17,7 +17,7 @@
     "eyJMaW1pdCI6MiwiSG9sZGVycyI6eyI5OTk5OTk5OS0yMjIyLTMzMzMtNDQ0NC01NTU1NTU1NTU1NTUiOnRydWV9fQ=="
 #define SEM_ENTRY(value)                                                                           \
     "{\"Key\":\"p/.lock\",\"Flags\":16210313421097356768,\"Value\":\"" value "\",\"ModifyIndex\":" \
-                                                                             "8}"
+    "8}"
 #define CONTENDER(session)                                                                         \
     "{\"Key\":\"p/" session "\",\"Flags\":16210313421097356768,\"Session\":\"" session "\"}"
 
