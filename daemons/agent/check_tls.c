@@ -124,11 +124,14 @@ static bool from_net(struct tunnel *t)
     return true;
 }
 
+/* A record is begun only when on_send takes it: one that has to be tried again must have the same
+ * length, and the piece may have grown by then. */
 static bool to_net(struct tunnel *t)
 {
     struct evbuffer *in = bufferevent_get_input(t->clear);
     struct evbuffer_iovec piece;
-    while (evbuffer_peek(in, -1, NULL, &piece, 1) > 0) {
+    while (evbuffer_get_length(bufferevent_get_output(t->net)) <= PENDING_MAX &&
+           evbuffer_peek(in, -1, NULL, &piece, 1) > 0) {
         int n = mbedtls_ssl_write(&t->ssl, piece.iov_base, piece.iov_len);
         if (n <= 0) {
             return is_waiting(n) ? true : finish(t);
@@ -218,13 +221,13 @@ static struct tunnel *make_tunnel(struct order *o)
     return t;
 }
 
-/* Writing is watched on both sides: it lets the other one go on. */
+/* Writing is watched on both sides: it lets the other one go on. What a check says is read whole,
+ * as it is one request: its end would not be seen while it had to wait. */
 static void listen_to(struct tunnel *t)
 {
     bufferevent_setcb(t->net, on_bytes, on_bytes, on_net_event, t);
     bufferevent_setcb(t->clear, on_bytes, on_bytes, on_clear_event, t);
     bufferevent_setwatermark(t->net, EV_READ, 0, PENDING_MAX);
-    bufferevent_setwatermark(t->clear, EV_READ, 0, PENDING_MAX);
     bufferevent_enable(t->net, EV_READ | EV_WRITE);
     bufferevent_enable(t->clear, EV_READ | EV_WRITE);
 }

@@ -2,6 +2,7 @@
  * its own, whose certificates are made here. */
 #include "check_kit.h"
 
+#include <fcntl.h>
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/ecp.h>
 #include <mbedtls/entropy.h>
@@ -9,9 +10,13 @@
 #include <mbedtls/ssl.h>
 #include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#define HANG_MS   10000 /* a test that waits as long has failed */
+#define LONG_BODY ((size_t)12 << 20)
 
 /* ---- Certificates ---- */
 
@@ -98,18 +103,51 @@ struct tls_server {
     const struct identity *identity;
     const mbedtls_x509_crt *clients; /* whom to ask for a certificate; NULL: nobody */
     size_t body;                     /* bytes after "hello" */
+    size_t expects;                  /* bytes of the request's body, which is of digits */
+    bool stalls;                     /* reads nothing until `released` is closed */
+    int released[2];                 /* a pipe */
+    bool pleased;                    /* the body was right */
     mbedtls_net_context listener;
     mbedtls_ctr_drbg_context rng;
     pthread_t thread;
     uint16_t port;
 };
 
+/* The i-th byte of a request's body. */
+static char digit(size_t i)
+{
+    return (char)('0' + i / 7 % 10);
+}
+
+static bool read_body(const struct tls_server *s, mbedtls_ssl_context *ssl)
+{
+    unsigned char piece[4096];
+    size_t at = 0, ends = 0; /* of the four bytes that end the headers */
+    while (at < s->expects) {
+        int n = mbedtls_ssl_read(ssl, piece, sizeof piece);
+        if (n <= 0) {
+            return false;
+        }
+        for (int i = 0; i < n; i++) {
+            if (ends < 4) {
+                ends = piece[i] == "\r\n\r\n"[ends] ? ends + 1 : piece[i] == '\r';
+            } else if ((char)piece[i] != digit(at++)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static void answer(struct tls_server *s, mbedtls_ssl_context *ssl)
 {
     static const char head[] = "HTTP/1.1 200 OK\r\n\r\nhello";
     unsigned char request[2048];
     char piece[4096];
-    if (mbedtls_ssl_read(ssl, request, sizeof request) <= 0 ||
+    if (s->expects) {
+        s->pleased = read_body(s, ssl);
+    }
+    if ((!s->expects && mbedtls_ssl_read(ssl, request, sizeof request) <= 0) ||
         mbedtls_ssl_write(ssl, (const unsigned char *)head, sizeof head - 1) <= 0) {
         return;
     }
@@ -123,6 +161,15 @@ static void answer(struct tls_server *s, mbedtls_ssl_context *ssl)
         left -= (size_t)sent;
     }
     mbedtls_ssl_close_notify(ssl);
+}
+
+static int fd_of(const mbedtls_net_context *c)
+{
+#if MBEDTLS_VERSION_MAJOR < 3
+    return c->fd;
+#else
+    return c->MBEDTLS_PRIVATE(fd);
+#endif
 }
 
 static void *serve(void *arg)
@@ -153,7 +200,11 @@ static void *serve(void *arg)
     if (!mbedtls_ssl_setup(&ssl, &config) &&
         !mbedtls_net_accept(&s->listener, &client, NULL, 0, NULL)) {
         mbedtls_ssl_set_bio(&ssl, &client, mbedtls_net_send, mbedtls_net_recv, NULL);
-        if (!mbedtls_ssl_handshake(&ssl)) {
+        bool greeted = !mbedtls_ssl_handshake(&ssl);
+        if (greeted && s->stalls) {
+            char none;
+            (void)!read(s->released[0], &none, 1);
+        } else if (greeted) {
             answer(s, &ssl);
         }
     }
@@ -161,15 +212,6 @@ static void *serve(void *arg)
     mbedtls_ssl_free(&ssl);
     mbedtls_ssl_config_free(&config);
     return NULL;
-}
-
-static int listening_fd(const struct tls_server *s)
-{
-#if MBEDTLS_VERSION_MAJOR < 3
-    return s->listener.fd;
-#else
-    return s->listener.MBEDTLS_PRIVATE(fd);
-#endif
 }
 
 static void start_server(struct tls_server *s)
@@ -181,7 +223,7 @@ static void start_server(struct tls_server *s)
                      0);
     mbedtls_net_init(&s->listener);
     assert_int_equal(mbedtls_net_bind(&s->listener, "127.0.0.1", "0", MBEDTLS_NET_PROTO_TCP), 0);
-    getsockname(listening_fd(s), (struct sockaddr *)&in, &len);
+    getsockname(fd_of(&s->listener), (struct sockaddr *)&in, &len);
     s->port = ntohs(in.sin_port);
     assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
 }
@@ -322,6 +364,67 @@ static void test_a_long_body_passes_through_and_its_end_is_kept(void **state)
     assert_true(strlen(f->w->output) < 4096 + 128);
 }
 
+/* Long enough for every buffer on the way to be full. The server has been started. */
+static void post_long_body(struct tls_server *s, int64_t timeout_ns)
+{
+    char url[64], *body = malloc(LONG_BODY);
+    assert_non_null(body);
+    for (size_t i = 0; i < LONG_BODY; i++) {
+        body[i] = digit(i);
+    }
+    snprintf(url, sizeof url, "https://127.0.0.1:%u/", s->port);
+    kit_run_once(s->f->w, &(struct catalog_check_type){.http = mu__cstr(url),
+                                                       .method = mu__cstr("POST"),
+                                                       .body = {body, LONG_BODY},
+                                                       .tls_skip_verify = true,
+                                                       .timeout_ns = timeout_ns,
+                                                       .interval_ns = (int64_t)MU_SEC});
+    free(body);
+}
+
+static void test_a_long_request_arrives_as_it_is(void **state)
+{
+    struct tls_server s = {.f = *state, .expects = LONG_BODY};
+    s.identity = &s.f->server;
+    start_server(&s);
+    post_long_body(&s, HANG_MS * (int64_t)MU_MSEC);
+    stop_server(&s);
+    assert_true(s.pleased);
+    assert_int_equal(s.f->w->status, CHECK_PASSING);
+}
+
+static size_t count_descriptors(void)
+{
+    size_t n = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+static void test_a_peer_that_takes_nothing_is_left_when_time_is_up(void **state)
+{
+    struct tls_server s = {.f = *state, .stalls = true};
+    struct check_world *checks = &s.f->w->checks;
+    s.identity = &s.f->server;
+    assert_int_equal(pipe(s.released), 0);
+    assert_non_null(check__world_tls(checks));
+    assert_non_null(check__dns(checks));
+    start_server(&s);
+    size_t before = count_descriptors();
+    post_long_body(&s, 700 * (int64_t)MU_MSEC);
+    /* The server's end stays; the thread closes the other one when it comes to it */
+    for (int i = 0; i < HANG_MS && count_descriptors() > before + 1; i++) {
+        poll(NULL, 0, 1);
+    }
+    size_t after = count_descriptors();
+    close(s.released[1]);
+    stop_server(&s);
+    close(s.released[0]);
+    assert_int_equal(after, before + 1);
+    assert_int_equal(s.f->w->status, CHECK_CRITICAL);
+}
+
 static void run_against(struct fixture *f, struct server *s)
 {
     char url[64];
@@ -356,6 +459,8 @@ int main(void)
         TEST(test_an_expired_certificate_is_named_so),
         TEST(test_a_client_certificate_is_shown_to_who_asks),
         TEST(test_a_long_body_passes_through_and_its_end_is_kept),
+        TEST(test_a_long_request_arrives_as_it_is),
+        TEST(test_a_peer_that_takes_nothing_is_left_when_time_is_up),
         TEST(test_peers_that_speak_no_tls_are_critical),
     };
     return cmocka_run_group_tests_name("check_tls", tests, NULL, NULL);
