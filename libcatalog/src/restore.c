@@ -338,6 +338,16 @@ static void place(struct catalog__version *draft, const struct catalog__version 
     draft->floor = draft->index;
 }
 
+/* A snapshot from before there was a table of gateways has neither its records nor its index; any
+ * other without the index has no gateways. */
+static int complete(struct catalog *c)
+{
+    if (c->draft->table[CATALOG__TABLE_GATEWAYS] == 0) {
+        catalog__link_gateways(c);
+    }
+    return c->is_void ? CATALOG_ENOMEM : 0;
+}
+
 /* index 0: the snapshot is of this log, and stands where it stood. */
 static int restore(struct catalog *c, uint64_t index, catalog_read_fn read, void *user,
                    struct catalog_touched **touched)
@@ -350,10 +360,11 @@ static int restore(struct catalog *c, uint64_t index, catalog_read_fn read, void
     empty(c->draft);
     c->is_quiet = true;
     int rc = load_all(c, &s);
+    c->is_quiet = false;
+    rc = rc == 0 ? complete(c) : rc;
     if (rc == 0 && !catalog__space_reserve(&c->space, CATALOG__TREES)) {
         rc = CATALOG_ENOMEM;
     }
-    c->is_quiet = false;
     mu__free(&c->allocator, s.data);
     catalog__scratch_reset(&c->scratch);
     if (rc != 0) {

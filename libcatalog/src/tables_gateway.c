@@ -187,6 +187,9 @@ static void add_link(struct links *l, const struct catalog_gateway_service *s)
     struct port_text room;
     struct catalog__key key;
     struct mu_str names[] = {s->gateway.name, s->service.name, port_text(&room, s->port)};
+    if (!catalog__is_name(s->service.name)) {
+        return; /* of an old snapshot: entries of the log are looked at before */
+    }
     catalog__key_join(&key, names, 3, false);
     char *copy = mu__arena_memdup(&l->c->scratch, key.bytes, key.len);
     if (!copy ||
@@ -333,4 +336,19 @@ void catalog__gateway_changed(struct catalog *c, struct mu_str kind, struct mu_s
     }
     drop_before(c, &now, &at, NULL);
     mu__free(&c->allocator, wanted.items);
+}
+
+void catalog__link_gateways(struct catalog *c)
+{
+    static const char *const kinds[] = {CATALOG_KIND_INGRESS_GATEWAY,
+                                        CATALOG_KIND_TERMINATING_GATEWAY};
+    c->index = c->draft->index;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        const struct mu_str kind = mu__cstr(kinds[k]);
+        struct catalog__found found = catalog__gather(c, CATALOG__CONFIG_ENTRIES, &kind, 1);
+        for (size_t i = 0; i < found.len && !c->is_void; i++) {
+            const struct catalog_config_entry *e = found.items[i];
+            catalog__gateway_changed(c, e->kind, e->name, e);
+        }
+    }
 }

@@ -17,6 +17,9 @@ void catalog__gateway_changed(struct catalog *c, struct mu_str kind, struct mu_s
 void catalog__gateways_follow(struct catalog *c, struct mu_str service);
 /* Puts back what a snapshot has. False: it cannot have come from there. */
 bool catalog__restore_gateway_service(struct catalog *c, const struct catalog_gateway_service *s);
+/* The table anew from all entries and registrations, as of the draft's index: for a snapshot that
+ * was written when there was no such table. */
+void catalog__link_gateways(struct catalog *c);
 
 static inline bool catalog__is_wildcard(struct mu_str name)
 {

@@ -1,6 +1,8 @@
 /* Mirrors src/tables_gateway.c and src/query_gateway.c: what is behind gateways, from entries and
  * registrations in either order. */
+#include "bytes.h"
 #include "fixture.h"
+#include "snapshot.h"
 
 #include <muster/catalog_gateway.h>
 
@@ -340,6 +342,78 @@ static void test_names_that_cannot_stand_in_a_key_are_refused(void **state)
     assert_behind(f, "tgw", "");
 }
 
+/* ---- Snapshots from before there was the table ---- */
+
+static struct bytes save(struct fixture *f)
+{
+    struct bytes b = {.p = NULL};
+    catalog_read_begin(f->r);
+    assert_int_equal(catalog_snapshot_write(f->r, write_bytes, &b), 0);
+    catalog_read_end(f->r);
+    return b;
+}
+
+static void put_record(struct mu__writer *w, uint8_t type, const struct mu__schema *s,
+                       const void *obj)
+{
+    mu__write_u8(w, type);
+    size_t at = w->len;
+    mu__write_u32be(w, 0);
+    mu__schema_encode(s, obj, w);
+    struct mu__writer len = mu__writer_fixed(w->data + at, 4);
+    mu__write_u32be(&len, (uint32_t)(w->len - at - 4));
+}
+
+/* The same without pairs and without their index. */
+static struct mu__writer as_before(const struct bytes *b)
+{
+    struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
+    struct mu__reader r = mu__reader(b->p, b->len);
+    struct catalog__tail tail = {0};
+    mu__write_bytes(&w, mu__read_bytes(&r, CATALOG__SNAPSHOT_MAGIC_LEN + 1),
+                    CATALOG__SNAPSHOT_MAGIC_LEN + 1);
+    for (uint8_t type; (type = mu__read_u8(&r)) != CATALOG__SNAPSHOT_END;) {
+        size_t len = mu__read_u32be(&r);
+        struct mu__reader body = mu__reader(mu__read_bytes(&r, len), len);
+        assert_false(r.failed);
+        tail.records += type != CATALOG__SNAPSHOT_GATEWAY;
+        if (type == CATALOG__SNAPSHOT_TOTALS) {
+            struct catalog__totals totals;
+            assert_true(mu__schema_decode(&catalog__totals_schema, &body, NULL, true, &totals));
+            assert_true(totals.table[CATALOG__TABLE_GATEWAYS] > 0);
+            totals.table[CATALOG__TABLE_GATEWAYS] = 0;
+            put_record(&w, type, &catalog__totals_schema, &totals);
+        } else if (type != CATALOG__SNAPSHOT_GATEWAY) {
+            mu__write_u8(&w, type);
+            mu__write_u32be(&w, (uint32_t)len);
+            mu__write_bytes(&w, mu__read_bytes(&body, len), len);
+        }
+    }
+    put_record(&w, CATALOG__SNAPSHOT_END, &catalog__tail_schema, &tail);
+    return w;
+}
+
+static void test_a_snapshot_without_the_table_links_what_its_entries_say(void **state)
+{
+    struct fixture *f = *state;
+    add_node(f, "n1");
+    add_service(f, "n1", "web", "web");
+    terminating(f, "upsert", "tgw", "db", "*");
+    ingress(f, "upsert", "igw");
+    protocol(f, "web", "http");
+    struct bytes now = save(f);
+    struct mu__writer old = as_before(&now);
+    struct bytes b = {.p = old.data, .len = old.len};
+    assert_int_equal(catalog_restore(f->c, read_bytes, &b, NULL), 0);
+    catalog__check(f->c);
+    assert_behind(f, "tgw", "db:named web:all*");
+    assert_behind(f, "igw", "web:*8080 web:*7070");
+    add_service(f, "n1", "a1", "api");
+    assert_behind(f, "tgw", "api:all* db:named web:all*");
+    mu__writer_fini(&old);
+    free(now.p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +429,7 @@ int main(void)
         TEST(test_a_dump_has_pairs_without_instances_too),
         TEST(test_waiters_are_woken_by_what_bears_on_their_gateway_alone),
         TEST(test_names_that_cannot_stand_in_a_key_are_refused),
+        TEST(test_a_snapshot_without_the_table_links_what_its_entries_say),
     };
     return cmocka_run_group_tests_name("gateway", tests, NULL, NULL);
 }
