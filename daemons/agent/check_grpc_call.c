@@ -9,6 +9,7 @@
 
 #define PREFIX      5u /* flag and length of a message */
 #define SERVICE_MAX 1024u
+#define OUTPUT_MAX  (64u << 10) /* of a call: a peer may ask for answers without end (PING) */
 
 struct grpc_call {
     nghttp2_session *session;
@@ -17,6 +18,7 @@ struct grpc_call {
     char error[GRPC_TEXT_MAX + 64];
     uint8_t request[PREFIX + 3 + SERVICE_MAX];
     size_t request_len, request_sent;
+    size_t output_len; /* given out so far */
     /* What came. */
     int http_status; /* 0: not yet */
     int grpc_status; /* -1: not yet */
@@ -414,11 +416,13 @@ void grpc_call_feed(struct grpc_call *c, const uint8_t *data, size_t len)
 
 size_t grpc_call_output(struct grpc_call *c, const uint8_t **data)
 {
-    ssize_t n = nghttp2_session_mem_send(c->session, data);
+    ssize_t n = c->output_len < OUTPUT_MAX ? nghttp2_session_mem_send(c->session, data) : -1;
     if (n < 0) {
         settle(c, GRPC_FAILED, "Unavailable", "connection closed");
+        return 0;
     }
-    return n > 0 ? (size_t)n : 0;
+    c->output_len += (size_t)n;
+    return (size_t)n;
 }
 
 void grpc_call_end(struct grpc_call *c)

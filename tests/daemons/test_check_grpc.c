@@ -8,6 +8,7 @@
 #define HEADERS  1u
 #define RESET    3u
 #define SETTINGS 4u
+#define PING     6
 #define GOAWAY   7u
 #define ENDS     1u /* END_STREAM */
 #define WHOLE    4u /* END_HEADERS */
@@ -221,6 +222,27 @@ static void test_a_long_message_is_not_kept(void **state)
     grpc_call_destroy(c);
 }
 
+/* A peer that asks and does not read must not make us keep answers for it. */
+static void test_a_peer_is_not_answered_without_end(void **state)
+{
+    struct frames settings = {.len = 0}, ping = {.len = 0};
+    const uint8_t *out;
+    size_t sent = 0;
+    (void)state;
+    frame(&settings, SETTINGS, 0, 0, "", 0);
+    frame(&ping, PING, 0, 0, "12345678", 8);
+    struct grpc_call *c = feed(&settings, settings.len, settings.len);
+    for (int i = 0; i < 10000 && grpc_call_outcome(c) == GRPC_PENDING; i++) {
+        grpc_call_feed(c, ping.data, ping.len);
+        for (size_t n; (n = grpc_call_output(c, &out)) > 0;) {
+            sent += n;
+        }
+    }
+    assert_in_range(sent, 1000 * ping.len, 66000);
+    assert_int_equal(grpc_call_outcome(c), GRPC_FAILED);
+    grpc_call_destroy(c);
+}
+
 static void test_the_service_is_asked_for(void **state)
 {
     struct grpc_call *c = grpc_call_create("h:1", "web", false, MU_SEC);
@@ -309,6 +331,7 @@ int main(void)
         TEST(test_refusals_are_told_in_grpcs_words),
         TEST(test_a_peer_that_breaks_off_is_unavailable),
         TEST(test_a_long_message_is_not_kept),
+        TEST(test_a_peer_is_not_answered_without_end),
         TEST(test_the_service_is_asked_for),
         TEST(test_a_serving_peer_passes),
         TEST(test_a_silent_peer_exceeds_the_deadline),
