@@ -120,9 +120,13 @@ static void on_exit_of(evutil_socket_t fd, short what, void *arg)
     struct script *s = arg;
     int code = 0;
     (void)fd, (void)what;
-    if (waitpid(s->pid, &code, WNOHANG) != s->pid) {
+    pid_t reaped = waitpid(s->pid, &code, WNOHANG);
+    if (!reaped || (reaped < 0 && errno == EINTR)) {
         event_add(s->exit, NULL);
         return;
+    }
+    if (reaped < 0) {
+        code = SIGKILL; /* the kernel has forgotten how it ended: that is no success */
     }
     s->pid = 0;
     if (s->lines) {

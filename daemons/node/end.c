@@ -176,6 +176,7 @@ void process__notify_alive(struct process *p)
 void process__watch_signals(struct process *p)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would lose the exits of scripts */
     p->signals[0] = process__must(evsignal_new(loop_base(p->core), SIGINT, on_end_signal, p));
     p->signals[1] = process__must(evsignal_new(loop_base(p->core), SIGTERM, on_end_signal, p));
     p->signals[2] = process__must(evsignal_new(loop_base(p->core), SIGHUP, on_reload_signal, p));

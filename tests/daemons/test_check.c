@@ -198,6 +198,16 @@ static void test_a_missing_program_is_critical(void **state)
     assert_string_equal(w->output, "fork/exec /no/such/program: no such file or directory");
 }
 
+static void test_a_script_whose_exit_is_lost_is_critical_at_once(void **state)
+{
+    struct world *w = *state;
+    void (*before)(int) = signal(SIGCHLD, SIG_IGN); /* the kernel reaps */
+    script(w, "sleep 0.1", 2 * (int64_t)MU_SEC, 0);
+    signal(SIGCHLD, before);
+    assert_int_equal(w->status, CHECK_CRITICAL);
+    assert_null(strstr(w->output, "Timed out"));
+}
+
 static void test_output_of_a_script_is_bounded(void **state)
 {
     struct world *w = *state;
@@ -426,6 +436,7 @@ int main(void)
         TEST(test_tcp_passes_when_it_connects),
         TEST(test_exit_of_a_script_decides),
         TEST(test_a_missing_program_is_critical),
+        TEST(test_a_script_whose_exit_is_lost_is_critical_at_once),
         TEST(test_output_of_a_script_is_bounded),
         TEST(test_a_script_that_hangs_is_killed_with_its_children),
         TEST(test_a_daemon_left_behind_does_not_hold_the_check),

@@ -8,7 +8,7 @@
 #define HEADERS  1u
 #define RESET    3u
 #define SETTINGS 4u
-#define PING     6
+#define PING     6u
 #define GOAWAY   7u
 #define ENDS     1u /* END_STREAM */
 #define WHOLE    4u /* END_HEADERS */
