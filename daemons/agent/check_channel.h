@@ -23,9 +23,9 @@ struct check__route { /* borrowed while a channel is open */
     const struct check__tls_wish *tls; /* NULL: clear text */
 };
 
-/* Either may close the channel or end the check. */
+/* Either of the last two may close the channel or end the check. */
 struct check__channel_events {
-    void (*opened)(void *arg); /* what is written goes out from now on */
+    void (*opened)(void *arg); /* what is written goes out from now on; must not end the check */
     void (*received)(void *arg, struct evbuffer *in);
     /* The channel is closed already. why: in Go's words, lent. */
     void (*ended)(void *arg, enum check__end end, const char *why);
