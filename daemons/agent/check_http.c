@@ -6,6 +6,7 @@
 
 #include "cursor.h"
 
+#include <ctype.h>
 #include <event2/buffer.h>
 #include <mbedtls/base64.h>
 #include <stdlib.h>
@@ -119,19 +120,36 @@ static bool write_headers(struct http *h, char *why, size_t cap)
     return true;
 }
 
-/* RFC 7617; unless the definition says something else. */
+/* What is wrongly escaped is taken as it stands. */
+static size_t unescape(struct mu_str s, unsigned char *out)
+{
+    size_t n = 0;
+    unsigned byte;
+    for (size_t i = 0; i < s.len; i++) {
+        const char hex[3] = {s.len - i > 2 ? s.p[i + 1] : 0, s.len - i > 2 ? s.p[i + 2] : 0, 0};
+        bool escape = s.p[i] == '%' && isxdigit((unsigned char)hex[0]) &&
+                      isxdigit((unsigned char)hex[1]) && sscanf(hex, "%2x", &byte) == 1;
+        out[n++] = (unsigned char)(escape ? byte : (unsigned char)s.p[i]);
+        i += escape ? 2 : 0;
+    }
+    return n;
+}
+
+/* RFC 7617; unless the definition says something else. The parts are escaped in a URL, and are not
+ * in the header (RFC 3986 3.2.1). */
 static void write_user(struct http *h)
 {
     unsigned char plain[USER_MAX + 1], text[2 * USER_MAX];
-    size_t len = 0;
+    size_t len = 0, n;
     struct mu_str user = h->url.user, none = {NULL, 0};
     if (!user.len || user.len > USER_MAX ||
         given(&h->check->type->header, "Authorization", none).len) {
         return;
     }
-    memcpy(plain, user.p, user.len);
-    plain[user.len] = ':';
-    size_t n = user.len + !memchr(user.p, ':', user.len);
+    n = unescape(user, plain);
+    if (!memchr(user.p, ':', user.len)) {
+        plain[n++] = ':';
+    }
     if (!mbedtls_base64_encode(text, sizeof text, &len, plain, n)) {
         mu__write_cstr(&h->request, "Authorization: Basic ");
         mu__write_bytes(&h->request, text, len);

@@ -198,6 +198,19 @@ static void test_a_missing_program_is_critical(void **state)
     assert_string_equal(w->output, "fork/exec /no/such/program: no such file or directory");
 }
 
+static void test_the_user_in_a_url_is_unescaped_for_the_server(void **state)
+{
+    struct world *w = *state;
+    struct server s = {.answer = "HTTP/1.1 200 OK\r\n\r\n"};
+    char url[64];
+    kit_listen(w, &s);
+    snprintf(url, sizeof url, "http://u%%40x:p%%3as%%25@127.0.0.1:%u/", s.port);
+    kit_run_once(
+        w, &(struct catalog_check_type){.http = mu__cstr(url), .interval_ns = (int64_t)MU_SEC});
+    assert_non_null(strstr(s.request, "\r\nAuthorization: Basic dUB4OnA6cyU=\r\n"));
+    evconnlistener_free(s.listener);
+}
+
 static void test_a_script_whose_exit_is_lost_is_critical_at_once(void **state)
 {
     struct world *w = *state;
@@ -436,6 +449,7 @@ int main(void)
         TEST(test_tcp_passes_when_it_connects),
         TEST(test_exit_of_a_script_decides),
         TEST(test_a_missing_program_is_critical),
+        TEST(test_the_user_in_a_url_is_unescaped_for_the_server),
         TEST(test_a_script_whose_exit_is_lost_is_critical_at_once),
         TEST(test_output_of_a_script_is_bounded),
         TEST(test_a_script_that_hangs_is_killed_with_its_children),
