@@ -105,11 +105,14 @@ static bool bind_and_listen(int fd, const struct config *c, const struct config_
     if (bind(fd, (const struct sockaddr *)&a->addr, a->len) != 0) {
         return fail(err, errlen, "listen unix %s: bind: %s", path, strerror(errno));
     }
-    if (!set_permissions(c, path, err, errlen) || listen(fd, BACKLOG) != 0) {
-        unlink(path);
-        return false;
+    bool ok = set_permissions(c, path, err, errlen);
+    if (ok && listen(fd, BACKLOG) != 0) {
+        ok = fail(err, errlen, "listen unix %s: %s", path, strerror(errno));
     }
-    return true;
+    if (!ok) {
+        unlink(path);
+    }
+    return ok;
 }
 
 int unix_socket_listen(const struct config *c, const struct config_address *a, char *err,
@@ -119,11 +122,11 @@ int unix_socket_listen(const struct config *c, const struct config_address *a, c
         return -1;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || !bind_and_listen(fd, c, a, err, errlen)) {
-        if (fd >= 0) {
-            close(fd);
-        }
-        return -1;
+    if (fd < 0) {
+        fail(err, errlen, "listen unix %s: socket: %s", path_of(a), strerror(errno));
+    } else if (!bind_and_listen(fd, c, a, err, errlen)) {
+        close(fd);
+        fd = -1;
     }
     return fd;
 }
