@@ -80,6 +80,7 @@ class Checks(unittest.TestCase):
             register(host, "fork", Args=["sh", "-c", "setsid sleep 20 & echo left"])
             register(host, "gone", Args=["/no/such/program"])
             wait_until("the flood has passed", lambda: shown(host, "flood")["Status"] == "passing")
+            wait_until("the others have run", lambda: all(shown(host, n)["Output"] for n in ("hang", "fork", "gone")))
             self.assertIn(f"Captured 4096 of {FLOOD} bytes", shown(host, "flood")["Output"])
             self.assertEqual(shown(host, "hang")["Output"], "Timed out (100ms) running check")
             self.assertEqual(shown(host, "fork")["Output"], "left\n")
