@@ -22,13 +22,13 @@ static const struct mu__field weights_fields[] = {
     FIELD(catalog_weights, "Passing", INT, passing, .flags = 0),
     FIELD(catalog_weights, "Warning", INT, warning, .flags = 0),
 };
-static const struct mu__schema weights_schema = SCHEMA(weights_fields, "Weights", catalog_weights);
+const struct mu__schema agent_weights_schema = SCHEMA(weights_fields, "Weights", catalog_weights);
 
 static const struct mu__field address_fields[] = {
     FIELD(catalog_service_address, "Address", STR, address, .flags = 0),
     FIELD(catalog_service_address, "Port", INT, port, .flags = 0),
 };
-static const struct mu__schema address_schema =
+const struct mu__schema agent_address_schema =
     SCHEMA(address_fields, "ServiceAddress", catalog_service_address);
 
 static const struct mu__field mesh_gateway_fields[] = {
@@ -42,7 +42,7 @@ static const struct mu__field expose_path_fields[] = {
     FIELD(catalog_expose_path, "Path", STR, path, .flags = OMIT),
     FIELD(catalog_expose_path, "LocalPathPort", INT, local_path_port, .flags = OMIT),
     FIELD(catalog_expose_path, "Protocol", STR, protocol, .flags = OMIT),
-    FIELD(catalog_expose_path, "ParsedFromCheck", BOOL, parsed_from_check, .flags = OMIT),
+    FIELD(catalog_expose_path, "ParsedFromCheck", BOOL, parsed_from_check, .flags = 0),
 };
 static const struct mu__schema expose_path_schema =
     SCHEMA(expose_path_fields, "ExposePath", catalog_expose_path);
@@ -77,13 +77,13 @@ static const struct mu__field proxy_fields[] = {
     FIELD(catalog_proxy, "MeshGateway", STRUCT, mesh_gateway, .sub = &mesh_gateway_schema),
     FIELD(catalog_proxy, "Expose", STRUCT, expose, .sub = &expose_schema),
 };
-static const struct mu__schema proxy_schema =
+const struct mu__schema agent_proxy_schema =
     SCHEMA(proxy_fields, "AgentServiceConnectProxyConfig", catalog_proxy);
 
 static const struct mu__field connect_fields[] = {
     FIELD(catalog_connect, "Native", BOOL, native, .flags = OMIT),
 };
-static const struct mu__schema connect_schema =
+const struct mu__schema agent_connect_schema =
     SCHEMA(connect_fields, "AgentServiceConnect", catalog_connect);
 
 static const struct mu__field service_fields[] = {
@@ -95,12 +95,12 @@ static const struct mu__field service_fields[] = {
     FIELD(agent_service, "Port", INT, port, .flags = 0),
     FIELD(agent_service, "Address", STR, address, .flags = 0),
     FIELD(agent_service, "TaggedAddresses", STRUCTMAP, tagged_addresses, .flags = OMIT,
-          .sub = &address_schema),
-    FIELD(agent_service, "Weights", STRUCT, weights, .sub = &weights_schema),
+          .sub = &agent_address_schema),
+    FIELD(agent_service, "Weights", STRUCT, weights, .sub = &agent_weights_schema),
     FIELD(agent_service, "EnableTagOverride", BOOL, enable_tag_override, .flags = 0),
     FIELD(agent_service, "ContentHash", STR, content_hash, .flags = OMIT),
-    FIELD(agent_service, "Proxy", PTR, proxy, .flags = OMIT, .sub = &proxy_schema),
-    FIELD(agent_service, "Connect", PTR, connect, .flags = OMIT, .sub = &connect_schema),
+    FIELD(agent_service, "Proxy", PTR, proxy, .flags = OMIT, .sub = &agent_proxy_schema),
+    FIELD(agent_service, "Connect", PTR, connect, .flags = OMIT, .sub = &agent_connect_schema),
 };
 const struct mu__schema agent_service_schema =
     SCHEMA(service_fields, "AgentService", agent_service);

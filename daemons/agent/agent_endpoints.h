@@ -32,6 +32,9 @@ struct agent_service {
     struct catalog_connect *connect; /* NULL unless native */
 };
 extern const struct mu__schema agent_service_schema;
+/* Its parts, which the Go client's other types have in common with it. */
+extern const struct mu__schema agent_weights_schema, agent_address_schema, agent_proxy_schema,
+    agent_connect_schema;
 
 struct agent_member { /* one entry of /v1/agent/members */
     struct mu_str name, addr;

@@ -77,74 +77,6 @@ const struct mu__schema watch__check_schema = SCHEMA(check_fields, "HealthCheck"
 
 /* ---- Services ---- */
 
-static const struct mu__field weights_fields[] = {
-    FIELD(catalog_weights, "Passing", INT, passing, .flags = 0),
-    FIELD(catalog_weights, "Warning", INT, warning, .flags = 0),
-};
-static const struct mu__schema weights_schema =
-    SCHEMA(weights_fields, "AgentWeights", catalog_weights);
-
-static const struct mu__field address_fields[] = {
-    FIELD(catalog_service_address, "Address", STR, address, .flags = 0),
-    FIELD(catalog_service_address, "Port", INT, port, .flags = 0),
-};
-static const struct mu__schema address_schema =
-    SCHEMA(address_fields, "ServiceAddress", catalog_service_address);
-
-static const struct mu__field gateway_fields[] = {
-    FIELD(catalog_mesh_gateway, "Mode", STR, mode, .flags = OMIT),
-};
-static const struct mu__schema gateway_schema =
-    SCHEMA(gateway_fields, "MeshGatewayConfig", catalog_mesh_gateway);
-
-static const struct mu__field path_fields[] = {
-    FIELD(catalog_expose_path, "ListenerPort", INT, listener_port, .flags = OMIT),
-    FIELD(catalog_expose_path, "Path", STR, path, .flags = OMIT),
-    FIELD(catalog_expose_path, "LocalPathPort", INT, local_path_port, .flags = OMIT),
-    FIELD(catalog_expose_path, "Protocol", STR, protocol, .flags = OMIT),
-    FIELD(catalog_expose_path, "ParsedFromCheck", BOOL, parsed_from_check, .flags = 0),
-};
-static const struct mu__schema path_schema = SCHEMA(path_fields, "ExposePath", catalog_expose_path);
-
-static const struct mu__field expose_fields[] = {
-    FIELD(catalog_expose, "Checks", BOOL, checks, .flags = OMIT),
-    FIELD(catalog_expose, "Paths", LIST, paths, .flags = OMIT, .sub = &path_schema),
-};
-static const struct mu__schema expose_schema =
-    SCHEMA(expose_fields, "ExposeConfig", catalog_expose);
-
-static const struct mu__field upstream_fields[] = {
-    FIELD(catalog_upstream, "DestinationType", STR, destination_type, .flags = OMIT),
-    FIELD(catalog_upstream, "DestinationNamespace", STR, destination_namespace, .flags = OMIT),
-    FIELD(catalog_upstream, "DestinationName", STR, destination_name, .flags = 0),
-    FIELD(catalog_upstream, "Datacenter", STR, datacenter, .flags = OMIT),
-    FIELD(catalog_upstream, "LocalBindAddress", STR, local_bind_address, .flags = OMIT),
-    FIELD(catalog_upstream, "LocalBindPort", INT, local_bind_port, .flags = OMIT),
-    FIELD(catalog_upstream, "Config", ANY, config, .flags = OMIT),
-    FIELD(catalog_upstream, "MeshGateway", STRUCT, mesh_gateway, .sub = &gateway_schema),
-};
-static const struct mu__schema upstream_schema =
-    SCHEMA(upstream_fields, "Upstream", catalog_upstream);
-
-static const struct mu__field proxy_fields[] = {
-    FIELD(catalog_proxy, "DestinationServiceName", STR, destination_service_name, .flags = OMIT),
-    FIELD(catalog_proxy, "DestinationServiceID", STR, destination_service_id, .flags = OMIT),
-    FIELD(catalog_proxy, "LocalServiceAddress", STR, local_service_address, .flags = OMIT),
-    FIELD(catalog_proxy, "LocalServicePort", INT, local_service_port, .flags = OMIT),
-    FIELD(catalog_proxy, "Config", ANY, config, .flags = OMIT),
-    FIELD(catalog_proxy, "Upstreams", LIST, upstreams, .flags = OMIT, .sub = &upstream_schema),
-    FIELD(catalog_proxy, "MeshGateway", STRUCT, mesh_gateway, .sub = &gateway_schema),
-    FIELD(catalog_proxy, "Expose", STRUCT, expose, .sub = &expose_schema),
-};
-static const struct mu__schema proxy_schema =
-    SCHEMA(proxy_fields, "AgentServiceConnectProxyConfig", catalog_proxy);
-
-static const struct mu__field connect_fields[] = {
-    FIELD(catalog_connect, "Native", BOOL, native, .flags = OMIT),
-};
-static const struct mu__schema connect_schema =
-    SCHEMA(connect_fields, "AgentServiceConnect", catalog_connect);
-
 struct watch__service {
     struct agent_service of;
     uint64_t create_index, modify_index;
@@ -159,14 +91,14 @@ static const struct mu__field service_fields[] = {
     FIELD(watch__service, "Port", INT, of.port, .flags = 0),
     FIELD(watch__service, "Address", STR, of.address, .flags = 0),
     FIELD(watch__service, "TaggedAddresses", STRUCTMAP, of.tagged_addresses, .flags = OMIT,
-          .sub = &address_schema),
-    FIELD(watch__service, "Weights", STRUCT, of.weights, .sub = &weights_schema),
+          .sub = &agent_address_schema),
+    FIELD(watch__service, "Weights", STRUCT, of.weights, .sub = &agent_weights_schema),
     FIELD(watch__service, "EnableTagOverride", BOOL, of.enable_tag_override, .flags = 0),
     FIELD(watch__service, "CreateIndex", UINT, create_index, .flags = OMIT),
     FIELD(watch__service, "ModifyIndex", UINT, modify_index, .flags = OMIT),
     FIELD(watch__service, "ContentHash", STR, of.content_hash, .flags = OMIT),
-    FIELD(watch__service, "Proxy", PTR, of.proxy, .flags = OMIT, .sub = &proxy_schema),
-    FIELD(watch__service, "Connect", PTR, of.connect, .flags = OMIT, .sub = &connect_schema),
+    FIELD(watch__service, "Proxy", PTR, of.proxy, .flags = OMIT, .sub = &agent_proxy_schema),
+    FIELD(watch__service, "Connect", PTR, of.connect, .flags = OMIT, .sub = &agent_connect_schema),
 };
 const struct mu__schema watch__service_schema =
     SCHEMA(service_fields, "AgentService", watch__service);
