@@ -71,21 +71,26 @@ void cli_script_done(void)
     assert_null(step->request);
 }
 
-int cli_kit_setup(void **state)
+int cli_kit_listen(void (*answer)(struct evhttp_request *req, void *arg))
 {
-    (void)state;
     struct sockaddr_in in;
     socklen_t len = sizeof in;
     unsetenv("CONSUL_HTTP_ADDR");
     unsetenv("CONSUL_HTTP_TOKEN");
     loop = loop_create("agent");
     http = evhttp_new(loop_base(loop));
-    evhttp_set_gencb(http, on_request, NULL);
+    evhttp_set_gencb(http, answer, NULL);
     struct evhttp_bound_socket *s = evhttp_bind_socket_with_handle(http, "127.0.0.1", 0);
     assert_non_null(s);
     assert_int_equal(getsockname(evhttp_bound_socket_get_fd(s), (struct sockaddr *)&in, &len), 0);
     snprintf(cli_address, sizeof cli_address, "-http-addr=127.0.0.1:%u", ntohs(in.sin_port));
     return loop_start(loop);
+}
+
+int cli_kit_setup(void **state)
+{
+    (void)state;
+    return cli_kit_listen(on_request);
 }
 
 int cli_kit_teardown(void **state)
@@ -100,12 +105,7 @@ int cli_kit_teardown(void **state)
 
 /* ---- Running a command ---- */
 
-struct capture {
-    int saved, fd;
-    FILE *file;
-};
-
-static void capture(struct capture *c, FILE *stream)
+void cli_capture(struct cli_capture *c, FILE *stream)
 {
     fflush(stream);
     c->file = tmpfile();
@@ -114,7 +114,7 @@ static void capture(struct capture *c, FILE *stream)
     dup2(fileno(c->file), c->fd);
 }
 
-static void release(struct capture *c, FILE *stream, char *text, size_t cap)
+void cli_release(struct cli_capture *c, FILE *stream, char *text, size_t cap)
 {
     fflush(stream);
     dup2(c->saved, c->fd);
@@ -133,11 +133,11 @@ int cli_run(int (*command)(int argc, char **argv), const char *const *words)
         argv[argc] = copies[argc];
     }
     argv[argc] = NULL;
-    struct capture out, err;
-    capture(&out, stdout);
-    capture(&err, stderr);
+    struct cli_capture out, err;
+    cli_capture(&out, stdout);
+    cli_capture(&err, stderr);
     int rc = command(argc, argv);
-    release(&out, stdout, cli_output, sizeof cli_output);
-    release(&err, stderr, cli_complaint, sizeof cli_complaint);
+    cli_release(&out, stdout, cli_output, sizeof cli_output);
+    cli_release(&err, stderr, cli_complaint, sizeof cli_complaint);
     return rc;
 }

@@ -1,8 +1,7 @@
 /* Mirrors daemons/cli: commands against an agent that answers from a script, on a port that the
  * system chose. */
-#include "mu_test.h"
+#include "cli_kit.h"
 
-#include "base/loop.h"
 #include "cli/cli.h"
 #include "cli/http_reader.h"
 
@@ -11,10 +10,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static struct loop *loop;
-static struct evhttp *http;
-static char address[64];
 
 /* The next answer, and what the last request was. Set before a command runs and read when it has
  * ended. */
@@ -49,75 +44,7 @@ static void on_request(struct evhttp_request *req, void *arg)
 static int setup(void **state)
 {
     (void)state;
-    struct sockaddr_in in;
-    socklen_t len = sizeof in;
-    unsetenv("CONSUL_HTTP_ADDR");
-    unsetenv("CONSUL_HTTP_TOKEN");
-    loop = loop_create("agent");
-    http = evhttp_new(loop_base(loop));
-    evhttp_set_gencb(http, on_request, NULL);
-    struct evhttp_bound_socket *s = evhttp_bind_socket_with_handle(http, "127.0.0.1", 0);
-    assert_non_null(s);
-    assert_int_equal(getsockname(evhttp_bound_socket_get_fd(s), (struct sockaddr *)&in, &len), 0);
-    snprintf(address, sizeof address, "-http-addr=127.0.0.1:%u", ntohs(in.sin_port));
-    return loop_start(loop);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    loop_stop(loop);
-    loop_join(loop);
-    evhttp_free(http);
-    loop_destroy(loop);
-    return 0;
-}
-
-/* ---- Running a command, with what it prints ---- */
-
-static char output[8192], complaint[8192];
-
-struct capture {
-    int saved, fd;
-    FILE *file;
-};
-
-static void capture(struct capture *c, FILE *stream)
-{
-    fflush(stream);
-    c->file = tmpfile();
-    c->fd = fileno(stream);
-    c->saved = dup(c->fd);
-    dup2(fileno(c->file), c->fd);
-}
-
-static void release(struct capture *c, FILE *stream, char *text, size_t cap)
-{
-    fflush(stream);
-    dup2(c->saved, c->fd);
-    close(c->saved);
-    rewind(c->file);
-    text[fread(text, 1, cap - 1, c->file)] = '\0';
-    fclose(c->file);
-}
-
-#define RUN(command, ...) run(command, (const char *const[]){__VA_ARGS__, NULL})
-static int run(int (*command)(int argc, char **argv), const char *const *words)
-{
-    char copies[16][256], *argv[17];
-    int argc = 0;
-    for (; words[argc]; argc++) {
-        snprintf(copies[argc], sizeof copies[argc], "%s", words[argc]);
-        argv[argc] = copies[argc];
-    }
-    argv[argc] = NULL;
-    struct capture out, err;
-    capture(&out, stdout);
-    capture(&err, stderr);
-    int rc = command(argc, argv);
-    release(&out, stdout, output, sizeof output);
-    release(&err, stderr, complaint, sizeof complaint);
-    return rc;
+    return cli_kit_listen(on_request);
 }
 
 static void will_answer(int status, const char *body)
@@ -159,14 +86,14 @@ static void wrong_flags_show_the_usage(void **state)
 {
     (void)state;
     assert_int_equal(RUN(parse, "-nonsense"), -1);
-    assert_non_null(strstr(complaint, "flag provided but not defined: -nonsense"));
-    assert_non_null(strstr(complaint, "Usage: test"));
+    assert_non_null(strstr(cli_complaint, "flag provided but not defined: -nonsense"));
+    assert_non_null(strstr(cli_complaint, "Usage: test"));
     assert_int_equal(RUN(parse, "-name"), -1);
-    assert_non_null(strstr(complaint, "flag needs an argument: -name"));
+    assert_non_null(strstr(cli_complaint, "flag needs an argument: -name"));
     assert_int_equal(RUN(parse, "-on=maybe"), -1);
-    assert_non_null(strstr(complaint, "invalid boolean value"));
+    assert_non_null(strstr(cli_complaint, "invalid boolean value"));
     assert_int_equal(RUN(parse, "-h"), -2);
-    assert_non_null(strstr(output, "-http-addr"));
+    assert_non_null(strstr(cli_output, "-http-addr"));
 }
 
 static void addresses_are_read_in_all_their_forms(void **state)
@@ -196,19 +123,19 @@ static void addresses_are_read_in_all_their_forms(void **state)
     unsetenv("CONSUL_HTTP_ADDR");
     unsetenv("CONSUL_HTTP_AUTH");
     unsetenv("MUSTER_HTTP_ADDR");
-    struct capture err;
-    capture(&err, stderr);
+    struct cli_capture err;
+    cli_capture(&err, stderr);
     assert_false(cli_client_init(&c, "https://a:1", NULL, NULL));
     assert_false(cli_client_init(&c, "a:70000", NULL, NULL));
     assert_false(cli_client_init(&c, ":8500", NULL, NULL));
-    release(&err, stderr, complaint, sizeof complaint);
+    cli_release(&err, stderr, cli_complaint, sizeof cli_complaint);
 }
 
 static void a_token_of_a_file_counts_more(void **state)
 {
     (void)state;
     struct cli_client c = {0};
-    struct capture err;
+    struct cli_capture err;
     char path[] = "/tmp/test-cli-XXXXXX";
     int fd = mkstemp(path);
     assert_int_equal(write(fd, " from-file\n", 11), 11);
@@ -223,10 +150,10 @@ static void a_token_of_a_file_counts_more(void **state)
     unsetenv("CONSUL_HTTP_TOKEN_FILE");
     close(fd);
     unlink(path);
-    capture(&err, stderr);
+    cli_capture(&err, stderr);
     assert_false(cli_client_init(&c, NULL, NULL, path));
-    release(&err, stderr, complaint, sizeof complaint);
-    assert_non_null(strstr(complaint, "Error loading token file: open /tmp/test-cli-"));
+    cli_release(&err, stderr, cli_complaint, sizeof cli_complaint);
+    assert_non_null(strstr(cli_complaint, "Error loading token file: open /tmp/test-cli-"));
 }
 
 static void keep_piece(void *user, const struct http_reader *r, const char *data, size_t len)
@@ -301,7 +228,7 @@ static void an_agent_that_is_not_there_is_named(void **state)
     getsockname(fd, (struct sockaddr *)&in, &len);
     snprintf(nobody, sizeof nobody, "-http-addr=127.0.0.1:%u", ntohs(in.sin_port));
     assert_int_equal(RUN(cmd_leave, nobody), 1);
-    assert_non_null(strstr(complaint, "Error leaving: Put \"http://127.0.0.1:"));
+    assert_non_null(strstr(cli_complaint, "Error leaving: Put \"http://127.0.0.1:"));
     close(fd);
 }
 
@@ -315,51 +242,52 @@ static void members_are_a_table(void **state)
         "1,\"Tags\":"
         "{\"role\":\"consul\",\"build\":\"1.8.7:x\",\"vsn\":\"2\",\"dc\":\"dc1\"}}]";
     will_answer(200, two);
-    assert_int_equal(RUN(cmd_members, address, "-token", "secret"), 0);
+    assert_int_equal(RUN(cmd_members, cli_address, "-token", "secret"), 0);
     assert_string_equal(script.token, "secret");
-    assert_string_equal(output,
+    assert_string_equal(cli_output,
                         "Node  Address        Status  Type    Build  Protocol  DC   Segment\n"
                         "s     [::1]:8301     alive   server  1.8.7  2         dc1  <all>\n"
                         "c     10.0.0.2:8301  failed  client  1.8.7  2         dc1  <default>\n");
-    assert_int_equal(RUN(cmd_members, address, "-status", "left"), 2);
-    assert_int_equal(RUN(cmd_members, address, "-detailed", "-status=alive"), 0);
-    assert_non_null(strstr(output, "build=1.8.7:x,dc=dc1,role=consul,vsn=2"));
+    assert_int_equal(RUN(cmd_members, cli_address, "-status", "left"), 2);
+    assert_int_equal(RUN(cmd_members, cli_address, "-detailed", "-status=alive"), 0);
+    assert_non_null(strstr(cli_output, "build=1.8.7:x,dc=dc1,role=consul,vsn=2"));
     will_answer(200, "nonsense");
-    assert_int_equal(RUN(cmd_members, address), 2);
+    assert_int_equal(RUN(cmd_members, cli_address), 2);
     will_answer(500, "No cluster leader");
-    assert_int_equal(RUN(cmd_members, address), 1);
+    assert_int_equal(RUN(cmd_members, cli_address), 1);
     assert_string_equal(
-        complaint, "Error retrieving members: Unexpected response code: 500 (No cluster leader)\n");
+        cli_complaint,
+        "Error retrieving members: Unexpected response code: 500 (No cluster leader)\n");
 }
 
 static void a_key_is_put_and_read_and_deleted(void **state)
 {
     (void)state;
     will_answer(200, "true");
-    assert_int_equal(RUN(cmd_kv, "put", address, "-flags=7", "/a b", "value"), 0);
+    assert_int_equal(RUN(cmd_kv, "put", cli_address, "-flags=7", "/a b", "value"), 0);
     assert_string_equal(script.request, "PUT /v1/kv/a%20b?flags=7");
     assert_string_equal(script.sent, "value");
-    assert_int_equal(RUN(cmd_kv, "put", address, "-base64", "k", "dmFsdWU="), 0);
+    assert_int_equal(RUN(cmd_kv, "put", cli_address, "-base64", "k", "dmFsdWU="), 0);
     assert_string_equal(script.sent, "value");
-    assert_int_equal(RUN(cmd_kv, "delete", address, "-recurse", "a"), 0);
+    assert_int_equal(RUN(cmd_kv, "delete", cli_address, "-recurse", "a"), 0);
     assert_string_equal(script.request, "DELETE /v1/kv/a?recurse");
     will_answer(200, "[{\"Key\":\"a\",\"Value\":\"dmFsdWU=\"},{\"Key\":\"b\",\"Value\":null}]");
-    assert_int_equal(RUN(cmd_kv, "get", address, "-recurse"), 0);
-    assert_string_equal(output, "a:value\nb:\n");
+    assert_int_equal(RUN(cmd_kv, "get", cli_address, "-recurse"), 0);
+    assert_string_equal(cli_output, "a:value\nb:\n");
     will_answer(404, "");
-    assert_int_equal(RUN(cmd_kv, "get", address, "gone"), 1);
-    assert_string_equal(complaint, "Error! No key exists at: gone\n");
+    assert_int_equal(RUN(cmd_kv, "get", cli_address, "gone"), 1);
+    assert_string_equal(cli_complaint, "Error! No key exists at: gone\n");
 }
 
 static void a_key_that_did_not_match_is_not_written(void **state)
 {
     (void)state;
     will_answer(200, "false");
-    assert_int_equal(RUN(cmd_kv, "put", address, "-cas", "-modify-index", "5", "k", "v"), 1);
+    assert_int_equal(RUN(cmd_kv, "put", cli_address, "-cas", "-modify-index", "5", "k", "v"), 1);
     assert_string_equal(script.request, "PUT /v1/kv/k?cas=5");
-    assert_string_equal(complaint, "Error! Did not write to k: CAS failed\n");
-    assert_int_equal(RUN(cmd_kv, "put", address, "-cas", "k", "v"), 1);
-    assert_string_equal(complaint, "Must specify -modify-index with -cas!\n");
+    assert_string_equal(cli_complaint, "Error! Did not write to k: CAS failed\n");
+    assert_int_equal(RUN(cmd_kv, "put", cli_address, "-cas", "k", "v"), 1);
+    assert_string_equal(cli_complaint, "Must specify -modify-index with -cas!\n");
 }
 
 static void bad_values_and_answers_are_errors(void **state)
@@ -368,18 +296,18 @@ static void bad_values_and_answers_are_errors(void **state)
     will_answer(200, "true");
     static const char *const bad[] = {"dmFsdWU", "dmFs!WU=", "dm=sdWU=", "===="};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(RUN(cmd_kv, "put", address, "-base64", "k", bad[i]), 1);
+        assert_int_equal(RUN(cmd_kv, "put", cli_address, "-base64", "k", bad[i]), 1);
         assert_string_equal(script.request, "");
     }
-    assert_int_equal(RUN(cmd_kv, "put", address, "k", "@/nonexistent"), 1);
+    assert_int_equal(RUN(cmd_kv, "put", cli_address, "k", "@/nonexistent"), 1);
     will_answer(200, "nonsense");
-    assert_int_equal(RUN(cmd_kv, "get", address, "k"), 1);
+    assert_int_equal(RUN(cmd_kv, "get", cli_address, "k"), 1);
     will_answer(200, "[{}]");
-    assert_int_equal(RUN(cmd_catalog, "nodes", address), 0);
-    assert_int_equal(RUN(cmd_kv, "get", address, "-detailed", "k"), 0);
-    assert_int_equal(RUN(cmd_kv, "get", address), 1);
-    assert_int_equal(RUN(cmd_kv, "get", address, "a", "b"), 1);
-    assert_int_equal(RUN(cmd_kv, "nonsense", address), 1);
+    assert_int_equal(RUN(cmd_catalog, "nodes", cli_address), 0);
+    assert_int_equal(RUN(cmd_kv, "get", cli_address, "-detailed", "k"), 0);
+    assert_int_equal(RUN(cmd_kv, "get", cli_address), 1);
+    assert_int_equal(RUN(cmd_kv, "get", cli_address, "a", "b"), 1);
+    assert_int_equal(RUN(cmd_kv, "nonsense", cli_address), 1);
 }
 
 static void the_catalog_is_listed(void **state)
@@ -387,53 +315,54 @@ static void the_catalog_is_listed(void **state)
     (void)state;
     will_answer(200, "[{\"Node\":\"n\",\"ID\":\"12345678-90\",\"Address\":\"10.0.0.1\","
                      "\"Datacenter\":\"dc1\"}]");
-    assert_int_equal(RUN(cmd_catalog, "nodes", address, "-stale", "-datacenter", "d c"), 0);
+    assert_int_equal(RUN(cmd_catalog, "nodes", cli_address, "-stale", "-datacenter", "d c"), 0);
     assert_string_equal(script.request, "GET /v1/catalog/nodes?stale&dc=d%20c");
-    assert_string_equal(output, "Node  ID        Address   DC\nn     12345678  10.0.0.1  dc1\n");
+    assert_string_equal(cli_output,
+                        "Node  ID        Address   DC\nn     12345678  10.0.0.1  dc1\n");
     will_answer(200, "{\"consul\":[],\"web\":[\"v1\"]}");
-    assert_int_equal(RUN(cmd_catalog, "services", address), 0);
-    assert_string_equal(output, "consul\nweb\n");
+    assert_int_equal(RUN(cmd_catalog, "services", cli_address), 0);
+    assert_string_equal(cli_output, "consul\nweb\n");
     will_answer(200, "[\"dc1\"]");
-    assert_int_equal(RUN(cmd_catalog, "datacenters", address), 0);
-    assert_string_equal(output, "dc1\n");
-    assert_int_equal(RUN(cmd_catalog, "nonsense", address), 1);
+    assert_int_equal(RUN(cmd_catalog, "datacenters", cli_address), 0);
+    assert_string_equal(cli_output, "dc1\n");
+    assert_int_equal(RUN(cmd_catalog, "nonsense", cli_address), 1);
 }
 
 static void the_cluster_is_told(void **state)
 {
     (void)state;
     will_answer(200, "");
-    assert_int_equal(RUN(cmd_join, address, "10.0.0.1", "10.0.0.2"), 0);
+    assert_int_equal(RUN(cmd_join, cli_address, "10.0.0.1", "10.0.0.2"), 0);
     assert_string_equal(script.request, "PUT /v1/agent/join/10.0.0.2");
-    assert_string_equal(output, "Successfully joined cluster by contacting 2 nodes.\n");
-    assert_int_equal(RUN(cmd_join, address), 1);
-    assert_int_equal(RUN(cmd_force_leave, address, "-prune", "n 1"), 0);
+    assert_string_equal(cli_output, "Successfully joined cluster by contacting 2 nodes.\n");
+    assert_int_equal(RUN(cmd_join, cli_address), 1);
+    assert_int_equal(RUN(cmd_force_leave, cli_address, "-prune", "n 1"), 0);
     assert_string_equal(script.request, "PUT /v1/agent/force-leave/n%201?prune");
-    assert_int_equal(RUN(cmd_leave, address), 0);
-    assert_string_equal(output, "Graceful leave complete\n");
-    assert_int_equal(RUN(cmd_reload, address), 0);
+    assert_int_equal(RUN(cmd_leave, cli_address), 0);
+    assert_string_equal(cli_output, "Graceful leave complete\n");
+    assert_int_equal(RUN(cmd_reload, cli_address), 0);
     assert_string_equal(script.request, "PUT /v1/agent/reload");
     will_answer(500, "no");
-    assert_int_equal(RUN(cmd_join, address, "10.0.0.1"), 1);
-    assert_non_null(strstr(complaint, "Failed to join any nodes."));
+    assert_int_equal(RUN(cmd_join, cli_address, "10.0.0.1"), 1);
+    assert_non_null(strstr(cli_complaint, "Failed to join any nodes."));
 }
 
 static void info_is_sorted(void **state)
 {
     (void)state;
     will_answer(200, "{\"Stats\":{\"raft\":{\"term\":\"2\",\"state\":\"Leader\"},\"build\":{}}}");
-    assert_int_equal(RUN(cmd_info, address), 0);
-    assert_string_equal(output, "build:\nraft:\n\tstate = Leader\n\tterm = 2\n");
+    assert_int_equal(RUN(cmd_info, cli_address), 0);
+    assert_string_equal(cli_output, "build:\nraft:\n\tstate = Leader\n\tterm = 2\n");
     will_answer(200, "nonsense");
-    assert_int_equal(RUN(cmd_info, address), 0);
+    assert_int_equal(RUN(cmd_info, cli_address), 0);
 }
 
 static void a_key_of_gossip_has_32_bytes(void **state)
 {
     (void)state;
-    assert_int_equal(run(cmd_keygen, (const char *const[]){NULL}), 0);
-    assert_int_equal(strlen(output), 45);
-    assert_int_equal(output[43], '=');
+    assert_int_equal(cli_run(cmd_keygen, (const char *const[]){NULL}), 0);
+    assert_int_equal(strlen(cli_output), 45);
+    assert_int_equal(cli_output[43], '=');
 }
 
 /* ---- muster keyring, muster event ---- */
@@ -445,57 +374,58 @@ static void keys_are_listed_by_pool(void **state)
                      "\"PrimaryKeys\":{\"k1\":1},\"NumNodes\":1},{\"WAN\":false,\"Datacenter\":"
                      "\"dc1\",\"Segment\":\"\",\"Keys\":{\"k1\":2,\"k2\":1},\"PrimaryKeys\":"
                      "{\"k2\":1},\"NumNodes\":2}]");
-    assert_int_equal(RUN(cmd_keyring, address, "-list"), 0);
+    assert_int_equal(RUN(cmd_keyring, cli_address, "-list"), 0);
     assert_string_equal(script.request, "GET /v1/operator/keyring?relay-factor=0");
-    assert_string_equal(output, "==> Gathering installed encryption keys...\n\nWAN:\n  k1 [1/1]\n\n"
-                                "dc1 (LAN):\n  k1 [2/2]\n  k2 [1/2]\n");
-    assert_int_equal(RUN(cmd_keyring, address, "-list-primary", "-local-only", "-relay-factor=3"),
-                     0);
+    assert_string_equal(cli_output,
+                        "==> Gathering installed encryption keys...\n\nWAN:\n  k1 [1/1]\n\n"
+                        "dc1 (LAN):\n  k1 [2/2]\n  k2 [1/2]\n");
+    assert_int_equal(
+        RUN(cmd_keyring, cli_address, "-list-primary", "-local-only", "-relay-factor=3"), 0);
     assert_string_equal(script.request, "GET /v1/operator/keyring?relay-factor=3&local-only=true");
-    assert_non_null(strstr(output, "primary encryption keys...\n\nWAN:\n  k1 [1/1]\n\n"
-                                   "dc1 (LAN):\n  k2 [1/2]\n"));
+    assert_non_null(strstr(cli_output, "primary encryption keys...\n\nWAN:\n  k1 [1/1]\n\n"
+                                       "dc1 (LAN):\n  k2 [1/2]\n"));
 }
 
 static void keys_are_changed_by_one_action_at_a_time(void **state)
 {
     (void)state;
     will_answer(200, "");
-    assert_int_equal(RUN(cmd_keyring, address, "-install", "a\"b"), 0);
+    assert_int_equal(RUN(cmd_keyring, cli_address, "-install", "a\"b"), 0);
     assert_string_equal(script.request, "POST /v1/operator/keyring?relay-factor=0");
     assert_string_equal(script.sent, "{\"Key\":\"a\\\"b\"}");
-    assert_int_equal(RUN(cmd_keyring, address, "-use=k"), 0);
+    assert_int_equal(RUN(cmd_keyring, cli_address, "-use=k"), 0);
     assert_string_equal(script.request, "PUT /v1/operator/keyring?relay-factor=0");
-    assert_int_equal(RUN(cmd_keyring, address, "-remove=k"), 0);
+    assert_int_equal(RUN(cmd_keyring, cli_address, "-remove=k"), 0);
     assert_string_equal(script.request, "DELETE /v1/operator/keyring?relay-factor=0");
     assert_string_equal(script.length, "11"); /* {"Key":"k"}: whoever reads it must know */
-    assert_int_equal(RUN(cmd_keyring, address), 1);
-    assert_int_equal(RUN(cmd_keyring, address, "-list", "-use=k"), 1);
-    assert_string_equal(complaint, "Only a single action is allowed\n");
-    assert_int_equal(RUN(cmd_keyring, address, "-list", "-relay-factor=6"), 1);
-    assert_int_equal(RUN(cmd_keyring, address, "-list", "-relay-factor=x"), 1);
-    assert_int_equal(RUN(cmd_keyring, address, "-use=k", "-local-only"), 1);
+    assert_int_equal(RUN(cmd_keyring, cli_address), 1);
+    assert_int_equal(RUN(cmd_keyring, cli_address, "-list", "-use=k"), 1);
+    assert_string_equal(cli_complaint, "Only a single action is allowed\n");
+    assert_int_equal(RUN(cmd_keyring, cli_address, "-list", "-relay-factor=6"), 1);
+    assert_int_equal(RUN(cmd_keyring, cli_address, "-list", "-relay-factor=x"), 1);
+    assert_int_equal(RUN(cmd_keyring, cli_address, "-use=k", "-local-only"), 1);
     will_answer(500, "no");
-    assert_int_equal(RUN(cmd_keyring, address, "-use=k"), 1);
-    assert_string_equal(complaint, "error: Unexpected response code: 500 (no)\n");
+    assert_int_equal(RUN(cmd_keyring, cli_address, "-use=k"), 1);
+    assert_string_equal(cli_complaint, "error: Unexpected response code: 500 (no)\n");
 }
 
 static void an_event_is_fired_with_its_filters(void **state)
 {
     (void)state;
     will_answer(200, "{\"ID\":\"u-1\"}");
-    assert_int_equal(
-        RUN(cmd_event, address, "-name=de ploy", "-node=^a", "-service=w+", "-tag=x", "pay load"),
-        0);
+    assert_int_equal(RUN(cmd_event, cli_address, "-name=de ploy", "-node=^a", "-service=w+",
+                         "-tag=x", "pay load"),
+                     0);
     assert_string_equal(script.request,
                         "PUT /v1/event/fire/de%20ploy?node=%5Ea&service=w%2B&tag=x");
     assert_string_equal(script.sent, "pay load");
-    assert_string_equal(output, "Event ID: u-1\n");
-    assert_int_equal(RUN(cmd_event, address), 1);
-    assert_string_equal(complaint, "Event name must be specified\n");
-    assert_int_equal(RUN(cmd_event, address, "-name=a", "-tag=x"), 1);
-    assert_int_equal(RUN(cmd_event, address, "-name=a", "x", "y"), 1);
+    assert_string_equal(cli_output, "Event ID: u-1\n");
+    assert_int_equal(RUN(cmd_event, cli_address), 1);
+    assert_string_equal(cli_complaint, "Event name must be specified\n");
+    assert_int_equal(RUN(cmd_event, cli_address, "-name=a", "-tag=x"), 1);
+    assert_int_equal(RUN(cmd_event, cli_address, "-name=a", "x", "y"), 1);
     will_answer(500, "no");
-    assert_int_equal(RUN(cmd_event, address, "-name=a"), 1);
+    assert_int_equal(RUN(cmd_event, cli_address, "-name=a"), 1);
 }
 
 /* ---- muster operator ---- */
@@ -507,34 +437,34 @@ static void raft_servers_are_a_table(void **state)
                      "\"Leader\":true,\"ProtocolVersion\":\"3\",\"Voter\":true},{\"ID\":\"i2\","
                      "\"Node\":\"s2\",\"Address\":\"b:1\",\"Leader\":false,"
                      "\"ProtocolVersion\":\"3\",\"Voter\":false}],\"Index\":0}");
-    assert_int_equal(RUN(cmd_operator, "raft", "list-peers", address, "-stale"), 0);
+    assert_int_equal(RUN(cmd_operator, "raft", "list-peers", cli_address, "-stale"), 0);
     assert_string_equal(script.request, "GET /v1/operator/raft/configuration?stale");
-    assert_string_equal(output, "Node  ID  Address  State     Voter  RaftProtocol\n"
-                                "s1    i1  a:1      leader    true   3\n"
-                                "s2    i2  b:1      follower  false  3\n");
+    assert_string_equal(cli_output, "Node  ID  Address  State     Voter  RaftProtocol\n"
+                                    "s1    i1  a:1      leader    true   3\n"
+                                    "s2    i2  b:1      follower  false  3\n");
     will_answer(200, "[]");
-    assert_int_equal(RUN(cmd_operator, "raft", "list-peers", address), 1);
+    assert_int_equal(RUN(cmd_operator, "raft", "list-peers", cli_address), 1);
     will_answer(200, "{}");
-    assert_int_equal(RUN(cmd_operator, "raft", "list-peers", address), 0);
+    assert_int_equal(RUN(cmd_operator, "raft", "list-peers", cli_address), 0);
 }
 
 static void a_raft_server_is_removed_by_one_of_its_names(void **state)
 {
     (void)state;
     will_answer(200, "");
-    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", address, "-id=a b"), 0);
+    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", cli_address, "-id=a b"), 0);
     assert_string_equal(script.request, "DELETE /v1/operator/raft/peer?id=a%20b");
-    assert_string_equal(output, "Removed peer with id \"a b\"\n");
-    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", address, "-address=1:2"), 0);
-    assert_string_equal(output, "Removed peer with address \"1:2\"\n");
-    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", address), 1);
-    assert_string_equal(complaint, "Error removing peer: an address or id is required for the "
-                                   "peer to remove\n");
+    assert_string_equal(cli_output, "Removed peer with id \"a b\"\n");
+    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", cli_address, "-address=1:2"), 0);
+    assert_string_equal(cli_output, "Removed peer with address \"1:2\"\n");
+    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", cli_address), 1);
+    assert_string_equal(cli_complaint, "Error removing peer: an address or id is required for the "
+                                       "peer to remove\n");
     assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", "-id=a", "-address=b"), 1);
-    assert_string_equal(complaint, "Error removing peer: cannot give both an address and id\n");
+    assert_string_equal(cli_complaint, "Error removing peer: cannot give both an address and id\n");
     will_answer(500, "no such");
-    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", address, "-id=a"), 1);
-    assert_non_null(strstr(complaint, "Unexpected response code: 500 (no such)"));
+    assert_int_equal(RUN(cmd_operator, "raft", "remove-peer", cli_address, "-id=a"), 1);
+    assert_non_null(strstr(cli_complaint, "Unexpected response code: 500 (no such)"));
 }
 
 static void autopilot_is_shown_and_changed_on_the_condition_of_what_was_shown(void **state)
@@ -544,27 +474,28 @@ static void autopilot_is_shown_and_changed_on_the_condition_of_what_was_shown(vo
                      "\"MaxTrailingLogs\":250,\"MinQuorum\":0,\"ServerStabilizationTime\":\"10s\","
                      "\"RedundancyZoneTag\":\"z\",\"DisableUpgradeMigration\":false,"
                      "\"UpgradeVersionTag\":\"\",\"CreateIndex\":4,\"ModifyIndex\":7}");
-    assert_int_equal(RUN(cmd_operator, "autopilot", "get-config", address), 0);
-    assert_string_equal(output,
+    assert_int_equal(RUN(cmd_operator, "autopilot", "get-config", cli_address), 0);
+    assert_string_equal(cli_output,
                         "CleanupDeadServers = true\nLastContactThreshold = 200ms\n"
                         "MaxTrailingLogs = 250\nMinQuorum = 0\nServerStabilizationTime = 10s\n"
                         "RedundancyZoneTag = \"z\"\nDisableUpgradeMigration = false\n"
                         "UpgradeVersionTag = \"\"\n");
     /* The script answers the change with the same text, which is not `true`. */
-    assert_int_equal(RUN(cmd_operator, "autopilot", "set-config", address, "-max-trailing-logs=5",
-                         "-cleanup-dead-servers=false", "-server-stabilization-time", "3s"),
+    assert_int_equal(RUN(cmd_operator, "autopilot", "set-config", cli_address,
+                         "-max-trailing-logs=5", "-cleanup-dead-servers=false",
+                         "-server-stabilization-time", "3s"),
                      1);
     assert_string_equal(script.request, "PUT /v1/operator/autopilot/configuration?cas=7");
     assert_non_null(strstr(script.sent, "\"CleanupDeadServers\":false"));
     assert_non_null(strstr(script.sent, "\"LastContactThreshold\":\"200ms\""));
     assert_non_null(strstr(script.sent, "\"MaxTrailingLogs\":5"));
-    assert_string_equal(output,
+    assert_string_equal(cli_output,
                         "Configuration could not be atomically updated, please try again\n");
     static const char *const wrong[] = {"-max-trailing-logs=-1", "-max-trailing-logs=x",
                                         "-min-quorum=", "-cleanup-dead-servers=maybe"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         script.request[0] = '\0';
-        assert_int_equal(RUN(cmd_operator, "autopilot", "set-config", address, wrong[i]), 1);
+        assert_int_equal(RUN(cmd_operator, "autopilot", "set-config", cli_address, wrong[i]), 1);
         assert_string_equal(script.request, "");
     }
 }
@@ -573,10 +504,10 @@ static void an_operator_who_says_nothing_is_shown_the_usage(void **state)
 {
     (void)state;
     assert_int_equal(RUN(cmd_operator, "raft"), 1);
-    assert_non_null(strstr(complaint, "Usage: muster operator"));
+    assert_non_null(strstr(cli_complaint, "Usage: muster operator"));
     assert_int_equal(RUN(cmd_operator, "raft", "nonsense"), 1);
     assert_int_equal(RUN(cmd_operator, "-h"), 0);
-    assert_non_null(strstr(output, "list-peers"));
+    assert_non_null(strstr(cli_output, "list-peers"));
 }
 
 int main(void)
@@ -605,5 +536,5 @@ int main(void)
         cmocka_unit_test(autopilot_is_shown_and_changed_on_the_condition_of_what_was_shown),
         cmocka_unit_test(an_operator_who_says_nothing_is_shown_the_usage),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, cli_kit_teardown);
 }
