@@ -108,18 +108,22 @@ static char *make_target(enum stage stage, const char *id)
     return (char *)w.data;
 }
 
-/* Text of bytes that are no UTF-8 cannot be put into JSON: such a program is not found either. */
+/* NULL if there is one that cannot be put into JSON, since it is no UTF-8: without it, it would be
+ * another command. */
 static json_t *arguments_of(const struct catalog_check_type *t)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < t->script_args.len; i++) {
         struct mu_str s = t->script_args.items[i];
-        json_array_append_new(list, json_stringn(s.p ? s.p : "", s.len));
+        if (json_array_append_new(list, json_stringn(s.p ? s.p : "", s.len)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
     }
     return list;
 }
 
-/* NULL when out of memory; the caller frees it. */
+/* NULL when out of memory, or when there is no JSON of it; the caller frees it. */
 static char *make_body(const struct docker *d)
 {
     json_t *o = d->stage == CREATE
@@ -308,7 +312,7 @@ static void begin(struct docker *d, enum stage stage, const char *id)
     check__tail_reset(&d->answer);
     http_response_init(&d->response, false, stage == START ? &d->output : &d->answer);
     if (!d->target || !write_request(d)) {
-        fail(d, "failed for container %s: out of memory", d->container);
+        fail(d, "failed for container %s: the request cannot be put into JSON", d->container);
     } else if (!d->reachable) {
         fail_request(d, "http: no Host in request URL");
     } else if (!check__channel_open(&d->channel, d->check->world, &route, &events, d, why,

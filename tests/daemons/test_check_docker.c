@@ -121,6 +121,19 @@ static void test_the_exit_code_of_an_exec_decides(void **state)
     assert_non_null(strstr(d->requests[2], "GET /exec/e%2F1/json HTTP/1.1\r\n"));
 }
 
+static void test_an_argument_that_cannot_be_sent_is_not_left_out(void **state)
+{
+    struct daemon *d = *state;
+    struct mu_str args[] = {mu__cstr("/bin/x"), mu__cstr("\xff"), mu__cstr("y")};
+    d->asked = 0;
+    kit_run_once(d->w, &(struct catalog_check_type){.docker_container_id = mu__cstr("c"),
+                                                    .script_args = {args, 3},
+                                                    .timeout_ns = 50 * (int64_t)MU_MSEC,
+                                                    .interval_ns = (int64_t)MU_SEC});
+    assert_int_equal(d->w->status, CHECK_CRITICAL);
+    assert_int_equal(d->asked, 0);
+}
+
 #define STATUS(line) "HTTP/1.1 " line "\r\nContent-Length: 2\r\n\r\nno"
 
 static void test_refusals_name_the_step_and_the_container(void **state)
@@ -201,6 +214,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_the_exit_code_of_an_exec_decides),
+        TEST(test_an_argument_that_cannot_be_sent_is_not_left_out),
         TEST(test_refusals_name_the_step_and_the_container),
         TEST(test_an_answer_without_end_is_refused),
         TEST(test_a_daemon_that_is_not_there_is_critical),
