@@ -39,6 +39,14 @@ struct dns {
 
 /* ---- Lookups ---- */
 
+static void supply(struct dnsfront_pending *p, enum dnsfront_status status,
+                   const struct dnsfront_instance *instances, size_t count)
+{
+    struct dnsfront_found found = {
+        .size = sizeof found, .status = status, .instances = instances, .count = count};
+    dnsfront_node_supply(p, &found);
+}
+
 static void forget(struct pending_lookup *l)
 {
     if (l->prev) {
@@ -59,8 +67,7 @@ static void supply_service(struct pending_lookup *l, struct call *c)
         l->kind == DNSFRONT_SERVERS
             ? lookup_servers(c->reply, SERVERS_MAX, mu__prng_next(&l->dns->prng), &c->arena, &count)
             : lookup_service(c->reply, &c->arena, &count);
-    dnsfront_node_supply(l->pending, found ? DNSFRONT_FOUND : DNSFRONT_FAILED, found,
-                         found ? count : 0);
+    supply(l->pending, found ? DNSFRONT_FOUND : DNSFRONT_FAILED, found, found ? count : 0);
 }
 
 /* The catalog also finds nodes by a prefix of their ID, which is no name. */
@@ -69,12 +76,11 @@ static void supply_node(struct pending_lookup *l, struct call *c)
     const struct catalog_indexed_node_services *reply = c->reply;
     const struct catalog_node *node = reply->node_services ? reply->node_services->node : NULL;
     if (!node || !mu__str_ieq(node->node, l->name)) {
-        dnsfront_node_supply(l->pending, DNSFRONT_NOT_FOUND, NULL, 0);
+        supply(l->pending, DNSFRONT_NOT_FOUND, NULL, 0);
         return;
     }
     struct dnsfront_instance *found = lookup_node(node, &c->arena);
-    dnsfront_node_supply(l->pending, found ? DNSFRONT_FOUND : DNSFRONT_FAILED, found,
-                         found ? 1 : 0);
+    supply(l->pending, found ? DNSFRONT_FOUND : DNSFRONT_FAILED, found, found ? 1 : 0);
 }
 
 /* From a server that has not heard of the leader for a while. */
@@ -92,7 +98,7 @@ static void on_found(struct call *c, void *arg)
     if (c->error) {
         bool unknown = strstr(c->error, "No path to datacenter") != NULL;
         log_debug(MODULE, "a lookup failed: %s", c->error);
-        dnsfront_node_supply(l->pending, unknown ? DNSFRONT_NOT_FOUND : DNSFRONT_FAILED, NULL, 0);
+        supply(l->pending, unknown ? DNSFRONT_NOT_FOUND : DNSFRONT_FAILED, NULL, 0);
     } else {
         count_stale(c);
         (l->kind == DNSFRONT_NODE ? supply_node : supply_service)(l, c);
@@ -149,7 +155,7 @@ static void find(void *user, struct dnsfront_pending *pending, const struct dnsf
           : NULL;
     if (!c) {
         free(l);
-        dnsfront_node_supply(pending, DNSFRONT_FAILED, NULL, 0);
+        supply(pending, DNSFRONT_FAILED, NULL, 0);
         return;
     }
     l->dns = d;
@@ -254,7 +260,7 @@ static bool listen_on(struct dns *d, const struct dns_config *c,
     cfg.base = c->base;
     cfg.address = host;
     cfg.port = port_of(address);
-    cfg.source = (struct dnsfront_source){d, find};
+    cfg.source = (struct dnsfront_source){.user = d, .find = find};
     cfg.front = front;
     cfg.seed = mu__prng_next(&d->prng);
     cfg.log = on_log;
@@ -302,7 +308,7 @@ void dns_destroy(struct dns *d)
         assert(l->dns == d);
         assert(!l->prev);
         call_cancel(l->call);
-        dnsfront_node_supply(l->pending, DNSFRONT_FAILED, NULL, 0);
+        supply(l->pending, DNSFRONT_FAILED, NULL, 0);
         forget(l);
     }
     for (size_t i = 0; i < d->node_count; i++) {

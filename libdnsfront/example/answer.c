@@ -30,7 +30,9 @@ int main(void)
                                     .node_address = {"10.0.0.1", 8},
                                     .port = 80,
                                     .weight_passing = 1};
-    dnsfront_query_supply(query, DNSFRONT_FOUND, &web, 1);
+    struct dnsfront_found found = {
+        .size = sizeof found, .status = DNSFRONT_FOUND, .instances = &web, .count = 1};
+    dnsfront_query_supply(query, &found);
     if (dnsfront_query_answer(query, answer, sizeof answer, &len) != DNSFRONT_OK) {
         return 1;
     }

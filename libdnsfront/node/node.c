@@ -204,11 +204,9 @@ static void send_answer(struct dnsfront_pending *p)
     }
 }
 
-void dnsfront_node_supply(struct dnsfront_pending *p, enum dnsfront_status status,
-                          const struct dnsfront_instance *instances, size_t count)
+static void end_pending(struct dnsfront_pending *p)
 {
     struct dnsfront_node *n = p->node;
-    dnsfront_query_supply(p->query, status, instances, count);
     send_answer(p);
     dnsfront_query_end(p->query);
     bool was_full = n->pending == n->pending_max;
@@ -221,6 +219,23 @@ void dnsfront_node_supply(struct dnsfront_pending *p, enum dnsfront_status statu
         dnsfront__tcp_resume(n);
     }
     free_when_done(n);
+}
+
+/* What the query asks for next, or its answer. */
+static void go_on(struct dnsfront_pending *p)
+{
+    const struct dnsfront_lookup *lookup = dnsfront_query_lookup(p->query);
+    if (lookup) {
+        p->node->source.find(p->node->source.user, p, lookup);
+    } else {
+        end_pending(p);
+    }
+}
+
+void dnsfront_node_supply(struct dnsfront_pending *p, const struct dnsfront_found *found)
+{
+    dnsfront_query_supply(p->query, found);
+    go_on(p);
 }
 
 bool dnsfront__node_query(struct dnsfront_node *n, const uint8_t *bytes, size_t len,
@@ -257,11 +272,6 @@ bool dnsfront__node_query(struct dnsfront_node *n, const uint8_t *bytes, size_t 
         p->conn = conn;
         dnsfront__tcp_attach(conn, p);
     }
-    const struct dnsfront_lookup *lookup = dnsfront_query_lookup(p->query);
-    if (lookup) {
-        n->source.find(n->source.user, p, lookup);
-    } else {
-        dnsfront_node_supply(p, DNSFRONT_FOUND, NULL, 0);
-    }
+    go_on(p);
     return true;
 }

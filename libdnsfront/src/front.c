@@ -58,6 +58,7 @@ void dnsfront_config_init_sized(struct dnsfront_config *cfg, size_t size)
         .soa_expire_s = 86400,
         .udp_answer_limit = 3,
         .node_meta_txt = true,
+        .kept_bytes_max = 4u << 20,
     };
     memset(cfg, 0, size);
     memcpy(cfg, &d, mu__min(size, sizeof d));
@@ -157,6 +158,10 @@ static bool copy_config(struct dnsfront *d, const struct dnsfront_config *cfg)
     d->enable_truncate = cfg->enable_truncate;
     d->disable_compression = cfg->disable_compression;
     d->node_meta_txt = cfg->node_meta_txt;
+    d->recursion = cfg->recursion;
+    d->kept_bytes_max = cfg->kept_bytes_max;
+    d->unchanged = cfg->unchanged;
+    d->unchanged_user = cfg->unchanged_user;
     return d->domain_text && d->datacenter && d->mname && d->rname && copy_rules(d, cfg);
 }
 
@@ -229,8 +234,7 @@ struct dnsfront_query *dnsfront__take_query(struct dnsfront *d)
     q->next_idle = NULL;
     q->has_lookup = q->supplied = q->tcp = q->in_domain = false;
     q->meaning.kind = NAME_FOREIGN;
-    q->instances = NULL;
-    q->count = 0;
+    q->found = (struct dnsfront_found){0};
     q->rcode = DNS_NOERROR;
     return q;
 }

@@ -26,7 +26,10 @@ struct dnsfront {
     size_t rule_count;
     uint32_t node_ttl_s, soa_refresh_s, soa_retry_s, soa_expire_s, soa_min_ttl_s;
     uint32_t udp_answer_limit, a_record_limit;
-    bool only_passing, enable_truncate, disable_compression, node_meta_txt;
+    bool only_passing, enable_truncate, disable_compression, node_meta_txt, recursion;
+    size_t kept_bytes_max;
+    bool (*unchanged)(void *user, const struct dnsfront_lookup *lookup, uint64_t stamp);
+    void *unchanged_user;
     struct dnsfront_query *idle; /* finished queries, kept for reuse */
     size_t idle_count, open_count;
 };
@@ -39,9 +42,7 @@ struct dnsfront_query {
     struct name_meaning meaning;
     struct dnsfront_lookup lookup;
     bool has_lookup, supplied, tcp, in_domain;
-    enum dnsfront_status status;
-    const struct dnsfront_instance *instances;
-    size_t count;
+    struct dnsfront_found found;
     unsigned rcode;
     int64_t now_unix_s;
     uint64_t random;

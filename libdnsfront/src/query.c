@@ -102,18 +102,27 @@ int dnsfront_query_begin(struct dnsfront *d, const struct dnsfront_request *r,
     return DNSFRONT_OK;
 }
 
-const struct dnsfront_lookup *dnsfront_query_lookup(const struct dnsfront_query *q)
+bool dnsfront_answer_kept(struct dnsfront *d, const struct dnsfront_request *r, uint8_t *buf,
+                          size_t cap, size_t *len)
 {
-    return q->has_lookup ? &q->lookup : NULL;
+    (void)d;
+    (void)r;
+    (void)buf;
+    (void)cap;
+    *len = 0;
+    return false;
 }
 
-void dnsfront_query_supply(struct dnsfront_query *q, enum dnsfront_status status,
-                           const struct dnsfront_instance *instances, size_t count)
+const struct dnsfront_lookup *dnsfront_query_lookup(const struct dnsfront_query *q)
+{
+    return q->has_lookup && !q->supplied ? &q->lookup : NULL;
+}
+
+void dnsfront_query_supply(struct dnsfront_query *q, const struct dnsfront_found *found)
 {
     q->supplied = true;
-    q->status = status;
-    q->instances = instances;
-    q->count = count;
+    memset(&q->found, 0, sizeof q->found);
+    memcpy(&q->found, found, mu__min(found->size, sizeof q->found));
 }
 
 static bool negative(struct dnsfront_query *q, const struct zone *z, unsigned rcode,
@@ -126,8 +135,8 @@ static bool negative(struct dnsfront_query *q, const struct zone *z, unsigned rc
 static bool answer_service(struct dnsfront_query *q, const struct zone *z, struct sections *s)
 {
     size_t shown;
-    if (!dnsfront__records_service(z, q->question.type, q->instances, q->count, q->random,
-                                   &q->arena, s, &shown)) {
+    if (!dnsfront__records_service(z, q->question.type, q->found.instances, q->found.count,
+                                   q->random, &q->arena, s, &shown)) {
         return false;
     }
     if (shown == 0) {
@@ -141,22 +150,23 @@ static bool fill_sections(struct dnsfront_query *q, const struct zone *z, struct
     if (q->rcode != DNS_NOERROR || !q->in_domain) {
         return true;
     }
-    if (q->has_lookup && (!q->supplied || q->status == DNSFRONT_FAILED)) {
+    if (q->has_lookup && (!q->supplied || q->found.status == DNSFRONT_FAILED)) {
         q->rcode = DNS_SERVFAIL;
         return true;
     }
     uint16_t type = q->question.type;
     if (q->has_lookup && q->lookup.kind == DNSFRONT_SERVERS) {
-        return dnsfront__records_servers(z, type, q->instances,
-                                         q->status == DNSFRONT_FOUND ? q->count : 0, &q->arena, s);
+        return dnsfront__records_servers(z, type, q->found.instances,
+                                         q->found.status == DNSFRONT_FOUND ? q->found.count : 0,
+                                         &q->arena, s);
     }
     switch (q->meaning.kind) {
     case NAME_SERVICE:
-        return q->status == DNSFRONT_FOUND ? answer_service(q, z, s)
-                                           : negative(q, z, DNS_NXDOMAIN, s);
+        return q->found.status == DNSFRONT_FOUND ? answer_service(q, z, s)
+                                                 : negative(q, z, DNS_NXDOMAIN, s);
     case NAME_NODE:
-        return q->status == DNSFRONT_FOUND && q->count > 0
-                   ? dnsfront__records_node(z, type, q->instances, &q->arena, s)
+        return q->found.status == DNSFRONT_FOUND && q->found.count > 0
+                   ? dnsfront__records_node(z, type, q->found.instances, &q->arena, s)
                    : negative(q, z, DNS_NXDOMAIN, s);
     case NAME_ADDRESS:
         return dnsfront__records_address(z, q->meaning.address, q->meaning.address_len, &q->arena,

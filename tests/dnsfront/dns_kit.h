@@ -50,7 +50,10 @@ static inline ldns_pkt *ask(struct dnsfront *d, const struct query_spec *s,
     struct dnsfront_query *q;
     assert_int_equal(dnsfront_query_begin(d, &r, &q), DNSFRONT_OK);
     if (dnsfront_query_lookup(q)) {
-        dnsfront_query_supply(q, status, instances, count);
+        dnsfront_query_supply(q, &(struct dnsfront_found){.size = sizeof(struct dnsfront_found),
+                                                          .status = status,
+                                                          .instances = instances,
+                                                          .count = count});
     }
     size_t len;
     assert_int_equal(dnsfront_query_answer(q, answer, sizeof answer, &len), DNSFRONT_OK);

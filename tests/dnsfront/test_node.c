@@ -14,6 +14,13 @@ static struct dnsfront_pending *held[64]; /* lookups that wait for the test */
 static size_t held_count;
 static bool hold;
 
+static void supply(struct dnsfront_pending *p, const struct dnsfront_instance *i)
+{
+    struct dnsfront_found found = {
+        .size = sizeof found, .status = DNSFRONT_FOUND, .instances = i, .count = 1};
+    dnsfront_node_supply(p, &found);
+}
+
 static void find(void *user, struct dnsfront_pending *p, const struct dnsfront_lookup *l)
 {
     (void)user;
@@ -23,14 +30,14 @@ static void find(void *user, struct dnsfront_pending *p, const struct dnsfront_l
         return;
     }
     struct dnsfront_instance i = instance("a", "127.0.0.21", 80);
-    dnsfront_node_supply(p, DNSFRONT_FOUND, &i, 1);
+    supply(p, &i);
 }
 
 static void release(void)
 {
     struct dnsfront_instance i = instance("a", "127.0.0.21", 80);
     while (held_count) {
-        dnsfront_node_supply(held[--held_count], DNSFRONT_FOUND, &i, 1);
+        supply(held[--held_count], &i);
     }
 }
 

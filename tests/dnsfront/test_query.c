@@ -389,7 +389,10 @@ static void test_order_is_drawn_anew_and_fair(void **state)
         struct dnsfront_query *q;
         size_t len;
         assert_int_equal(dnsfront_query_begin(front, &r, &q), DNSFRONT_OK);
-        dnsfront_query_supply(q, DNSFRONT_FOUND, web, 2);
+        dnsfront_query_supply(q, &(struct dnsfront_found){.size = sizeof(struct dnsfront_found),
+                                                          .status = DNSFRONT_FOUND,
+                                                          .instances = web,
+                                                          .count = 2});
         assert_int_equal(dnsfront_query_answer(q, answer, sizeof answer, &len), DNSFRONT_OK);
         dnsfront_query_end(q);
         first += answer[len - 1] == 2; /* the last byte is that of the second address */

@@ -29,9 +29,12 @@ static void answer(struct dnsfront *d, uint8_t pick, const uint8_t *bytes, size_
     if (dnsfront_query_begin(d, &r, &q) != DNSFRONT_OK) {
         return;
     }
-    if (dnsfront_query_lookup(q)) {
-        dnsfront_query_supply(q, (enum dnsfront_status)(pick >> 1 & 1), found,
-                              pick >> 2 & 63 ? 40 : 0);
+    while (dnsfront_query_lookup(q)) {
+        struct dnsfront_found f = {.size = sizeof f,
+                                   .status = (enum dnsfront_status)(pick >> 1 & 1),
+                                   .instances = found,
+                                   .count = pick >> 2 & 63 ? 40 : 0};
+        dnsfront_query_supply(q, &f);
     }
     size_t n, max = dnsfront_query_size_max(q);
     int rc = dnsfront_query_answer(q, buf, sizeof buf, &n);

@@ -25,6 +25,11 @@ struct dnsfront_source {
      * is lent until then. */
     void (*find)(void *user, struct dnsfront_pending *pending,
                  const struct dnsfront_lookup *lookup);
+    /* Moves whenever what find gives may have changed (dnsfront_request.version); cheap, since it
+     * is asked for every query. NULL: 0 for ever, with nothing kept */
+    uint64_t (*version)(void *user);
+    /* dnsfront_config.unchanged, which is set from here */
+    bool (*unchanged)(void *user, const struct dnsfront_lookup *lookup, uint64_t stamp);
 };
 
 struct dnsfront_node_config {
@@ -63,9 +68,8 @@ MU_API void dnsfront_node_destroy(struct dnsfront_node *n);
 MU_API uint16_t dnsfront_node_port(const struct dnsfront_node *n); /* of both UDP and TCP */
 MU_API void dnsfront_node_stats(const struct dnsfront_node *n, struct dnsfront_node_stats *out);
 
-/* Answers the query and ends the pending. Instances are borrowed during the call. */
-MU_API void dnsfront_node_supply(struct dnsfront_pending *p, enum dnsfront_status status,
-                                 const struct dnsfront_instance *instances, size_t count);
+/* Answers the lookup; the pending ends. What found points at is borrowed during the call. */
+MU_API void dnsfront_node_supply(struct dnsfront_pending *p, const struct dnsfront_found *found);
 
 #ifdef __cplusplus
 }
