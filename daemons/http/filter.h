@@ -14,4 +14,6 @@ struct http_filter;
  * what is wrong, in Consul's words where they are known. */
 bool filter_parse(const struct mu__schema *s, struct mu_str text, struct mu__arena *a,
                   const struct http_filter **out, char *err, size_t errlen) MU_MUST_USE;
+/* Is it `field == "x"` and no more? Then that is what it asks for. */
+bool filter_is_equal(const struct http_filter *f, const char *field, struct mu_str *value);
 bool filter_match(const struct http_filter *f, const void *record); /* f NULL: everything passes */

@@ -144,3 +144,14 @@ bool filter_match(const struct http_filter *f, const void *record)
     }
     return false;
 }
+
+bool filter_is_equal(const struct http_filter *f, const char *field, struct mu_str *value)
+{
+    const struct filter_test *t = &f->test;
+    if (f->kind != FILTER_TEST || t->op != FILTER_EQUAL || t->negated || t->nsteps != 1 ||
+        t->steps[0].field->kind != MU_STR || strcmp(t->steps[0].field->name, field) != 0) {
+        return false;
+    }
+    *value = t->text;
+    return true;
+}

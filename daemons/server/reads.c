@@ -30,7 +30,6 @@ typedef int (*query_fn)(struct catalog_reader *r, const void *request, void *rep
         return catalog_query_##name(r, (const struct request_type *)request,                       \
                                     (struct reply_type *)reply, keys);                             \
     }
-QUERY(nodes, catalog_dc_request, catalog_indexed_nodes)
 QUERY(services, catalog_dc_request, catalog_indexed_services)
 QUERY(service_nodes, catalog_service_request, catalog_indexed_service_nodes)
 QUERY(node_services, catalog_node_request, catalog_indexed_node_services)
@@ -89,9 +88,9 @@ static int all_config_entries(struct catalog_reader *r, const void *request, voi
     return catalog_query_config_entries(r, &all, reply, keys);
 }
 
-/* Chains may be refused with a reason: route__query_chain. */
-static int no_chain(struct catalog_reader *r, const void *request, void *reply,
-                    struct catalog_watch_keys *keys, const char **why)
+/* Stands for those that need to know more than these arguments: see ask. */
+static int apart(struct catalog_reader *r, const void *request, void *reply,
+                 struct catalog_watch_keys *keys, const char **why)
 {
     (void)r, (void)request, (void)reply, (void)keys, (void)why;
     return CATALOG_EINVAL;
@@ -104,12 +103,12 @@ static query_fn query_of(const struct endpoint *e)
         query_fn query;
     } table[] = {
         {ENDPOINT_CATALOG_GATEWAY_SERVICES, gateway_services},
-        {ENDPOINT_CATALOG_LIST_NODES, nodes},
+        {ENDPOINT_CATALOG_LIST_NODES, apart},
         {ENDPOINT_CATALOG_LIST_SERVICES, services},
         {ENDPOINT_CATALOG_SERVICE_NODES, service_nodes},
         {ENDPOINT_CATALOG_NODE_SERVICES, node_services},
         {ENDPOINT_CATALOG_NODE_SERVICE_LIST, node_service_list},
-        {ENDPOINT_DISCOVERY_CHAIN_GET, no_chain},
+        {ENDPOINT_DISCOVERY_CHAIN_GET, apart},
         {ENDPOINT_CONFIG_ENTRY_GET, config_entry},
         {ENDPOINT_CONFIG_ENTRY_LIST, config_entries},
         {ENDPOINT_CONFIG_ENTRY_LIST_ALL, all_config_entries},
@@ -350,6 +349,31 @@ static struct catalog_reader *prepare(struct route *r, char *err, size_t errlen)
     return r->reply ? route__take_reader(r->front) : NULL;
 }
 
+/* Nodes at an address are found without a walk (PTR asks for them, with a filter that Consul's
+ * servers understand, too). */
+static int nodes_filtered(const struct route *r, struct catalog_reader *reader, void *reply,
+                          struct catalog_watch_keys *keys)
+{
+    struct mu_str address;
+    bool by_address =
+        r->filter && filter_is_equal(r->filter, "Address", &address) && address.len > 0;
+    return by_address ? catalog_query_nodes_at(reader, r->call->request, address, reply, keys)
+                      : catalog_query_nodes(reader, r->call->request, reply, keys);
+}
+
+/* err and why: as the queries have them. */
+static int ask(const struct route *r, query_fn query, struct catalog_reader *reader,
+               struct catalog_watch_keys *keys, const char **why, char *err, size_t errlen)
+{
+    const struct call *c = r->call;
+    if (c->endpoint == &endpoints[ENDPOINT_DISCOVERY_CHAIN_GET]) {
+        return route__query_chain(c, reader, r->reply, keys, err, errlen);
+    }
+    return c->endpoint == &endpoints[ENDPOINT_CATALOG_LIST_NODES]
+               ? nodes_filtered(r, reader, r->reply, keys)
+               : query(reader, c->request, r->reply, keys, why);
+}
+
 void route__read(struct route *r)
 {
     char err[64 + FILTER_ERROR_MAX];
@@ -369,9 +393,7 @@ void route__read(struct route *r)
     struct catalog_watch_keys keys;
     catalog_read_begin(reader);
     const char *why = NULL;
-    int rc = c->endpoint == &endpoints[ENDPOINT_DISCOVERY_CHAIN_GET]
-                 ? route__query_chain(c, reader, r->reply, &keys, err, sizeof err)
-                 : query(reader, c->request, r->reply, &keys, &why);
+    int rc = ask(r, query, reader, &keys, &why, err, sizeof err);
     struct catalog_query_meta *meta = endpoint_meta(c->endpoint, r->reply); /* or it cannot wait */
     if (meta && meta->index && meta->index < catalog_read_floor(reader)) {
         meta->index = catalog_read_floor(reader); /* a restored record may have an older one */

@@ -2,6 +2,7 @@
  * over everything. */
 #include <assert.h>
 
+#include "key.h"
 #include "records.h"
 #include "tables.h"
 #include "tables_config.h"
@@ -15,7 +16,7 @@ static size_t keys_in(const struct catalog *c, enum catalog__tree t)
 /* Every record of a primary tree is found by each of its other names; that the trees have as many
  * keys shows that nothing else is in them. */
 struct expected {
-    size_t with_id, with_target, with_service;
+    size_t with_id, with_target, with_service, nodes_at, services_at;
 };
 
 static void start(struct catalog__radix_iter *it, const struct catalog *c, enum catalog__tree t)
@@ -47,7 +48,10 @@ static void check_nodes(const struct catalog *c, struct expected *e)
         assert(n->id.len == 0 || catalog__get_node_by_id(v, n->id) == n);
         assert(n->create_index <= n->modify_index);
         assert(n->modify_index <= v->index);
+        const struct mu_str at[] = {catalog__key_part(n->address), n->node};
+        assert(n->address.len == 0 || stands_below(c, CATALOG__NODES_BY_ADDRESS, at, 1, n));
         e->with_id += n->id.len > 0;
+        e->nodes_at += n->address.len > 0;
     }
     catalog__radix_end(&it);
 }
@@ -66,7 +70,11 @@ static void check_services(const struct catalog *c, struct expected *e)
                             (const struct mu_str[]){i->service.service, i->node}, 2, i));
         assert(target.len == 0 || stands_below(c, CATALOG__SERVICES_BY_TARGET,
                                                (const struct mu_str[]){target, i->node}, 2, i));
+        const struct mu_str at[] = {catalog__key_part(i->service.address), i->node};
+        assert(i->service.address.len == 0 ||
+               stands_below(c, CATALOG__SERVICES_BY_ADDRESS, at, 2, i));
         e->with_target += target.len > 0;
+        e->services_at += i->service.address.len > 0;
     }
     catalog__radix_end(&it);
 }
@@ -245,7 +253,7 @@ static void check_gateways(const struct catalog *c)
 void catalog__check(const struct catalog *c)
 {
     const struct catalog__version *v = atomic_load(&c->current);
-    struct expected e = {0, 0, 0};
+    struct expected e = {.with_id = 0};
     check_nodes(c, &e);
     check_services(c, &e);
     check_checks(c, &e);
@@ -260,6 +268,8 @@ void catalog__check(const struct catalog *c)
     assert(keys_in(c, CATALOG__SERVICES) == v->count[CATALOG__TABLE_SERVICES]);
     assert(keys_in(c, CATALOG__SERVICES_BY_NAME) == v->count[CATALOG__TABLE_SERVICES]);
     assert(keys_in(c, CATALOG__SERVICES_BY_TARGET) == e.with_target);
+    assert(keys_in(c, CATALOG__NODES_BY_ADDRESS) == e.nodes_at);
+    assert(keys_in(c, CATALOG__SERVICES_BY_ADDRESS) == e.services_at);
     assert(keys_in(c, CATALOG__CHECKS) == v->count[CATALOG__TABLE_CHECKS]);
     assert(keys_in(c, CATALOG__CHECKS_BY_INSTANCE) == v->count[CATALOG__TABLE_CHECKS]);
     assert(keys_in(c, CATALOG__CHECKS_BY_STATUS) == v->count[CATALOG__TABLE_CHECKS]);

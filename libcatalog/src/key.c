@@ -8,6 +8,13 @@ bool catalog__is_name(struct mu_str s)
     return s.len <= CATALOG__NAME_MAX && (s.len == 0 || !memchr(s.p, 0, s.len));
 }
 
+struct mu_str catalog__key_part(struct mu_str s)
+{
+    size_t len = s.len < CATALOG__NAME_MAX ? s.len : CATALOG__NAME_MAX;
+    const char *zero = len ? memchr(s.p, 0, len) : NULL;
+    return (struct mu_str){s.p, zero ? (size_t)(zero - s.p) : len};
+}
+
 static char fold(char c)
 {
     if (c >= 'A' && c <= 'Z') {

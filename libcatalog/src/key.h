@@ -23,5 +23,8 @@ static inline struct mu_str catalog__key_str(const struct catalog__key *k)
 {
     return (struct mu_str){k->bytes, k->len};
 }
+/* What of a text stands in a key: all of it, if it is a name. Addresses are texts, which nobody
+ * checks. */
+struct mu_str catalog__key_part(struct mu_str s);
 /* Can it stand in a key? */
 bool catalog__is_name(struct mu_str s);

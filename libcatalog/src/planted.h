@@ -31,6 +31,7 @@ enum catalog__planted {
     CATALOG__CASCADE_QUERIES,         /* a session goes, queries that are bound to it stay */
     CATALOG__RESTORE_NO_GATEWAYS,     /* a restore leaves out the services behind gateways */
     CATALOG__WAKE_MISSED_GATEWAY, /* a service gets another gateway, and nobody waits for that */
+    CATALOG__WAKE_MISSED_ADDRESS, /* a node leaves an address, and who waits there sleeps on */
     CATALOG__N_PLANTED
 };
 

@@ -16,21 +16,58 @@ static struct mu_str name_of(const void *record)
     return ((const struct catalog_node *)record)->node;
 }
 
-int catalog_query_nodes(struct catalog_reader *r, const struct catalog_dc_request *request,
-                        struct catalog_indexed_nodes *out, struct catalog_watch_keys *keys)
+/* The nodes of a walk that have what the request asks for. */
+static int list_nodes(struct catalog_reader *r, const struct catalog_dc_request *request,
+                      struct catalog__radix_iter *it, catalog__filter_fn filter, const void *arg,
+                      struct catalog_indexed_nodes *out)
 {
-    catalog__keys_begin(r, keys);
     const struct catalog__version *v = r->version;
     struct catalog__list nodes = catalog__list(r);
-    struct catalog__radix_iter it;
-    bool failed = !catalog__keys_add_all(r, keys, CATALOG__WATCH_NODE);
-    catalog__below(&it, &r->catalog->allocator, v, CATALOG__NODES, NULL, 0);
-    catalog__list_walk(&nodes, &it, v, node_passes, &request->node_meta_filters);
+    bool failed = false;
+    catalog__list_walk(&nodes, it, v, filter, arg);
     *out = (struct catalog_indexed_nodes){.nodes = catalog__list_end(&nodes, &failed)};
     out->meta.index = catalog__reported(v->table[CATALOG__TABLE_NODES]);
     return failed
                ? CATALOG_ENOMEM
                : catalog__sort_from(r, &request->source, request->datacenter, &out->nodes, name_of);
+}
+
+int catalog_query_nodes(struct catalog_reader *r, const struct catalog_dc_request *request,
+                        struct catalog_indexed_nodes *out, struct catalog_watch_keys *keys)
+{
+    struct catalog__radix_iter it;
+    catalog__keys_begin(r, keys);
+    bool failed = !catalog__keys_add_all(r, keys, CATALOG__WATCH_NODE);
+    catalog__below(&it, &r->catalog->allocator, r->version, CATALOG__NODES, NULL, 0);
+    int rc = list_nodes(r, request, &it, node_passes, &request->node_meta_filters, out);
+    return failed ? CATALOG_ENOMEM : rc;
+}
+
+struct at {
+    struct mu_str address;
+    const struct mu_strmap *meta;
+};
+
+static bool is_at(const struct catalog__version *v, const void *record, const void *arg)
+{
+    const struct at *at = arg;
+    return mu__str_eq(((const struct catalog_node *)record)->address, at->address) &&
+           node_passes(v, record, at->meta);
+}
+
+int catalog_query_nodes_at(struct catalog_reader *r, const struct catalog_dc_request *request,
+                           struct mu_str address, struct catalog_indexed_nodes *out,
+                           struct catalog_watch_keys *keys)
+{
+    struct catalog__radix_iter it;
+    struct at at = {address, &request->node_meta_filters};
+    catalog__keys_begin(r, keys);
+    bool failed =
+        !catalog__keys_add_name(r, keys, CATALOG__WATCH_ADDRESS, catalog__key_part(address), false);
+    catalog__below_address(&it, &r->catalog->allocator, r->version, CATALOG__NODES_BY_ADDRESS,
+                           address);
+    int rc = list_nodes(r, request, &it, is_at, &at, out);
+    return failed ? CATALOG_ENOMEM : rc;
 }
 
 /* ---- The names of all services ---- */

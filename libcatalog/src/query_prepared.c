@@ -193,12 +193,12 @@ static void shuffle(struct mu_list *nodes, uint64_t seed)
     }
 }
 
-/* The node with an address. Nobody asks often enough for an index: all nodes are gone through. */
+/* The first node with an address. */
 static struct mu_str node_at(struct catalog_reader *r, struct mu_str ip, bool *failed)
 {
     struct mu_str name = {NULL, 0};
     struct catalog__radix_iter it;
-    catalog__below(&it, &r->catalog->allocator, r->version, CATALOG__NODES, NULL, 0);
+    catalog__below_address(&it, &r->catalog->allocator, r->version, CATALOG__NODES_BY_ADDRESS, ip);
     for (const struct catalog_node *n; !name.p && (n = catalog__radix_next(&it)) != NULL;) {
         name = mu__str_eq(n->address, ip) ? n->node : name;
     }

@@ -2,6 +2,7 @@
  * checks. */
 #include <muster/catalog_config.h>
 
+#include "key.h"
 #include "query.h"
 
 struct wanted {
@@ -127,8 +128,11 @@ static bool find_named(struct catalog_reader *r, const struct catalog_service_re
     struct catalog__radix_iter it;
     bool ok;
     if (wanted->by_address) {
-        ok = catalog__keys_add_all(r, keys, watch_kind(health));
-        catalog__below(&it, &r->catalog->allocator, v, CATALOG__SERVICES, NULL, 0);
+        ok = catalog__keys_add_name(r, keys, CATALOG__WATCH_AT, catalog__key_part(wanted->address),
+                                    false) &&
+             (!health || catalog__keys_add_all(r, keys, CATALOG__WATCH_HEALTH));
+        catalog__below_address(&it, &r->catalog->allocator, v, CATALOG__SERVICES_BY_ADDRESS,
+                               wanted->address);
     } else {
         ok = catalog__keys_add_name(r, keys, watch_kind(health), q->service_name, false);
         catalog__below(&it, &r->catalog->allocator, v, CATALOG__SERVICES_BY_NAME, &q->service_name,

@@ -102,6 +102,14 @@ const struct catalog__mark *catalog__get_service_index(const struct catalog__ver
     return get(v, CATALOG__SERVICE_INDEXES, &name, 1);
 }
 
+void catalog__below_address(struct catalog__radix_iter *it, const struct mu_allocator *a,
+                            const struct catalog__version *v, enum catalog__tree tree,
+                            struct mu_str address)
+{
+    struct mu_str part = catalog__key_part(address);
+    catalog__below(it, a, v, tree, &part, 1);
+}
+
 void catalog__below(struct catalog__radix_iter *it, const struct mu_allocator *a,
                     const struct catalog__version *v, enum catalog__tree tree,
                     const struct mu_str *names, size_t n)

@@ -31,6 +31,11 @@ struct mu_str catalog__instance_target(const struct catalog__instance *i);
 const struct catalog_node *catalog__get_node(const struct catalog__version *v, struct mu_str name);
 const struct catalog_node *catalog__get_node_by_id(const struct catalog__version *v,
                                                    struct mu_str id);
+/* A walk over the nodes at an address, or over the instances that have it as their own: a tree that
+ * is sorted by it has them, and perhaps others with it. */
+void catalog__below_address(struct catalog__radix_iter *it, const struct mu_allocator *a,
+                            const struct catalog__version *v, enum catalog__tree tree,
+                            struct mu_str address);
 const struct catalog__instance *catalog__get_instance(const struct catalog__version *v,
                                                       struct mu_str node, struct mu_str id);
 const struct catalog_check *catalog__get_check(const struct catalog__version *v, struct mu_str node,

@@ -27,9 +27,11 @@
 enum catalog__tree {
     CATALOG__NODES,               /* primary: node */
     CATALOG__NODES_BY_ID,         /* id (those that have one) */
+    CATALOG__NODES_BY_ADDRESS,    /* address (those that have one) | node */
     CATALOG__SERVICES,            /* primary: node | id */
     CATALOG__SERVICES_BY_NAME,    /* name | node | id */
     CATALOG__SERVICES_BY_TARGET,  /* what speaks mTLS for a service: target | node | id */
+    CATALOG__SERVICES_BY_ADDRESS, /* address of their own (those that have one) | node | id */
     CATALOG__CHECKS,              /* primary: node | check id */
     CATALOG__CHECKS_BY_INSTANCE,  /* node | service id (empty: the node's own) | check id */
     CATALOG__CHECKS_BY_SERVICE,   /* service name | node | check id */

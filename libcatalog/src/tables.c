@@ -159,6 +159,9 @@ void catalog__services_of_node_changed(struct catalog *c, struct mu_str node, bo
         if (record) {
             catalog__touch_name(c, CATALOG__WATCH_CATALOG, instance->service.service);
         }
+        if (record && instance->service.address.len) {
+            catalog__touch_name(c, CATALOG__WATCH_AT, catalog__key_part(instance->service.address));
+        }
         if (target.len) {
             catalog__touch_name(c, CATALOG__WATCH_TARGET, target);
         }

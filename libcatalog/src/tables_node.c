@@ -1,4 +1,5 @@
 /* tables_node.c - nodes, their services and checks. */
+#include "key.h"
 #include "msgpack.h"
 #include "planted.h"
 #include "tables.h"
@@ -27,11 +28,42 @@ static void count_removal(struct catalog *c, enum catalog__table t)
 
 /* ---- Nodes ---- */
 
+static void touch_address(struct catalog *c, char kind, struct mu_str address)
+{
+    if (address.len) {
+        catalog__touch_name(c, kind, catalog__key_part(address));
+    }
+}
+
 static void touch_node(struct catalog *c, const struct catalog_node *node)
 {
     catalog__touch_name(c, CATALOG__WATCH_NODE, node->node);
+    touch_address(c, CATALOG__WATCH_ADDRESS, node->address);
     if (node->id.len) {
         catalog__touch_name(c, CATALOG__WATCH_NODE_ID, node->id);
+    }
+}
+
+/* Takes a node out of the trees that lend it. */
+static void unlink_node(struct catalog *c, const struct catalog_node *n)
+{
+    if (n->id.len) {
+        catalog__tree_remove(c, CATALOG__NODES_BY_ID, &n->id, 1);
+    }
+    if (n->address.len) {
+        catalog__tree_remove(c, CATALOG__NODES_BY_ADDRESS,
+                             NAMES(catalog__key_part(n->address), n->node), 2);
+    }
+}
+
+static void link_node(struct catalog *c, struct catalog_node *n)
+{
+    if (n->id.len) {
+        catalog__tree_put(c, CATALOG__NODES_BY_ID, &n->id, 1, n);
+    }
+    if (n->address.len) {
+        catalog__tree_put(c, CATALOG__NODES_BY_ADDRESS,
+                          NAMES(catalog__key_part(n->address), n->node), 2, n);
     }
 }
 
@@ -40,16 +72,20 @@ void catalog__put_node(struct catalog *c, const struct catalog_node *node)
     struct catalog_node *record = catalog__clone(c, &catalog__node_schema, node);
     const struct catalog_node *old =
         catalog__tree_put(c, CATALOG__NODES, NAMES(node->node), 1, record);
-    if (old && old->id.len && !mu__str_ieq(old->id, node->id)) {
-        catalog__tree_remove(c, CATALOG__NODES_BY_ID, &old->id, 1);
-        catalog__touch_name(c, CATALOG__WATCH_NODE_ID, old->id);
+    if (c->is_void) {
+        catalog__discard(c, old);
+        return;
     }
-    if (node->id.len && !c->is_void) {
-        catalog__tree_put(c, CATALOG__NODES_BY_ID, &node->id, 1, record);
+    if (old) {
+        unlink_node(c, old);
     }
+    if (old && !CATALOG__PLANTED(WAKE_MISSED_ADDRESS)) {
+        touch_node(c, old);
+    }
+    link_node(c, record);
+    touch_node(c, record);
     count_change(c, CATALOG__TABLE_NODES, !old);
-    touch_node(c, node);
-    catalog__services_of_node_changed(c, node->node, true);
+    catalog__services_of_node_changed(c, record->node, true);
     catalog__discard(c, old);
 }
 
@@ -73,9 +109,7 @@ void catalog__remove_node(struct catalog *c, struct mu_str given)
     if (!CATALOG__PLANTED(CASCADE_SESSIONS)) {
         catalog__end_sessions_of_node(c, node->node);
     }
-    if (node->id.len) {
-        catalog__tree_remove(c, CATALOG__NODES_BY_ID, &node->id, 1);
-    }
+    unlink_node(c, node);
     touch_node(c, node);
     count_removal(c, CATALOG__TABLE_NODES);
     catalog__discard(c, catalog__tree_remove(c, CATALOG__NODES, &node->node, 1));
@@ -93,6 +127,11 @@ static void unlink_instance(struct catalog *c, const struct catalog__instance *i
         catalog__tree_remove(c, CATALOG__SERVICES_BY_TARGET, NAMES(target, i->node, i->service.id),
                              3);
     }
+    if (i->service.address.len) {
+        struct mu_str address = catalog__key_part(i->service.address);
+        catalog__tree_remove(c, CATALOG__SERVICES_BY_ADDRESS,
+                             NAMES(address, i->node, i->service.id), 3);
+    }
 }
 
 static void link_instance(struct catalog *c, struct catalog__instance *i)
@@ -104,6 +143,11 @@ static void link_instance(struct catalog *c, struct catalog__instance *i)
         catalog__tree_put(c, CATALOG__SERVICES_BY_TARGET, NAMES(target, i->node, i->service.id), 3,
                           i);
     }
+    if (i->service.address.len) {
+        struct mu_str address = catalog__key_part(i->service.address);
+        catalog__tree_put(c, CATALOG__SERVICES_BY_ADDRESS, NAMES(address, i->node, i->service.id),
+                          3, i);
+    }
 }
 
 static void touch_instance(struct catalog *c, const struct catalog__instance *i)
@@ -112,6 +156,7 @@ static void touch_instance(struct catalog *c, const struct catalog__instance *i)
     catalog__touch_name(c, CATALOG__WATCH_INSTANCES, i->service.service);
     catalog__touch_name(c, CATALOG__WATCH_CATALOG, i->service.service);
     catalog__touch_name(c, CATALOG__WATCH_OF_NODE, i->node);
+    touch_address(c, CATALOG__WATCH_AT, i->service.address);
     if (target.len) {
         catalog__touch_name(c, CATALOG__WATCH_TARGET, target);
     }

@@ -8,6 +8,8 @@
 
 #define CATALOG__WATCH_NODE       'n' /* node: its record */
 #define CATALOG__WATCH_NODE_ID    'i' /* id: a node came, changed or went */
+#define CATALOG__WATCH_ADDRESS    'a' /* address: a node came to it, changed or went */
+#define CATALOG__WATCH_AT         'j' /* address: the same of instances, or of their nodes */
 #define CATALOG__WATCH_INSTANCES  's' /* service: instances came, changed or went */
 #define CATALOG__WATCH_CATALOG    'c' /* service: those, or the records of their nodes */
 #define CATALOG__WATCH_HEALTH     'h' /* service: those, or checks that bear on them */

@@ -174,28 +174,72 @@ static void bench_list(struct bench *b)
     report(b, "list all keys, a key", n ? n : 1);
 }
 
+static struct mu_str address(char buf[32], const char *net, size_t i)
+{
+    int n = snprintf(buf, 32, "%s.%u.%u.%u", net, (unsigned)(i >> 16 & 255),
+                     (unsigned)(i >> 8 & 255), (unsigned)(i & 255));
+    return (struct mu_str){buf, (size_t)n};
+}
+
 static void bench_register(struct bench *b, size_t nodes, size_t batch)
 {
     struct entries e = entries(nodes);
+    size_t before = b->memory.bytes_in_use;
     for (size_t i = 0; i < nodes; i++) {
-        char name[32], id[32];
+        char name[32], id[32], of_node[32], own[32];
         snprintf(name, sizeof name, "node-%u", (unsigned)i);
         snprintf(id, sizeof id, "web-%u", (unsigned)i);
-        struct catalog_node_service s = {
-            .id = mu__cstr(id), .service = mu__cstr("web"), .port = 80};
+        struct catalog_node_service s = {.id = mu__cstr(id),
+                                         .service = mu__cstr("web"),
+                                         .address = address(own, "172", i),
+                                         .port = 80};
         struct catalog_check k = {.check_id = mu__cstr("c"),
                                   .name = mu__cstr("c"),
                                   .service_id = s.id,
                                   .status = mu__cstr("passing")};
-        struct catalog_register_request r = {
-            .node = mu__cstr(name), .address = mu__cstr("10.0.0.1"), .service = &s, .check = &k};
+        struct catalog_register_request r = {.node = mu__cstr(name),
+                                             .address = address(of_node, "10", i),
+                                             .service = &s,
+                                             .check = &k};
         add_entry(&e, CATALOG_ENTRY_REGISTER, CATALOG_REGISTER_REQUEST, &r);
     }
     start(b);
     apply_all(b, &e, batch);
     report(b, "register node, service and check, batches of 16", nodes);
+    printf("%-46s %10.0f bytes\n", "a node with a service and a check",
+           (double)(b->memory.bytes_in_use - before) / (double)nodes);
     mu__writer_fini(&e.bytes);
     free(e.ends);
+}
+
+/* What PTR asks. */
+static void bench_reverse(struct bench *b, size_t nodes)
+{
+    struct catalog_dc_request all = {.datacenter = mu__cstr("")};
+    struct catalog_indexed_nodes at;
+    struct catalog_indexed_service_nodes own;
+    char buf[32];
+    start(b);
+    for (size_t i = 0; i < nodes; i++) {
+        catalog_read_begin(b->r);
+        must(catalog_query_nodes_at(b->r, &all, address(buf, "10", i), &at, NULL));
+        catalog_read_end(b->r);
+        if (at.nodes.len != 1) {
+            exit(1);
+        }
+    }
+    report(b, "the nodes at an address", nodes);
+    start(b);
+    for (size_t i = 0; i < nodes; i++) {
+        struct catalog_service_request r = {.service_address = address(buf, "172", i)};
+        catalog_read_begin(b->r);
+        must(catalog_query_service_nodes(b->r, &r, &own, NULL));
+        catalog_read_end(b->r);
+        if (own.service_nodes.len != 1) {
+            exit(1);
+        }
+    }
+    report(b, "the instances at an address", nodes);
 }
 
 static void bench_health(struct bench *b)
@@ -294,6 +338,7 @@ int main(int argc, char **argv)
     bench_list(&b);
     bench_register(&b, b.nkeys / 10 + 1, 16);
     bench_health(&b);
+    bench_reverse(&b, b.nkeys / 10 + 1);
     bench_snapshot(&b);
     bench_watches(&b, b.nkeys);
     catalog_reader_destroy(b.r);

@@ -56,7 +56,7 @@ const struct catalog_config_entry *model_find_config(const struct model *m, stru
 
 /* ---- Questions: the same to the model and to a catalog, answered record by record ---- */
 
-#define QUESTIONS 65
+#define QUESTIONS 69
 void model_answer(const struct model *m, int q, struct mu__writer *out);
 /* *index: the one that is reported, 0 for a question without; keys: what to wait for. */
 void catalog_answer(struct catalog_reader *r, int q, struct mu__writer *out, uint64_t *index,

@@ -69,6 +69,10 @@ static const struct question questions[] = {
     {EXPLAIN, "q"},
     {EXPLAIN, "q-long"},
     {EXPLAIN, RANDOM_QUERY "3"},
+    {NODES_AT, "1"},
+    {NODES_AT, "2"},
+    {INSTANCES_AT, "s"},
+    {INSTANCES_AT, "S"},
 };
 _Static_assert(sizeof questions / sizeof *questions == QUESTIONS, "each has its line");
 
@@ -99,7 +103,9 @@ void question_text(int q, char *out, size_t size)
                                         "instances behind",
                                         "query",
                                         "queries",
-                                        "explanation of"};
+                                        "explanation of",
+                                        "nodes at",
+                                        "instances at"};
     snprintf(out, size, "%s %s", names[questions[q].kind], questions[q].about);
 }
 
@@ -239,6 +245,31 @@ void question_put_instance(const struct model *m, const struct model_instance *x
     put_checks_of(m, x->node, x->service->id, w);
 }
 
+static void put_flat(const struct model *m, const struct model_instance *x, struct mu__writer *w)
+{
+    question_put_str(w, node_named(m, x->node)->node);
+    question_put_str(w, node_named(m, x->node)->address);
+    question_put_str(w, x->service->id);
+    mu__write_u64be(w, x->service->modify_index);
+}
+
+/* Letter by letter: an address is no name. */
+static void put_instances_at(const struct model *m, const char *address, struct mu__writer *w)
+{
+    struct sorted all[MODEL_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < m->ninstances; i++) {
+        const struct model_instance *x = &m->instances[i];
+        if (mu__str_eq(x->service->address, mu__cstr(address))) {
+            all[n++] = (struct sorted){mu__cstr(x->node), x->service->id, NULL, x};
+        }
+    }
+    qsort(all, n, sizeof *all, question_by_names);
+    for (size_t i = 0; i < n; i++) {
+        put_flat(m, all[i].instance, w);
+    }
+}
+
 static void put_instances(const struct model *m, const struct question *q, struct mu__writer *w)
 {
     struct sorted all[MODEL_MAX];
@@ -246,10 +277,7 @@ static void put_instances(const struct model *m, const struct question *q, struc
     for (size_t i = 0; i < n; i++) {
         const struct model_instance *x = all[i].instance;
         if (q->kind == SERVICE_NODES) {
-            question_put_str(w, node_named(m, x->node)->node);
-            question_put_str(w, node_named(m, x->node)->address);
-            question_put_str(w, x->service->id);
-            mu__write_u64be(w, x->service->modify_index);
+            put_flat(m, x, w);
             continue;
         }
         question_put_instance(m, x, w);
@@ -378,16 +406,34 @@ static void put_coordinates(const struct model *m, const struct question *q, str
     }
 }
 
+static void put_nodes(const struct model *m, const struct question *q, struct mu__writer *w)
+{
+    struct sorted all[MODEL_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < m->nodes.n; i++) {
+        const struct catalog_node *x = m->nodes.items[i];
+        if (q->kind == NODES || mu__str_eq(x->address, mu__cstr(q->about))) {
+            all[n++] = (struct sorted){x->node, {NULL, 0}, x, NULL};
+        }
+    }
+    qsort(all, n, sizeof *all, question_by_names);
+    for (size_t i = 0; i < n; i++) {
+        question_put(w, CATALOG_NODE, all[i].record);
+    }
+}
+
 void model_answer(const struct model *m, int n, struct mu__writer *w)
 {
     const struct question *q = &questions[n];
-    struct sorted all[MODEL_MAX];
     w->len = 0;
     switch (q->kind) {
     case INSTANCES:
     case CONNECT:
     case SERVICE_NODES:
         put_instances(m, q, w);
+        break;
+    case INSTANCES_AT:
+        put_instances_at(m, q->about, w);
         break;
     case SERVICE_CHECKS:
     case IN_STATE:
@@ -403,14 +449,8 @@ void model_answer(const struct model *m, int n, struct mu__writer *w)
         put_keys(m, q, w);
         break;
     case NODES:
-        for (size_t i = 0; i < m->nodes.n; i++) {
-            const struct catalog_node *x = m->nodes.items[i];
-            all[i] = (struct sorted){x->node, {NULL, 0}, x, NULL};
-        }
-        qsort(all, m->nodes.n, sizeof *all, question_by_names);
-        for (size_t i = 0; i < m->nodes.n; i++) {
-            question_put(w, CATALOG_NODE, all[i].record);
-        }
+    case NODES_AT:
+        put_nodes(m, q, w);
         break;
     case SERVICES:
         put_services(m, w);
@@ -443,7 +483,10 @@ static uint64_t ask_instances(struct catalog_reader *r, const struct question *q
                                               .connect = q->kind == CONNECT};
     struct catalog_indexed_service_nodes plain;
     struct catalog_indexed_check_service_nodes whole;
-    if (q->kind == SERVICE_NODES) {
+    if (q->kind == INSTANCES_AT) {
+        request = (struct catalog_service_request){.service_address = mu__cstr(q->about)};
+    }
+    if (q->kind != INSTANCES && q->kind != CONNECT) {
         ASK(catalog_query_service_nodes, &request, &plain);
         for (size_t i = 0; i < plain.service_nodes.len; i++) {
             const struct catalog_service_node *x = plain.service_nodes.items[i];
@@ -559,8 +602,11 @@ static uint64_t ask_lists(struct catalog_reader *r, const struct question *q, st
     struct catalog_indexed_nodes nodes;
     struct catalog_indexed_services services;
     struct catalog_autopilot_config config;
-    if (q->kind == NODES) {
-        ASK(catalog_query_nodes, &all, &nodes);
+    if (q->kind == NODES || q->kind == NODES_AT) {
+        int rc = q->kind == NODES
+                     ? catalog_query_nodes(r, &all, &nodes, keys)
+                     : catalog_query_nodes_at(r, &all, mu__cstr(q->about), &nodes, keys);
+        assert_int_equal(rc, 0);
         question_put_all(w, CATALOG_NODE, &nodes.nodes);
         return nodes.meta.index;
     }
@@ -588,6 +634,7 @@ void catalog_answer(struct catalog_reader *r, int n, struct mu__writer *w, uint6
     case INSTANCES:
     case CONNECT:
     case SERVICE_NODES:
+    case INSTANCES_AT:
         *index = ask_instances(r, q, w, keys);
         break;
     case SERVICE_CHECKS:
@@ -613,6 +660,7 @@ void catalog_answer(struct catalog_reader *r, int n, struct mu__writer *w, uint6
         *index = ask_coordinates(r, q, w, keys);
         break;
     case NODES:
+    case NODES_AT:
     case SERVICES:
     case AUTOPILOT:
         *index = ask_lists(r, q, w, keys);

@@ -31,7 +31,9 @@ enum kind {
     DUMP,     /* what is behind a gateway, with instances */
     PREPARED, /* a query by its id */
     PREPARED_ALL,
-    EXPLAIN /* what a query asks for */
+    EXPLAIN, /* what a query asks for */
+    NODES_AT,
+    INSTANCES_AT
 };
 
 struct question {

@@ -153,7 +153,8 @@ static void put_explained(const struct model *m, struct mu_str name, struct mu__
             best = x;
         }
     }
-    if (best) {
+    /* A template is asked for by name alone */
+    if (best && !(best->template_.type.len && mu__str_ieq(best->id, name))) {
         question_put_str(w, best->id);
         question_put_str(w, best->service.service);
     }

@@ -63,6 +63,7 @@ static inline struct mu__writer random_register(struct mu__prng *p)
         .kind = mu__cstr(PICK(p, "", "", "connect-proxy")),
         .tags = {tags, 1},
         .proxy = {.destination_service_name = mu__cstr(PICK(p, "web", "db"))},
+        .address = mu__cstr(PICK(p, "", "s", "S", "s\t")),
         .port = (int64_t)mu__prng_below(p, 2)};
     struct catalog_check k = {.check_id = mu__cstr(PICK(p, "c1", "c2", "serfHealth")),
                               .service_id = mu__cstr(PICK(p, "", "", "s1", "s2")),

@@ -385,6 +385,100 @@ static void test_names_too_long_are_found_nowhere(void **state)
     catalog_read_end(f->r);
 }
 
+static size_t nodes_at(struct fixture *f, struct mu_str address, struct catalog_watch_keys *keys)
+{
+    struct catalog_dc_request all = {.datacenter = S("")};
+    struct catalog_indexed_nodes out;
+    assert_int_equal(catalog_query_nodes_at(f->r, &all, address, &out, keys), 0);
+    for (size_t i = 0; i < out.nodes.len; i++) {
+        assert_true(mu__str_eq(((struct catalog_node *)out.nodes.items[i])->address, address));
+    }
+    return out.nodes.len;
+}
+
+static size_t instances_at(struct fixture *f, struct mu_str address)
+{
+    struct catalog_service_request at = {.service_address = address};
+    struct catalog_indexed_service_nodes out;
+    assert_int_equal(catalog_query_service_nodes(f->r, &at, &out, NULL), 0);
+    for (size_t i = 0; i < out.service_nodes.len; i++) {
+        const struct catalog_service_node *n = out.service_nodes.items[i];
+        assert_true(mu__str_eq(n->service_address, address));
+    }
+    return out.service_nodes.len;
+}
+
+/* Addresses are texts, which nobody checks: letters count, and so do bytes that no name has. */
+static void test_an_address_is_found_by_all_its_bytes(void **state)
+{
+    struct fixture *f = *state;
+    static char long_a[700], long_b[700];
+    memset(long_a, 'a', sizeof long_a);
+    memset(long_b, 'a', sizeof long_b);
+    long_b[699] = 'b';
+    const struct mu_str addresses[] = {S("10.0.0.1"),
+                                       S("10.0.0.11"),
+                                       S("fd00::A"),
+                                       S("fd00::a"),
+                                       S("x\0y"),
+                                       S("x\0z"),
+                                       S("x"),
+                                       S("\0"),
+                                       {long_a, sizeof long_a},
+                                       {long_b, sizeof long_b}};
+    size_t n = sizeof addresses / sizeof *addresses;
+    for (size_t i = 0; i < n; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "n%u", (unsigned)i);
+        struct catalog_node_service s = {
+            .id = S("s"), .service = S("web"), .address = addresses[i]};
+        apply_register(f, (struct catalog_register_request){
+                              .node = mu__cstr(name), .address = addresses[i], .service = &s});
+        assert_done(f);
+        catalog__check(f->c);
+    }
+    catalog_read_begin(f->r);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(nodes_at(f, addresses[i], NULL), 1);
+        assert_int_equal(instances_at(f, addresses[i]), 1);
+    }
+    assert_int_equal(nodes_at(f, S("10.0.0"), NULL), 0);
+    assert_int_equal(nodes_at(f, S(""), NULL), 0);
+    catalog_read_end(f->r);
+    apply_deregister(f, (struct catalog_deregister_request){.node = S("n3")});
+    apply_register(f, (struct catalog_register_request){.node = S("n2"), .address = S("fd00::a")});
+    catalog_read_begin(f->r);
+    assert_int_equal(nodes_at(f, S("fd00::A"), NULL), 0);
+    assert_int_equal(nodes_at(f, S("fd00::a"), NULL), 1);
+    assert_int_equal(instances_at(f, S("fd00::a")), 0);
+    catalog_read_end(f->r);
+}
+
+static void woken(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void test_who_waits_for_an_address_is_woken_for_it_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct catalog_watches *w;
+    struct catalog_watch_keys keys;
+    int times = 0;
+    assert_int_equal(catalog_watches_create(NULL, &w), 0);
+    apply_register(f, (struct catalog_register_request){.node = S("a"), .address = S("1")});
+    catalog_read_begin(f->r);
+    assert_int_equal(nodes_at(f, S("1"), &keys), 1);
+    assert_int_equal(catalog_watches_add(w, &keys, woken, &times, NULL), 0);
+    catalog_read_end(f->r);
+    apply_register(f, (struct catalog_register_request){.node = S("b"), .address = S("2")});
+    assert_int_equal(catalog_watches_notify(w, f->touched), 0);
+    apply_register(f, (struct catalog_register_request){.node = S("a"), .address = S("3")});
+    assert_int_equal(catalog_watches_notify(w, f->touched), 1);
+    assert_int_equal(times, 1);
+    catalog_watches_destroy(w);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 int main(void)
 {
@@ -401,6 +495,8 @@ int main(void)
         TEST(test_connect_asks_for_proxies_and_native_instances),
         TEST(test_a_reader_stays_on_its_version),
         TEST(test_names_too_long_are_found_nowhere),
+        TEST(test_an_address_is_found_by_all_its_bytes),
+        TEST(test_who_waits_for_an_address_is_woken_for_it_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

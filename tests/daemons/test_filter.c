@@ -313,6 +313,49 @@ static void test_every_prefix_of_an_expression_is_safe(void **state)
     }
 }
 
+static bool is_equal(const char *text, const char **value)
+{
+    static char buf[64];
+    char err[FILTER_ERROR_MAX];
+    const struct http_filter *f;
+    struct mu_str s;
+    assert_true(
+        filter_parse(catalog_schema(CATALOG_NODE), mu__cstr(text), &arena, &f, err, sizeof err));
+    if (!filter_is_equal(f, "Address", &s)) {
+        return false;
+    }
+    snprintf(buf, sizeof buf, "%.*s", (int)s.len, s.p);
+    *value = buf;
+    return true;
+}
+
+static void test_one_comparison_of_a_field_is_known_as_that(void **state)
+{
+    (void)state;
+    static const char *const equal[] = {"Address == \"10.0.0.1\"", "Address==`10.0.0.1`",
+                                        " ( Address == \"10.0.0.1\" ) "};
+    static const char *const other[] = {
+        "Address != \"10.0.0.1\"",
+        "not Address == \"10.0.0.1\"",
+        "Node == \"10.0.0.1\"",
+        "Address matches \"10.0.0.1\"",
+        "\"10.0.0.1\" in Address",
+        "Address contains \"10.0.0.1\"",
+        "Meta.Address == \"10.0.0.1\"",
+        "TaggedAddresses.Address == \"10.0.0.1\"",
+        "Address == \"10.0.0.1\" and Node == n",
+        "Address == \"10.0.0.1\" or Address == \"10.0.0.2\"",
+    };
+    const char *value = NULL;
+    for (size_t i = 0; i < sizeof equal / sizeof *equal; i++) {
+        assert_true(is_equal(equal[i], &value));
+        assert_string_equal(value, "10.0.0.1");
+    }
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+        assert_false(is_equal(other[i], &value));
+    }
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -324,6 +367,7 @@ int main(void)
         T(test_regular_expressions_find_what_re2_finds),
         T(test_bad_regular_expressions_are_named_as_by_go),
         T(test_every_prefix_of_an_expression_is_safe),
+        T(test_one_comparison_of_a_field_is_known_as_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

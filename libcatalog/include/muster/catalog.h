@@ -241,6 +241,13 @@ MU_API MU_MUST_USE int catalog_query_nodes(struct catalog_reader *r,
                                            const struct catalog_dc_request *request,
                                            struct catalog_indexed_nodes *out,
                                            struct catalog_watch_keys *keys);
+/* Those of them whose Address is this text (not empty), without a walk over the others: who waits
+ * is woken for them alone. */
+MU_API MU_MUST_USE int catalog_query_nodes_at(struct catalog_reader *r,
+                                              const struct catalog_dc_request *request,
+                                              struct mu_str address,
+                                              struct catalog_indexed_nodes *out,
+                                              struct catalog_watch_keys *keys);
 /* Catalog.ListServices: names with the sorted union of their tags, on the nodes that match. */
 MU_API MU_MUST_USE int catalog_query_services(struct catalog_reader *r,
                                               const struct catalog_dc_request *request,
