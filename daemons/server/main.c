@@ -1,4 +1,6 @@
 /* main.c - muster-server: the agent's process with Raft, the catalog and the RPC port. */
+#define _GNU_SOURCE    /* sched_getaffinity. NOLINT(bugprone-reserved-identifier): the name is     \
+                          glibc's */
 #include "server.h"
 
 #include "base/log.h"
@@ -10,6 +12,7 @@
 #include <errno.h>
 #include <event2/listener.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,9 +38,14 @@ static struct server_state *state_of(struct process *p)
     return p->state;
 }
 
+/* As many as there are cores that the process may run on (taskset, a container's cpuset). */
 static size_t front_count(void)
 {
+    cpu_set_t allowed;
     long n = sysconf(_SC_NPROCESSORS_ONLN);
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
+        n = CPU_COUNT(&allowed);
+    }
     return n < 1 ? 1 : n > FRONTS_MAX ? FRONTS_MAX : (size_t)n;
 }
 
