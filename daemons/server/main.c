@@ -1,6 +1,4 @@
 /* main.c - muster-server: the agent's process with Raft, the catalog and the RPC port. */
-#define _GNU_SOURCE    /* sched_getaffinity. NOLINT(bugprone-reserved-identifier): the name is     \
-                          glibc's */
 #include "server.h"
 
 #include "base/log.h"
