@@ -86,6 +86,11 @@ struct call {
     /* Where the answer is from, and for a hit how old it may be */
     enum { CALL_DIRECT, CALL_MISS, CALL_HIT } cached;
     uint64_t cached_age_ns;
+    /* Whoever answers is to say by what it can be told that the answer still stands: a number that
+     * is another one as soon as the answer may be, 0 if there is none. On a server of what its own
+     * store has, on an agent of what its cache has */
+    bool wants_stamp;
+    uint64_t stamp;
     /* When this server committed the change that this query had waited for, on loop_now_ns's clock;
      * 0: it is not known, or there was none */
     uint64_t committed_ns;

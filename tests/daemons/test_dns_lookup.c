@@ -3,6 +3,7 @@
 #include "mu_test.h"
 
 #include "base/loop.h"
+#include "dns/ask.h"
 #include "dns/dns.h"
 #include "dns/lookup.h"
 #include "rpc/endpoints.h"
@@ -37,6 +38,8 @@ static struct catalog_check_service_node instance = {&node, &service, {checks, 1
 static void *instances[] = {&instance, &instance, &instance, &instance, &instance};
 static struct catalog_indexed_check_service_nodes reply = {.nodes = {instances, 5}};
 
+static const struct lookup_place here = {{"dc1", 3}, false}, far = {{"dc2", 3}, true};
+
 static bool is(struct mu_str s, const char *text)
 {
     return mu__str_eq(s, mu__cstr(text));
@@ -49,7 +52,7 @@ static void an_instance_carries_its_addresses_and_weights(void **state)
     size_t n;
     mu__arena_init(&a, NULL, 0);
     check.status = mu__cstr("passing");
-    struct dnsfront_instance *found = lookup_service(&reply, &a, &n);
+    struct dnsfront_instance *found = lookup_service(&reply.nodes, &here, &a, &n);
     assert_int_equal(n, 5);
     assert_true(is(found->node, "n1") && is(found->node_ipv4, "10.0.0.1") &&
                 is(found->node_ipv6, "fd::1"));
@@ -79,7 +82,7 @@ static void the_worst_check_counts(void **state)
         size_t n;
         mu__arena_init(&a, NULL, 0);
         check.status = mu__cstr(cases[i].status);
-        assert_int_equal(lookup_service(&reply, &a, &n)->health, cases[i].health);
+        assert_int_equal(lookup_service(&reply.nodes, &here, &a, &n)->health, cases[i].health);
         mu__arena_fini(&a);
     }
 }
@@ -91,10 +94,10 @@ static void name_servers_are_few_and_healthy(void **state)
     size_t n;
     mu__arena_init(&a, NULL, 0);
     check.status = mu__cstr("passing");
-    assert_non_null(lookup_servers(&reply, 3, 1, &a, &n));
-    assert_int_equal(n, 3);
+    assert_non_null(lookup_servers(&reply.nodes, &here, 3, 1, &a, &n));
+    assert_int_equal(n, 5); /* of whom the first three are drawn */
     check.status = mu__cstr("critical");
-    assert_non_null(lookup_servers(&reply, 3, 1, &a, &n));
+    assert_non_null(lookup_servers(&reply.nodes, &here, 3, 1, &a, &n));
     assert_int_equal(n, 0);
     mu__arena_fini(&a);
 }
@@ -108,16 +111,173 @@ static void records_without_a_node_or_memory_are_survived(void **state)
     struct mu__arena a;
     size_t n;
     mu__arena_init(&a, NULL, 0);
-    assert_non_null(lookup_service(&r, &a, &n));
+    assert_non_null(lookup_service(&r.nodes, &here, &a, &n));
     assert_int_equal(n, 0);
     mu__arena_fini(&a);
     mu__arena_init(&a, NULL, 16);
-    assert_null(lookup_service(&reply, &a, &n));
+    assert_null(lookup_service(&reply.nodes, &here, &a, &n));
     assert_int_equal(n, 0);
-    assert_null(lookup_servers(&reply, 3, 1, &a, &n));
+    assert_null(lookup_servers(&reply.nodes, &here, 3, 1, &a, &n));
     assert_int_equal(n, 0);
-    assert_null(lookup_node(&node, &a));
+    assert_null(lookup_node(&node, &here, &a));
     mu__arena_fini(&a);
+}
+
+static struct mu_pair wan_pairs[] = {{{"wan", 3}, {"198.51.100.1", 12}},
+                                     {{"wan_ipv6", 8}, {"fd:9::1", 7}}};
+static struct catalog_service_address wan_service = {{"203.0.113.7", 11}, 8443};
+static struct mu_named wan_named[] = {{{"wan", 3}, &wan_service}};
+
+static void elsewhere_the_wan_addresses_count(void **state)
+{
+    (void)state;
+    struct catalog_node n = node;
+    struct catalog_node_service s = service;
+    struct catalog_check_service_node i = {&n, &s, {NULL, 0}};
+    void *one[] = {&i};
+    struct mu_list list = {one, 1};
+    struct mu__arena a;
+    size_t count;
+    mu__arena_init(&a, NULL, 0);
+    n.tagged_addresses = (struct mu_strmap){wan_pairs, 2};
+    s.tagged_addresses = (struct mu_structmap){wan_named, 1};
+    s.port = 80;
+    struct dnsfront_instance *found = lookup_service(&list, &far, &a, &count);
+    assert_true(is(found->node_address, "198.51.100.1") && is(found->node_ipv6, "fd:9::1"));
+    assert_true(is(found->service_address, "203.0.113.7"));
+    assert_int_equal(found->port, 8443);
+    found = lookup_service(&list, &here, &a, &count);
+    assert_true(is(found->node_address, "10.0.0.1") && is(found->service_address, "10.9.9.9"));
+    assert_int_equal(found->port, 80);
+    /* Without an address of its own the service is where the node is from here: its name would lead
+     * to where it is at home. */
+    s.address = (struct mu_str){NULL, 0};
+    s.tagged_addresses = (struct mu_structmap){NULL, 0};
+    found = lookup_service(&list, &far, &a, &count);
+    assert_true(is(found->service_address, "198.51.100.1") && is(found->service_ipv6, "fd:9::1"));
+    found = lookup_service(&list, &here, &a, &count);
+    assert_int_equal(found->service_address.len, 0);
+    mu__arena_fini(&a);
+}
+
+static void a_record_that_names_no_datacenter_is_of_the_one_that_was_asked(void **state)
+{
+    (void)state;
+    struct catalog_node n = node;
+    struct mu__arena a;
+    mu__arena_init(&a, NULL, 0);
+    assert_true(is(lookup_node(&n, &far, &a)->datacenter, "dc1"));
+    n.datacenter.len = 0;
+    assert_true(is(lookup_node(&n, &far, &a)->datacenter, "dc2"));
+    mu__arena_fini(&a);
+}
+
+static void the_first_that_has_the_address_is_found(void **state)
+{
+    (void)state;
+    struct catalog_service_node flat = {.node = {"n1", 2}, .service_name = {"web", 3}};
+    void *nodes[] = {&node}, *services[] = {&flat};
+    struct mu_list no = {NULL, 0}, some = {nodes, 1}, instance_list = {services, 1};
+    struct mu__arena a;
+    mu__arena_init(&a, NULL, 0);
+    assert_null(lookup_reverse_node(&no, &here, &a));
+    assert_null(lookup_reverse_service(&no, &here, &a));
+    assert_true(is(lookup_reverse_node(&some, &here, &a)->node, "n1"));
+    struct dnsfront_instance *found = lookup_reverse_service(&instance_list, &here, &a);
+    assert_true(is(found->service_name, "web") && is(found->datacenter, "dc1"));
+    mu__arena_fini(&a);
+}
+
+/* ---- Requests ---- */
+
+static const struct dns_terms terms = {.datacenter = {"dc1", 3},
+                                       .node = {"n9", 2},
+                                       .allow_stale = true,
+                                       .max_stale_ns = 7,
+                                       .cache_max_age_ns = 9};
+
+static struct dns_ask asked(enum dnsfront_lookup_kind kind, unsigned step)
+{
+    static struct dns_ask out;
+    struct dnsfront_lookup l = {
+        .kind = kind, .name = {"web", 3}, .datacenter = {"dc2", 3}, .client = {"192.0.2.1", 9}};
+    if (kind == DNSFRONT_REVERSE) {
+        l.name = mu__cstr("10.0.0.1");
+    }
+    if (kind == DNSFRONT_SERVICE) {
+        l.tag = mu__cstr("v1");
+    }
+    assert_true(dns_ask(&terms, &l, step, &out));
+    const struct catalog_query_options *o = endpoint_options(out.endpoint, &out.request);
+    assert_true(o->allow_stale);
+    assert_int_equal(o->max_stale_duration_ns, 7);
+    return out;
+}
+
+static void instances_are_asked_for_by_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        enum dnsfront_lookup_kind kind;
+        const char *name;
+        bool tagged, connect, ingress;
+    } cases[] = {{DNSFRONT_SERVICE, "web", true, false, false},
+                 {DNSFRONT_CONNECT, "web", false, true, false},
+                 {DNSFRONT_INGRESS, "web", false, false, true},
+                 {DNSFRONT_SERVERS, "consul", false, false, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dns_ask a = asked(cases[i].kind, 0);
+        const struct catalog_service_request *r = &a.request.service;
+        assert_ptr_equal(a.endpoint, &endpoints[ENDPOINT_HEALTH_SERVICE_NODES]);
+        assert_true(is(r->service_name, cases[i].name) && is(r->datacenter, "dc2"));
+        assert_int_equal(r->tag_filter, cases[i].tagged);
+        assert_int_equal(r->service_tags.len, cases[i].tagged);
+        assert_int_equal(r->connect, cases[i].connect);
+        assert_int_equal(r->ingress, cases[i].ingress);
+    }
+}
+
+static void a_query_is_carried_out_for_the_client_and_this_agent(void **state)
+{
+    (void)state;
+    struct dns_ask a = asked(DNSFRONT_QUERY, 0);
+    const struct catalog_query_execute_request *r = &a.request.query;
+    assert_ptr_equal(a.endpoint, &endpoints[ENDPOINT_PREPARED_QUERY_EXECUTE]);
+    assert_true(is(r->query_id_or_name, "web") && is(r->datacenter, "dc2"));
+    assert_true(is(r->source.ip, "192.0.2.1") && !r->source.node.len);
+    assert_true(is(r->agent.node, "n9") && is(r->agent.datacenter, "dc1"));
+    assert_int_equal(r->limit, 0);
+    assert_int_equal(r->options.max_age_ns, 9);
+}
+
+static void an_address_is_asked_for_twice_in_the_own_datacenter(void **state)
+{
+    (void)state;
+    struct dns_ask a = asked(DNSFRONT_REVERSE, 0);
+    assert_ptr_equal(a.endpoint, &endpoints[ENDPOINT_CATALOG_LIST_NODES]);
+    assert_true(is(a.request.nodes.options.filter, "Address == \"10.0.0.1\"") &&
+                is(a.request.nodes.datacenter, "dc1"));
+    a = asked(DNSFRONT_REVERSE, 1);
+    assert_ptr_equal(a.endpoint, &endpoints[ENDPOINT_CATALOG_SERVICE_NODES]);
+    assert_true(is(a.request.service.service_address, "10.0.0.1") &&
+                !a.request.service.service_name.len && is(a.request.service.datacenter, "dc1"));
+}
+
+static void what_is_no_catalogs_business_is_not_asked(void **state)
+{
+    (void)state;
+    static const enum dnsfront_lookup_kind kinds[] = {DNSFRONT_VIRTUAL, DNSFRONT_RESOLVE,
+                                                      DNSFRONT_FORWARD};
+    struct dns_ask out;
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(dns_ask(&terms, &(struct dnsfront_lookup){.kind = kinds[i]}, 0, &out));
+    }
+    static char name[DNS_FILTER_MAX];
+    memset(name, '1', sizeof name);
+    struct dnsfront_lookup l = {.kind = DNSFRONT_REVERSE, .name = {name, sizeof name}};
+    assert_false(dns_ask(&terms, &l, 0, &out)); /* longer than any address */
+    l = (struct dnsfront_lookup){.kind = DNSFRONT_SERVICE};
+    assert_false(dns_ask(&terms, &l, 1, &out));
 }
 
 /* ---- On a socket ---- */
@@ -199,8 +359,10 @@ static int open_front(void **state)
     f->config->dns_listen.len = 1;
     for (int i = 0; i < 20 && !f->dns; i++) {
         choose_port(&f->config->dns_listen.items[0]);
-        f->dns =
-            dns_create(&(struct dns_config){f->config, f->base, &f->backend, 1}, err, sizeof err);
+        f->dns = dns_create(
+            &(struct dns_config){
+                .config = f->config, .base = f->base, .backend = &f->backend, .seed = 1},
+            err, sizeof err);
     }
     assert_non_null(f->dns);
     f->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
@@ -310,6 +472,13 @@ int main(void)
         cmocka_unit_test(the_worst_check_counts),
         cmocka_unit_test(name_servers_are_few_and_healthy),
         cmocka_unit_test(records_without_a_node_or_memory_are_survived),
+        cmocka_unit_test(elsewhere_the_wan_addresses_count),
+        cmocka_unit_test(a_record_that_names_no_datacenter_is_of_the_one_that_was_asked),
+        cmocka_unit_test(the_first_that_has_the_address_is_found),
+        cmocka_unit_test(instances_are_asked_for_by_kind),
+        cmocka_unit_test(a_query_is_carried_out_for_the_client_and_this_agent),
+        cmocka_unit_test(an_address_is_asked_for_twice_in_the_own_datacenter),
+        cmocka_unit_test(what_is_no_catalogs_business_is_not_asked),
         T(a_question_is_a_lookup_and_becomes_an_answer),
         T(a_node_found_by_the_start_of_its_id_is_none),
         T(errors_are_failures_and_unknown_datacenters_are_not_there),
