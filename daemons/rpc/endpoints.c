@@ -27,6 +27,19 @@
         .datacenter_at = AT(of, datacenter),                                                       \
         .token_at = AT(of, options.token),                                                         \
     }
+/* Reads of a text alone: nobody can wait for them. */
+#define TEXT_READ(id, text, permit, of)                                                            \
+    [id] = {                                                                                       \
+        .method = (text),                                                                          \
+        .kind = ENDPOINT_READ,                                                                     \
+        .permission = (permit),                                                                    \
+        .request = NAME(of),                                                                       \
+        .reply_kind = REPLY_STR,                                                                   \
+        .options_at = AT(of, options),                                                             \
+        .meta_at = NO_OFFSET,                                                                      \
+        .datacenter_at = AT(of, datacenter),                                                       \
+        .token_at = AT(of, options.token),                                                         \
+    }
 /* Reads of what has no index: nobody can wait for them. */
 #define OPERATOR_READ(id, text, reply_of)                                                          \
     [id] = {                                                                                       \
@@ -115,6 +128,8 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
           REPLY_EMPTY),
     READ(ENDPOINT_CATALOG_SERVICE_NODES, "Catalog.ServiceNodes", PERMIT_SERVICE_READ,
          service_request, indexed_service_nodes),
+    TEXT_READ(ENDPOINT_CATALOG_VIRTUAL_IP_FOR_SERVICE, "Catalog.VirtualIPForService",
+              PERMIT_SERVICE_READ, service_request),
     CONFIG_WRITE(ENDPOINT_CONFIG_ENTRY_APPLY, "ConfigEntry.Apply", REPLY_BOOL),
     CONFIG_WRITE(ENDPOINT_CONFIG_ENTRY_DELETE, "ConfigEntry.Delete", REPLY_EMPTY),
     CONFIG_READ(ENDPOINT_CONFIG_ENTRY_GET, "ConfigEntry.Get", config_query, config_reply,
@@ -247,6 +262,25 @@ bool endpoint_service_exists(struct mu_str service)
         }
     }
     return false;
+}
+
+size_t endpoint_reply_size(const struct endpoint *e)
+{
+    switch (e->reply_kind) {
+    case REPLY_STRUCT:
+        return e->reply->size;
+    case REPLY_BOOL:
+        return sizeof(bool);
+    case REPLY_STR:
+        return sizeof(struct mu_str);
+    case REPLY_STRS:
+        return sizeof(struct mu_strs);
+    case REPLY_LIST:
+        return sizeof(struct mu_list);
+    case REPLY_EMPTY:
+        break;
+    }
+    return 0;
 }
 
 static void *part(void *record, size_t at)

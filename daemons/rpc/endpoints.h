@@ -16,6 +16,8 @@ enum endpoint_id {
     ENDPOINT_CATALOG_NODE_SERVICES,
     ENDPOINT_CATALOG_REGISTER,
     ENDPOINT_CATALOG_SERVICE_NODES,
+    /* Replies with the address, or ""; Consul has it from 1.11 on */
+    ENDPOINT_CATALOG_VIRTUAL_IP_FOR_SERVICE,
     ENDPOINT_CONFIG_ENTRY_APPLY,
     ENDPOINT_CONFIG_ENTRY_DELETE,
     ENDPOINT_CONFIG_ENTRY_GET,
@@ -77,6 +79,7 @@ const struct endpoint *endpoint_find(struct mu_str method); /* NULL: no such met
 /* Is there any method of that service ("KVS")? */
 bool endpoint_service_exists(struct mu_str service);
 
+size_t endpoint_reply_size(const struct endpoint *e); /* of what call->reply points at */
 /* The parts of a request or reply that the table knows the place of; NULL when it has none. */
 struct catalog_query_options *endpoint_options(const struct endpoint *e, void *request);
 struct catalog_query_meta *endpoint_meta(const struct endpoint *e, void *reply);

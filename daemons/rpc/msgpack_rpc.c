@@ -1,6 +1,7 @@
 #include "msgpack_rpc.h"
 
 #include "config_codec.h"
+#include "endpoints.h"
 
 #include "msgpack.h"
 
@@ -325,32 +326,13 @@ static void read_list(struct mu__reader *r, const struct mu__schema *s, struct m
     }
 }
 
-static size_t reply_size(const struct endpoint *e)
-{
-    switch (e->reply_kind) {
-    case REPLY_STRUCT:
-        return e->reply->size;
-    case REPLY_BOOL:
-        return sizeof(bool);
-    case REPLY_STR:
-        return sizeof(struct mu_str);
-    case REPLY_STRS:
-        return sizeof(struct mu_strs);
-    case REPLY_LIST:
-        return sizeof(struct mu_list);
-    case REPLY_EMPTY:
-        break;
-    }
-    return 0;
-}
-
 bool rpc_read_reply(struct mu__reader *r, bool lend, struct call *c)
 {
     if (c->endpoint->reply_kind == REPLY_EMPTY) {
         mu__mp_skip(r);
         return !r->failed;
     }
-    void *reply = mu__arena_calloc(&c->arena, 1, reply_size(c->endpoint));
+    void *reply = mu__arena_calloc(&c->arena, 1, endpoint_reply_size(c->endpoint));
     if (!reply) {
         return false;
     }

@@ -59,6 +59,16 @@ QUERY(autopilot, catalog_dc_request, catalog_autopilot_config)
 QUERY(prepared_queries, catalog_dc_request, catalog_indexed_prepared_queries)
 QUERY(txn, catalog_txn_read_request, catalog_txn_read_response)
 
+static int virtual_ip(struct catalog_reader *r, const void *request, void *reply,
+                      struct catalog_watch_keys *keys, const char **why)
+{
+    struct catalog_virtual_ip out;
+    int rc = catalog_query_virtual_ip(r, request, &out, keys);
+    (void)why;
+    *(struct mu_str *)reply = out.address;
+    return rc;
+}
+
 static struct mu_time time_now(void)
 {
     int64_t ns = loop_now_unix_ns(), s = ns / (int64_t)MU_SEC;
@@ -106,6 +116,7 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_CATALOG_LIST_NODES, apart},
         {ENDPOINT_CATALOG_LIST_SERVICES, services},
         {ENDPOINT_CATALOG_SERVICE_NODES, service_nodes},
+        {ENDPOINT_CATALOG_VIRTUAL_IP_FOR_SERVICE, virtual_ip},
         {ENDPOINT_CATALOG_NODE_SERVICES, node_services},
         {ENDPOINT_CATALOG_NODE_SERVICE_LIST, node_service_list},
         {ENDPOINT_DISCOVERY_CHAIN_GET, apart},
@@ -344,7 +355,7 @@ static struct catalog_reader *prepare(struct route *r, char *err, size_t errlen)
     }
     snprintf(err, errlen, "out of memory");
     if (!r->reply) {
-        r->reply = mu__arena_calloc(&c->arena, 1, c->endpoint->reply->size);
+        r->reply = mu__arena_calloc(&c->arena, 1, endpoint_reply_size(c->endpoint));
     }
     return r->reply ? route__take_reader(r->front) : NULL;
 }

@@ -7,6 +7,7 @@
 #include "tables.h"
 #include "tables_config.h"
 #include "tables_gateway.h"
+#include "tables_virtual.h"
 
 static size_t keys_in(const struct catalog *c, enum catalog__tree t)
 {
@@ -250,6 +251,30 @@ static void check_gateways(const struct catalog *c)
     assert(keys_in(c, CATALOG__GATEWAYS_BY_SERVICE) == v->count[CATALOG__TABLE_GATEWAYS]);
 }
 
+/* Numbers go on without a gap; each is free, or its service has it and something speaks mTLS for
+ * it. */
+static void check_virtual(const struct catalog *c)
+{
+    struct catalog__radix_iter it;
+    const struct catalog__version *v = atomic_load(&c->current);
+    uint64_t number = 0, is_free = 0;
+    start(&it, c, CATALOG__VIRTUAL_IPS);
+    for (const struct catalog__virtual_ip *ip; (ip = catalog__radix_next(&it)) != NULL;) {
+        assert(ip->number == ++number);
+        assert(ip->service.len == 0 || catalog__get_virtual(v, ip->service) == ip);
+        is_free += ip->service.len == 0;
+    }
+    catalog__radix_end(&it);
+    start(&it, c, CATALOG__SERVICES_BY_TARGET);
+    for (const struct catalog__instance *i; (i = catalog__radix_next(&it)) != NULL;) {
+        assert(catalog__get_virtual(v, catalog__instance_target(i)));
+    }
+    catalog__radix_end(&it);
+    assert(number == v->count[CATALOG__TABLE_VIRTUAL]);
+    assert(keys_in(c, CATALOG__VIRTUAL_FREE) == is_free);
+    assert(keys_in(c, CATALOG__VIRTUAL_BY_SERVICE) == number - is_free);
+}
+
 void catalog__check(const struct catalog *c)
 {
     const struct catalog__version *v = atomic_load(&c->current);
@@ -263,6 +288,7 @@ void catalog__check(const struct catalog *c)
     check_locks(c);
     check_queries(c);
     check_gateways(c);
+    check_virtual(c);
     assert(keys_in(c, CATALOG__NODES) == v->count[CATALOG__TABLE_NODES]);
     assert(keys_in(c, CATALOG__NODES_BY_ID) == e.with_id);
     assert(keys_in(c, CATALOG__SERVICES) == v->count[CATALOG__TABLE_SERVICES]);

@@ -32,6 +32,8 @@ enum catalog__planted {
     CATALOG__RESTORE_NO_GATEWAYS,     /* a restore leaves out the services behind gateways */
     CATALOG__WAKE_MISSED_GATEWAY, /* a service gets another gateway, and nobody waits for that */
     CATALOG__WAKE_MISSED_ADDRESS, /* a node leaves an address, and who waits there sleeps on */
+    CATALOG__VIRTUAL_STAYS,       /* the last proxy of a service goes, its virtual address stays */
+    CATALOG__RESTORE_NO_VIRTUAL,  /* a restore leaves out the virtual addresses */
     CATALOG__N_PLANTED
 };
 

@@ -9,6 +9,7 @@
 #include "snapshot.h"
 #include "tables_config.h"
 #include "tables_gateway.h"
+#include "tables_virtual.h"
 #include "text.h"
 
 #define INDEX_MAX (UINT64_C(1) << 60) /* no log is as long; there is room behind it */
@@ -159,7 +160,8 @@ static bool is_left_out(enum catalog__snapshot_type type)
 {
     return (CATALOG__PLANTED(RESTORE_NO_COORDINATES) && type == CATALOG__SNAPSHOT_COORDINATE) ||
            (CATALOG__PLANTED(RESTORE_NO_TOMBSTONES) && type == CATALOG__SNAPSHOT_TOMBSTONE) ||
-           (CATALOG__PLANTED(RESTORE_NO_GATEWAYS) && type == CATALOG__SNAPSHOT_GATEWAY);
+           (CATALOG__PLANTED(RESTORE_NO_GATEWAYS) && type == CATALOG__SNAPSHOT_GATEWAY) ||
+           (CATALOG__PLANTED(RESTORE_NO_VIRTUAL) && type == CATALOG__SNAPSHOT_VIRTUAL);
 }
 
 static bool load_query(struct catalog *c, const struct catalog_prepared_query *q)
@@ -204,6 +206,8 @@ static bool load(struct catalog *c, enum catalog__snapshot_type type, const void
         return load_session(c, obj);
     case CATALOG__SNAPSHOT_GATEWAY:
         return catalog__restore_gateway_service(c, obj);
+    case CATALOG__SNAPSHOT_VIRTUAL:
+        return catalog__restore_virtual(c, obj);
     default:
         assert(type == CATALOG__SNAPSHOT_SERVICE_INDEX);
         catalog__restore_mark(c, CATALOG__SERVICE_INDEXES, obj);
@@ -260,6 +264,7 @@ static int load_record(struct catalog *c, uint8_t type, const uint8_t *body, siz
         struct catalog_session session;
         struct catalog_prepared_query query;
         struct catalog_gateway_service gateway;
+        struct catalog__virtual_ip virtual_ip;
     } obj;
     for (size_t i = 0; i < CATALOG__SNAPSHOT_TABLES; i++) {
         const struct catalog__snapshot_table *t = &catalog__snapshot_tables[i];
@@ -339,12 +344,14 @@ static void place(struct catalog__version *draft, const struct catalog__version 
 }
 
 /* A snapshot from before there was a table of gateways has neither its records nor its index; any
- * other without the index has no gateways. */
+ * other without the index has no gateways. One that lacks the table of virtual addresses was
+ * written by a release that gave none. */
 static int complete(struct catalog *c)
 {
     if (c->draft->table[CATALOG__TABLE_GATEWAYS] == 0) {
         catalog__link_gateways(c);
     }
+    catalog__link_virtual(c);
     return c->is_void ? CATALOG_ENOMEM : 0;
 }
 

@@ -20,6 +20,7 @@ bool catalog__tree_is_primary(enum catalog__tree t)
     case CATALOG__SESSIONS:
     case CATALOG__QUERIES:
     case CATALOG__GATEWAY_SERVICES:
+    case CATALOG__VIRTUAL_IPS:
         return true;
     default:
         return false;

@@ -53,6 +53,9 @@ enum catalog__tree {
     CATALOG__QUERIES_BY_SESSION,  /* session, without hyphens | id */
     CATALOG__GATEWAY_SERVICES,    /* primary: gateway | service | port */
     CATALOG__GATEWAYS_BY_SERVICE, /* service | gateway | port */
+    CATALOG__VIRTUAL_IPS,         /* primary: virtual addresses by number, in hex digits */
+    CATALOG__VIRTUAL_BY_SERVICE,  /* service (those that one is given to) */
+    CATALOG__VIRTUAL_FREE,        /* number (the others) */
     CATALOG__TREES
 };
 bool catalog__tree_is_primary(enum catalog__tree t);
@@ -70,6 +73,7 @@ enum catalog__table {
     CATALOG__TABLE_CONFIG,
     CATALOG__TABLE_QUERIES,
     CATALOG__TABLE_GATEWAYS, /* services behind gateways */
+    CATALOG__TABLE_VIRTUAL,  /* virtual addresses, the free ones with them */
     CATALOG__TABLES
 };
 

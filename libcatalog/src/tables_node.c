@@ -4,6 +4,7 @@
 #include "planted.h"
 #include "tables.h"
 #include "tables_gateway.h"
+#include "tables_virtual.h"
 #include "touched.h"
 #include "types.h"
 
@@ -212,6 +213,10 @@ void catalog__put_instance(struct catalog *c, const struct catalog__instance *in
         catalog__gateways_follow(c, old->service.service);
     }
     catalog__gateways_follow(c, record->service.service);
+    catalog__virtual_follow(c, catalog__instance_target(record));
+    if (old) {
+        catalog__virtual_follow(c, catalog__instance_target(old));
+    }
     catalog__discard(c, old);
 }
 
@@ -235,6 +240,7 @@ void catalog__remove_instance(struct catalog *c, struct mu_str node, struct mu_s
         catalog__tree_remove(c, CATALOG__SERVICES, NAMES(i->node, i->service.id), 2);
     service_lost_instance(c, i->service.service);
     catalog__gateways_follow(c, i->service.service);
+    catalog__virtual_follow(c, catalog__instance_target(i));
     catalog__discard(c, gone);
 }
 

@@ -27,6 +27,8 @@
 #define CATALOG__WATCH_GATEWAY 'w' /* gateway: what is behind it */
 #define CATALOG__WATCH_BEHIND  'b' /* service: the gateways that it is behind */
 
+#define CATALOG__WATCH_VIRTUAL 'v' /* service: its virtual address */
+
 #define CATALOG__WATCH_QUERY 'q' /* id: the prepared query */
 
 /* Notes a key of the batch. Out of memory, the batch is void. */

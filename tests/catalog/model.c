@@ -218,6 +218,7 @@ static void remove_instance(struct model *m, uint64_t index, struct mu_str node,
         mu__free(heap, x->service);
         *x = m->instances[--m->ninstances];
         model_follow_gateways(m, index);
+        model_follow_virtual(m);
     }
 }
 
@@ -236,6 +237,7 @@ static void remove_node(struct model *m, uint64_t index, struct mu_str given)
         }
     }
     model_follow_gateways(m, index);
+    model_follow_virtual(m);
     remove_checks(m, index, name, NULL, NULL);
     end_sessions(m, index, name, NULL);
     for (size_t i = m->coordinates.n; i-- > 0;) {
@@ -301,6 +303,7 @@ static void write_service(struct model *m, uint64_t index, struct mu_str node,
     before->service = record;
     snprintf(before->node, sizeof before->node, "%.*s", (int)node.len, node.p);
     model_follow_gateways(m, index); /* a transaction may take it out again */
+    model_follow_virtual(m);
 }
 
 static void write_check(struct model *m, uint64_t index, struct catalog_check k)

@@ -23,6 +23,7 @@ struct model {
     struct model_list gateways; /* what follows from config and instances */
     struct model_instance instances[MODEL_MAX];
     size_t ninstances;
+    char virtual[MODEL_MAX][32]; /* 240.0.0.1 and so on: for which service; "": it is free */
     struct catalog_autopilot_config autopilot;
     bool has_autopilot;
     char zone[16]; /* of autopilot */
@@ -50,13 +51,16 @@ void model_query(struct model *m, uint64_t index, const struct catalog_prepared_
 void model_end_queries(struct model *m, struct mu_str session);
 /* Makes the list of what is behind gateways anew; pairs that stay keep their indexes. */
 void model_follow_gateways(struct model *m, uint64_t index);
+/* Gives out virtual addresses, then takes back those that stand for nothing any more. */
+void model_follow_virtual(struct model *m);
+int model_virtual(const struct model *m, struct mu_str service); /* 0: the first; -1: none */
 /* The entry, or NULL. */
 const struct catalog_config_entry *model_find_config(const struct model *m, struct mu_str kind,
                                                      struct mu_str name);
 
 /* ---- Questions: the same to the model and to a catalog, answered record by record ---- */
 
-#define QUESTIONS 69
+#define QUESTIONS 71
 void model_answer(const struct model *m, int q, struct mu__writer *out);
 /* *index: the one that is reported, 0 for a question without; keys: what to wait for. */
 void catalog_answer(struct catalog_reader *r, int q, struct mu__writer *out, uint64_t *index,

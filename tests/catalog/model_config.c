@@ -235,3 +235,46 @@ void model_follow_gateways(struct model *m, uint64_t index)
     }
     m->gateways = l;
 }
+
+/* ---- Virtual addresses ---- */
+
+static bool is_target(const struct model *m, struct mu_str service)
+{
+    for (size_t i = 0; i < m->ninstances; i++) {
+        const struct catalog_node_service *s = m->instances[i].service;
+        if (mu__str_eq(s->kind, S("connect-proxy")) &&
+            mu__str_ieq(s->proxy.destination_service_name, service)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int model_virtual(const struct model *m, struct mu_str service)
+{
+    for (int i = 0; i < (int)MODEL_MAX; i++) {
+        if (m->virtual[i][0] && mu__str_ieq(mu__cstr(m->virtual[i]), service)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+void model_follow_virtual(struct model *m)
+{
+    for (size_t i = 0; i < m->ninstances; i++) {
+        struct mu_str service = m->instances[i].service->proxy.destination_service_name;
+        if (is_target(m, service) && model_virtual(m, service) < 0) {
+            size_t lowest = 0;
+            while (m->virtual[lowest][0]) {
+                lowest++;
+            }
+            snprintf(m->virtual[lowest], sizeof *m->virtual, "%.*s", (int)service.len, service.p);
+        }
+    }
+    for (size_t i = 0; i < MODEL_MAX; i++) {
+        if (!is_target(m, mu__cstr(m->virtual[i]))) {
+            m->virtual[i][0] = '\0';
+        }
+    }
+}

@@ -48,6 +48,8 @@ static const struct planted planted[] = {
     {CATALOG__CASCADE_QUERIES, "lost cascade: the queries of a session", 20},
     {CATALOG__RESTORE_NO_GATEWAYS, "restore loses a table: services of gateways", 10},
     {CATALOG__WAKE_MISSED_GATEWAY, "missed wake-up: a service's gateways", 10},
+    {CATALOG__VIRTUAL_STAYS, "lost cascade: the virtual address of a service", 10},
+    {CATALOG__RESTORE_NO_VIRTUAL, "restore loses a table: virtual addresses", 10},
     {CATALOG__WAKE_MISSED_ADDRESS, "missed wake-up: an address that is left", 10},
 };
 #define N_PLANTED (sizeof planted / sizeof *planted)

@@ -73,6 +73,8 @@ static const struct question questions[] = {
     {NODES_AT, "2"},
     {INSTANCES_AT, "s"},
     {INSTANCES_AT, "S"},
+    {VIRTUAL, "web"},
+    {VIRTUAL, "DB"},
 };
 _Static_assert(sizeof questions / sizeof *questions == QUESTIONS, "each has its line");
 
@@ -105,7 +107,8 @@ void question_text(int q, char *out, size_t size)
                                         "queries",
                                         "explanation of",
                                         "nodes at",
-                                        "instances at"};
+                                        "instances at",
+                                        "virtual address of"};
     snprintf(out, size, "%s %s", names[questions[q].kind], questions[q].about);
 }
 
@@ -422,6 +425,16 @@ static void put_nodes(const struct model *m, const struct question *q, struct mu
     }
 }
 
+static void put_virtual(const struct model *m, struct mu_str service, struct mu__writer *w)
+{
+    char text[32] = "";
+    int n = model_virtual(m, service);
+    if (n >= 0) {
+        snprintf(text, sizeof text, "240.0.0.%d", n + 1);
+    }
+    question_put_str(w, mu__cstr(text));
+}
+
 void model_answer(const struct model *m, int n, struct mu__writer *w)
 {
     const struct question *q = &questions[n];
@@ -434,6 +447,9 @@ void model_answer(const struct model *m, int n, struct mu__writer *w)
         break;
     case INSTANCES_AT:
         put_instances_at(m, q->about, w);
+        break;
+    case VIRTUAL:
+        put_virtual(m, mu__cstr(q->about), w);
         break;
     case SERVICE_CHECKS:
     case IN_STATE:
@@ -595,6 +611,16 @@ static uint64_t ask_coordinates(struct catalog_reader *r, const struct question 
     return out.meta.index;
 }
 
+static uint64_t ask_virtual(struct catalog_reader *r, const struct question *q,
+                            struct mu__writer *w, struct catalog_watch_keys *keys)
+{
+    struct catalog_service_request request = {.service_name = mu__cstr(q->about)};
+    struct catalog_virtual_ip out;
+    ASK(catalog_query_virtual_ip, &request, &out);
+    question_put_str(w, out.address);
+    return out.index;
+}
+
 static uint64_t ask_lists(struct catalog_reader *r, const struct question *q, struct mu__writer *w,
                           struct catalog_watch_keys *keys)
 {
@@ -658,6 +684,9 @@ void catalog_answer(struct catalog_reader *r, int n, struct mu__writer *w, uint6
     case COORDINATES:
     case COORDINATE:
         *index = ask_coordinates(r, q, w, keys);
+        break;
+    case VIRTUAL:
+        *index = ask_virtual(r, q, w, keys);
         break;
     case NODES:
     case NODES_AT:

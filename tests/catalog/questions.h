@@ -33,7 +33,8 @@ enum kind {
     PREPARED_ALL,
     EXPLAIN, /* what a query asks for */
     NODES_AT,
-    INSTANCES_AT
+    INSTANCES_AT,
+    VIRTUAL /* the virtual address of a service */
 };
 
 struct question {

@@ -612,6 +612,61 @@ static void a_filter_is_applied_where_the_records_are(void **state)
     assert_int_equal(filtered(ENDPOINT_HEALTH_SERVICE_NODES, "Node.Node == \"n1\"", &o), 1);
 }
 
+static size_t nodes_at(const char *filter, uint64_t min_index, struct outcome *o)
+{
+    kit_call(&k, ENDPOINT_CATALOG_LIST_NODES, o);
+    options(o)->filter = mu__cstr(filter);
+    options(o)->min_query_index = min_index;
+    kit_start(&k, o);
+    return o->len;
+}
+
+static void a_filter_for_an_address_answers_and_waits_as_others_do(void **state)
+{
+    (void)state;
+    struct outcome o, all;
+    register_service("n1", "web");
+    register_service("n2", "web");
+    assert_int_equal(nodes_at("Address == \"10.0.0.1\"", 0, &o), 2);
+    assert_int_equal(nodes_at("", 0, &all), 2);
+    assert_int_equal(o.index, all.index);
+    assert_int_equal(nodes_at("Address==\"10.0.0.2\"", 0, &o), 0);
+    assert_int_equal(o.index, all.index);
+    nodes_at("Address == `10.0.0.1`", all.index, &o);
+    assert_false(o.done);
+    register_service("n3", "web");
+    kit_until(&k, &o.done);
+    assert_int_equal(o.len, 3);
+    assert_true(o.index > all.index);
+}
+
+static void a_service_has_a_virtual_address_while_it_has_a_proxy(void **state)
+{
+    (void)state;
+    struct outcome o;
+    struct catalog_node_service proxy = {.service = mu__cstr("web-proxy"),
+                                         .kind = mu__cstr("connect-proxy"),
+                                         .port = 1,
+                                         .weights = NULL,
+                                         .proxy = {.destination_service_name = mu__cstr("web")}};
+    struct catalog_register_request *q = kit_call(&k, ENDPOINT_CATALOG_REGISTER, &o)->request;
+    q->node = mu__cstr("n1");
+    q->address = mu__cstr("127.0.0.1");
+    q->service = &proxy;
+    kit_start(&k, &o);
+    kit_until(&k, &o.done);
+    assert_string_equal(o.error, "");
+    for (int known = 0; known < 2; known++) {
+        struct catalog_service_request *ask =
+            kit_call(&k, ENDPOINT_CATALOG_VIRTUAL_IP_FOR_SERVICE, &o)->request;
+        ask->service_name = mu__cstr(known ? "web" : "web-proxy");
+        kit_start(&k, &o);
+        assert_true(o.done);
+        assert_string_equal(o.error, "");
+        assert_string_equal(o.text, known ? "240.0.0.1" : "");
+    }
+}
+
 static void note_list(struct call *c, void *is_nil)
 {
     assert_null(c->error);
@@ -692,6 +747,8 @@ int main(void)
         ALONE(held_calls_are_told_at_the_end),
         ALONE(an_entry_that_cannot_be_applied_is_the_last),
         LED(a_filter_is_applied_where_the_records_are),
+        LED(a_filter_for_an_address_answers_and_waits_as_others_do),
+        LED(a_service_has_a_virtual_address_while_it_has_a_proxy),
         LED(only_what_was_not_filtered_may_be_nil),
         LED(a_wrong_filter_is_an_error),
     };

@@ -260,6 +260,17 @@ MU_API MU_MUST_USE int catalog_query_service_nodes(struct catalog_reader *r,
                                                    const struct catalog_service_request *request,
                                                    struct catalog_indexed_service_nodes *out,
                                                    struct catalog_watch_keys *keys);
+/* Catalog.VirtualIPForService (of Consul 1.11): the address out of 240.0.0.0/4 that stands for
+ * service_name as long as something speaks mTLS for it. It is given when the first proxy or native
+ * instance is registered, the lowest that is free, and free again when the last has gone. */
+struct catalog_virtual_ip {
+    struct mu_str address; /* empty: there is none */
+    uint64_t index;        /* to report, as meta.index of others */
+};
+MU_API MU_MUST_USE int catalog_query_virtual_ip(struct catalog_reader *r,
+                                                const struct catalog_service_request *request,
+                                                struct catalog_virtual_ip *out,
+                                                struct catalog_watch_keys *keys);
 /* Catalog.NodeServices and Catalog.NodeServiceList: the node by name, or by a prefix of its id of
  * at least two characters that only one node has. Unknown: NULL (and a nil list). */
 MU_API MU_MUST_USE int catalog_query_node_services(struct catalog_reader *r,
