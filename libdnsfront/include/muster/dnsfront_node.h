@@ -32,6 +32,19 @@ struct dnsfront_source {
     bool (*unchanged)(void *user, const struct dnsfront_lookup *lookup, uint64_t stamp);
 };
 
+/* Other resolvers, which RESOLVE and FORWARD lookups are asked of (dnsfront_config.recursion). The
+ * queries go out over the client's transport, each on a port and with an ID that nobody can foresee
+ * (RFC 5452); the first NOERROR or NXDOMAIN counts, and after all of them the lookup has failed. */
+struct dnsfront_recursors {
+    const struct mu_str *addresses; /* "ip", "ip:port" or "[ip]:port"; port 53 if there is none */
+    size_t count;                   /* at most 64 different ones; 0: source.find gets the lookups */
+    bool random;                    /* asked in a new order each time; default: as listed */
+    uint64_t timeout_ns;            /* > 0; how long one is waited for; default 2 s */
+    /* > 0; under way at a time, each with a socket; default 512. Those beyond fail at once; equal
+     * ones count once */
+    size_t queries_max;
+};
+
 struct dnsfront_node_config {
     size_t size;                         /* set by dnsfront_node_config_init */
     struct event_base *base;             /* borrowed until destroy */
@@ -56,6 +69,11 @@ MU_API void dnsfront_node_config_init_sized(struct dnsfront_node_config *cfg, si
 struct dnsfront_node_stats {
     size_t size; /* set by the caller to sizeof */
     uint64_t udp_queries, tcp_queries, answers, ignored, dropped;
+    /* To recursors: queries sent; lookups that failed with all of them, that waited for an equal
+     * one, and that were too many; tries without an answer in time; replies that were not the
+     * answer to what was asked (a forger's, or late) */
+    uint64_t forward_sent, forward_failed, forward_shared, forward_refused, forward_timeouts,
+        forward_strangers;
 };
 
 /* Opens the sockets. On failure *out is NULL and, if reason is not NULL, *reason a static sentence;
