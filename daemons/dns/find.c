@@ -355,7 +355,8 @@ void dns__find_end(struct dns *d)
 uint64_t dns__version(void *user)
 {
     struct dns *d = user;
-    return d->fresh.version(d->fresh.user);
+    uint64_t stale_ns = STALE_NS; /* what is older is counted */
+    return d->fresh.version(d->fresh.user, mu__min(stale_ns, d->terms.max_stale_ns));
 }
 
 bool dns__unchanged(void *user, const struct dnsfront_lookup *lookup, uint64_t stamp)

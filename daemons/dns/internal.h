@@ -16,7 +16,7 @@ struct dns_find;
 struct dns {
     struct dns_terms terms;
     struct call_backend *backend;
-    struct dns_fresh fresh;
+    struct call_fresh fresh;
     struct dnsfront_node **nodes;
     size_t node_count;
     struct dns_find *oldest, *newest; /* lookups under way, all with the same patience */

@@ -156,6 +156,9 @@ bool front_open(struct process *p, size_t i, char *err, size_t errlen)
                              .base = loop_base(f->loop),
                              .backend = call_cache_port_backend(f->port),
                              .seed = process_random()};
+    if (p->role->fresh) {
+        dns.fresh = p->role->fresh(p, i);
+    }
     f->dns = p->config->dns_listen.len ? dns_create(&dns, err, errlen) : NULL;
     return f->dns || p->config->dns_listen.len == 0;
 }

@@ -46,6 +46,8 @@ struct process_role {
     /* Makes the backend of front i and whatever else listens on it; its loop, agent and client
      * stand. */
     bool (*open_front)(struct process *p, size_t i, char *err, size_t errlen);
+    /* By what the answers of front i's backend can be kept; NULL: by what the cache knows */
+    struct call_fresh (*fresh)(struct process *p, size_t i);
     void (*member)(struct process *p, enum member_change change, const struct agent_member *m);
     /* The limits of its own that may change while it runs; NULL: none */
     void (*reload)(struct process *p, const struct config *next);

@@ -107,6 +107,18 @@ struct call_backend {
     void (*cancel)(struct call_backend *b, struct call *c);
 };
 
+/* For who keeps answers, by what it can be told that they still stand. On the loop of the backend
+ * that it belongs to. */
+struct call_fresh {
+    void *user;
+    /* Moves whenever an answer may have changed; cheap. NULL: nothing can be told. contact_max_ns:
+     * an answer from a server that heard of its leader longer ago does not stand */
+    uint64_t (*version)(void *user, uint64_t contact_max_ns);
+    /* What call.stamp would be for that request, which is borrowed; 0: it cannot be said. What is
+     * asked about is in use */
+    uint64_t (*stamp)(void *user, const struct endpoint *e, const void *request);
+};
+
 /* Makes a call with a cleared request in its arena (at most `limit` bytes of arena; 0: none). NULL
  * when out of memory. */
 struct call *call_create(const struct endpoint *e, size_t limit, call_done_fn done, void *arg);

@@ -225,6 +225,11 @@ static bool open_front(struct process *p, size_t i, char *err, size_t errlen)
     return open_rpc(p, i, err, errlen);
 }
 
+static struct call_fresh fresh(struct process *p, size_t i)
+{
+    return server_front_fresh(state_of(p)->server, i);
+}
+
 static void close_front(struct process *p, size_t i)
 {
     struct server_state *s = p->state;
@@ -335,6 +340,7 @@ int main(int argc, char **argv)
                                              .front_count = front_count,
                                              .create = create,
                                              .open_front = open_front,
+                                             .fresh = fresh,
                                              .member = member,
                                              .leave = leave,
                                              .describe = describe,

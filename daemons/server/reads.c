@@ -417,6 +417,7 @@ void route__read(struct route *r)
         fill_meta(r, meta);
     }
     if (rc == CATALOG_OK) {
+        c->stamp = c->wants_stamp ? server__stamp(reader, c->endpoint, c->request) : 0;
         route__filter(r);
         server__measure_read(c, r->reply, began);
     }

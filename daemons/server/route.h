@@ -81,6 +81,9 @@ void route__on_resume_timer(evutil_socket_t fd, short what, void *arg); /* the f
 /* A reader of the front's own, closed; NULL when out of memory. */
 struct catalog_reader *route__take_reader(struct server_front *f);
 void route__return_reader(struct server_front *f, struct catalog_reader *r);
+/* fresh.c: call.stamp of an answer that was read there */
+uint64_t server__stamp(const struct catalog_reader *reader, const struct endpoint *e,
+                       const void *request);
 /* config.c: each NULL, or why the call is refused (in reason at most) */
 const char *route__prepare_config(struct call *c, char *reason, size_t size);
 const char *route__check_config_read(const struct call *c, char *reason, size_t size);

@@ -63,6 +63,7 @@ struct server_front {
     struct route *taken;                /* of one of them, while it is gone through */
     char forwarded_to[RAFT_ID_MAX + 1]; /* the last leader that was known */
     struct event *held_timer;
+    uint64_t unsure;        /* versions that were told without any to be sure of */
     uint64_t random;        /* state of the jitter */
     _Atomic size_t waiters; /* the core posts touched sets only to fronts that have some */
 };
@@ -100,13 +101,16 @@ struct server {
     struct server_front *asking; /* fronts that wait for a majority to be asked (confirm.c) */
     struct server_front *asked;  /* those for which it is being asked */
     _Atomic uint64_t rounds;     /* questions that were begun; fronts read it */
+    raft_index log_began;        /* the end of the log when this server was started */
+    bool caught_up;        /* and what came after it, so that it may answer without the leader */
     bool broken;           /* an entry could not be applied: the catalog stays as it was before */
     uint64_t committed_ns; /* when the batch that is being applied was committed */
     size_t batch_entries;  /* applied of it */
     uint64_t snapshot_began_ns;    /* of the log's own snapshot that was begun last */
     struct raft_stats raft_before; /* what Raft had counted at the last interval */
     /* Published for the fronts. */
-    _Atomic uint64_t last_contact_at_ns; /* when the leader was last heard of; 0: never */
+    /* When the leader was last heard of; 0: never, or what it said has not all arrived */
+    _Atomic uint64_t last_contact_at_ns;
     _Atomic bool known_leader;
     void (*on_fatal)(void *user, const char *sentence); /* the process must end */
     void (*on_leader)(void *user);                      /* this server has become the leader */
@@ -139,6 +143,8 @@ struct server *server_create(const struct server_config *c, char *err, size_t er
 bool server_add_fronts(struct server *s, size_t n);
 struct call_backend *server_front_init(struct server *s, size_t number, struct loop *loop,
                                        struct call_backend *agent, struct rpc_client *client);
+/* By what the answers of that front's backend can be kept, on its loop (fresh.c). */
+struct call_fresh server_front_fresh(struct server *s, size_t number);
 void server_front_fini(struct server *s, size_t number); /* on a stopped loop: cancels what waits */
 /* All loops have stopped: closes the log; what waited is told. */
 void server_stop(struct server *s);

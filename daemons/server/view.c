@@ -101,6 +101,21 @@ void server__publish_view(struct server *s)
     }
 }
 
+/* A server that was just started knows what it knew when it ended, and one that is new nothing at
+ * all; an answer of before would deny names that exist (consul#4034). It has caught up when what
+ * its log held then is committed and applied, and it has a vote, which the leader gives to who
+ * keeps up. */
+static bool has_caught_up(const struct server *s, const struct raft_node_status *st)
+{
+    const struct raft_configuration *c = st->configuration;
+    bool votes = false;
+    for (size_t i = 0; i < c->n; i++) {
+        votes |= c->servers[i].kind == RAFT_VOTER && strcmp(c->servers[i].id, s->node_id.p) == 0;
+    }
+    return votes && st->commit_index > 0 && st->commit_index >= s->log_began &&
+           st->applied_index >= st->commit_index;
+}
+
 static void on_contact_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct server *s = arg;
@@ -112,7 +127,8 @@ static void on_contact_timer(evutil_socket_t fd, short what, void *arg)
     bool known = st.leader_id && st.leader_id[0];
     atomic_store(&s->known_leader, known);
     server__measure_contact(s, &st);
-    if (st.last_contact_ns != MU_NEVER && (known || st.last_contact_ns > 0)) {
+    s->caught_up = s->caught_up || has_caught_up(s, &st);
+    if (s->caught_up && st.last_contact_ns != MU_NEVER && (known || st.last_contact_ns > 0)) {
         atomic_store(&s->last_contact_at_ns, now - st.last_contact_ns);
     }
 }
@@ -120,6 +136,9 @@ static void on_contact_timer(evutil_socket_t fd, short what, void *arg)
 void server__watch_contact(struct server *s)
 {
     struct timeval interval = {.tv_usec = CONTACT_INTERVAL_US};
+    struct raft_node_status st;
+    raft_node_status(s->raft, &st);
+    s->log_began = st.last_log_index;
     s->contact_timer = must(event_new(loop_base(s->core), -1, EV_PERSIST, on_contact_timer, s));
     event_add(s->contact_timer, &interval);
 }

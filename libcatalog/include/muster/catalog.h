@@ -424,6 +424,14 @@ typedef struct mu_str (*catalog_node_of_fn)(const void *record);
 MU_API MU_MUST_USE int catalog_sort_near(struct catalog_reader *r, struct mu_str from,
                                          const struct mu_list *list, catalog_node_of_fn node_of);
 
+/* For whoever keeps an answer: a number that is another one as soon as the answer may be, and costs
+ * neither a walk nor memory. Of the health of a service (catalog_query_check_service_nodes), where
+ * options, node meta and source do not count; and of a node's own record, found by its name. 0:
+ * there is no such name, and nothing can be told. */
+MU_API uint64_t catalog_stamp_service(const struct catalog_reader *r,
+                                      const struct catalog_service_request *request);
+MU_API uint64_t catalog_stamp_node(const struct catalog_reader *r, struct mu_str name);
+
 /* Single records: lent, NULL if there is none. */
 MU_API const struct catalog_autopilot_config *
 catalog_find_autopilot(const struct catalog_reader *r);
