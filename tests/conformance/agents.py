@@ -48,7 +48,7 @@ def agent(binary, name, config, is_server, join=None):
     ip = "127.%d.%d.%d" % (random.randint(64, 250), random.randint(1, 250), random.randint(2, 250))
     folder = tempfile.mkdtemp(prefix="conformance-")
     command = [*command_of(binary, is_server), "-node=" + name, "-node-id=" + NODE_ID % len(name), "-bind=" + ip,
-               "-client=" + ip, "-data-dir=" + folder, "-dns-port=-1", "-log-level=err",
+               "-client=" + ip, "-data-dir=" + folder, "-log-level=err",
                "-hcl", json.dumps({"disable_update_check": True, "raft_protocol": 3, **config})]
     command += ["-server", "-bootstrap-expect=1"] if is_server else ["-retry-join=" + join, "-retry-interval=1s"]
     log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")

@@ -4,8 +4,10 @@ import gzip
 import http.client
 import json
 import re
+import struct
 import time
 
+import dns_ask
 import raw
 
 # Headers that are compared by value; of the others in the second list only whether they are there.
@@ -131,6 +133,8 @@ def request(address, method, path, body=None, headers=()):
 
 
 def name_of(step):
+    if step["do"] == "dns":
+        return dns_ask.name_of(step)
     if step["do"] == "raw":
         return "raw " + " | ".join(repr(p if len(p) < 300 else p[:120] + type(p)(b"..." if isinstance(p, bytes) else "...")) for p in step["pieces"])
     body = step["body"]
@@ -159,17 +163,23 @@ def answer(address, step, kept):
     return out
 
 
-def ask_all(address, steps):
+def ask_all(address, steps, recursors):
     """The answers of one agent to all steps, each with the name of its request."""
     answers, kept = [], {}
     for step in steps:
         if step["do"] == "settle":
             settle(address, step, kept)
             continue
+        if step["do"] == "dns_settle":
+            dns_ask.settle(address, step, kept)
+            continue
         try:
-            how = raw.answer if step["do"] == "raw" else answer
-            answers.append({"name": name_of(step), **how(address, step, kept)})
-        except (OSError, http.client.HTTPException, ValueError) as e:
+            if step["do"] == "dns":
+                given = dns_ask.answer(address, step, kept, recursors)
+            else:
+                given = (raw.answer if step["do"] == "raw" else answer)(address, step, kept)
+            answers.append({"name": name_of(step), **given})
+        except (OSError, http.client.HTTPException, ValueError, LookupError, struct.error) as e:
             answers.append({"name": name_of(step), "failed": type(e).__name__})
     return answers
 

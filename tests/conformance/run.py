@@ -27,6 +27,7 @@ sys.dont_write_bytecode = True
 import script  # noqa: E402  (the files beside this one)
 from agents import asked_agent  # noqa: E402
 from answers import ask_all, differences  # noqa: E402
+from dns_recursor import recursors  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -43,8 +44,13 @@ def suite(name):
 
 
 def answers_of(binary, steps, settings, server_binary=None):
-    with asked_agent(binary, settings["kind"], settings["config"], server_binary) as address:
-        return ask_all(address, steps)
+    """A configuration names its recursors, which listen where there is room, and DNS is on where it is asked."""
+    with recursors(settings["recursors"]) as running:
+        text = json.dumps({"ports": {"dns": 8600 if any(s["do"] == "dns" for s in steps) else -1}, **settings["config"]})
+        for name, recursor in running.items():
+            text = text.replace("{recursor:%s}" % name, recursor.address)
+        with asked_agent(binary, settings["kind"], json.loads(text), server_binary) as address:
+            return ask_all(address, steps, running)
 
 
 def read_json(folder, name):
