@@ -6,8 +6,10 @@ turns, several times, and the medians are printed: on a busy machine only the ra
 rate stands the CPU time that the process itself spent on a query, which others hardly disturb.
 
     ./dev bench --dns           the table of rates, floods and freshness
-    ./dev bench --dns rates     only the rates; likewise flood, fresh
+    ./dev bench --dns rates     only the rates; likewise more (TCP, many names, a catalog that moves), flood, fresh
 """
+import contextlib
+import http.client
 import json
 import os
 import re
@@ -31,6 +33,8 @@ ROUNDS = int(os.environ.get("MUSTER_BENCH_ROUNDS", "5"))
 NAMES = int(os.environ.get("MUSTER_BENCH_NAMES", "1000000"))
 CHANGES = 40  # of which each is timed
 INSTANCES = 10
+SERVICES = 1000  # besides, of one instance each
+WRITES = 200  # a second, where the catalog moves
 WEB = "web.service.consul"
 CORES = sorted(os.sched_getaffinity(0))
 ANSWERING, ASKING = CORES[0], CORES[-1]
@@ -73,18 +77,45 @@ class Catalog(Pinned, ConsulLike):
         self.core = ANSWERING
         for i in range(agents):
             self.agent(f"a{i}", self.servers[1 + i], "-retry-join", self.servers[0], "-retry-interval", "1s")
+        connection = http.client.HTTPConnection(self.servers[0], 8500, timeout=30)
         for i in range(INSTANCES):
-            self.register(i)
+            self.register(connection, i, f"web-{i}", "web", 8080)
+        for i in range(SERVICES):
+            self.register(connection, i % INSTANCES, f"one-{i}", f"one-{i}", 8080)
+        connection.close()
         for host in self.servers:
             wait_for(lambda h=host: whole(h, self.port), f"{self.name} answers")
 
-    def register(self, i):
-        body = json.dumps({"Node": f"node-{i}", "Address": f"10.1.2.{i}",
-                           "Service": {"ID": f"web-{i}", "Service": "web", "Port": 8080},
-                           "Check": {"Node": f"node-{i}", "CheckID": f"service:web-{i}", "Name": "alive", "Status": "passing",
-                                     "ServiceID": f"web-{i}"}})
-        if call(self.servers[0], "PUT", "/v1/catalog/register", body, timeout=30)[0] != 200:
+    def register(self, connection, node, number, service, port):
+        body = json.dumps({"Node": f"node-{node}", "Address": f"10.1.2.{node}",
+                           "Service": {"ID": number, "Service": service, "Port": port},
+                           "Check": {"Node": f"node-{node}", "CheckID": f"service:{number}", "Name": "alive", "Status": "passing",
+                                     "ServiceID": number}})
+        connection.request("PUT", "/v1/catalog/register", body)
+        reply = connection.getresponse()
+        reply.read()
+        if reply.status != 200:
             sys.exit(f"bench: {self.name}: cannot register")
+
+    @contextlib.contextmanager
+    def moving(self):
+        """An instance of another service changes, again and again, while the block runs."""
+        over = threading.Event()
+
+        def write():
+            connection, n = http.client.HTTPConnection(self.servers[0], 8500, timeout=30), 0
+            while not over.wait(1 / WRITES):
+                n += 1
+                self.register(connection, 0, "moving", "moving", 1000 + n % 60000)
+            connection.close()
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 def zone():
@@ -92,6 +123,7 @@ def zone():
     for i in range(INSTANCES):
         lines += [f"web.service IN A 10.1.2.{i}", f"web.service IN SRV 1 1 8080 node-{i}.node.dc1",
                   f"node-{i}.node.dc1 IN A 10.1.2.{i}"]
+    lines += [f"one-{i}.service IN A 10.1.2.{i % INSTANCES}" for i in range(SERVICES)]
     return "\n".join(lines) + "\n"
 
 
@@ -203,8 +235,8 @@ def dnsperf(subject, host, questions, *flags):
     return found
 
 
-def load(table, subject, what, question, asked=0):
-    flags = ("-c", "16", "-q", "200", "-l", f"{SECONDS:g}")
+def load(table, subject, what, question, asked=0, *more):
+    flags = ("-c", "16", "-q", "200", "-l", f"{SECONDS:g}", *more)
     before = [family(c) for c in subject.children]
     told = dnsperf(subject, subject.servers[asked], question, *flags)
     spent = [family(c) - b for c, b in zip(subject.children, before)]
@@ -228,6 +260,28 @@ def rates(table, peers):
         for kind in ("A", "SRV"):
             agent, server = (statistics.median(table.rows[f"{who}, {kind}, 1/s"][name]) for who in ("agent", "server"))
             table.add(name, f"{kind}: agent / server", agent / server)
+
+
+def more(table, peers):
+    """The same over TCP, for names in turn, and while something else changes."""
+    def turns(subjects, who, asked):
+        for s in subjects:
+            with open(os.path.join(s.dir, "names"), "w") as f:
+                f.writelines(f"one-{i}.service.consul A\n" for i in range(SERVICES))
+        for _ in range(ROUNDS):
+            for s in subjects:
+                load(table, s, f"{who}, A over TCP", f"{WEB} A", asked, "-m", "tcp")
+            for s in subjects:
+                load(table, s, f"{who}, A of {SERVICES} names", (os.path.join(s.dir, "names"),), asked)
+            for s in subjects:
+                if isinstance(s, Catalog):
+                    with s.moving():
+                        load(table, s, f"{who}, A, {WRITES} other changes a second", f"{WEB} A", asked)
+
+    with Opened(peers, 171) as subjects:
+        turns(subjects, "server", 0)
+    with Opened(catalogs(peers), 211, agents=1) as subjects:
+        turns(subjects, "agent", 1)
 
 
 # ---- Floods ----
@@ -389,8 +443,8 @@ def main():
         print(f"no {name} here: it is left out")
         del peers[name]
     table, began = Progress(list(peers)), time.monotonic()
-    for what in sys.argv[1:] or ("rates", "flood", "fresh"):
-        {"rates": rates, "flood": flood, "fresh": fresh}[what](table, peers)
+    for what in sys.argv[1:] or ("rates", "more", "flood", "fresh"):
+        {"rates": rates, "more": more, "flood": flood, "fresh": fresh}[what](table, peers)
     print(f"\nDNS over UDP with EDNS, {INSTANCES} instances; one core for who is asked, another for dnsperf; {SECONDS:g} s a run, "
           f"medians of {ROUNDS}; {NAMES} unknown names, Consul {NAMES // 20}\n")
     table.print()
