@@ -109,15 +109,15 @@ def limit_of(step):
     return 65535 if step["tcp"] else max(512, step["edns"] or 0)
 
 
-def heard_shown(recursors, query):
-    """What the agent asked its recursors because of the question."""
+def heard_shown(recursors):
+    """What the agent asked its recursors because of the question; under which number is its own affair (RFC 5452)."""
     heard = []
     for name, recursor in recursors.items():
         for transport, message in recursor.take_heard():
             shown = "%s by %s: %s, %s" % (name, transport, " ".join("%s %s" % q[:2] for q in message.questions),
                                           " ".join(flag_names(message.flags)) or "no flags")
             shown += ", no EDNS" if not message.opt else ", EDNS %d %s" % (message.opt["size"], " ".join(message.opt["options"]))
-            heard.append(shown.strip() + (", same id" if message.id == struct.unpack("!H", query[:2])[0] else ""))
+            heard.append(shown.strip())
     return heard
 
 
@@ -141,11 +141,11 @@ def name_of(step):
 
 def answer(address, step, kept, recursors):
     query = query_of(step, kept)
-    heard_shown(recursors, query)  # what came before is no matter of this question
+    heard_shown(recursors)  # what came before is no matter of this question
     data = (over_tcp if step["tcp"] else over_udp)((address[0], PORT), query, step["silent"])
     out = {"answered": False} if data is None else shape_of(data, query, step, kept)
     if recursors:
-        out["heard"] = heard_shown(recursors, query)
+        out["heard"] = heard_shown(recursors)
     return out
 
 
