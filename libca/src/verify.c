@@ -289,6 +289,18 @@ static void tell(const struct search *s, struct ca_verified *out)
     }
 }
 
+/* Is the leaf's key a key? Of a point that is not on its curve only the arithmetic can tell. */
+static bool load_leaf_key(struct search *s)
+{
+    mbedtls_pk_context pk;
+    int rc = ca__load_public_key(&s->leaf.key, &pk);
+    mbedtls_pk_free(&pk);
+    s->error = rc == CA_ENOMEM ? rc : s->error;
+    s->fault = CA_V_WEAK_KEY;
+    s->fault_depth = 0;
+    return rc == CA_OK;
+}
+
 static int refuse(struct ca_verified *out, enum ca_verdict v, unsigned depth)
 {
     out->verdict = v;
@@ -312,7 +324,7 @@ int ca_verify(struct ca_trust *t, const struct ca_verify_request *request, struc
     if (v != CA_V_TRUSTED) {
         return refuse(out, v, depth);
     }
-    if (!climb(&s)) {
+    if (!climb(&s) || !load_leaf_key(&s)) {
         (void)refuse(out, s.fault, s.fault_depth);
         return s.error ? s.error : CA_EUNTRUSTED;
     }
