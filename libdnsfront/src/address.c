@@ -5,6 +5,7 @@
 
 struct address dnsfront__address_parse(struct mu_str text)
 {
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* RFC 4291 2.5.5.2 */
     struct address a = {.kind = ADDRESS_NONE, .text = text};
     char z[INET6_ADDRSTRLEN + 1];
     if (text.len == 0) {
@@ -20,12 +21,16 @@ struct address dnsfront__address_parse(struct mu_str text)
         a.kind = ADDRESS_IPV4;
     } else if (inet_pton(AF_INET6, z, a.bytes) == 1) {
         a.kind = ADDRESS_IPV6;
+        if (memcmp(a.bytes, mapped, sizeof mapped) == 0) {
+            a.kind = ADDRESS_IPV4;
+            memmove(a.bytes, a.bytes + sizeof mapped, 4);
+        }
     }
     return a;
 }
 
-/* A wants lan_ipv4, AAAA lan_ipv6, all others either; the plain address stands in for what is not
- * tagged. */
+/* A wants the tagged IPv4 address, AAAA the IPv6 one, all others either; the plain address stands
+ * in for what is not tagged. */
 static struct address choose(uint16_t type, struct mu_str plain, struct mu_str ipv4,
                              struct mu_str ipv6)
 {
@@ -38,12 +43,17 @@ static struct address choose(uint16_t type, struct mu_str plain, struct mu_str i
     return dnsfront__address_parse(plain);
 }
 
-struct address dnsfront__address_of_service(const struct dnsfront_instance *i, uint16_t type)
+struct address dnsfront__address_of_service(const struct dnsfront_instance *i, uint16_t type,
+                                            bool wan)
 {
-    return choose(type, i->service_address, i->service_ipv4, i->service_ipv6);
+    return wan ? choose(type, i->service_wan.len ? i->service_wan : i->service_address,
+                        i->service_wan_ipv4, i->service_wan_ipv6)
+               : choose(type, i->service_address, i->service_ipv4, i->service_ipv6);
 }
 
-struct address dnsfront__address_of_node(const struct dnsfront_instance *i, uint16_t type)
+struct address dnsfront__address_of_node(const struct dnsfront_instance *i, uint16_t type, bool wan)
 {
-    return choose(type, i->node_address, i->node_ipv4, i->node_ipv6);
+    return wan ? choose(type, i->node_wan.len ? i->node_wan : i->node_address, i->node_wan_ipv4,
+                        i->node_wan_ipv6)
+               : choose(type, i->node_address, i->node_ipv4, i->node_ipv6);
 }

@@ -146,7 +146,9 @@ static bool copy_config(struct dnsfront *d, const struct dnsfront_config *cfg)
     d->datacenter = mu__strndup(&d->allocator, cfg->datacenter.p, cfg->datacenter.len);
     d->datacenter_len = cfg->datacenter.len;
     d->mname = concat(&d->allocator, "ns.", domain);
+    d->mname_len = strlen("ns.") + domain.len;
     d->rname = concat(&d->allocator, "hostmaster.", domain);
+    d->rname_len = strlen("hostmaster.") + domain.len;
     d->node_ttl_s = cfg->node_ttl_s;
     d->soa_refresh_s = cfg->soa_refresh_s;
     d->soa_retry_s = cfg->soa_retry_s;
@@ -159,6 +161,7 @@ static bool copy_config(struct dnsfront *d, const struct dnsfront_config *cfg)
     d->disable_compression = cfg->disable_compression;
     d->node_meta_txt = cfg->node_meta_txt;
     d->recursion = cfg->recursion;
+    d->translate_wan_addrs = cfg->translate_wan_addrs;
     d->kept_bytes_max = cfg->kept_bytes_max;
     d->unchanged = cfg->unchanged;
     d->unchanged_user = cfg->unchanged_user;
@@ -232,9 +235,13 @@ struct dnsfront_query *dnsfront__take_query(struct dnsfront *d)
     }
     d->open_count++;
     q->next_idle = NULL;
-    q->has_lookup = q->supplied = q->tcp = q->in_domain = false;
+    q->waiting = q->tcp = q->authoritative = q->recursion_offered = q->out_of_memory = false;
+    q->lookups = 0;
     q->meaning.kind = NAME_FOREIGN;
     q->found = (struct dnsfront_found){0};
+    q->sections = (struct sections){0};
+    q->chain.active = false;
+    q->relayed = NULL;
     q->rcode = DNS_NOERROR;
     return q;
 }
@@ -264,28 +271,4 @@ uint32_t dnsfront__service_ttl(const struct dnsfront *d, struct mu_str service)
         }
     }
     return 0;
-}
-
-void dnsfront__zone(const struct dnsfront_query *q, struct zone *out)
-{
-    const struct dnsfront *d = q->front;
-    struct mu_str domain = {d->domain_text, d->domain_len};
-    *out = (struct zone){
-        .domain = domain,
-        .node_ttl_s = d->node_ttl_s,
-        .a_record_limit = d->a_record_limit,
-        .only_passing = d->only_passing,
-        .node_meta_txt = d->node_meta_txt,
-        .soa = {.owner = domain, .type = DNS_TYPE_SOA, .ttl = d->soa_min_ttl_s},
-    };
-    if (q->meaning.kind == NAME_SERVICE) {
-        out->service_ttl_s = dnsfront__service_ttl(d, q->meaning.lookup.name);
-    }
-    out->soa.u.soa.mname = mu__cstr(d->mname);
-    out->soa.u.soa.rname = mu__cstr(d->rname);
-    out->soa.u.soa.serial = (uint32_t)q->now_unix_s;
-    out->soa.u.soa.refresh = d->soa_refresh_s;
-    out->soa.u.soa.retry = d->soa_retry_s;
-    out->soa.u.soa.expire = d->soa_expire_s;
-    out->soa.u.soa.minimum = d->soa_min_ttl_s;
 }

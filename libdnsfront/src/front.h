@@ -3,8 +3,12 @@
 
 #include <muster/dnsfront.h>
 
+#include "chain.h"
 #include "classify.h"
 #include "fit.h"
+#include "reverse.h"
+
+#define UDP_PLAIN_ANSWERS 8u /* Consul's upper bound of udp_answer_limit */
 
 struct ttl_rule {
     char *text; /* without the '*' of a prefix */
@@ -21,12 +25,14 @@ struct dnsfront {
     size_t domain_len;
     char *datacenter;
     size_t datacenter_len;
-    char *mname, *rname;    /* ns.<domain>, hostmaster.<domain> */
+    char *mname, *rname; /* ns.<domain>, hostmaster.<domain> */
+    size_t mname_len, rname_len;
     struct ttl_rule *rules; /* exact names first, then prefixes, longest first */
     size_t rule_count;
     uint32_t node_ttl_s, soa_refresh_s, soa_retry_s, soa_expire_s, soa_min_ttl_s;
     uint32_t udp_answer_limit, a_record_limit;
     bool only_passing, enable_truncate, disable_compression, node_meta_txt, recursion;
+    bool translate_wan_addrs;
     size_t kept_bytes_max;
     bool (*unchanged)(void *user, const struct dnsfront_lookup *lookup, uint64_t stamp);
     void *unchanged_user;
@@ -40,10 +46,20 @@ struct dnsfront_query {
     struct mu__arena arena;
     struct question question;
     struct name_meaning meaning;
-    struct dnsfront_lookup lookup;
-    bool has_lookup, supplied, tcp, in_domain;
-    struct dnsfront_found found;
+    struct dnsfront_lookup lookup; /* the newest one */
+    bool waiting;                  /* for what it asks */
+    unsigned lookups;              /* so far */
+    bool tcp, authoritative, recursion_offered, out_of_memory;
+    struct dnsfront_found found; /* by the first lookup; what it points at may be gone */
+    struct sections sections;
     unsigned rcode;
+    struct chain chain;
+    const uint8_t *bytes; /* the client's, if they may be passed on */
+    size_t len;
+    const uint8_t *relayed; /* another resolver's answer, borrowed; NULL: none */
+    size_t relayed_len;
+    struct mu_str client; /* who asks, as text */
+    char subnet_text[REVERSE_TEXT_MAX];
     int64_t now_unix_s;
     uint64_t random;
 };
@@ -51,7 +67,13 @@ struct dnsfront_query {
 /* Cleared; NULL when out of memory. */
 struct dnsfront_query *dnsfront__take_query(struct dnsfront *d);
 void dnsfront__return_query(struct dnsfront_query *q);
-/* What records need, for this query. */
-void dnsfront__zone(const struct dnsfront_query *q, struct zone *out);
+/* Asks the host for what `lookup` says; its type, transport and client are filled in here. */
+void dnsfront__look_up(struct dnsfront_query *q, const struct dnsfront_lookup *lookup,
+                       uint16_t type);
+/* How many answers a UDP client without EDNS gets. */
+static inline size_t dnsfront__plain_answers(const struct dnsfront *d)
+{
+    return mu__min(UDP_PLAIN_ANSWERS, d->udp_answer_limit);
+}
 /* Exact name first, then the longest prefix; 0 if no rule fits. */
 uint32_t dnsfront__service_ttl(const struct dnsfront *d, struct mu_str service);

@@ -193,8 +193,8 @@ bool dnsfront__message_add(struct message *m, int section, const struct record *
     return true;
 }
 
-/* RFC 6891 6.1.2; the size is the client's own, the client subnet goes back with scope 0, "global"
- * (RFC 7871 7.2.1). */
+/* RFC 6891 6.1.2; the size is the client's own, the client subnet goes back with its scope (RFC
+ * 7871 7.2.1). */
 bool dnsfront__message_add_opt(struct message *m, uint8_t extended_rcode)
 {
     if (!m->q->edns) {
@@ -212,7 +212,7 @@ bool dnsfront__message_add_opt(struct message *m, uint8_t extended_rcode)
         uint8_t *body = mu__write_room(&m->w, subnet);
         if (body) {
             memcpy(body, m->q->subnet, subnet);
-            body[3] = 0;
+            body[3] = m->q->subnet_scope;
         }
     }
     m->counts[SECTION_ADDITIONAL]++;

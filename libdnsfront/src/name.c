@@ -45,6 +45,41 @@ void dnsfront__name_read(struct mu__reader *r, struct name *out)
     append_root(out);
 }
 
+bool dnsfront__name_unpack(const uint8_t *message, size_t len, size_t at, struct name *out,
+                           size_t *end)
+{
+    size_t before = at; /* pointers must lead to before this: so they end */
+    bool jumped = false;
+    out->len = out->labels = 0;
+    while (at < len && message[at] != 0) {
+        size_t size = message[at];
+        if ((size & 0xc0u) == 0xc0u) {
+            if (at + 1 >= len) {
+                return false;
+            }
+            size_t to = (size & 0x3fu) << 8 | message[at + 1];
+            *end = jumped ? *end : at + 2;
+            if (to >= before) {
+                return false;
+            }
+            jumped = true;
+            before = at = to;
+            continue;
+        }
+        if (size > NAME_LABEL_MAX || size >= len - at || out->len + size + 2 > NAME_WIRE_MAX) {
+            return false;
+        }
+        append_label(out, message + at + 1, size);
+        at += 1 + size;
+    }
+    if (at >= len) {
+        return false;
+    }
+    *end = jumped ? *end : at + 1;
+    append_root(out);
+    return true;
+}
+
 void dnsfront__name_skip(struct mu__reader *r)
 {
     for (;;) {
@@ -90,6 +125,11 @@ struct mu_str dnsfront__name_label(const struct name *n, size_t i)
 {
     const uint8_t *p = n->lower + n->at[i];
     return (struct mu_str){(const char *)p + 1, *p};
+}
+
+bool dnsfront__name_equal(const struct name *a, const struct name *b)
+{
+    return a->len == b->len && memcmp(a->lower, b->lower, a->len) == 0;
 }
 
 bool dnsfront__name_ends_in(const struct name *n, const struct name *suffix)

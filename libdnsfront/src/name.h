@@ -21,6 +21,10 @@ struct name {
 /* Reads a name that must not be compressed (a question's first name has nothing to point at). Fails
  * the reader. */
 void dnsfront__name_read(struct mu__reader *r, struct name *out);
+/* Reads the name at offset `at` of a message, following pointers, which must lead backwards; *end
+ * is where what follows begins. */
+bool dnsfront__name_unpack(const uint8_t *message, size_t len, size_t at, struct name *out,
+                           size_t *end);
 /* Skips a name, compressed or not. */
 void dnsfront__name_skip(struct mu__reader *r);
 
@@ -28,6 +32,7 @@ void dnsfront__name_skip(struct mu__reader *r);
 bool dnsfront__name_parse(struct mu_str text, struct name *out);
 
 struct mu_str dnsfront__name_label(const struct name *n, size_t i); /* folded; 0 is the leftmost */
+bool dnsfront__name_equal(const struct name *a, const struct name *b); /* not counting case */
 /* Does n end in suffix (not counting case)? */
 bool dnsfront__name_ends_in(const struct name *n, const struct name *suffix);
 /* Folded labels from..to-1 joined with dots, into buf of at least NAME_WIRE_MAX bytes. */

@@ -1,26 +1,30 @@
 #include <muster/dnsfront.h>
 
+#include "fill.h"
 #include "front.h"
+#include "relay.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
-#define UDP_PAYLOAD_MAX   65507u /* IPv4 */
-#define UDP_PLAIN_MAX     512u   /* RFC 1035 4.2.1 */
-#define UDP_PLAIN_ANSWERS 8u
-#define SAFETY            7u /* Consul stays so far below the limit */
-#define TCP_BYTES_MAX     65523u
-#define TCP_ANSWERS_MAX   4096u
-#define TCP_SRV_MAX       1024u
-#define EDNS_BADVERS      16u
-#define ONE_ANSWER_MAX    2048u /* a single answer is sent even when the limit is smaller */
+#define UDP_PAYLOAD_MAX 65467u /* Consul's own */
+#define UDP_PLAIN_MAX   512u   /* RFC 1035 4.2.1 */
+#define SAFETY          7u     /* Consul stays so far below the limit */
+#define TCP_BYTES_MAX   65523u
+#define TCP_RELAY_MAX   65535u
+#define TCP_ANSWERS_MAX 4096u
+#define TCP_SRV_MAX     1024u
+#define EDNS_BADVERS    16u
+
+/* ---- Sizes ---- */
 
 static size_t byte_limit(const struct dnsfront_query *q)
 {
     if (q->tcp) {
-        return TCP_BYTES_MAX;
+        return q->relayed ? TCP_RELAY_MAX : TCP_BYTES_MAX;
     }
     size_t size = q->question.edns ? q->question.edns_size : 0;
-    return mu__min(mu__max(size, UDP_PLAIN_MAX), UDP_PAYLOAD_MAX) - SAFETY;
+    return mu__min(mu__max(size, UDP_PLAIN_MAX), UDP_PAYLOAD_MAX);
 }
 
 static size_t answer_limit(const struct dnsfront_query *q)
@@ -29,56 +33,136 @@ static size_t answer_limit(const struct dnsfront_query *q)
         return q->question.type == DNS_TYPE_SRV ? TCP_SRV_MAX : TCP_ANSWERS_MAX;
     }
     if (q->meaning.kind == NAME_SERVICE && byte_limit(q) <= UDP_PLAIN_MAX) {
-        return mu__min(UDP_PLAIN_ANSWERS, q->front->udp_answer_limit);
+        return dnsfront__plain_answers(q->front);
     }
     return SIZE_MAX;
 }
 
 size_t dnsfront_query_size_max(const struct dnsfront_query *q)
 {
-    return mu__max(byte_limit(q) + SAFETY, ONE_ANSWER_MAX);
+    return byte_limit(q);
 }
 
-static void ask_for_servers(struct dnsfront_query *q)
+/* ---- Lookups ---- */
+
+void dnsfront__look_up(struct dnsfront_query *q, const struct dnsfront_lookup *lookup,
+                       uint16_t type)
 {
-    q->lookup = (struct dnsfront_lookup){
-        .kind = DNSFRONT_SERVERS, .datacenter = {q->front->datacenter, q->front->datacenter_len}};
-    q->has_lookup = true;
+    q->lookup = *lookup;
+    q->lookup.type = type;
+    q->lookup.tcp = q->tcp;
+    q->lookup.client = q->client;
+    q->lookups++;
+    q->waiting = true;
 }
 
-/* What to look up, or the code to answer with straight away. */
-static void decide(struct dnsfront_query *q, enum question_result read)
+/* The address of a client subnet (RFC 7871 6), or the client's own. */
+static struct mu_str client_of(struct dnsfront_query *q, struct mu_str own)
+{
+    const struct question *question = &q->question;
+    uint8_t address[16] = {0};
+    if (question->subnet_len <= DNS_SUBNET_HEAD) {
+        return own;
+    }
+    memcpy(address, question->subnet + DNS_SUBNET_HEAD, question->subnet_len - DNS_SUBNET_HEAD);
+    int family = question->subnet[1] == DNS_SUBNET_IPV4 ? AF_INET : AF_INET6;
+    if (!inet_ntop(family, address, q->subnet_text, sizeof q->subnet_text)) {
+        return own;
+    }
+    return (struct mu_str){q->subnet_text, strlen(q->subnet_text)};
+}
+
+/* Asks other resolvers for what is not ours; without them that fails. */
+static void forward(struct dnsfront_query *q)
+{
+    q->authoritative = false;
+    q->recursion_offered = true;
+    if (!q->front->recursion) {
+        q->rcode = DNS_SERVFAIL;
+        return;
+    }
+    const struct name *name = &q->question.name;
+    struct dnsfront_lookup lookup = {
+        .kind = DNSFRONT_FORWARD,
+        .name = dnsfront__name_join(name, 0, name->labels, q->meaning.text[0]),
+        .message = q->bytes,
+        .message_len = q->len};
+    dnsfront__look_up(q, &lookup, q->question.type);
+}
+
+/* Names of others, and addresses that we may not know, may have to be asked for elsewhere. */
+static bool keep_bytes(struct dnsfront_query *q, const struct dnsfront_request *r)
+{
+    if (!q->front->recursion ||
+        (q->meaning.kind != NAME_FOREIGN && q->meaning.kind != NAME_REVERSE)) {
+        return true;
+    }
+    q->bytes = mu__arena_memdup(&q->arena, r->bytes, r->len);
+    q->len = r->len;
+    return q->bytes != NULL;
+}
+
+static bool fill(struct dnsfront_query *q, const struct dnsfront_found *found)
+{
+    struct asked what = {.name = &q->question.name,
+                         .type = q->question.type,
+                         .meaning = &q->meaning,
+                         .found = found,
+                         .random = q->random,
+                         .now_unix_s = q->now_unix_s};
+    return dnsfront__fill(q->front, &what, &q->arena, &q->sections, &q->rcode);
+}
+
+/* What to look up, or the answer straight away. False when out of memory. */
+static bool start(struct dnsfront_query *q, const struct dnsfront_request *r)
 {
     struct dnsfront *d = q->front;
     const struct question *question = &q->question;
-    q->rcode = DNS_NOERROR;
-    if ((question->flags & DNS_OPCODE_MASK) != 0) {
-        q->rcode = DNS_NOTIMP;
-        return;
-    }
-    if (read == QUESTION_MALFORMED) {
-        q->rcode = DNS_FORMERR;
-        return;
-    }
-    if (question->edns && question->edns_version != 0) {
-        q->rcode = EDNS_BADVERS;
-        return;
-    }
     struct mu_str dc = {d->datacenter, d->datacenter_len};
-    dnsfront__classify(question, &d->domain, d->has_alt ? &d->alt_domain : NULL, dc, &q->meaning);
-    if (q->meaning.kind == NAME_FOREIGN) {
+    struct dnsfront_lookup lookup;
+    dnsfront__classify(&question->name, question->type, &d->domain,
+                       d->has_alt ? &d->alt_domain : NULL, dc, &q->meaning);
+    q->client = client_of(q, r->client);
+    if (!keep_bytes(q, r)) {
+        return false;
+    }
+    if (q->meaning.kind == NAME_FOREIGN && !d->recursion) {
         q->rcode = DNS_REFUSED;
-        return;
+        return true;
     }
-    q->in_domain = true;
-    if (question->type == DNS_TYPE_AXFR) {
+    q->authoritative = q->meaning.kind != NAME_FOREIGN;
+    if (q->authoritative && question->type == DNS_TYPE_AXFR) {
         q->rcode = DNS_NOTIMP;
-    } else if (question->type == DNS_TYPE_SOA || question->type == DNS_TYPE_NS) {
-        ask_for_servers(q);
-    } else if (q->meaning.kind == NAME_SERVICE || q->meaning.kind == NAME_NODE) {
-        q->lookup = q->meaning.lookup;
-        q->has_lookup = true;
+        return true;
     }
+    if (dnsfront__wanted(&q->meaning, question->type, dc, &lookup)) {
+        dnsfront__look_up(q, &lookup, question->type);
+        return true;
+    }
+    if (q->meaning.kind == NAME_FOREIGN || q->meaning.kind == NAME_REVERSE) {
+        forward(q);
+        return true;
+    }
+    return fill(q, &q->found);
+}
+
+static bool begin(struct dnsfront_query *q, const struct dnsfront_request *r,
+                  enum question_result read)
+{
+    q->recursion_offered = q->front->recursion;
+    q->tcp = r->tcp;
+    q->now_unix_s = r->now_unix_s;
+    q->random = r->random;
+    if ((q->question.flags & DNS_OPCODE_MASK) != 0) {
+        q->rcode = DNS_NOTIMP;
+    } else if (read == QUESTION_MALFORMED) {
+        q->rcode = DNS_FORMERR;
+    } else if (q->question.edns && q->question.edns_version != 0) {
+        q->rcode = EDNS_BADVERS;
+    } else {
+        return start(q, r);
+    }
+    return true;
 }
 
 int dnsfront_query_begin(struct dnsfront *d, const struct dnsfront_request *r,
@@ -90,14 +174,13 @@ int dnsfront_query_begin(struct dnsfront *d, const struct dnsfront_request *r,
         return DNSFRONT_ENOMEM;
     }
     enum question_result read = dnsfront__question_read(r->bytes, r->len, &q->question);
-    if (read == QUESTION_IGNORE) {
+    int rc = read == QUESTION_IGNORE ? DNSFRONT_EIGNORE
+             : begin(q, r, read)     ? DNSFRONT_OK
+                                     : DNSFRONT_ENOMEM;
+    if (rc != DNSFRONT_OK) {
         dnsfront__return_query(q);
-        return DNSFRONT_EIGNORE;
+        return rc;
     }
-    q->tcp = r->tcp;
-    q->now_unix_s = r->now_unix_s;
-    q->random = r->random;
-    decide(q, read);
     *out = q;
     return DNSFRONT_OK;
 }
@@ -115,65 +198,67 @@ bool dnsfront_answer_kept(struct dnsfront *d, const struct dnsfront_request *r, 
 
 const struct dnsfront_lookup *dnsfront_query_lookup(const struct dnsfront_query *q)
 {
-    return q->has_lookup && !q->supplied ? &q->lookup : NULL;
+    return q->waiting ? &q->lookup : NULL;
+}
+
+static void take_relayed(struct dnsfront_query *q, const struct dnsfront_found *found)
+{
+    if (found->status == DNSFRONT_FOUND && found->message &&
+        dnsfront__relay_is_sound(&q->question, found->message, found->message_len)) {
+        q->relayed = found->message;
+        q->relayed_len = found->message_len;
+    } else {
+        q->rcode = DNS_SERVFAIL;
+    }
 }
 
 void dnsfront_query_supply(struct dnsfront_query *q, const struct dnsfront_found *found)
 {
-    q->supplied = true;
-    memset(&q->found, 0, sizeof q->found);
-    memcpy(&q->found, found, mu__min(found->size, sizeof q->found));
+    struct dnsfront_found f = {0};
+    memcpy(&f, found, mu__min(found->size, sizeof f));
+    bool nobody = f.status != DNSFRONT_FOUND || f.count == 0;
+    q->waiting = false;
+    if (q->lookups == 1) {
+        q->found = f;
+    }
+    if (q->lookup.kind == DNSFRONT_FORWARD) {
+        take_relayed(q, &f);
+    } else if (q->chain.active) {
+        q->out_of_memory = !dnsfront__chain_supply(q, &f);
+    } else if (q->lookup.kind == DNSFRONT_REVERSE && nobody) {
+        forward(q);
+    } else {
+        q->out_of_memory = !fill(q, &f) || !dnsfront__chain_begin(q);
+    }
 }
 
-static bool negative(struct dnsfront_query *q, const struct zone *z, unsigned rcode,
-                     struct sections *s)
+/* ---- The answer ---- */
+
+/* A prepared query may sort by who asks; all else, and what there is not, is the same for
+ * everybody. */
+static uint8_t scope_of(const struct dnsfront_query *q, unsigned rcode)
 {
-    q->rcode = rcode;
-    return dnsfront__records_negative(z, &q->arena, s);
+    bool personal = q->meaning.kind == NAME_SERVICE && q->meaning.lookup.kind == DNSFRONT_QUERY &&
+                    rcode == DNS_NOERROR;
+    return personal && q->question.subnet_len ? q->question.subnet[2] : 0;
 }
 
-static bool answer_service(struct dnsfront_query *q, const struct zone *z, struct sections *s)
+static size_t write_sections(struct dnsfront_query *q, uint8_t *buf)
 {
-    size_t shown;
-    if (!dnsfront__records_service(z, q->question.type, q->found.instances, q->found.count,
-                                   q->random, &q->arena, s, &shown)) {
-        return false;
-    }
-    if (shown == 0) {
-        return negative(q, z, DNS_NXDOMAIN, s);
-    }
-    return s->answer_count > 0 || negative(q, z, DNS_NOERROR, s);
-}
-
-static bool fill_sections(struct dnsfront_query *q, const struct zone *z, struct sections *s)
-{
-    if (q->rcode != DNS_NOERROR || !q->in_domain) {
-        return true;
-    }
-    if (q->has_lookup && (!q->supplied || q->found.status == DNSFRONT_FAILED)) {
-        q->rcode = DNS_SERVFAIL;
-        return true;
-    }
-    uint16_t type = q->question.type;
-    if (q->has_lookup && q->lookup.kind == DNSFRONT_SERVERS) {
-        return dnsfront__records_servers(z, type, q->found.instances,
-                                         q->found.status == DNSFRONT_FOUND ? q->found.count : 0,
-                                         &q->arena, s);
-    }
-    switch (q->meaning.kind) {
-    case NAME_SERVICE:
-        return q->found.status == DNSFRONT_FOUND ? answer_service(q, z, s)
-                                                 : negative(q, z, DNS_NXDOMAIN, s);
-    case NAME_NODE:
-        return q->found.status == DNSFRONT_FOUND && q->found.count > 0
-                   ? dnsfront__records_node(z, type, q->found.instances, &q->arena, s)
-                   : negative(q, z, DNS_NXDOMAIN, s);
-    case NAME_ADDRESS:
-        return dnsfront__records_address(z, q->meaning.address, q->meaning.address_len, &q->arena,
-                                         s);
-    default:
-        return negative(q, z, DNS_NXDOMAIN, s);
-    }
+    static const struct sections none = {0};
+    struct fit_limits limits = {.bytes = byte_limit(q),
+                                .bare_bytes = byte_limit(q) - (q->tcp ? 0 : SAFETY),
+                                .answers = answer_limit(q),
+                                .set_tc = q->front->enable_truncate,
+                                .compress = !q->front->disable_compression,
+                                .plain_when_cut = !q->tcp};
+    uint16_t flags =
+        (uint16_t)(DNS_FLAG_QR | (q->question.flags & (DNS_OPCODE_MASK | DNS_FLAG_RD)) |
+                   (q->authoritative ? DNS_FLAG_AA : 0) | (q->recursion_offered ? DNS_FLAG_RA : 0));
+    unsigned rcode = q->waiting ? DNS_SERVFAIL : q->rcode;
+    q->question.subnet_scope = scope_of(q, rcode);
+    return dnsfront__fit(&q->question, q->waiting ? &none : &q->sections, &limits, flags, rcode,
+                         buf);
 }
 
 int dnsfront_query_answer(struct dnsfront_query *q, uint8_t *buf, size_t cap, size_t *len)
@@ -183,22 +268,12 @@ int dnsfront_query_answer(struct dnsfront_query *q, uint8_t *buf, size_t cap, si
         *len = need;
         return DNSFRONT_ENOBUFS;
     }
-    struct zone zone;
-    struct sections sections = {0};
-    dnsfront__zone(q, &zone);
-    if (!fill_sections(q, &zone, &sections)) {
+    if (q->out_of_memory) {
         return DNSFRONT_ENOMEM;
     }
-    struct fit_limits limits = {.bytes = byte_limit(q),
-                                .answers = answer_limit(q),
-                                .set_tc = q->front->enable_truncate,
-                                .compress = !q->front->disable_compression,
-                                .plain_when_cut = !q->tcp};
-    uint16_t flags =
-        (uint16_t)(DNS_FLAG_QR | (q->question.flags & (DNS_OPCODE_MASK | DNS_FLAG_RD)) |
-                   (q->in_domain ? DNS_FLAG_AA : 0));
-    *len = dnsfront__fit(&q->question, &sections, &limits, flags, q->rcode, buf, need);
-    return *len ? DNSFRONT_OK : DNSFRONT_ENOMEM;
+    *len = q->relayed ? dnsfront__relay_write(&q->question, q->relayed, q->relayed_len, need, buf)
+                      : write_sections(q, buf);
+    return DNSFRONT_OK;
 }
 
 void dnsfront_query_end(struct dnsfront_query *q)

@@ -4,6 +4,28 @@
 
 #define OPTION_CLIENT_SUBNET 8u
 
+/* Family, source and scope prefix, then the bytes of the address that the source prefix covers. An
+ * option that says otherwise is malformed (RFC 7871 7.1.2), one of a family that we do not know
+ * means nothing to us. */
+static void read_subnet(struct mu__reader *r, const uint8_t *body, size_t size, struct question *q)
+{
+    if (size < DNS_SUBNET_HEAD) {
+        mu__reader_fail(r);
+        return;
+    }
+    unsigned family = (unsigned)(body[0] << 8 | body[1]), prefix = body[2];
+    if (family != DNS_SUBNET_IPV4 && family != DNS_SUBNET_IPV6) {
+        return;
+    }
+    unsigned bits = family == DNS_SUBNET_IPV4 ? 32 : 128;
+    if (prefix > bits || body[3] > bits || size - DNS_SUBNET_HEAD != (prefix + 7) / 8) {
+        mu__reader_fail(r);
+        return;
+    }
+    memcpy(q->subnet, body, size);
+    q->subnet_len = size;
+}
+
 /* Options: code u16, length u16, body. Unknown ones are ignored (RFC 6891 6.1.2). */
 static void read_options(struct mu__reader *r, size_t len, struct question *q)
 {
@@ -13,9 +35,8 @@ static void read_options(struct mu__reader *r, size_t len, struct question *q)
         uint16_t code = mu__read_u16be(&o);
         uint16_t size = mu__read_u16be(&o);
         const uint8_t *body = mu__read_bytes(&o, size);
-        if (body && code == OPTION_CLIENT_SUBNET && size >= 4 && size <= DNS_SUBNET_LEN_MAX) {
-            memcpy(q->subnet, body, size);
-            q->subnet_len = size;
+        if (body && code == OPTION_CLIENT_SUBNET && !q->subnet_len) {
+            read_subnet(&o, body, size, q);
         }
     }
     if (o.failed) {

@@ -9,6 +9,7 @@ enum {
     DNS_TYPE_NS = 2,
     DNS_TYPE_CNAME = 5,
     DNS_TYPE_SOA = 6,
+    DNS_TYPE_PTR = 12,
     DNS_TYPE_TXT = 16,
     DNS_TYPE_AAAA = 28,
     DNS_TYPE_SRV = 33,
@@ -25,13 +26,18 @@ enum {
     DNS_REFUSED = 5
 };
 
+#define DNS_CLASS_IN       1u
 #define DNS_HEADER_LEN     12u
 #define DNS_FLAG_QR        0x8000u
 #define DNS_FLAG_AA        0x0400u
 #define DNS_FLAG_TC        0x0200u
 #define DNS_FLAG_RD        0x0100u
+#define DNS_FLAG_RA        0x0080u
 #define DNS_OPCODE_MASK    0x7800u
-#define DNS_SUBNET_LEN_MAX 20u /* family, two prefix lengths, at most 16 bytes of address */
+#define DNS_SUBNET_HEAD    4u  /* family and two prefix lengths */
+#define DNS_SUBNET_LEN_MAX 20u /* with at most 16 bytes of address */
+#define DNS_SUBNET_IPV4    1u
+#define DNS_SUBNET_IPV6    2u
 
 struct question {
     uint16_t id, flags; /* as sent */
@@ -43,6 +49,7 @@ struct question {
     uint8_t edns_version;
     uint8_t subnet[DNS_SUBNET_LEN_MAX]; /* body of the client subnet option (RFC 7871 6) */
     size_t subnet_len;                  /* 0: none */
+    uint8_t subnet_scope;               /* to be said in the answer; 0: it holds for everybody */
 };
 
 enum question_result {

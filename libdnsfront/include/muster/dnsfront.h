@@ -82,6 +82,8 @@ struct dnsfront_config {
     bool (*unchanged)(void *user, const struct dnsfront_lookup *lookup, uint64_t stamp);
     void *unchanged_user;
     const struct mu_allocator *allocator; /* copied; default NULL: malloc and free */
+    /* Instances of other datacenters are known by their WAN addresses and ports; default false */
+    bool translate_wan_addrs;
 };
 #define dnsfront_config_init(cfg) dnsfront_config_init_sized((cfg), sizeof *(cfg))
 MU_API void dnsfront_config_init_sized(struct dnsfront_config *cfg, size_t size);
@@ -106,9 +108,9 @@ enum dnsfront_lookup_kind {
     DNSFRONT_REVERSE,
     /* The healthy servers of `datacenter`, at most 3 in random order (NS and SOA) */
     DNSFRONT_SERVERS,
-    /* Only with dnsfront_config.recursion. RESOLVE: the host name `name`, addresses of `type` (A or
-     * AAAA). FORWARD: the query itself, unchanged, for other resolvers. Both are supplied with a
-     * message */
+    /* Only with dnsfront_config.recursion; `message` is to be sent to other resolvers, and both are
+     * supplied with a message. RESOLVE: the host name `name`, addresses of `type` (A or AAAA).
+     * FORWARD: the query itself, unchanged */
     DNSFRONT_RESOLVE,
     DNSFRONT_FORWARD
 };
@@ -120,6 +122,9 @@ struct dnsfront_lookup {
     /* Who asks, as text: the address of a client subnet option (RFC 7871), else the request's; may
      * be empty. Prepared queries sort by it */
     struct mu_str client;
+    /* RESOLVE and FORWARD: a query in wire form; RESOLVE's has the ID 0, FORWARD's the client's */
+    const uint8_t *message;
+    size_t message_len;
 };
 
 enum dnsfront_health { DNSFRONT_PASSING, DNSFRONT_WARNING, DNSFRONT_CRITICAL };
@@ -137,6 +142,11 @@ struct dnsfront_instance {
     enum dnsfront_health health;              /* worst of the instance's and its node's checks */
     const struct mu_str *meta;                /* node meta: key, value, key, value ... */
     size_t meta_count;                        /* pairs */
+    /* Tagged addresses wan, wan_ipv4 and wan_ipv6, or empty; the port of the service's wan address,
+     * or 0. They matter with dnsfront_config.translate_wan_addrs alone */
+    struct mu_str node_wan, node_wan_ipv4, node_wan_ipv6;
+    struct mu_str service_wan, service_wan_ipv4, service_wan_ipv6;
+    uint16_t wan_port;
 };
 
 enum dnsfront_status {
@@ -165,7 +175,7 @@ struct dnsfront_found {
 };
 
 struct dnsfront_request {
-    const uint8_t *bytes; /* borrowed until begin returns; with recursion until the query ends */
+    const uint8_t *bytes; /* borrowed until begin returns */
     size_t len;
     bool tcp;           /* lifts the limits of UDP */
     int64_t now_unix_s; /* serial of the SOA */
