@@ -100,6 +100,7 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         struct catalog_txn_request txn;
         struct catalog_autopilot_set_request autopilot;
         struct catalog_config_request config;
+        struct catalog_intention_request intention;
     } r;
     const struct mu__schema *schema = catalog__entry_schema(type);
     if (!schema) {
@@ -139,6 +140,9 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         break;
     case CATALOG_ENTRY_CONFIG:
         catalog__apply_config(c, &r.config, result);
+        break;
+    case CATALOG_ENTRY_INTENTION:
+        catalog__apply_intention(c, &r.intention, result);
         break;
     case CATALOG_IGNORABLE:
         break;

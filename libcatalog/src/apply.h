@@ -3,6 +3,8 @@
  * that takes it back) or are done. */
 #pragma once
 
+#include <muster/catalog_intention.h>
+
 #include "records.h"
 #include "text.h"
 
@@ -41,6 +43,8 @@ void catalog__apply_kvs(struct catalog *c, const struct catalog_kvs_request *r,
                         struct catalog_result *result);
 void catalog__apply_prepared_query(struct catalog *c, struct catalog_prepared_query_request *r,
                                    struct catalog_result *result);
+void catalog__apply_intention(struct catalog *c, struct catalog_intention_request *r,
+                              struct catalog_result *result);
 void catalog__apply_txn(struct catalog *c, struct catalog_txn_request *r,
                         struct catalog_result *result);
 void catalog__apply_session(struct catalog *c, struct catalog_session_request *r,

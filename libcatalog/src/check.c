@@ -7,6 +7,7 @@
 #include "tables.h"
 #include "tables_config.h"
 #include "tables_gateway.h"
+#include "tables_intention.h"
 #include "tables_virtual.h"
 
 static size_t keys_in(const struct catalog *c, enum catalog__tree t)
@@ -275,6 +276,25 @@ static void check_virtual(const struct catalog *c)
     assert(keys_in(c, CATALOG__VIRTUAL_BY_SERVICE) == number - is_free);
 }
 
+static void check_intentions(const struct catalog *c)
+{
+    struct catalog__radix_iter it;
+    const struct catalog__version *v = atomic_load(&c->current);
+    start(&it, c, CATALOG__INTENTIONS);
+    for (const struct catalog_intention *x; (x = catalog__radix_next(&it)) != NULL;) {
+        const struct mu_str to[] = {x->destination_ns, x->destination_name};
+        assert(catalog__get_intention(v, x->id) == x);
+        assert(catalog__get_intention_for(v, x->source_ns, x->source_name, x->destination_ns,
+                                          x->destination_name) == x);
+        assert(stands_below(c, CATALOG__INTENTIONS_BY_DESTINATION, to, 2, x));
+        assert(x->precedence == catalog__intention_precedence(x));
+    }
+    catalog__radix_end(&it);
+    assert(keys_in(c, CATALOG__INTENTIONS) == v->count[CATALOG__TABLE_INTENTIONS]);
+    assert(keys_in(c, CATALOG__INTENTIONS_BY_PAIR) == v->count[CATALOG__TABLE_INTENTIONS]);
+    assert(keys_in(c, CATALOG__INTENTIONS_BY_DESTINATION) == v->count[CATALOG__TABLE_INTENTIONS]);
+}
+
 void catalog__check(const struct catalog *c)
 {
     const struct catalog__version *v = atomic_load(&c->current);
@@ -289,6 +309,7 @@ void catalog__check(const struct catalog *c)
     check_queries(c);
     check_gateways(c);
     check_virtual(c);
+    check_intentions(c);
     assert(keys_in(c, CATALOG__NODES) == v->count[CATALOG__TABLE_NODES]);
     assert(keys_in(c, CATALOG__NODES_BY_ID) == e.with_id);
     assert(keys_in(c, CATALOG__SERVICES) == v->count[CATALOG__TABLE_SERVICES]);

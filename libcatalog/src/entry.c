@@ -25,6 +25,8 @@ const struct mu__schema *catalog__entry_schema(uint8_t type)
         return &catalog__txn_request_schema;
     case CATALOG_ENTRY_CONFIG:
         return &catalog__config_request_schema;
+    case CATALOG_ENTRY_INTENTION:
+        return &catalog__intention_request_schema;
     case CATALOG_ENTRY_AUTOPILOT:
         return &catalog__autopilot_set_request_schema;
     default:

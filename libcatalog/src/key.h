@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #define CATALOG__NAME_MAX  512u /* bytes of a node, service, check or id */
-#define CATALOG__NAMES_MAX 3u
+#define CATALOG__NAMES_MAX 4u
 
 struct catalog__key {
     size_t len;

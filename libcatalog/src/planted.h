@@ -34,6 +34,8 @@ enum catalog__planted {
     CATALOG__WAKE_MISSED_ADDRESS, /* a node leaves an address, and who waits there sleeps on */
     CATALOG__VIRTUAL_STAYS,       /* the last proxy of a service goes, its virtual address stays */
     CATALOG__RESTORE_NO_VIRTUAL,  /* a restore leaves out the virtual addresses */
+    CATALOG__RESTORE_NO_INTENTIONS, /* a restore leaves out the intentions */
+    CATALOG__WAKE_MISSED_INTENTION, /* who waits for an intention sleeps on when it goes */
     CATALOG__N_PLANTED
 };
 

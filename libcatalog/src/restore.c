@@ -9,6 +9,7 @@
 #include "snapshot.h"
 #include "tables_config.h"
 #include "tables_gateway.h"
+#include "tables_intention.h"
 #include "tables_virtual.h"
 #include "text.h"
 
@@ -161,6 +162,7 @@ static bool is_left_out(enum catalog__snapshot_type type)
     return (CATALOG__PLANTED(RESTORE_NO_COORDINATES) && type == CATALOG__SNAPSHOT_COORDINATE) ||
            (CATALOG__PLANTED(RESTORE_NO_TOMBSTONES) && type == CATALOG__SNAPSHOT_TOMBSTONE) ||
            (CATALOG__PLANTED(RESTORE_NO_GATEWAYS) && type == CATALOG__SNAPSHOT_GATEWAY) ||
+           (CATALOG__PLANTED(RESTORE_NO_INTENTIONS) && type == CATALOG__SNAPSHOT_INTENTION) ||
            (CATALOG__PLANTED(RESTORE_NO_VIRTUAL) && type == CATALOG__SNAPSHOT_VIRTUAL);
 }
 
@@ -174,6 +176,19 @@ static bool load_query(struct catalog *c, const struct catalog_prepared_query *q
                     (q->session.len == 0 || catalog__get_session(c->draft, q->session));
     if (is_whole) {
         catalog__put_query(c, q);
+    }
+    return is_whole;
+}
+
+static bool load_intention(struct catalog *c, const struct catalog_intention *x)
+{
+    bool is_whole = catalog__is_session_id(x->id) && !catalog__get_intention(c->draft, x->id) &&
+                    catalog__intention_has_names(x) &&
+                    x->precedence == catalog__intention_precedence(x) &&
+                    !catalog__get_intention_for(c->draft, x->source_ns, x->source_name,
+                                                x->destination_ns, x->destination_name);
+    if (is_whole) {
+        catalog__put_intention(c, x);
     }
     return is_whole;
 }
@@ -206,6 +221,8 @@ static bool load(struct catalog *c, enum catalog__snapshot_type type, const void
         return load_session(c, obj);
     case CATALOG__SNAPSHOT_GATEWAY:
         return catalog__restore_gateway_service(c, obj);
+    case CATALOG__SNAPSHOT_INTENTION:
+        return load_intention(c, obj);
     case CATALOG__SNAPSHOT_VIRTUAL:
         return catalog__restore_virtual(c, obj);
     default:
@@ -265,6 +282,7 @@ static int load_record(struct catalog *c, uint8_t type, const uint8_t *body, siz
         struct catalog_prepared_query query;
         struct catalog_gateway_service gateway;
         struct catalog__virtual_ip virtual_ip;
+        struct catalog_intention intention;
     } obj;
     for (size_t i = 0; i < CATALOG__SNAPSHOT_TABLES; i++) {
         const struct catalog__snapshot_table *t = &catalog__snapshot_tables[i];

@@ -30,7 +30,8 @@ enum catalog__snapshot_type {
     CATALOG__SNAPSHOT_SESSION = 10,   /* after its node and checks, before the keys that it holds */
     CATALOG__SNAPSHOT_QUERY = 11,     /* after the session that it is bound to */
     CATALOG__SNAPSHOT_GATEWAY = 12,   /* after the config entry that it follows from */
-    CATALOG__SNAPSHOT_CONFIG = 32,    /* and the following: config entries, by their kind */
+    CATALOG__SNAPSHOT_INTENTION = 13,
+    CATALOG__SNAPSHOT_CONFIG = 32, /* and the following: config entries, by their kind */
     CATALOG__SNAPSHOT_IGNORABLE = 128,
     /* Virtual addresses in the order of their numbers; after the instances that they are for */
     CATALOG__SNAPSHOT_VIRTUAL = 129
@@ -54,5 +55,5 @@ struct catalog__snapshot_table {
     const struct mu__schema *schema;
     const char *kind; /* only the records below this name in the tree; NULL: all */
 };
-#define CATALOG__SNAPSHOT_TABLES 19u
+#define CATALOG__SNAPSHOT_TABLES 20u
 extern const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_TABLES];

@@ -21,6 +21,7 @@ bool catalog__tree_is_primary(enum catalog__tree t)
     case CATALOG__QUERIES:
     case CATALOG__GATEWAY_SERVICES:
     case CATALOG__VIRTUAL_IPS:
+    case CATALOG__INTENTIONS:
         return true;
     default:
         return false;

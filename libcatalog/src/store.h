@@ -56,6 +56,10 @@ enum catalog__tree {
     CATALOG__VIRTUAL_IPS,         /* primary: virtual addresses by number, in hex digits */
     CATALOG__VIRTUAL_BY_SERVICE,  /* service (those that one is given to) */
     CATALOG__VIRTUAL_FREE,        /* number (the others) */
+    CATALOG__INTENTIONS,          /* primary: id, without its hyphens */
+    CATALOG__INTENTIONS_BY_PAIR,  /* source namespace | source | destination namespace | destination
+                                   */
+    CATALOG__INTENTIONS_BY_DESTINATION, /* the destination's first */
     CATALOG__TREES
 };
 bool catalog__tree_is_primary(enum catalog__tree t);
@@ -74,6 +78,7 @@ enum catalog__table {
     CATALOG__TABLE_QUERIES,
     CATALOG__TABLE_GATEWAYS, /* services behind gateways */
     CATALOG__TABLE_VIRTUAL,  /* virtual addresses, the free ones with them */
+    CATALOG__TABLE_INTENTIONS,
     CATALOG__TABLES
 };
 

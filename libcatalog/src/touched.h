@@ -27,6 +27,10 @@
 #define CATALOG__WATCH_GATEWAY 'w' /* gateway: what is behind it */
 #define CATALOG__WATCH_BEHIND  'b' /* service: the gateways that it is behind */
 
+#define CATALOG__WATCH_INTENTION   'r' /* id: the intention */
+#define CATALOG__WATCH_SOURCE      'u' /* namespace | name: intentions with that source */
+#define CATALOG__WATCH_DESTINATION 'm' /* namespace | name: likewise */
+
 #define CATALOG__WATCH_VIRTUAL 'v' /* service: its virtual address */
 
 #define CATALOG__WATCH_QUERY 'q' /* id: the prepared query */

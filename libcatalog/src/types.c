@@ -130,6 +130,11 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_QUERY_EXECUTE_REQUEST] = &catalog__query_execute_request_schema,
     [CATALOG_INDEXED_PREPARED_QUERIES] = &catalog__indexed_prepared_queries_schema,
     [CATALOG_QUERY_EXECUTE_RESPONSE] = &catalog__query_execute_response_schema,
+    [CATALOG_INTENTION] = &catalog__intention_schema,
+    [CATALOG_INTENTION_REQUEST] = &catalog__intention_request_schema,
+    [CATALOG_INTENTION_QUERY] = &catalog__intention_query_schema,
+    [CATALOG_INDEXED_INTENTIONS] = &catalog__indexed_intentions_schema,
+    [CATALOG_INTENTION_VERDICT] = &catalog__intention_verdict_schema,
     [CATALOG_QUERY_EXPLAIN_RESPONSE] = &catalog__query_explain_response_schema,
 };
 

@@ -146,6 +146,9 @@ static struct mu__writer random_step(struct history *h)
     if (mu__prng_below(&h->p, 8) == 0) {
         return mu__prng_below(&h->p, 2) ? random_query(&h->p) : random_config(&h->p);
     }
+    if (mu__prng_below(&h->p, 8) == 0) {
+        return random_intention(&h->p);
+    }
     struct mu__writer e = random_entry(&h->p, h->index + 1);
     while (!h->reaps && e.data[0] == CATALOG_ENTRY_TOMBSTONE) {
         mu__writer_fini(&e);

@@ -457,6 +457,7 @@ union request {
     struct catalog_txn_request txn;
     struct catalog_config_request config;
     struct catalog_prepared_query_request query;
+    struct catalog_intention_request intention;
 };
 
 static bool run(struct model *m, uint64_t index, uint8_t type, union request *q)
@@ -481,6 +482,9 @@ static bool run(struct model *m, uint64_t index, uint8_t type, union request *q)
     case CATALOG_ENTRY_CONFIG:
         model_config(m, index, &q->config);
         return true;
+    case CATALOG_ENTRY_INTENTION:
+        model_intention(m, index, &q->intention);
+        return true;
     case CATALOG_ENTRY_QUERY:
         model_query(m, index, &q->query);
         return true;
@@ -503,6 +507,7 @@ bool model_apply(struct model *m, uint64_t index, const void *entry, size_t len,
                  {CATALOG_ENTRY_AUTOPILOT, CATALOG_AUTOPILOT_SET_REQUEST},
                  {CATALOG_ENTRY_CONFIG, CATALOG_CONFIG_REQUEST},
                  {CATALOG_ENTRY_QUERY, CATALOG_PREPARED_QUERY_REQUEST},
+                 {CATALOG_ENTRY_INTENTION, CATALOG_INTENTION_REQUEST},
                  {CATALOG_ENTRY_TXN, CATALOG_TXN_REQUEST}};
     const uint8_t *bytes = entry;
     size_t i = 0;
@@ -528,8 +533,9 @@ bool model_apply(struct model *m, uint64_t index, const void *entry, size_t len,
 
 void model_fini(struct model *m)
 {
-    struct model_list *lists[] = {&m->nodes,       &m->checks, &m->keys,    &m->sessions,
-                                  &m->coordinates, &m->config, &m->queries, &m->gateways};
+    struct model_list *lists[] = {&m->nodes,    &m->checks,      &m->keys,
+                                  &m->sessions, &m->coordinates, &m->config,
+                                  &m->queries,  &m->gateways,    &m->intentions};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         while (lists[i]->n) {
             model_drop(lists[i], 0);

@@ -5,6 +5,7 @@
 #include "fixture.h"
 
 #include <muster/catalog_gateway.h>
+#include <muster/catalog_intention.h>
 
 #define MODEL_MAX 128u
 
@@ -19,7 +20,7 @@ struct model_instance {
 };
 
 struct model {
-    struct model_list nodes, checks, keys, sessions, coordinates, config, queries;
+    struct model_list nodes, checks, keys, sessions, coordinates, config, queries, intentions;
     struct model_list gateways; /* what follows from config and instances */
     struct model_instance instances[MODEL_MAX];
     size_t ninstances;
@@ -48,6 +49,8 @@ void model_drop(struct model_list *l, size_t i);
 /* model_config.c: a config entry, a prepared query; those that are bound to a session go. */
 void model_config(struct model *m, uint64_t index, const struct catalog_config_request *r);
 void model_query(struct model *m, uint64_t index, const struct catalog_prepared_query_request *r);
+/* model_intention.c */
+void model_intention(struct model *m, uint64_t index, const struct catalog_intention_request *r);
 void model_end_queries(struct model *m, struct mu_str session);
 /* Makes the list of what is behind gateways anew; pairs that stay keep their indexes. */
 void model_follow_gateways(struct model *m, uint64_t index);
@@ -60,7 +63,7 @@ const struct catalog_config_entry *model_find_config(const struct model *m, stru
 
 /* ---- Questions: the same to the model and to a catalog, answered record by record ---- */
 
-#define QUESTIONS 71
+#define QUESTIONS 78
 void model_answer(const struct model *m, int q, struct mu__writer *out);
 /* *index: the one that is reported, 0 for a question without; keys: what to wait for. */
 void catalog_answer(struct catalog_reader *r, int q, struct mu__writer *out, uint64_t *index,

@@ -50,6 +50,8 @@ static const struct planted planted[] = {
     {CATALOG__WAKE_MISSED_GATEWAY, "missed wake-up: a service's gateways", 10},
     {CATALOG__VIRTUAL_STAYS, "lost cascade: the virtual address of a service", 10},
     {CATALOG__RESTORE_NO_VIRTUAL, "restore loses a table: virtual addresses", 10},
+    {CATALOG__RESTORE_NO_INTENTIONS, "restore loses a table: intentions", 10},
+    {CATALOG__WAKE_MISSED_INTENTION, "missed wake-up: an intention that goes", 10},
     {CATALOG__WAKE_MISSED_ADDRESS, "missed wake-up: an address that is left", 10},
 };
 #define N_PLANTED (sizeof planted / sizeof *planted)

@@ -75,6 +75,13 @@ static const struct question questions[] = {
     {INSTANCES_AT, "S"},
     {VIRTUAL, "web"},
     {VIRTUAL, "DB"},
+    {INTENTIONS, ">"},
+    {INTENTIONS, "web>"},
+    {INTENTIONS, ">db"},
+    {INTENTIONS, ">nosuch"},
+    {VERDICT, "web>db"},
+    {VERDICT, "Web>DB"},
+    {VERDICT, "nosuch>web"},
 };
 _Static_assert(sizeof questions / sizeof *questions == QUESTIONS, "each has its line");
 
@@ -108,7 +115,9 @@ void question_text(int q, char *out, size_t size)
                                         "explanation of",
                                         "nodes at",
                                         "instances at",
-                                        "virtual address of"};
+                                        "virtual address of",
+                                        "intentions",
+                                        "verdict about"};
     snprintf(out, size, "%s %s", names[questions[q].kind], questions[q].about);
 }
 
@@ -448,6 +457,10 @@ void model_answer(const struct model *m, int n, struct mu__writer *w)
     case INSTANCES_AT:
         put_instances_at(m, q->about, w);
         break;
+    case INTENTIONS:
+    case VERDICT:
+        question_put_intentions(m, q, w);
+        break;
     case VIRTUAL:
         put_virtual(m, mu__cstr(q->about), w);
         break;
@@ -684,6 +697,10 @@ void catalog_answer(struct catalog_reader *r, int n, struct mu__writer *w, uint6
     case COORDINATES:
     case COORDINATE:
         *index = ask_coordinates(r, q, w, keys);
+        break;
+    case INTENTIONS:
+    case VERDICT:
+        *index = question_of_intentions(r, q, w, keys);
         break;
     case VIRTUAL:
         *index = ask_virtual(r, q, w, keys);

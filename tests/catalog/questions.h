@@ -34,7 +34,9 @@ enum kind {
     EXPLAIN, /* what a query asks for */
     NODES_AT,
     INSTANCES_AT,
-    VIRTUAL /* the virtual address of a service */
+    VIRTUAL, /* the virtual address of a service */
+    INTENTIONS,
+    VERDICT
 };
 
 struct question {
@@ -61,6 +63,11 @@ void question_put_all(struct mu__writer *w, enum catalog_type t, const struct mu
 /* With its node and checks. */
 void question_put_instance(const struct model *m, const struct model_instance *x,
                            struct mu__writer *w);
+
+/* model_intention.c: INTENTIONS and VERDICT */
+void question_put_intentions(const struct model *m, const struct question *q, struct mu__writer *w);
+uint64_t question_of_intentions(struct catalog_reader *r, const struct question *q,
+                                struct mu__writer *w, struct catalog_watch_keys *keys);
 
 /* questions_config.c: the instances of the gateways of a kind that a service is behind; and the
  * questions from CONFIG on. */

@@ -3,6 +3,9 @@
 #pragma once
 
 #include "fixture.h"
+
+#include <muster/catalog_intention.h>
+
 #include "prng.h"
 
 static inline const char *pick(struct mu__prng *p, const char *const *from, size_t n)
@@ -225,6 +228,32 @@ static inline struct mu__writer random_query(struct mu__prng *p)
     struct catalog_prepared_query_request r = {
         .op = mu__cstr(PICK(p, "create", "create", "update", "delete")), .query = &q};
     return entry(CATALOG_ENTRY_QUERY, CATALOG_PREPARED_QUERY_REQUEST, &r);
+}
+
+#define RANDOM_INTENTION "dddddddd-0000-0000-0000-00000000000" /* ids of intentions begin so */
+
+/* Namespace and name of a side: exact, all of a namespace, or all. */
+static inline void random_side(struct mu__prng *p, struct mu_str *ns, struct mu_str *name)
+{
+    *ns = mu__cstr(PICK(p, "", "default", "default", "*", "other"));
+    *name = mu__cstr(mu__str_eq(*ns, S("*")) ? "*" : PICK(p, "web", "db", "Web", "*", "w*"));
+}
+
+static inline struct mu__writer random_intention(struct mu__prng *p)
+{
+    struct mu_pair meta[] = {{S("k"), mu__cstr(PICK(p, "v", "w"))}};
+    struct catalog_intention x = {
+        .id = mu__cstr(PICK(p, RANDOM_INTENTION "1", RANDOM_INTENTION "2", RANDOM_INTENTION "3",
+                            RANDOM_INTENTION "4", "DDDDDDDD-0000-0000-0000-000000000001", "")),
+        .action = mu__cstr(PICK(p, "allow", "deny", "deny")),
+        .meta = {meta, mu__prng_below(p, 2)},
+        .created_at = {(int64_t)mu__prng_below(p, 1000), 0}};
+    struct catalog_intention_request r = {
+        .op = mu__cstr(PICK(p, "create", "create", "update", "update", "upsert", "delete")),
+        .intention = &x};
+    random_side(p, &x.source_ns, &x.source_name);
+    random_side(p, &x.destination_ns, &x.destination_name);
+    return entry(CATALOG_ENTRY_INTENTION, CATALOG_INTENTION_REQUEST, &r);
 }
 
 static inline struct mu__writer random_entry(struct mu__prng *p, uint64_t index)

@@ -92,6 +92,7 @@ enum catalog_entry_type {
     CATALOG_ENTRY_QUERY = 7,       /* struct catalog_prepared_query_request */
     CATALOG_ENTRY_TXN = 8,         /* struct catalog_txn_request */
     CATALOG_ENTRY_AUTOPILOT = 9,   /* struct catalog_autopilot_set_request */
+    CATALOG_ENTRY_INTENTION = 12,  /* struct catalog_intention_request */
     CATALOG_ENTRY_CONFIG = 22,     /* struct catalog_config_request */
     CATALOG_IGNORABLE = 128
 };
