@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 void dnsfront_node_config_init_sized(struct dnsfront_node_config *cfg, size_t size)
@@ -89,16 +88,70 @@ static int open_sockets(struct dnsfront_node *n, const struct dnsfront_node_conf
     }
 }
 
-int dnsfront_node_create(const struct dnsfront_node_config *cfg, struct dnsfront_node **out,
-                         const char **reason)
+/* The settings with what the source adds to them. */
+static int open_front(const struct dnsfront_node *n, const struct dnsfront_config *cfg,
+                      struct front **out)
 {
-    const char *unused;
-    reason = reason ? reason : &unused;
-    *out = NULL;
-    *reason = "out of memory";
+    struct dnsfront_config own;
+    struct front *f = calloc(1, sizeof *f);
+    if (!f) {
+        return DNSFRONT_ENOMEM;
+    }
+    dnsfront_config_init(&own);
+    if (cfg) {
+        memcpy(&own, cfg, mu__min(cfg->size, sizeof own));
+    }
+    own.unchanged = n->source.unchanged;
+    own.unchanged_user = n->source.user;
+    own.kept_bytes_max = n->source.version ? own.kept_bytes_max : 0;
+    own.size = sizeof own;
+    int rc = dnsfront_create(&own, &f->d);
+    if (rc != DNSFRONT_OK) {
+        free(f);
+        return rc;
+    }
+    *out = f;
+    return DNSFRONT_OK;
+}
+
+static void free_front_when_done(struct front *f)
+{
+    if (f && f->retired && f->open == 0) {
+        dnsfront_destroy(f->d);
+        free(f);
+    }
+}
+
+static void retire_front(struct front *f)
+{
+    if (f) {
+        f->retired = true;
+        free_front_when_done(f);
+    }
+}
+
+void dnsfront__front_release(struct front *f)
+{
+    f->open--;
+    free_front_when_done(f);
+}
+
+int dnsfront_node_reconfigure(struct dnsfront_node *n, const struct dnsfront_config *front)
+{
+    struct front *f;
+    int rc = open_front(n, front, &f);
+    if (rc == DNSFRONT_OK) {
+        retire_front(n->front);
+        n->front = f;
+    }
+    return rc;
+}
+
+static struct dnsfront_node *node_new(const struct dnsfront_node_config *cfg)
+{
     struct dnsfront_node *n = calloc(1, sizeof *n);
     if (!n) {
-        return DNSFRONT_ENOMEM;
+        return NULL;
     }
     n->base = cfg->base;
     n->udp = -1;
@@ -111,12 +164,26 @@ int dnsfront_node_create(const struct dnsfront_node_config *cfg, struct dnsfront
     n->answered = cfg->answered;
     n->answered_user = cfg->answered_user;
     mu__prng_seed(&n->prng, cfg->seed);
-    struct dnsfront_config defaults;
-    dnsfront_config_init(&defaults);
-    int rc = dnsfront_create(cfg->front ? cfg->front : &defaults, &n->front);
-    if (rc != DNSFRONT_OK) {
+    n->share_seed[0] = mu__prng_next(&n->prng);
+    n->share_seed[1] = mu__prng_next(&n->prng);
+    return n;
+}
+
+int dnsfront_node_create(const struct dnsfront_node_config *cfg, struct dnsfront_node **out,
+                         const char **reason)
+{
+    const char *unused;
+    reason = reason ? reason : &unused;
+    *out = NULL;
+    *reason = "out of memory";
+    struct dnsfront_node *n = node_new(cfg);
+    if (!n) {
+        return DNSFRONT_ENOMEM;
+    }
+    int rc = open_front(n, cfg->front, &n->front);
+    if (rc == DNSFRONT_EINVAL) {
         *reason = "the DNS settings are out of range";
-    } else {
+    } else if (rc == DNSFRONT_OK) {
         rc = open_sockets(n, cfg, reason);
     }
     if (rc != DNSFRONT_OK) {
@@ -130,10 +197,11 @@ int dnsfront_node_create(const struct dnsfront_node_config *cfg, struct dnsfront
     return DNSFRONT_OK;
 }
 
-static void free_when_done(struct dnsfront_node *n)
+void dnsfront__node_free_when_done(struct dnsfront_node *n)
 {
     if (n->closing && n->pending == 0) {
-        dnsfront_destroy(n->front);
+        retire_front(n->front);
+        dnsfront__pendings_free(n);
         free(n);
     }
 }
@@ -146,7 +214,7 @@ void dnsfront_node_destroy(struct dnsfront_node *n)
     dnsfront__udp_close(n);
     dnsfront__tcp_close(n);
     n->closing = true;
-    free_when_done(n);
+    dnsfront__node_free_when_done(n);
 }
 
 uint16_t dnsfront_node_port(const struct dnsfront_node *n)
@@ -156,122 +224,19 @@ uint16_t dnsfront_node_port(const struct dnsfront_node *n)
 
 void dnsfront_node_stats(const struct dnsfront_node *n, struct dnsfront_node_stats *out)
 {
+    struct dnsfront_stats front = {.size = sizeof front};
     struct dnsfront_node_stats now = n->stats;
+    dnsfront_stats(n->front->d, &front);
     now.size = out->size;
+    now.kept_bytes = front.kept_bytes;
+    now.tcp_connections = n->tcp_connections;
     memcpy(out, &now, mu__min(out->size, sizeof now));
 }
 
-static uint64_t now_ns(void)
+void dnsfront__node_read_clock(struct dnsfront_node *n)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * MU_SEC + (uint64_t)t.tv_nsec;
-}
-
-/* Is the last label of the first question's name "arpa"? The core has found the name well-formed,
- * and questions have no compression. */
-static bool is_reverse(const uint8_t *bytes, size_t len)
-{
-    const uint8_t *last = NULL;
-    size_t at = 12; /* behind the header (RFC 1035 4.1.1) */
-    while (at < len && bytes[at] > 0 && bytes[at] < 64 && at + 1 + bytes[at] <= len) {
-        last = bytes + at;
-        at += 1u + bytes[at];
-    }
-    return last && last[0] == 4 && strncasecmp((const char *)last + 1, "arpa", 4) == 0;
-}
-
-static void send_answer(struct dnsfront_pending *p)
-{
-    struct dnsfront_node *n = p->node;
-    size_t len;
-    bool gone = n->closing || (p->peer_len == 0 && !p->conn);
-    if (!gone &&
-        dnsfront_query_answer(p->query, n->answer + 2, sizeof n->answer - 2, &len) == DNSFRONT_OK) {
-        n->stats.answers++;
-        if (n->answered) {
-            n->answered(n->answered_user, p->reverse, now_ns() - p->began_ns);
-        }
-        if (p->peer_len) {
-            dnsfront__udp_send(n, p, n->answer + 2, len);
-        } else {
-            n->answer[0] = (uint8_t)(len >> 8);
-            n->answer[1] = (uint8_t)len;
-            dnsfront__tcp_send(p->conn, n->answer, len + 2);
-        }
-    } else {
-        n->stats.dropped++;
-    }
-}
-
-static void end_pending(struct dnsfront_pending *p)
-{
-    struct dnsfront_node *n = p->node;
-    send_answer(p);
-    dnsfront_query_end(p->query);
-    bool was_full = n->pending == n->pending_max;
-    if (p->conn) {
-        dnsfront__tcp_detach(p->conn, p);
-    }
-    free(p);
-    n->pending--;
-    if (was_full && !n->closing) {
-        dnsfront__tcp_resume(n);
-    }
-    free_when_done(n);
-}
-
-/* What the query asks for next, or its answer. */
-static void go_on(struct dnsfront_pending *p)
-{
-    const struct dnsfront_lookup *lookup = dnsfront_query_lookup(p->query);
-    if (lookup) {
-        p->node->source.find(p->node->source.user, p, lookup);
-    } else {
-        end_pending(p);
-    }
-}
-
-void dnsfront_node_supply(struct dnsfront_pending *p, const struct dnsfront_found *found)
-{
-    dnsfront_query_supply(p->query, found);
-    go_on(p);
-}
-
-bool dnsfront__node_query(struct dnsfront_node *n, const uint8_t *bytes, size_t len,
-                          struct tcp_conn *conn, const struct sockaddr *peer, socklen_t peer_len)
-{
-    if (n->pending >= n->pending_max) {
-        return false;
-    }
-    struct dnsfront_request r = {.bytes = bytes,
-                                 .len = len,
-                                 .tcp = conn != NULL,
-                                 .now_unix_s = (int64_t)time(NULL),
-                                 .random = mu__prng_next(&n->prng)};
-    struct dnsfront_pending *p = calloc(1, sizeof *p);
-    if (!p || dnsfront_query_begin(n->front, &r, &p->query) != DNSFRONT_OK) {
-        free(p);
-        n->stats.ignored++;
-        return true;
-    }
-    p->node = n;
-    p->peer_len = peer_len;
-    if (n->answered) {
-        p->began_ns = now_ns();
-        p->reverse = is_reverse(bytes, len);
-    }
-    if (peer_len) {
-        memcpy(&p->peer, peer, peer_len);
-        n->stats.udp_queries++;
-    } else {
-        n->stats.tcp_queries++;
-    }
-    n->pending++;
-    if (conn) {
-        p->conn = conn;
-        dnsfront__tcp_attach(conn, p);
-    }
-    go_on(p);
-    return true;
+    n->now_ns = (uint64_t)t.tv_sec * MU_SEC + (uint64_t)t.tv_nsec;
+    n->now_unix_s = (int64_t)time(NULL);
 }

@@ -95,6 +95,12 @@ MU_API MU_MUST_USE int dnsfront_create(const struct dnsfront_config *cfg, struct
 /* After all of its queries have ended; NULL is allowed. */
 MU_API void dnsfront_destroy(struct dnsfront *d);
 
+struct dnsfront_stats {
+    size_t size;                       /* set by the caller to sizeof */
+    uint64_t kept_answers, kept_bytes; /* now; answers to one question in several orders are one */
+};
+MU_API void dnsfront_stats(const struct dnsfront *d, struct dnsfront_stats *out);
+
 /* What the host must find. Text is in lower case and lent until the query ends. */
 enum dnsfront_lookup_kind {
     DNSFRONT_SERVICE, /* instances of service `name`, with `tag` if that is not empty */

@@ -52,11 +52,15 @@ struct dnsfront_node_config {
     uint16_t port;                       /* default 8600; 0: one the system chooses */
     struct dnsfront_source source;       /* copied */
     const struct dnsfront_config *front; /* copied; NULL: all defaults */
-    /* Queries that wait at a time; default 4096. Those beyond get no answer (UDP) or wait (TCP) */
+    /* Queries that wait for a lookup at a time; default 4096. Those beyond get no answer (UDP) or
+     * wait (TCP); kept answers are given all the same. UDP, whose senders may be anybody, gets
+     * three quarters of it, one client (its /24 or /64) half and, beyond that, an eighth */
     size_t pending_max;
-    size_t tcp_connections_max; /* default 256; one more is closed at once */
-    uint64_t tcp_idle_ns;       /* a silent connection is closed after it; default 10 s */
-    uint64_t seed;              /* of the order of answers; should be unpredictable */
+    size_t tcp_connections_max; /* default 256; for one more the idlest is closed */
+    /* A connection on which for so long no whole query came and no answer was taken, and none is
+     * owed, is closed; default 10 s */
+    uint64_t tcp_idle_ns;
+    uint64_t seed; /* of the order of answers; should be unpredictable */
     void (*log)(void *user, enum mu_level level, const char *line); /* may be NULL */
     void *log_user;
     /* A query was answered, took_ns after it came; reverse: its name is under arpa. May be NULL */
@@ -74,6 +78,9 @@ struct dnsfront_node_stats {
      * answer to what was asked (a forger's, or late) */
     uint64_t forward_sent, forward_failed, forward_shared, forward_refused, forward_timeouts,
         forward_strangers;
+    uint64_t kept_hits, kept_misses; /* queries answered from kept answers, and not */
+    uint64_t kept_bytes;             /* that kept answers take now */
+    uint64_t tcp_connections;        /* open now */
 };
 
 /* Opens the sockets. On failure *out is NULL and, if reason is not NULL, *reason a static sentence;
@@ -81,6 +88,10 @@ struct dnsfront_node_stats {
  * DNSFRONT_ENOMEM. */
 MU_API MU_MUST_USE int dnsfront_node_create(const struct dnsfront_node_config *cfg,
                                             struct dnsfront_node **out, const char **reason);
+/* Other settings of the front for all queries from now on; those that wait keep the old ones. The
+ * sockets stay. On failure nothing changes. Errors: DNSFRONT_EINVAL, DNSFRONT_ENOMEM. */
+MU_API MU_MUST_USE int dnsfront_node_reconfigure(struct dnsfront_node *n,
+                                                 const struct dnsfront_config *front);
 /* Closes all sockets. Pending queries stay valid until they are supplied. NULL is allowed. */
 MU_API void dnsfront_node_destroy(struct dnsfront_node *n);
 MU_API uint16_t dnsfront_node_port(const struct dnsfront_node *n); /* of both UDP and TCP */
