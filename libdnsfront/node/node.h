@@ -108,7 +108,7 @@ bool dnsfront__node_query(struct dnsfront_node *n, const uint8_t *bytes, size_t 
                           const struct origin *from);
 void dnsfront__pendings_free(struct dnsfront_node *n); /* those that are idle */
 /* Does the first question ask for a name under arpa? */
-bool dnsfront__is_reverse(const uint8_t *bytes, size_t len);
+bool dnsfront__asks_reverse(const uint8_t *bytes, size_t len);
 
 /* ---- udp.c, tcp.c ---- */
 

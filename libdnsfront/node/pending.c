@@ -10,7 +10,7 @@
 
 #define IDLE_MAX 256u
 
-bool dnsfront__is_reverse(const uint8_t *bytes, size_t len)
+bool dnsfront__asks_reverse(const uint8_t *bytes, size_t len)
 {
     const uint8_t *last = NULL;
     size_t at = 12; /* behind the header (RFC 1035 4.1.1) */
@@ -245,7 +245,7 @@ bool dnsfront__node_query(struct dnsfront_node *n, const uint8_t *bytes, size_t 
     p->front->open++;
     p->share = share;
     p->began_ns = n->now_ns;
-    p->reverse = n->answered && dnsfront__is_reverse(bytes, len);
+    p->reverse = n->answered && dnsfront__asks_reverse(bytes, len);
     n->stats.kept_misses++;
     *(from->tcp ? &n->stats.tcp_queries : &n->stats.udp_queries) += 1;
     count_in(p, true);

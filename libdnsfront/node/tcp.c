@@ -136,7 +136,7 @@ static bool answer_kept(struct tcp_conn *c, const uint8_t *query, size_t len)
     }
     if (n->answered) {
         uint64_t began = n->now_ns;
-        n->answered(n->answered_user, dnsfront__is_reverse(query, len), n->now_ns - began);
+        n->answered(n->answered_user, dnsfront__asks_reverse(query, len), n->now_ns - began);
     }
     n->answer[0] = (uint8_t)(size >> 8);
     n->answer[1] = (uint8_t)size;

@@ -180,7 +180,7 @@ static void take_query(struct dnsfront_node *n, unsigned i)
         struct local_address local;
         read_local(&h->msg_hdr, &local);
         unsigned at = out_slot(b, &b->in.peers[i], h->msg_hdr.msg_namelen, &local);
-        b->reverse[at] = n->answered && dnsfront__is_reverse(b->queries[i], h->msg_len);
+        b->reverse[at] = n->answered && dnsfront__asks_reverse(b->queries[i], h->msg_len);
         out_commit(b, len, true);
         return;
     }
