@@ -3,6 +3,13 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+static struct address host(struct mu_str text)
+{
+    struct name unused;
+    return (struct address){
+        .kind = dnsfront__name_parse(text, &unused) ? ADDRESS_HOST : ADDRESS_BAD, .text = text};
+}
+
 struct address dnsfront__address_parse(struct mu_str text)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* RFC 4291 2.5.5.2 */
@@ -11,9 +18,8 @@ struct address dnsfront__address_parse(struct mu_str text)
     if (text.len == 0) {
         return a;
     }
-    a.kind = ADDRESS_HOST;
     if (text.len >= sizeof z) {
-        return a;
+        return host(text);
     }
     memcpy(z, text.p, text.len);
     z[text.len] = '\0';
@@ -25,6 +31,8 @@ struct address dnsfront__address_parse(struct mu_str text)
             a.kind = ADDRESS_IPV4;
             memmove(a.bytes, a.bytes + sizeof mapped, 4);
         }
+    } else {
+        return host(text);
     }
     return a;
 }

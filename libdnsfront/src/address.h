@@ -5,7 +5,8 @@
 
 #include "question.h"
 
-enum address_kind { ADDRESS_NONE, ADDRESS_IPV4, ADDRESS_IPV6, ADDRESS_HOST };
+/* BAD: text that is neither an address nor a name. */
+enum address_kind { ADDRESS_NONE, ADDRESS_IPV4, ADDRESS_IPV6, ADDRESS_HOST, ADDRESS_BAD };
 
 struct address {
     enum address_kind kind;

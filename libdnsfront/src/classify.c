@@ -44,6 +44,7 @@ static void read_service(const struct name *name, size_t n, struct name_meaning 
     if (n == 2 && has_underscore(name, 0) && has_underscore(name, 1)) {
         m->lookup.name = without_first(dnsfront__name_join(name, 0, 1, m->text[0]));
         m->lookup.tag = without_first(dnsfront__name_join(name, 1, 2, m->text[1]));
+        m->kind = m->lookup.name.len ? NAME_SERVICE : NAME_INVALID;
         if (mu__str_is(m->lookup.tag, "tcp")) {
             m->lookup.tag.len = 0;
         }
@@ -99,8 +100,9 @@ static void read_parts(const struct name *name, size_t n, const struct form *for
 }
 
 /* Labels 0..n-1 stand in front of the domain. They are scanned from the right; the first keyword
- * ends the scan, and at most the datacenter may follow it. An SRV question may leave out "service"
- * (RFC 2782): then the first label with an underscore ends the scan, and belongs to the name. */
+ * ends the scan, and at most the datacenter may follow it (anything, if an address is spelled). An
+ * SRV question may leave out "service" (RFC 2782): then the first label with an underscore ends the
+ * scan, and belongs to the name. */
 static void read_form(const struct name *name, uint16_t type, size_t n, struct name_meaning *m)
 {
     for (size_t i = n; i > 0; i--) {
@@ -113,7 +115,7 @@ static void read_form(const struct name *name, uint16_t type, size_t n, struct n
         if (!form) {
             continue;
         }
-        if (n - i > 1 || parts == 0) {
+        if ((n - i > 1 && form->kind != NAME_ADDRESS) || parts == 0) {
             return; /* more than a datacenter follows, or nothing stands in front */
         }
         if (n - i == 1) {

@@ -4,19 +4,6 @@
 
 #define POINTER_MAX 0x3fffu /* offsets that 14 bits can say */
 
-void dnsfront__message_begin(struct message *m, const struct question *q, bool compress, void *buf,
-                             size_t cap)
-{
-    *m = (struct message){.w = mu__writer_fixed(buf, cap), .q = q, .compress = compress};
-    mu__write_room(&m->w, DNS_HEADER_LEN);
-    if (q->has_question) {
-        mu__write_bytes(&m->w, q->name.wire, q->name.len);
-        mu__write_u16be(&m->w, q->type);
-        mu__write_u16be(&m->w, q->class_);
-        m->counts[0] = 1;
-    }
-}
-
 static uint32_t suffix_hash(const uint8_t *p, size_t len)
 {
     uint32_t h = 2166136261u; /* FNV-1a */
@@ -95,6 +82,19 @@ static void write_name(struct message *m, const struct name *n, bool may_point)
         }
         m->slots[slot] = (uint16_t)noted_at[i];
         m->suffixes++;
+    }
+}
+
+void dnsfront__message_begin(struct message *m, const struct question *q, bool compress, void *buf,
+                             size_t cap)
+{
+    *m = (struct message){.w = mu__writer_fixed(buf, cap), .q = q, .compress = compress};
+    mu__write_room(&m->w, DNS_HEADER_LEN);
+    if (q->has_question) {
+        write_name(m, &q->name, false); /* later names may point into it */
+        mu__write_u16be(&m->w, q->type);
+        mu__write_u16be(&m->w, q->class_);
+        m->counts[0] = 1;
     }
 }
 

@@ -62,7 +62,7 @@ static struct mu_str client_of(struct dnsfront_query *q, struct mu_str own)
     const struct question *question = &q->question;
     uint8_t address[16] = {0};
     if (question->subnet_len <= DNS_SUBNET_HEAD) {
-        return own;
+        return own; /* none, or one that says nothing */
     }
     memcpy(address, question->subnet + DNS_SUBNET_HEAD, question->subnet_len - DNS_SUBNET_HEAD);
     int family = question->subnet[1] == DNS_SUBNET_IPV4 ? AF_INET : AF_INET6;
@@ -155,6 +155,7 @@ static bool begin(struct dnsfront_query *q, const struct dnsfront_request *r,
     q->random = r->random;
     if ((q->question.flags & DNS_OPCODE_MASK) != 0) {
         q->rcode = DNS_NOTIMP;
+        q->question.has_question = false; /* what it holds is not for us to say */
     } else if (read == QUESTION_MALFORMED) {
         q->rcode = DNS_FORMERR;
     } else if (q->question.edns && q->question.edns_version != 0) {
@@ -234,12 +235,10 @@ void dnsfront_query_supply(struct dnsfront_query *q, const struct dnsfront_found
 
 /* ---- The answer ---- */
 
-/* A prepared query may sort by who asks; all else, and what there is not, is the same for
- * everybody. */
-static uint8_t scope_of(const struct dnsfront_query *q, unsigned rcode)
+/* A prepared query may sort by who asks; all else is the same for everybody. */
+static uint8_t scope_of(const struct dnsfront_query *q)
 {
-    bool personal = q->meaning.kind == NAME_SERVICE && q->meaning.lookup.kind == DNSFRONT_QUERY &&
-                    rcode == DNS_NOERROR;
+    bool personal = q->meaning.kind == NAME_SERVICE && q->meaning.lookup.kind == DNSFRONT_QUERY;
     return personal && q->question.subnet_len ? q->question.subnet[2] : 0;
 }
 
@@ -253,10 +252,11 @@ static size_t write_sections(struct dnsfront_query *q, uint8_t *buf)
                                 .compress = !q->front->disable_compression,
                                 .plain_when_cut = !q->tcp};
     uint16_t flags =
-        (uint16_t)(DNS_FLAG_QR | (q->question.flags & (DNS_OPCODE_MASK | DNS_FLAG_RD)) |
+        (uint16_t)(DNS_FLAG_QR |
+                   (q->question.flags & (DNS_OPCODE_MASK | DNS_FLAG_RD | DNS_FLAG_CD)) |
                    (q->authoritative ? DNS_FLAG_AA : 0) | (q->recursion_offered ? DNS_FLAG_RA : 0));
     unsigned rcode = q->waiting ? DNS_SERVFAIL : q->rcode;
-    q->question.subnet_scope = scope_of(q, rcode);
+    q->question.subnet_scope = scope_of(q);
     return dnsfront__fit(&q->question, q->waiting ? &none : &q->sections, &limits, flags, rcode,
                          buf);
 }

@@ -4,26 +4,24 @@
 
 #define OPTION_CLIENT_SUBNET 8u
 
-/* Family, source and scope prefix, then the bytes of the address that the source prefix covers. An
- * option that says otherwise is malformed (RFC 7871 7.1.2), one of a family that we do not know
- * means nothing to us. */
+/* Family, source and scope prefix, then the bytes of the address that the source prefix covers.
+ * Prefixes that the family does not have are malformed; bytes too many or too few are forgiven as
+ * Consul does, and go back as they should have been (RFC 7871 6, 7.1.2). */
 static void read_subnet(struct mu__reader *r, const uint8_t *body, size_t size, struct question *q)
 {
-    if (size < DNS_SUBNET_HEAD) {
+    unsigned family = size < DNS_SUBNET_HEAD ? UINT16_MAX : (unsigned)(body[0] << 8 | body[1]);
+    unsigned bits = family == DNS_SUBNET_IPV4 ? 32 : family == DNS_SUBNET_IPV6 ? 128 : 0;
+    if (family > DNS_SUBNET_IPV6 || body[2] > bits) {
         mu__reader_fail(r);
         return;
     }
-    unsigned family = (unsigned)(body[0] << 8 | body[1]), prefix = body[2];
-    if (family != DNS_SUBNET_IPV4 && family != DNS_SUBNET_IPV6) {
-        return;
+    size_t covered = (body[2] + 7u) / 8;
+    memset(q->subnet, 0, sizeof q->subnet);
+    memcpy(q->subnet, body, mu__min(size, DNS_SUBNET_HEAD + covered));
+    if (body[2] % 8) {
+        q->subnet[DNS_SUBNET_HEAD + covered - 1] &= (uint8_t)(0xff00u >> body[2] % 8);
     }
-    unsigned bits = family == DNS_SUBNET_IPV4 ? 32 : 128;
-    if (prefix > bits || body[3] > bits || size - DNS_SUBNET_HEAD != (prefix + 7) / 8) {
-        mu__reader_fail(r);
-        return;
-    }
-    memcpy(q->subnet, body, size);
-    q->subnet_len = size;
+    q->subnet_len = DNS_SUBNET_HEAD + covered;
 }
 
 /* Options: code u16, length u16, body. Unknown ones are ignored (RFC 6891 6.1.2). */

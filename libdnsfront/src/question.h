@@ -33,6 +33,7 @@ enum {
 #define DNS_FLAG_TC        0x0200u
 #define DNS_FLAG_RD        0x0100u
 #define DNS_FLAG_RA        0x0080u
+#define DNS_FLAG_CD        0x0010u
 #define DNS_OPCODE_MASK    0x7800u
 #define DNS_SUBNET_HEAD    4u  /* family and two prefix lengths */
 #define DNS_SUBNET_LEN_MAX 20u /* with at most 16 bytes of address */

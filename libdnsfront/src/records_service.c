@@ -53,8 +53,8 @@ static uint16_t weight_of(const struct dnsfront_instance *i)
                                            : 0;
 }
 
-/* What an SRV record points at: a host name as it is, a node by its name, and an address that is
- * not the node's own by a name that spells it. */
+/* What an SRV record points at: a host name as it is, a node by its name, and by a name that spells
+ * it an address that is not the node's own, or whose node has a name that DNS cannot say. */
 static struct mu_str target_of(const struct zone *z, const struct view *v, struct mu_str own,
                                struct mu__arena *a)
 {
@@ -62,7 +62,10 @@ static struct mu_str target_of(const struct zone *z, const struct view *v, struc
         return dnsfront__spell_host(v->addr->text, a);
     }
     bool plain = v->service.kind == ADDRESS_NONE && mu__str_eq(v->node.text, v->i->node_address);
-    return plain ? own : dnsfront__spell_address(v->i, v->addr, z->domain, a);
+    struct name unused;
+    return plain && dnsfront__name_parse(own, &unused)
+               ? own
+               : dnsfront__spell_address(v->i, v->addr, z->domain, a);
 }
 
 /* Target and port tell SRV records apart. */
@@ -208,7 +211,7 @@ bool dnsfront__records_service(const struct zone *z, const struct dnsfront_insta
             break;
         }
         look_at(z, &instances[order[i]], &v);
-        if (v.addr->kind == ADDRESS_NONE) {
+        if (v.addr->kind == ADDRESS_NONE || v.addr->kind == ADDRESS_BAD) {
             continue;
         }
         if (srv && !add_srv(z, &v, &p, a, out)) {
