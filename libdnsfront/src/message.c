@@ -160,7 +160,7 @@ static void write_body(struct message *m, const struct record *rec, const struct
     case DNS_TYPE_SOA:
         write_soa(m, rec);
         break;
-    default: /* NS, CNAME */
+    default: /* NS, CNAME, PTR */
         write_name(m, target, true);
     }
 }
@@ -168,8 +168,8 @@ static void write_body(struct message *m, const struct record *rec, const struct
 bool dnsfront__message_add(struct message *m, int section, const struct record *rec)
 {
     struct name owner = {.len = 0}, target = {.len = 0};
-    bool named =
-        rec->type == DNS_TYPE_SRV || rec->type == DNS_TYPE_NS || rec->type == DNS_TYPE_CNAME;
+    bool named = rec->type == DNS_TYPE_SRV || rec->type == DNS_TYPE_NS ||
+                 rec->type == DNS_TYPE_CNAME || rec->type == DNS_TYPE_PTR;
     if ((rec->owner.p && !dnsfront__name_parse(rec->owner, &owner)) ||
         (named && !dnsfront__name_parse(rec->target, &target))) {
         return true;

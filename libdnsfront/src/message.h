@@ -10,7 +10,7 @@ struct record {
     struct mu_str owner;
     uint16_t type;
     uint32_t ttl;
-    struct mu_str target; /* NS, CNAME, SRV: a name; TXT: the text */
+    struct mu_str target; /* NS, CNAME, PTR, SRV: a name; TXT: the text */
     union {
         uint8_t address[16]; /* A, AAAA */
         struct {

@@ -235,10 +235,11 @@ void dnsfront_query_supply(struct dnsfront_query *q, const struct dnsfront_found
 
 /* ---- The answer ---- */
 
-/* A prepared query may sort by who asks; all else is the same for everybody. */
-static uint8_t scope_of(const struct dnsfront_query *q)
+/* A prepared query may sort by who asks; all else, and what there is not, is the same for
+ * everybody. */
+static uint8_t scope_of(const struct dnsfront_query *q, unsigned rcode)
 {
-    bool personal = q->meaning.kind == NAME_SERVICE && q->meaning.lookup.kind == DNSFRONT_QUERY;
+    bool personal = q->lookup.kind == DNSFRONT_QUERY && q->lookups > 0 && rcode == DNS_NOERROR;
     return personal && q->question.subnet_len ? q->question.subnet[2] : 0;
 }
 
@@ -256,7 +257,7 @@ static size_t write_sections(struct dnsfront_query *q, uint8_t *buf)
                    (q->question.flags & (DNS_OPCODE_MASK | DNS_FLAG_RD | DNS_FLAG_CD)) |
                    (q->authoritative ? DNS_FLAG_AA : 0) | (q->recursion_offered ? DNS_FLAG_RA : 0));
     unsigned rcode = q->waiting ? DNS_SERVFAIL : q->rcode;
-    q->question.subnet_scope = scope_of(q);
+    q->question.subnet_scope = scope_of(q, rcode);
     return dnsfront__fit(&q->question, q->waiting ? &none : &q->sections, &limits, flags, rcode,
                          buf);
 }

@@ -42,15 +42,16 @@ static void read_options(struct mu__reader *r, size_t len, struct question *q)
     }
 }
 
-/* A record of the query: name, type, class, TTL, length, body. Only the OPT record matters. */
-static void read_record(struct mu__reader *r, struct question *q)
+/* A record of the query: name, type, class, TTL, length, body. Only the OPT record matters, and
+ * only where it belongs. */
+static void read_record(struct mu__reader *r, bool additional, struct question *q)
 {
     dnsfront__name_skip(r);
     uint16_t type = mu__read_u16be(r);
     uint16_t class_ = mu__read_u16be(r);
     uint32_t ttl = mu__read_u32be(r);
     uint16_t len = mu__read_u16be(r);
-    if (type != DNS_TYPE_OPT) {
+    if (type != DNS_TYPE_OPT || !additional) {
         mu__read_bytes(r, len);
         return;
     }
@@ -71,9 +72,9 @@ enum question_result dnsfront__question_read(const uint8_t *bytes, size_t len, s
     out->id = mu__read_u16be(&r);
     out->flags = mu__read_u16be(&r);
     uint16_t questions = mu__read_u16be(&r);
-    uint32_t records = mu__read_u16be(&r);
-    records += mu__read_u16be(&r);
-    records += mu__read_u16be(&r);
+    uint32_t others = mu__read_u16be(&r);
+    others += mu__read_u16be(&r);
+    uint32_t additional = mu__read_u16be(&r);
     if (r.failed || (out->flags & DNS_FLAG_QR)) {
         return QUESTION_IGNORE;
     }
@@ -87,8 +88,8 @@ enum question_result dnsfront__question_read(const uint8_t *bytes, size_t len, s
         return QUESTION_MALFORMED;
     }
     out->has_question = true;
-    while (records-- && !r.failed) {
-        read_record(&r, out);
+    for (uint32_t i = 0; i < others + additional && !r.failed; i++) {
+        read_record(&r, i >= others, out);
     }
     return r.failed ? QUESTION_MALFORMED : QUESTION_OK;
 }
