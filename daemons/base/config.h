@@ -75,6 +75,8 @@ struct config_dns {
     struct config_ttls service_ttl;
     bool enable_truncate, only_passing, disable_compression, enable_additional_node_meta_txt,
         use_cache;
+    struct mu_str recursor_strategy; /* as written; recursors_random is what it means */
+    bool recursors_random;
     uint64_t recursor_timeout_ns, cache_max_age_ns;
     int64_t udp_answer_limit, a_record_limit;
     int64_t soa_refresh_s, soa_retry_s, soa_expire_s, soa_min_ttl_s;
@@ -168,7 +170,7 @@ struct config {
     bool http_use_cache;
     bool pretty;                      /* dev mode: JSON replies are indented */
     struct mu_str domain, alt_domain; /* without a dot at the end */
-    struct mu_strs recursors;
+    struct mu_strs recursors; /* "ip", "ip:port" or "[ip]:port", each once */
     struct config_dns dns;
     bool disable_http_unprintable_char_filter;
 

@@ -392,5 +392,6 @@ void config__finish(struct config__loader *l)
     check_allowed(l);
     check_entries(l);
     config__finish_addresses(l);
+    config__finish_recursors(l);
     derive_timing(l->config);
 }

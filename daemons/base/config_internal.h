@@ -96,3 +96,4 @@ size_t config__networks(struct config__loader *l, const struct mu_strs *texts, c
 /* Relations between keys, derived values, addresses. */
 void config__finish(struct config__loader *l);
 void config__finish_addresses(struct config__loader *l);
+void config__finish_recursors(struct config__loader *l);

@@ -161,6 +161,7 @@ const struct config__key config__keys[] = {
     STRMAP("dns_config.service_ttl", dns.service_ttl_text),
     BOOL("dns_config.enable_truncate", dns.enable_truncate, "false"),
     BOOL("dns_config.only_passing", dns.only_passing, "false"),
+    STR("dns_config.recursor_strategy", dns.recursor_strategy, ""),
     DURATION("dns_config.recursor_timeout", dns.recursor_timeout_ns, "2s"),
     BOOL("dns_config.disable_compression", dns.disable_compression, "false"),
     INT("dns_config.udp_answer_limit", dns.udp_answer_limit, "3"),

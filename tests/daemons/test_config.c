@@ -139,6 +139,14 @@ static void test_wrong_configurations_are_refused_in_consuls_words(void **state)
          "equal to zero\n\n"},
         {"\"alt_domain\":\"service.foo\"",
          "alt_domain cannot start with {service,connect,node,query,addr,dc1}"},
+        {"\"recursors\":[\"192.0.2.1\",\"unix:///x\"]",
+         "DNS Recursors cannot be unix sockets: unix:///x"},
+        {"\"recursors\":[\"dns.example.org\"]",
+         "Invalid recursor address: dns.example.org: expected an IP address, maybe with a port"},
+        {"\"recursors\":[\"127.0.0.1:99999\"]",
+         "Invalid recursor address: 127.0.0.1:99999: expected an IP address, maybe with a port"},
+        {"\"dns_config\":{\"recursor_strategy\":\"best\"}",
+         "1 error occurred:\n\t* dns_config.recursor_strategy: invalid strategy: \"best\"\n\n"},
         {"\"check_output_max_size\":0", "check_output_max_size must be positive, to discard check "
                                         "output use the discard_check_output flag"},
         {"\"ui_content_path\":\"a b\"",
@@ -450,6 +458,29 @@ static void test_addresses_of_both_families_become_listeners(void **state)
     config_destroy(c);
 }
 
+static void test_recursors_are_read_once_each_in_their_order(void **state)
+{
+    (void)state;
+    struct config *c =
+        LOAD("-data-dir=/tmp", "-bind=127.0.0.1", "-recursor", "192.0.2.1 ::1", "-recursor",
+             "[::1]:5353", "-recursor={{ GetInterfaceIP \"lo\" }}:54", "-recursor", "192.0.2.1",
+             "-hcl=dns_config { recursor_strategy = \"random\" recursor_timeout = \"0s\" }");
+    assert_non_null(c);
+    static const char *const expected[] = {"192.0.2.1", "::1", "[::1]:5353", "127.0.0.1:54"};
+    assert_int_equal(c->recursors.len, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_text(c->recursors.items[i], expected[i]);
+    }
+    assert_true(c->dns.recursors_random);
+    assert_int_equal(c->dns.recursor_timeout_ns, 2 * MU_SEC);
+    config_destroy(c);
+    c = parse("x.json", "{" BASE ",\"dns_config\":{\"recursor_strategy\":\"sequential\"}}");
+    assert_non_null(c);
+    assert_false(c->dns.recursors_random);
+    assert_int_equal(c->recursors.len, 0);
+    config_destroy(c);
+}
+
 static void test_an_unknown_template_is_refused(void **state)
 {
     (void)state;
@@ -580,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_help_is_told_from_failure),
         cmocka_unit_test(test_an_encryption_key_is_decoded),
         cmocka_unit_test(test_addresses_of_both_families_become_listeners),
+        cmocka_unit_test(test_recursors_are_read_once_each_in_their_order),
         cmocka_unit_test(test_an_unknown_template_is_refused),
         cmocka_unit_test(test_templates_are_evaluated_step_by_step),
         cmocka_unit_test(test_templates_that_cannot_be_evaluated_say_why),
