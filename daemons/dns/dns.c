@@ -40,6 +40,15 @@ static void front_config(const struct config *c, struct dnsfront_ttl_rule *rules
     out->enable_truncate = c->dns.enable_truncate;
     out->disable_compression = c->dns.disable_compression;
     out->node_meta_txt = c->dns.enable_additional_node_meta_txt;
+    out->recursion = c->recursors.len > 0;
+}
+
+static void recursors_config(const struct config *c, struct dnsfront_recursors *out)
+{
+    out->addresses = c->recursors.items;
+    out->count = c->recursors.len;
+    out->random = c->dns.recursors_random;
+    out->timeout_ns = c->dns.recursor_timeout_ns;
 }
 
 static uint16_t port_of(const struct config_address *a)
@@ -103,6 +112,7 @@ static bool listen_on(struct dns *d, const struct dns_config *c,
     cfg.seed = mu__prng_next(&d->prng);
     cfg.log = on_log;
     cfg.answered = on_answered;
+    recursors_config(c->config, &cfg.recursors);
     if (dnsfront_node_create(&cfg, &d->nodes[d->node_count], &reason) != DNSFRONT_OK) {
         snprintf(err, errlen, "%s: %s: %s", address->text.p, reason, strerror(errno));
         return false;

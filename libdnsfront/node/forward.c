@@ -6,7 +6,6 @@
 /* So many forged replies to one try mean that somebody has found its port and guesses the ID; over
  * TCP there is nothing to guess. */
 #define STRANGERS_MAX 20u
-#define UDP_PLAIN_MAX 512u /* RFC 1035 4.2.1 */
 
 static void finish(struct ask *a, const uint8_t *reply, size_t len);
 
@@ -96,15 +95,6 @@ static void on_truncated(struct ask *a, uint8_t *reply, size_t len)
     }
 }
 
-/* Passes on what came over TCP for a client of UDP only as far as UDP carries it anywhere. */
-static void on_accepted(struct ask *a, uint8_t *reply, size_t len)
-{
-    if (a->mode == FORWARD_UDP && a->tcp && len > UDP_PLAIN_MAX) {
-        len = dnsfront__reply_cut(reply, len);
-    }
-    finish(a, reply, len);
-}
-
 bool dnsfront__ask_reply(struct ask *a, uint8_t *reply, size_t len)
 {
     switch (dnsfront__reply_check(a->wire + 2, a->len, reply, len)) {
@@ -122,7 +112,7 @@ bool dnsfront__ask_reply(struct ask *a, uint8_t *reply, size_t len)
         on_truncated(a, reply, len);
         return false;
     default:
-        on_accepted(a, reply, len);
+        finish(a, reply, len);
         return false;
     }
 }

@@ -4,7 +4,7 @@
 #include "draw.h"
 #include "map.h"
 #include "recursors.h"
-#include "reply.h"
+#include "verdict.h"
 
 #include <event2/event.h>
 

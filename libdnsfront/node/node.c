@@ -1,4 +1,4 @@
-#include "node.h"
+#include "recursion.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -15,7 +15,8 @@ void dnsfront_node_config_init_sized(struct dnsfront_node_config *cfg, size_t si
                                      .port = 8600,
                                      .pending_max = 4096,
                                      .tcp_connections_max = 256,
-                                     .tcp_idle_ns = 10 * MU_SEC};
+                                     .tcp_idle_ns = 10 * MU_SEC,
+                                     .recursors = {.timeout_ns = 2 * MU_SEC, .queries_max = 512}};
     memset(cfg, 0, size);
     memcpy(cfg, &d, mu__min(size, sizeof d));
     cfg->size = size;
@@ -186,6 +187,9 @@ int dnsfront_node_create(const struct dnsfront_node_config *cfg, struct dnsfront
     } else if (rc == DNSFRONT_OK) {
         rc = open_sockets(n, cfg, reason);
     }
+    if (rc == DNSFRONT_OK && (rc = dnsfront__recursion_set(n, &cfg->recursors)) != DNSFRONT_OK) {
+        *reason = "the recursors are not addresses, or their settings out of range";
+    }
     if (rc != DNSFRONT_OK) {
         int saved = errno;
         dnsfront_node_destroy(n);
@@ -214,6 +218,7 @@ void dnsfront_node_destroy(struct dnsfront_node *n)
     dnsfront__udp_close(n);
     dnsfront__tcp_close(n);
     n->closing = true;
+    dnsfront__recursion_close(n);
     dnsfront__node_free_when_done(n);
 }
 

@@ -62,6 +62,8 @@ struct dnsfront_node {
     struct event *tcp_timer;
     struct tcp_conn *busiest, *idlest; /* ends of a list ordered by last activity */
     size_t tcp_waiting;                /* connections whose next query found no room */
+    struct forwarder *forwarder;       /* NULL: there never were recursors */
+    bool has_recursors;
     uint16_t port;
     bool closing; /* destroyed, but pendings are left */
     uint8_t answer[ANSWER_MAX];
@@ -87,6 +89,7 @@ struct dnsfront_pending {
     uint64_t began_ns;
     size_t share;
     bool reverse; /* asks for a name under arpa */
+    bool relayed; /* its name is neither that nor in our domains: others answer it */
     char client[CLIENT_TEXT_MAX];
 };
 

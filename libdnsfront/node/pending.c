@@ -1,5 +1,5 @@
 /* Queries that wait for what was looked up, and their share of the room. */
-#include "node.h"
+#include "recursion.h"
 
 #include "map.h"
 
@@ -99,6 +99,7 @@ static struct dnsfront_pending *take(struct dnsfront_node *n)
     }
     p->node = n;
     p->query = NULL;
+    p->relayed = false;
     p->prev = p->next = NULL;
     return p;
 }
@@ -144,7 +145,7 @@ static void send_answer(struct dnsfront_pending *p)
         return;
     }
     n->stats.answers++;
-    if (n->answered) {
+    if (n->answered && !p->relayed) {
         n->answered(n->answered_user, p->reverse, n->now_ns - p->began_ns);
     }
     if (p->origin.tcp) {
@@ -177,10 +178,10 @@ static void end_pending(struct dnsfront_pending *p)
 static void go_on(struct dnsfront_pending *p)
 {
     const struct dnsfront_lookup *lookup = dnsfront_query_lookup(p->query);
-    if (lookup) {
-        p->node->source.find(p->node->source.user, p, lookup);
-    } else {
+    if (!lookup) {
         end_pending(p);
+    } else if (!dnsfront__recursion_find(p, lookup)) {
+        p->node->source.find(p->node->source.user, p, lookup);
     }
 }
 

@@ -1,53 +1,57 @@
-/* Lookups that other resolvers are asked for, on behalf of a node's queries. */
 #include "recursion.h"
 
-#include "cursor.h"
 #include "forward.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define QUERY_MAX     300u /* one of ours: header, name, type and class */
-#define FLAG_RD       0x0100u
-#define CLASS_IN      1u
-#define LABEL_MAX     63u
-#define NAME_WIRE_MAX 255u
-
-/* A host name as labels; the writer has failed if it is none. */
-static void write_name(struct mu__writer *w, struct mu_str name)
+static void warn_of_selves(const struct dnsfront_node *n, size_t selves)
 {
-    size_t at = 0, before = w->len;
-    if (name.len && name.p[name.len - 1] == '.') {
-        name.len--;
+    char line[128];
+    if (n->log && selves) {
+        snprintf(line, sizeof line,
+                 "recursors: %zu of them are this very DNS server, and are not asked", selves);
+        n->log(n->log_user, MU_WARN, line);
     }
-    while (at < name.len) {
-        const char *dot = memchr(name.p + at, '.', name.len - at);
-        size_t len = (dot ? (size_t)(dot - name.p) : name.len) - at;
-        if (len == 0 || len > LABEL_MAX) {
-            w->failed = true;
-            return;
-        }
-        mu__write_u8(w, (uint8_t)len);
-        mu__write_bytes(w, name.p + at, len);
-        at += len + 1;
-    }
-    mu__write_u8(w, 0);
-    /* `at` is one past the end, unless the last label is empty. */
-    w->failed = w->failed || at != name.len + 1 || w->len - before > NAME_WIRE_MAX;
 }
 
-size_t dnsfront__recursion_write(struct mu_str name, uint16_t type, uint8_t *buf, size_t cap)
+int dnsfront__recursion_set(struct dnsfront_node *n, const struct dnsfront_recursors *from)
 {
-    struct mu__writer w = mu__writer_fixed(buf, cap);
-    mu__write_u16be(&w, 0); /* the ID, to be replaced */
-    mu__write_u16be(&w, FLAG_RD);
-    mu__write_u16be(&w, 1);
-    mu__write_u16be(&w, 0);
-    mu__write_u32be(&w, 0);
-    write_name(&w, name);
-    mu__write_u16be(&w, type);
-    mu__write_u16be(&w, CLASS_IN);
-    return w.failed ? 0 : w.len;
+    struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof bound;
+    struct recursors *r;
+    size_t selves;
+    getsockname(n->udp, (struct sockaddr *)&bound, &len);
+    int rc = dnsfront__recursors_create(from, &bound, &r, &selves);
+    if (rc != DNSFRONT_OK) {
+        return rc;
+    }
+    if (n->forwarder) {
+        dnsfront__forwarder_set(n->forwarder, r);
+    } else if (from->count) {
+        n->forwarder = dnsfront__forwarder_create(n->base, r, &n->stats);
+        rc = n->forwarder ? DNSFRONT_OK : DNSFRONT_ENOMEM;
+    }
+    if (rc == DNSFRONT_OK) {
+        n->has_recursors = from->count > 0;
+        warn_of_selves(n, selves);
+    }
+    dnsfront__recursors_release(r);
+    return rc;
+}
+
+int dnsfront_node_set_recursors(struct dnsfront_node *n, const struct dnsfront_recursors *from)
+{
+    return dnsfront__recursion_set(n, from);
+}
+
+void dnsfront__recursion_close(struct dnsfront_node *n)
+{
+    struct forwarder *f = n->forwarder;
+    n->forwarder = NULL;
+    n->pending++; /* what fails now may be the last pending, and must not free the node yet */
+    dnsfront__forwarder_destroy(f);
+    n->pending--;
 }
 
 static void on_reply(void *arg, const uint8_t *reply, size_t len)
@@ -59,24 +63,20 @@ static void on_reply(void *arg, const uint8_t *reply, size_t len)
     dnsfront_node_supply(arg, &found);
 }
 
-bool dnsfront__recursion_find(struct forwarder *f, struct dnsfront_pending *p,
-                              const struct dnsfront_lookup *lookup, const uint8_t *query,
-                              size_t len)
+bool dnsfront__recursion_find(struct dnsfront_pending *p, const struct dnsfront_lookup *lookup)
 {
-    uint8_t own[QUERY_MAX];
-    if (!f || (lookup->kind != DNSFRONT_FORWARD && lookup->kind != DNSFRONT_RESOLVE)) {
+    struct dnsfront_node *n = p->node;
+    bool resolve = lookup->kind == DNSFRONT_RESOLVE;
+    if (!n->has_recursors || (!resolve && lookup->kind != DNSFRONT_FORWARD)) {
         return false;
     }
-    enum forward_mode mode = lookup->tcp ? FORWARD_TCP : FORWARD_UDP;
-    if (lookup->kind == DNSFRONT_RESOLVE) {
-        mode = FORWARD_RESOLVE;
-        query = own;
-        len = dnsfront__recursion_write(lookup->name, lookup->type, own, sizeof own);
-    }
-    if (len == 0) {
+    if (!n->forwarder) { /* closed */
         on_reply(p, NULL, 0);
-    } else {
-        dnsfront__forward(f, mode, query, len, on_reply, p);
+        return true;
     }
+    p->relayed = !resolve && !p->reverse;
+    enum forward_mode mode = lookup->tcp ? FORWARD_TCP : FORWARD_UDP;
+    dnsfront__forward(n->forwarder, resolve ? FORWARD_RESOLVE : mode, lookup->message,
+                      lookup->message_len, on_reply, p);
     return true;
 }

@@ -4,7 +4,6 @@
 #include "stub.h"
 
 #include "forward.h"
-#include "recursion.h"
 
 #define SHORT_NS (30 * MU_MSEC)
 #define LONG_NS  (600 * MU_SEC)
@@ -642,37 +641,6 @@ static void test_own_address_is_no_recursor(void **state)
     assert_int_equal(selves_among("192.0.2.1:8600", "0.0.0.0", 8600), 0);
 }
 
-static void test_host_names_become_questions(void **state)
-{
-    (void)state;
-    char longest[255], label[66];
-    uint8_t buf[300];
-    memset(longest, 'a', 253);
-    longest[63] = longest[127] = longest[191] = '.';
-    longest[253] = '\0';
-    size_t len = dnsfront__recursion_write(text(longest), 1, buf, sizeof buf);
-    assert_int_equal(len, 12 + 255 + 4);
-    longest[253] = 'a';
-    longest[254] = '\0';
-    assert_int_equal(dnsfront__recursion_write(text(longest), 1, buf, sizeof buf), 0);
-    memset(label, 'a', 64);
-    label[64] = '\0';
-    static const char *const bad[] = {"", ".", "a..b", ".a", "a.."};
-    assert_int_equal(dnsfront__recursion_write(text(label), 1, buf, sizeof buf), 0);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(dnsfront__recursion_write(text(bad[i]), 1, buf, sizeof buf), 0);
-    }
-    len = dnsfront__recursion_write(text("www.example.org."), LDNS_RR_TYPE_AAAA, buf, sizeof buf);
-    ldns_pkt *p;
-    assert_int_equal(ldns_wire2pkt(&p, buf, len), LDNS_STATUS_OK);
-    char *name = ldns_rdf2str(ldns_rr_owner(ldns_rr_list_rr(ldns_pkt_question(p), 0)));
-    assert_string_equal(name, "www.example.org.");
-    assert_true(ldns_pkt_rd(p));
-    assert_false(ldns_pkt_qr(p));
-    free(name);
-    ldns_pkt_free(p);
-}
-
 static void test_drawn_numbers_cover_their_range(void **state)
 {
     (void)state;
@@ -719,7 +687,6 @@ int main(void)
         T(test_destroy_fails_what_is_under_way_and_what_that_begins),
         T(test_addresses_are_read_in_every_form_and_once),
         T(test_own_address_is_no_recursor),
-        T(test_host_names_become_questions),
         T(test_drawn_numbers_cover_their_range),
     };
     return cmocka_run_group_tests_name("forward", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* Any reply of a recursor: what is accepted has the query's ID and question and can be read to its
  * end by ldns's rules for names (a pointer points back), what is cut keeps its question alone, and
  * a change of ID or question makes a stranger of it. */
-#include "reply.h"
+#include "verdict.h"
 
 #include <assert.h>
 #include <stdlib.h>

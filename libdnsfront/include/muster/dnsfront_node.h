@@ -63,9 +63,11 @@ struct dnsfront_node_config {
     uint64_t seed; /* of the order of answers; should be unpredictable */
     void (*log)(void *user, enum mu_level level, const char *line); /* may be NULL */
     void *log_user;
-    /* A query was answered, took_ns after it came; reverse: its name is under arpa. May be NULL */
+    /* A query was answered, took_ns after it came; reverse: its name is under arpa. Not
+     * told of names that recursors answered for being none of ours. May be NULL */
     void (*answered)(void *user, bool reverse, uint64_t took_ns);
     void *answered_user;
+    struct dnsfront_recursors recursors; /* copied; default none */
 };
 #define dnsfront_node_config_init(cfg) dnsfront_node_config_init_sized((cfg), sizeof *(cfg))
 MU_API void dnsfront_node_config_init_sized(struct dnsfront_node_config *cfg, size_t size);
@@ -92,6 +94,11 @@ MU_API MU_MUST_USE int dnsfront_node_create(const struct dnsfront_node_config *c
  * sockets stay. On failure nothing changes. Errors: DNSFRONT_EINVAL, DNSFRONT_ENOMEM. */
 MU_API MU_MUST_USE int dnsfront_node_reconfigure(struct dnsfront_node *n,
                                                  const struct dnsfront_config *front);
+/* Other recursors from now on; lookups under way end with those that they began with. An address
+ * where this node itself listens is left out, with a warning. On failure nothing changes. Errors:
+ * DNSFRONT_EINVAL (an address is none, or a value is out of range), DNSFRONT_ENOMEM. */
+MU_API MU_MUST_USE int dnsfront_node_set_recursors(struct dnsfront_node *n,
+                                                   const struct dnsfront_recursors *recursors);
 /* Closes all sockets. Pending queries stay valid until they are supplied. NULL is allowed. */
 MU_API void dnsfront_node_destroy(struct dnsfront_node *n);
 MU_API uint16_t dnsfront_node_port(const struct dnsfront_node *n); /* of both UDP and TCP */

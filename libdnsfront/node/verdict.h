@@ -1,4 +1,4 @@
-/* reply.h - is this what a recursor answered to our query, and is it fit to be passed on? */
+/* verdict.h - is this what a recursor answered to our query, and is it fit to be passed on? */
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "reply.h"
+#include "verdict.h"
 
 #include "cursor.h"
 
