@@ -239,7 +239,9 @@ void dnsfront_query_supply(struct dnsfront_query *q, const struct dnsfront_found
  * everybody. */
 static uint8_t scope_of(const struct dnsfront_query *q, unsigned rcode)
 {
-    bool personal = q->lookup.kind == DNSFRONT_QUERY && q->lookups > 0 && rcode == DNS_NOERROR;
+    bool personal = q->meaning.kind == NAME_SERVICE && q->meaning.lookup.kind == DNSFRONT_QUERY &&
+                    q->question.type != DNS_TYPE_SOA && q->question.type != DNS_TYPE_NS &&
+                    rcode == DNS_NOERROR;
     return personal && q->question.subnet_len ? q->question.subnet[2] : 0;
 }
 
@@ -249,7 +251,10 @@ static size_t write_sections(struct dnsfront_query *q, uint8_t *buf)
     struct fit_limits limits = {.bytes = byte_limit(q),
                                 .bare_bytes = byte_limit(q) - (q->tcp ? 0 : SAFETY),
                                 .answers = answer_limit(q),
-                                .set_tc = q->front->enable_truncate,
+                                /* Consul never cuts what is not about a service: its clients
+                                 * have seen all of it, and are told where to find the rest */
+                                .set_tc =
+                                    q->front->enable_truncate || q->meaning.kind != NAME_SERVICE,
                                 .compress = !q->front->disable_compression,
                                 .plain_when_cut = !q->tcp};
     uint16_t flags =
