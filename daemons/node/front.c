@@ -44,6 +44,20 @@ static int connect_snapshot(void *user, bool *preamble, char *err, size_t errlen
     return f->process->role->snapshot(f->process, f, preamble, err, errlen);
 }
 
+/* What every answer carries, into room for one more than are configured; their number. */
+static size_t headers_of(const struct config *c, struct http_header *out)
+{
+    size_t n = 0;
+    for (; n < c->response_headers.len; n++) {
+        out[n] = (struct http_header){c->response_headers.items[n].key.p,
+                                      c->response_headers.items[n].value.p};
+    }
+    if (c->translate_wan_addrs) {
+        out[n++] = (struct http_header){"X-Consul-Translate-Addresses", "true"};
+    }
+    return n;
+}
+
 static bool open_http(struct process *p, struct front *f, char *err, size_t errlen)
 {
     const struct config *c = p->config;
@@ -66,10 +80,6 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
             sockets[cfg.nsockets] = fd;
             cfg.nsockets += fd >= 0 ? 1 : 0;
         }
-    }
-    for (size_t i = 0; i < c->response_headers.len; i++) {
-        headers[i] = (struct http_header){c->response_headers.items[i].key.p,
-                                          c->response_headers.items[i].value.p};
     }
     cfg.base = loop_base(f->loop);
     cfg.backend = call_cache_port_backend(f->port);
@@ -97,7 +107,7 @@ static bool open_http(struct process *p, struct front *f, char *err, size_t errl
     cfg.ui_path = c->ui_content_path.p;
     cfg.ui_dir = c->ui_dir.p;
     cfg.headers = headers;
-    cfg.nheaders = c->response_headers.len;
+    cfg.nheaders = headers_of(c, headers);
     cfg.kv_value_max = (size_t)c->limits.kv_max_value_size;
     cfg.txn_body_max = (size_t)c->limits.txn_max_req_len;
     cfg.wait_default_ns = c->default_query_time_ns;
