@@ -119,9 +119,13 @@ bool dnsfront__ask_reply(struct ask *a, uint8_t *reply, size_t len)
 
 /* ---- Asks ---- */
 
-static const uint8_t *key_of(const struct ask *a)
+/* Behind the ID; len - 2 bytes. */
+static void write_key(const uint8_t *query, size_t len, uint8_t *key)
 {
-    return a->wire + 4; /* behind the ID */
+    size_t name_end = dnsfront__question_end(query, len) - 4;
+    for (size_t i = 2; i < len; i++) {
+        key[i - 2] = i >= HEADER_LEN && i < name_end ? dnsfront__fold(query[i]) : query[i];
+    }
 }
 
 static void free_ask(struct ask *a)
@@ -138,7 +142,7 @@ static void free_ask(struct ask *a)
 static void unlink_ask(struct ask *a)
 {
     struct forwarder *f = a->f;
-    mu__map_remove(&f->by_query[a->mode], key_of(a), a->len - 2);
+    mu__map_remove(&f->by_query[a->mode], a->key, a->len - 2);
     if (a->prev) {
         a->prev->next = a->next;
     } else {
@@ -171,7 +175,7 @@ static void finish(struct ask *a, const uint8_t *reply, size_t len)
 static struct ask *make_ask(struct forwarder *f, enum forward_mode mode, const uint8_t *query,
                             size_t len)
 {
-    struct ask *a = calloc(1, sizeof *a + len + 2);
+    struct ask *a = calloc(1, sizeof *a + 2 + len + len - 2);
     if (!a) {
         return NULL;
     }
@@ -182,8 +186,10 @@ static struct ask *make_ask(struct forwarder *f, enum forward_mode mode, const u
     a->wire[0] = (uint8_t)(len >> 8);
     a->wire[1] = (uint8_t)len;
     memcpy(a->wire + 2, query, len);
+    a->key = a->wire + 2 + len;
+    memcpy(a->key, f->key, len - 2);
     a->timer = evtimer_new(f->base, on_timeout, a);
-    if (!a->timer || !mu__map_set(&f->by_query[mode], key_of(a), len - 2, a, NULL)) {
+    if (!a->timer || !mu__map_set(&f->by_query[mode], a->key, len - 2, a, NULL)) {
         free_ask(a);
         return NULL;
     }
@@ -198,17 +204,30 @@ static struct ask *make_ask(struct forwarder *f, enum forward_mode mode, const u
     return a;
 }
 
+/* The ask that a query waits for: an equal one under way, or a new one, which has still to begin;
+ * NULL if there is no room for one. */
+static struct ask *find_or_make(struct forwarder *f, enum forward_mode mode, const uint8_t *query,
+                                size_t len, bool *is_new)
+{
+    *is_new = false;
+    if (len > FORWARD_QUERY_MAX || dnsfront__question_end(query, len) == 0) {
+        return NULL;
+    }
+    write_key(query, len, f->key);
+    struct ask *a = mu__map_get(&f->by_query[mode], f->key, len - 2);
+    if (!a && !f->closing && f->count < f->recursors->queries_max) {
+        a = make_ask(f, mode, query, len);
+        *is_new = true;
+    }
+    return a;
+}
+
 void dnsfront__forward(struct forwarder *f, enum forward_mode mode, const uint8_t *query,
                        size_t len, forward_done_fn done, void *arg)
 {
+    bool is_new = false;
     struct waiter *w = calloc(1, sizeof *w);
-    struct ask *a = w ? mu__map_get(&f->by_query[mode], query + 2, len - 2) : NULL;
-    bool shared = a != NULL;
-    if (shared) {
-        f->stats->forward_shared++;
-    } else if (w && !f->closing && f->count < f->recursors->queries_max) {
-        a = make_ask(f, mode, query, len);
-    }
+    struct ask *a = w ? find_or_make(f, mode, query, len, &is_new) : NULL;
     if (!a) {
         f->stats->forward_refused++;
         free(w);
@@ -217,8 +236,10 @@ void dnsfront__forward(struct forwarder *f, enum forward_mode mode, const uint8_
     }
     *w = (struct waiter){.next = a->waiters, .done = done, .arg = arg};
     a->waiters = w;
-    if (!shared) {
+    if (is_new) {
         begin(a);
+    } else {
+        f->stats->forward_shared++;
     }
 }
 

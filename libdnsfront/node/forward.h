@@ -8,7 +8,8 @@
 
 #include <event2/event.h>
 
-#define MESSAGE_MAX 65535u
+#define MESSAGE_MAX       65535u
+#define FORWARD_QUERY_MAX 4096u
 
 enum forward_mode {
     FORWARD_UDP,     /* a client's query; a truncated reply is passed on */
@@ -25,11 +26,12 @@ struct forwarder {
     struct dnsfront_node_stats *stats; /* counts forward_* */
     struct recursors *recursors;       /* of new asks; held */
     struct draw draw;
-    struct mu__map by_query[FORWARD_MODES]; /* asks under way, by their query without its ID */
+    struct mu__map by_query[FORWARD_MODES]; /* asks under way, by their key */
     struct ask *asks;                       /* list */
     size_t count;
     bool closing;
-    uint8_t datagram[MESSAGE_MAX]; /* what was just received */
+    uint8_t datagram[MESSAGE_MAX];  /* what was just received */
+    uint8_t key[FORWARD_QUERY_MAX]; /* of what is just asked */
 };
 
 /* stats lives as long as the forwarder; one reference of recursors is taken. NULL when out of
@@ -42,8 +44,10 @@ void dnsfront__forwarder_destroy(struct forwarder *f);
 void dnsfront__forwarder_set(struct forwarder *f, struct recursors *recursors);
 
 /* Asks; query is a whole message with one question, whose ID is replaced. done is called exactly
- * once, now or later. The same query under way is not sent a second time: it waits with the first,
- * so that nobody can make us offer many IDs to guess (and a loop of resolvers ends with it). */
+ * once, now or later. What differs from a query under way in nothing but its ID and the case of its
+ * name waits with that one: so nobody can make us offer many IDs to guess, and a circle of
+ * resolvers ends, even where one of them plays with the case. The reply's name may be in another's
+ * case. */
 void dnsfront__forward(struct forwarder *f, enum forward_mode mode, const uint8_t *query,
                        size_t len, forward_done_fn done, void *arg);
 
@@ -72,6 +76,7 @@ struct ask {
     struct bufferevent *stream; /* TCP */
     uint8_t *truncated;         /* what UDP gave before TCP was tried */
     size_t truncated_len;
+    uint8_t *key;   /* the query without its ID, its name in lower case; behind it in wire */
     size_t len;     /* of the query */
     uint8_t wire[]; /* its length as TCP wants it, then the query */
 };

@@ -4,7 +4,6 @@
 
 /* Header (RFC 1035 4.1.1): id, flags, and how many questions, answers, authority and additional
  * records follow, u16 each. */
-#define HEADER_LEN   12u
 #define QR           0x8000u
 #define OPCODE       0x7800u
 #define TC           0x0200u
@@ -85,13 +84,12 @@ bool dnsfront__reply_is_sound(const uint8_t *reply, size_t len)
     return !r.failed;
 }
 
-static uint8_t fold(uint8_t c)
+uint8_t dnsfront__fold(uint8_t c)
 {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
 }
 
-/* Where the first question ends; 0 if it does not. */
-static size_t question_end(const uint8_t *message, size_t len)
+size_t dnsfront__question_end(const uint8_t *message, size_t len)
 {
     struct mu__reader r = mu__reader(message, len);
     mu__read_bytes(&r, HEADER_LEN);
@@ -99,16 +97,15 @@ static size_t question_end(const uint8_t *message, size_t len)
     return r.failed ? 0 : r.pos;
 }
 
-/* The client chose the letters' case; resolvers may answer in another one. No byte of a length is a
- * letter. */
+/* The client chose the letters' case; resolvers may answer in another one. */
 static bool same_question(const uint8_t *query, size_t query_len, const uint8_t *reply, size_t len)
 {
-    size_t end = question_end(query, query_len);
-    if (end == 0 || end > len || question_end(reply, len) != end) {
+    size_t end = dnsfront__question_end(query, query_len);
+    if (end == 0 || end > len || dnsfront__question_end(reply, len) != end) {
         return false;
     }
     for (size_t i = HEADER_LEN; i < end - 4; i++) {
-        if (fold(query[i]) != fold(reply[i])) {
+        if (dnsfront__fold(query[i]) != dnsfront__fold(reply[i])) {
             return false;
         }
     }
@@ -143,5 +140,5 @@ size_t dnsfront__reply_cut(uint8_t *reply, size_t len)
 {
     reply[2] |= TC >> 8;
     memset(reply + 6, 0, 6);
-    return question_end(reply, len);
+    return dnsfront__question_end(reply, len);
 }

@@ -21,3 +21,9 @@ enum reply_verdict dnsfront__reply_check(const uint8_t *query, size_t query_len,
 size_t dnsfront__reply_cut(uint8_t *reply, size_t len);
 /* Can every record be read to its end? */
 bool dnsfront__reply_is_sound(const uint8_t *reply, size_t len);
+
+#define HEADER_LEN 12u
+/* Where the first question ends; 0 if it does not. */
+size_t dnsfront__question_end(const uint8_t *message, size_t len);
+/* Of a name; no byte of a length is a letter. */
+uint8_t dnsfront__fold(uint8_t c);

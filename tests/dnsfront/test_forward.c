@@ -535,7 +535,8 @@ static void test_equal_queries_under_way_are_sent_once(void **state)
     (void)state;
     use_both(stub_noerror, stub_noerror, LONG_NS);
     for (int i = 0; i < 5; i++) {
-        query[1] = (uint8_t)i; /* the client's ID does not count */
+        query[1] = (uint8_t)i;     /* the client's ID does not count */
+        query[13 + i % 3] ^= 0x20; /* nor its case */
         start(FORWARD_UDP);
     }
     query[2] ^= 1; /* RD does */
@@ -551,6 +552,18 @@ static void test_equal_queries_under_way_are_sent_once(void **state)
     start(FORWARD_UDP); /* and what is over is not shared */
     run(9);
     assert_int_equal(one.udp_queries, 4);
+}
+
+static void test_query_that_is_none_or_too_long_is_not_sent(void **state)
+{
+    (void)state;
+    uint8_t long_one[FORWARD_QUERY_MAX + 1] = {0};
+    use_both(stub_noerror, stub_noerror, LONG_NS);
+    memcpy(long_one, query, query_len);
+    dnsfront__forward(f, FORWARD_UDP, long_one, sizeof long_one, done, NULL);
+    dnsfront__forward(f, FORWARD_UDP, query, 14, done, NULL);
+    assert_int_equal(got.failures, 2);
+    assert_int_equal(stats.forward_sent, 0);
 }
 
 static void test_queries_beyond_the_limit_fail_at_once(void **state)
@@ -683,6 +696,7 @@ int main(void)
         T(test_truncated_reply_is_taken_where_there_is_no_tcp),
         T(test_huge_replies_arrive_whole),
         T(test_equal_queries_under_way_are_sent_once),
+        T(test_query_that_is_none_or_too_long_is_not_sent),
         T(test_queries_beyond_the_limit_fail_at_once),
         T(test_destroy_fails_what_is_under_way_and_what_that_begins),
         T(test_addresses_are_read_in_every_form_and_once),
