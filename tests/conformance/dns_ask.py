@@ -49,18 +49,27 @@ def over_udp(address, query, may_be_silent):
             return None
 
 
+def read_tcp(stream):
+    """None at the end of the connection, or of the patience."""
+    try:
+        head = stream.read(2)
+        return stream.read(struct.unpack("!H", head)[0]) if len(head) == 2 else None
+    except (ConnectionError, TimeoutError):
+        return None
+
+
 def over_tcp(address, query, may_be_silent):
     """None when the connection is closed without an answer, or when it stays and only a probe behind is answered."""
     with socket.create_connection(address, timeout=PATIENCE) as s, s.makefile("rb") as stream:
         s.sendall(struct.pack("!H", len(query)) + query)
-        if may_be_silent:
-            s.sendall(struct.pack("!H", len(PROBE)) + PROBE)
-        try:
-            head = stream.read(2)
-            answer = stream.read(struct.unpack("!H", head)[0]) if len(head) == 2 else None
-        except ConnectionError:
-            answer = None
-        return None if answer is None or answer[:2] == PROBE[:2] else answer
+        if not may_be_silent:
+            return read_tcp(stream)
+        s.sendall(struct.pack("!H", len(PROBE)) + PROBE)
+        first = read_tcp(stream)
+        if first is None or first[:2] != PROBE[:2]:
+            return first
+        s.settimeout(0.5)
+        return read_tcp(stream)
 
 
 def records_shown(records, step, kept):
