@@ -112,6 +112,14 @@ static void test_loops_end(void **state)
         front, &(struct query_spec){.name = "a.service.consul.", .type = LDNS_RR_TYPE_A}, steps, 2);
     assert_int_equal(ldns_pkt_ancount(p), 2);
     ldns_pkt_free(p);
+    struct dnsfront_instance to_c = on_host("c.service.consul");
+    struct step longer[] = {{DNSFRONT_SERVICE, "a", .instances = &to_b, .count = 1},
+                            {DNSFRONT_SERVICE, "b", .instances = &to_c, .count = 1},
+                            {DNSFRONT_SERVICE, "c", .instances = &to_b, .count = 1}};
+    p = converse(front, &(struct query_spec){.name = "a.service.consul.", .type = LDNS_RR_TYPE_A},
+                 longer, 3);
+    assert_int_equal(ldns_pkt_ancount(p), 3);
+    ldns_pkt_free(p);
 }
 
 static void test_service_named_as_its_own_address_means_the_node(void **state)
