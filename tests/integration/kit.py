@@ -92,7 +92,7 @@ def kv_get(host, key, query=""):
 
 # ---- DNS, in the little that a test needs ----
 
-DNS_TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "TXT": 16, "AAAA": 28, "SRV": 33, "ANY": 255}
+DNS_TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "TXT": 16, "AAAA": 28, "SRV": 33, "ANY": 255}
 
 
 class DnsAnswer:
@@ -136,7 +136,7 @@ class DnsAnswer:
                 value = socket.inet_ntop(socket.AF_INET6, data)
             elif kind == 33:
                 value = (*struct.unpack(">HHH", data[:6]), self._name(at + 6)[0])
-            elif kind in (2, 5):
+            elif kind in (2, 5, 12):
                 value = self._name(at)[0]
             else:
                 value = data
