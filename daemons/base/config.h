@@ -78,6 +78,8 @@ struct config_dns {
     struct mu_str recursor_strategy; /* as written; recursors_random is what it means */
     bool recursors_random;
     uint64_t recursor_timeout_ns, cache_max_age_ns;
+    uint64_t
+        serve_stale_ns; /* muster's own: how long an agent without servers answers (RFC 8767) */
     int64_t udp_answer_limit, a_record_limit;
     int64_t soa_refresh_s, soa_retry_s, soa_expire_s, soa_min_ttl_s;
 };

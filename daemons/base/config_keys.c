@@ -173,6 +173,7 @@ const struct config__key config__keys[] = {
     KEY("dns_config.soa.min_ttl", INT, AT(dns.soa_min_ttl_s), "0", NULL, 0, UINT32_MAX),
     BOOL("dns_config.use_cache", dns.use_cache, "false"),
     DURATION("dns_config.cache_max_age", dns.cache_max_age_ns, "0s"),
+    DURATION("dns_config.serve_stale", dns.serve_stale_ns, "24h"),
 
     /* Services and checks. */
     KEY("service", DEFINITION, CONFIG_NO_OFFSET, NULL, NULL, 0, 0),

@@ -57,6 +57,7 @@
     X(CACHE_FETCH_SUCCESS, COUNTER, ANY, "consul.cache.fetch_success", "", "")                     \
     X(DNS_DOMAIN_QUERY, SAMPLE, ANY, "dns.domain_query", "node", "")                               \
     X(DNS_PTR_QUERY, SAMPLE, ANY, "dns.ptr_query", "node", "")                                     \
+    X(DNS_STALE_ANSWERS, COUNTER, ANY, "dns.stale_answers", "", "")                                \
     X(DNS_STALE_QUERIES, COUNTER, ANY, "dns.stale_queries", "", "")                                \
     X(FSM_AUTOPILOT, SAMPLE, SERVER, "fsm.autopilot", "", "")                                      \
     X(FSM_CONFIG_ENTRY_DELETE, SAMPLE, SERVER, "fsm.config_entry", "op", "delete")                 \

@@ -10,7 +10,8 @@ struct dns_terms dns_terms(const struct config *c)
                               .use_cache = c->dns.use_cache,
                               .translate_wan = c->translate_wan_addrs,
                               .max_stale_ns = c->dns.max_stale_ns,
-                              .cache_max_age_ns = c->dns.cache_max_age_ns};
+                              .cache_max_age_ns = c->dns.cache_max_age_ns,
+                              .serve_stale_ns = c->dns.serve_stale_ns};
 }
 
 static struct catalog_query_options options(const struct dns_terms *t)

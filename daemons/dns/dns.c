@@ -133,6 +133,7 @@ struct dns *dns_create(const struct dns_config *c, char *err, size_t errlen)
     d->terms = dns_terms(c->config);
     d->backend = c->backend;
     d->fresh = c->fresh;
+    d->copies = c->copies;
     mu__prng_seed(&d->prng, c->seed);
     struct dnsfront_config front;
     front_config(c->config, rules, &front);

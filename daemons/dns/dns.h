@@ -13,6 +13,8 @@ struct dns_config {
     struct event_base *base;      /* of the front */
     struct call_backend *backend; /* answers the lookups */
     struct call_fresh fresh;      /* of the backend; copied */
+    /* The backend keeps what it is asked for (call_cache.h), which saves questions to servers */
+    bool copies;
     uint64_t seed;
 };
 /* Listens on config->dns_listen, both UDP and TCP. NULL with a sentence in err on failure. */

@@ -25,7 +25,8 @@ struct dns_find {
     struct call *call;
     uint64_t deadline_ns;
     unsigned step;
-    bool of_leader; /* asked again, since what a server knew was too old */
+    bool no_copy;   /* asked again, since what is kept here was too old */
+    bool of_leader; /* likewise, what a server knew */
 };
 
 /* ---- In order of their deadlines ---- */
@@ -232,6 +233,34 @@ static bool is_too_old(const struct dns_find *f, const struct call *c)
     return false;
 }
 
+/* A copy that cannot be kept fresh, since servers are gone, serves for a while (RFC 8767); of a
+ * query that is one which could not be carried out anew. */
+static bool is_copy_too_old(const struct dns_find *f, struct call *c)
+{
+    bool is_query = f->lookup->kind == DNSFRONT_QUERY;
+    const struct catalog_query_options *o = endpoint_options(c->endpoint, c->request);
+    bool stale =
+        c->cached_age_ns > 0 &&
+        (!is_query || (c->cached == CALL_HIT &&
+                       (o->must_revalidate || c->cached_age_ns > (uint64_t)o->max_age_ns)));
+    if (!stale) {
+        return false;
+    }
+    if (c->cached_age_ns > f->dns->terms.serve_stale_ns) {
+        return true;
+    }
+    metric_count(METRIC_DNS_STALE_ANSWERS, 1);
+    return false;
+}
+
+static void ask_again(struct dns_find *f)
+{
+    f->no_copy = true;
+    if (!ask(f)) {
+        supply_nothing(f, DNSFRONT_FAILED);
+    }
+}
+
 static void on_found(struct call *c, void *arg)
 {
     struct dns_find *f = arg;
@@ -239,11 +268,11 @@ static void on_found(struct call *c, void *arg)
     if (c->error) {
         log_debug(MODULE, "a lookup failed: %s", c->error);
         supply_nothing(f, says_unknown(f, c->error) ? DNSFRONT_NOT_FOUND : DNSFRONT_FAILED);
+    } else if (is_copy_too_old(f, c)) {
+        ask_again(f);
     } else if (is_too_old(f, c)) {
         f->of_leader = true;
-        if (!ask(f)) {
-            supply_nothing(f, DNSFRONT_FAILED);
-        }
+        ask_again(f);
     } else {
         supply_reply(f, c);
     }
@@ -279,6 +308,23 @@ static bool fill(struct dns_find *f, struct call *c)
     return true;
 }
 
+/* What is kept here will do, where it is kept fresh by a watch. Queries cannot be watched: they are
+ * carried out each time, unless use_cache says that older answers will do; but what they brought
+ * last serves when nobody can be asked. Addresses are asked for each time. */
+static void use_copy(const struct dns_find *f, struct call *c)
+{
+    const struct dns_terms *t = &f->dns->terms;
+    if (!f->dns->copies || !t->allow_stale || f->no_copy || f->lookup->kind == DNSFRONT_REVERSE) {
+        return;
+    }
+    c->may_cache = c->may_be_made_up = true;
+    if (f->lookup->kind == DNSFRONT_QUERY) {
+        struct catalog_query_options *o = endpoint_options(c->endpoint, c->request);
+        o->must_revalidate = !t->use_cache || o->max_age_ns <= 0;
+        o->stale_if_error_ns = (int64_t)t->serve_stale_ns;
+    }
+}
+
 /* Makes the call of the lookup's step; the answer may come at once. False: out of memory. */
 static bool ask(struct dns_find *f)
 {
@@ -291,7 +337,7 @@ static bool ask(struct dns_find *f)
         return false;
     }
     c->wants_stamp = d->terms.allow_stale;
-    c->may_cache = f->lookup->kind == DNSFRONT_QUERY && d->terms.use_cache && !f->of_leader;
+    use_copy(f, c);
     f->call = c;
     call_start(d->backend, c);
     return true;

@@ -17,6 +17,7 @@ struct dns {
     struct dns_terms terms;
     struct call_backend *backend;
     struct call_fresh fresh;
+    bool copies; /* the backend keeps some */
     struct dnsfront_node **nodes;
     size_t node_count;
     struct dns_find *oldest, *newest; /* lookups under way, all with the same patience */

@@ -168,6 +168,9 @@ bool front_open(struct process *p, size_t i, char *err, size_t errlen)
                              .seed = process_random()};
     if (p->role->fresh) {
         dns.fresh = p->role->fresh(p, i);
+    } else if (i == 0) { /* the cache is its own */
+        dns.fresh = call_cache_fresh(p->cache);
+        dns.copies = true;
     }
     f->dns = p->config->dns_listen.len ? dns_create(&dns, err, errlen) : NULL;
     return f->dns || p->config->dns_listen.len == 0;

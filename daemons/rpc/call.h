@@ -83,6 +83,7 @@ struct call {
     void *arg;
     /* An answer that this agent keeps will do (call_cache.h) */
     bool may_cache;
+    bool may_be_made_up; /* likewise, but whoever asked may have invented the name (call_cache.h) */
     /* Where the answer is from, and for a hit how old it may be */
     enum { CALL_DIRECT, CALL_MISS, CALL_HIT } cached;
     uint64_t cached_age_ns;

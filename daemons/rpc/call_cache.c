@@ -1,5 +1,4 @@
-/* call_cache.c - the entries: found by what is asked for, bounded in number and bytes, oldest use
- * first out. */
+/* call_cache.c - the entries: found by what is asked for, made, and let go. */
 #include "call_cache_internal.h"
 
 #include "base/loop.h"
@@ -16,13 +15,13 @@
 #define WAIT_DEFAULT_NS (300 * MU_SEC)
 #define WAIT_MAX_NS     (600 * MU_SEC)
 #define FETCH_BURST     2u
-#define LARGEST_PART    4u  /* of bytes_max may be one entry's */
-#define BUSY_MAX        16u /* entries in use that are passed over when one must go */
+#define LARGEST_PART    4u /* of bytes_max may be one entry's */
 
 /* The names are those of Consul's cache types. */
 const struct cache_kind cache__kinds[CACHE_KINDS] = {
     {ENDPOINT_CATALOG_LIST_DATACENTERS, "catalog-datacenters", false},
     {ENDPOINT_CATALOG_LIST_SERVICES, "catalog-list-services", true},
+    {ENDPOINT_CATALOG_NODE_SERVICES, "node-services", true},
     {ENDPOINT_CATALOG_SERVICE_NODES, "catalog-services", true},
     {ENDPOINT_DISCOVERY_CHAIN_GET, "compiled-discovery-chain", true},
     {ENDPOINT_HEALTH_SERVICE_NODES, "health-services", true},
@@ -105,30 +104,7 @@ static struct cached_value *make_value(struct call_cache *cache, const struct ca
     return v;
 }
 
-/* ---- By use ---- */
-
-static void unlink_entry(struct cache_entry *e)
-{
-    struct call_cache *cache = e->cache;
-    *(e->newer ? &e->newer->older : &cache->newest) = e->older;
-    *(e->older ? &e->older->newer : &cache->oldest) = e->newer;
-}
-
-static void link_newest(struct cache_entry *e)
-{
-    struct call_cache *cache = e->cache;
-    e->newer = NULL;
-    e->older = cache->newest;
-    *(cache->newest ? &cache->newest->newer : &cache->oldest) = e;
-    cache->newest = e;
-}
-
-void cache__entry_use(struct cache_entry *e)
-{
-    unlink_entry(e);
-    link_newest(e);
-    e->used_ns = cache__now(e->cache);
-}
+/* ---- Entries ---- */
 
 void cache__entry_drop(struct cache_entry *e)
 {
@@ -137,50 +113,14 @@ void cache__entry_drop(struct cache_entry *e)
     if (e->fetch) {
         call_cancel(e->fetch);
     }
+    cache__under_way(e, false);
     mu__heap_remove(&cache->due, &e->due);
     mu__map_remove(&cache->entries, e->key, e->key_len);
-    unlink_entry(e);
-    cache->bytes -= e->bytes;
+    cache__part_remove(e);
     cache__value_unref(e->value);
+    cache->version++;
     mu__free(heap(), e);
     count_entries(cache);
-}
-
-/* The least recently used one that nobody waits for; NULL: all that were looked at are in use. */
-static struct cache_entry *spare(const struct call_cache *cache)
-{
-    struct cache_entry *e = cache->oldest;
-    for (unsigned n = 0; e && e->asks && n < BUSY_MAX; n++) {
-        e = e->newer;
-    }
-    return e && !e->asks ? e : NULL;
-}
-
-void cache__trim(struct call_cache *cache)
-{
-    while (cache->bytes > cache->config.bytes_max ||
-           cache->entries.count > cache->config.entries_max) {
-        struct cache_entry *e = spare(cache);
-        if (!e) {
-            return;
-        }
-        cache__entry_drop(e);
-        metric_count(METRIC_CACHE_EVICT_EXPIRED, 1);
-    }
-}
-
-/* Those that nobody has asked for in a long time; what is waited for is in use. */
-static void expire(struct call_cache *cache, uint64_t now)
-{
-    while (cache->oldest && now - cache->oldest->used_ns >= cache->config.keep_ns) {
-        struct cache_entry *e = cache->oldest;
-        if (e->asks) {
-            cache__entry_use(e);
-        } else {
-            cache__entry_drop(e);
-            metric_count(METRIC_CACHE_EVICT_EXPIRED, 1);
-        }
-    }
 }
 
 bool cache__entry_set(struct cache_entry *e, const struct call *answered)
@@ -192,10 +132,17 @@ bool cache__entry_set(struct cache_entry *e, const struct call *answered)
     }
     cache__value_unref(e->value);
     e->value = v;
-    cache->bytes -= e->bytes;
-    e->bytes = sizeof *e + e->key_len + sizeof *v + v->arena.used;
-    cache->bytes += e->bytes;
+    e->stamp = ++cache->version;
+    cache__entry_grow(e, sizeof *e + e->key_len + sizeof *v + v->arena.used);
     return true;
+}
+
+void cache__entry_forget(struct cache_entry *e)
+{
+    cache__value_unref(e->value);
+    e->value = NULL;
+    e->cache->version++;
+    cache__entry_grow(e, sizeof *e + e->key_len);
 }
 
 /* ---- By what is asked for ---- */
@@ -218,10 +165,9 @@ static bool sort_tags(struct mu__arena *a, struct mu_strs *tags)
 }
 
 /* The arguments without what says how to answer rather than what. NULL: out of memory. */
-static const void *essence(const struct call *c, struct mu__arena *a)
+static const void *essence(const struct endpoint *e, const void *request, struct mu__arena *a)
 {
-    const struct endpoint *e = c->endpoint;
-    void *copy = mu__arena_memdup(a, c->request, e->request->size);
+    void *copy = mu__arena_memdup(a, request, e->request->size);
     if (!copy) {
         return NULL;
     }
@@ -236,37 +182,32 @@ static const void *essence(const struct call *c, struct mu__arena *a)
 }
 
 /* Into the scratch buffer. */
-static bool write_key(struct call_cache *cache, const struct call *c, size_t kind)
+static bool write_key(struct call_cache *cache, const struct endpoint *e, const void *request)
 {
     struct mu__writer *w = &cache->scratch;
-    const void *what = essence(c, &cache->arena);
+    const void *what = essence(e, request, &cache->arena);
     w->len = 0;
     w->failed = what == NULL;
     if (what) {
-        mu__write_u8(w, (uint8_t)kind);
-        mu__schema_encode(c->endpoint->request, what, w);
+        mu__write_u8(w, (uint8_t)cache__kind_of(e));
+        mu__schema_encode(e->request, what, w);
     }
     mu__arena_reset(&cache->arena);
     return !w->failed;
 }
 
-static struct cache_entry *make_entry(struct call_cache *cache, size_t kind)
+static struct cache_entry *make_entry(struct call_cache *cache, size_t kind,
+                                      enum cache_part_id part)
 {
     const struct mu__writer *key = &cache->scratch;
-    if (cache->entries.count >= cache->config.entries_max) {
-        struct cache_entry *old = spare(cache);
-        if (!old) {
-            return NULL;
-        }
-        cache__entry_drop(old);
-        metric_count(METRIC_CACHE_EVICT_EXPIRED, 1);
-    }
-    struct cache_entry *e = mu__calloc(heap(), 1, sizeof *e + key->len);
+    struct cache_entry *e =
+        cache__part_make_room(cache, part) ? mu__calloc(heap(), 1, sizeof *e + key->len) : NULL;
     if (!e) {
         return NULL;
     }
     *e = (struct cache_entry){.cache = cache,
                               .kind = kind,
+                              .part = part,
                               .used_ns = cache__now(cache),
                               .tokens = cache->config.fetch_burst,
                               .tokens_ns = cache__now(cache),
@@ -278,24 +219,32 @@ static struct cache_entry *make_entry(struct call_cache *cache, size_t kind)
         mu__free(heap(), e);
         return NULL;
     }
-    link_newest(e);
-    cache->bytes += e->bytes;
+    cache__part_add(e);
     count_entries(cache);
     return e;
 }
 
+struct cache_entry *cache__entry_find(struct call_cache *cache, const struct endpoint *e,
+                                      const void *request)
+{
+    return write_key(cache, e, request)
+               ? mu__map_get(&cache->entries, cache->scratch.data, cache->scratch.len)
+               : NULL;
+}
+
 struct cache_entry *cache__entry(struct call_cache *cache, const struct call *c)
 {
-    size_t kind = cache__kind_of(c->endpoint);
-    if (!write_key(cache, c, kind)) {
+    struct cache_entry *e = cache__entry_find(cache, c->endpoint, c->request);
+    if (e) {
+        cache__entry_use(e);
+        cache__place_asked(e, c);
+        return e;
+    }
+    if (cache->scratch.failed || (c->may_be_made_up && !cache__may_go_once(cache))) {
         return NULL;
     }
-    struct cache_entry *e = mu__map_get(&cache->entries, cache->scratch.data, cache->scratch.len);
-    if (!e) {
-        return make_entry(cache, kind);
-    }
-    cache__entry_use(e);
-    return e;
+    return make_entry(cache, cache__kind_of(c->endpoint),
+                      c->may_be_made_up ? CACHE_ONCE : CACHE_KNOWN);
 }
 
 /* ---- Time ---- */
@@ -306,10 +255,8 @@ void cache__arm(struct call_cache *cache)
     const struct mu__heap_item *deadline = mu__heap_min(&cache->deadlines);
     uint64_t at = due ? due->at : MU_NEVER;
     at = deadline && deadline->at < at ? deadline->at : at;
-    if (cache->oldest && cache->oldest->used_ns + cache->config.keep_ns < at) {
-        at = cache->oldest->used_ns + cache->config.keep_ns;
-    }
-    at = cache->closed ? MU_NEVER : at;
+    uint64_t expires = cache__expires_at(cache);
+    at = cache->closed ? MU_NEVER : mu__min(at, expires);
     if (at == cache->armed_ns) {
         return;
     }
@@ -330,7 +277,7 @@ void call_cache_advance(struct call_cache *cache)
     cache->armed_ns = MU_NEVER;
     cache__deadlines(cache, now);
     cache__fetch_due(cache, now);
-    expire(cache, now);
+    cache__expire(cache, now);
     cache__tell(cache);
     cache__arm(cache);
 }
@@ -381,6 +328,7 @@ struct call_cache *call_cache_create(const struct call_cache_config *cfg)
     }
     cache->config = *cfg;
     set_defaults(&cache->config);
+    cache__parts_init(cache);
     mu__prng_seed(&cache->prng, cfg->seed);
     mu__map_init(&cache->entries, NULL, cfg->seed);
     mu__heap_init(&cache->due, NULL);
@@ -401,9 +349,11 @@ void call_cache_set_rate(struct call_cache *cache, double fetch_rate, unsigned f
 {
     cache->config.fetch_rate = fetch_rate;
     cache->config.fetch_burst = fetch_burst ? fetch_burst : FETCH_BURST;
-    for (struct cache_entry *e = cache->newest; e; e = e->older) {
-        e->tokens = cache->config.fetch_burst;
-        e->tokens_ns = cache__now(cache);
+    for (size_t i = 0; i < CACHE_PARTS; i++) {
+        for (struct cache_entry *e = cache->parts[i].newest; e; e = e->older) {
+            e->tokens = cache->config.fetch_burst;
+            e->tokens_ns = cache__now(cache);
+        }
     }
 }
 
@@ -411,10 +361,11 @@ void call_cache_close(struct call_cache *cache)
 {
     cache->closed = true;
     event_del(cache->timer);
-    while (cache->oldest) {
-        struct cache_entry *e = cache->oldest;
-        cache__settle(e, "agent is shutting down");
-        cache__entry_drop(e);
+    for (size_t i = 0; i < CACHE_PARTS; i++) {
+        for (struct cache_entry *e; (e = cache->parts[i].oldest) != NULL;) {
+            cache__settle(e, "agent is shutting down");
+            cache__entry_drop(e);
+        }
     }
     cache__tell(cache);
 }
@@ -424,7 +375,7 @@ void call_cache_destroy(struct call_cache *cache)
     if (!cache) {
         return;
     }
-    assert(!cache->oldest && !cache->answered);
+    assert(cache->entries.count == 0 && !cache->answered);
     if (cache->timer) {
         event_free(cache->timer);
     }
@@ -438,10 +389,12 @@ void call_cache_destroy(struct call_cache *cache)
 
 struct call_cache_stats call_cache_stats(const struct call_cache *cache)
 {
-    struct call_cache_stats st = {
-        .entries = cache->entries.count, .bytes = cache->bytes, .waiting = cache->nasks};
-    for (const struct cache_entry *e = cache->newest; e; e = e->older) {
-        st.fetching += e->fetch != NULL;
+    struct call_cache_stats st = {.entries = cache->entries.count, .waiting = cache->nasks};
+    for (size_t i = 0; i < CACHE_PARTS; i++) {
+        st.bytes += cache->parts[i].bytes;
+        for (const struct cache_entry *e = cache->parts[i].newest; e; e = e->older) {
+            st.fetching += e->fetch != NULL;
+        }
     }
     return st;
 }

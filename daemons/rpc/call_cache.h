@@ -17,6 +17,13 @@
  * one that nobody has asked for during keep_ns goes, and what has no answer is not kept, so names
  * that strangers make up cost no more than the bounds (CVE-2020-13250, consul#8682).
  *
+ * A call that says may_be_made_up (DNS) costs less still. A name that was not asked for before is
+ * asked for upstream once, without a watch, whoever asks meanwhile shares it, and 256 are under way
+ * at most: more are refused. What is found is kept and watched like anything else. What is not is
+ * remembered for ten seconds, without the answer; only when it is asked for again then it is
+ * watched, in a small part of its own, and few a second are. So no flood of names pushes out what
+ * is of use, or opens queries without end at the servers.
+ *
  * The cache belongs to one loop. Each front has a port to it, which is the backend it uses; that of
  * another loop sends its calls over. */
 #pragma once
@@ -65,6 +72,11 @@ void call_cache_port_destroy(struct call_cache_port *port);
 
 /* Can answers of that endpoint be kept? */
 bool call_cache_takes(const struct endpoint *e);
+
+/* By what its answers (call.stamp) can be kept, on its loop. The version also moves once a second,
+ * and a stamp that is asked for keeps its entry in use. An answer that is not kept fresh, since the
+ * servers are gone, has no stamp. */
+struct call_fresh call_cache_fresh(struct call_cache *cache);
 
 /* Does what is due by now; its own timer sees to that. */
 void call_cache_advance(struct call_cache *cache);

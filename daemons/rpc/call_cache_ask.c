@@ -64,6 +64,7 @@ static void finish_call(struct cache_ask *a)
         c->reply = a->value->reply;
         c->cached = a->hit ? CALL_HIT : CALL_MISS;
         c->cached_age_ns = a->age_ns;
+        c->stamp = a->stamp;
         call_finish(c);
     }
     free_ask(a);
@@ -121,6 +122,7 @@ static void give(struct cache_ask *a, bool hit, const char *error)
         a->error = mu__strndup(&mu__malloc_allocator, error, strlen(error));
     } else {
         a->value = cache__value_ref(e->value);
+        a->stamp = watched && !e->lost_ns ? e->stamp : 0;
     }
     put(&e->cache->answered, a);
 }
@@ -201,11 +203,18 @@ static uint64_t wait_of(const struct cache_ask *a)
     return wait < c->wait_max_ns ? wait : c->wait_max_ns;
 }
 
+static void refuse(struct call_cache *cache, struct cache_ask *a)
+{
+    static const char why[] = "too many names that nobody knows are being looked up";
+    a->error = mu__strndup(&mu__malloc_allocator, why, sizeof why - 1);
+    put(&cache->answered, a);
+}
+
 static void seek(struct call_cache *cache, struct cache_ask *a)
 {
     struct cache_entry *e = cache->closed ? NULL : cache__entry(cache, a->call);
     if (!e) {
-        pass_by(cache, a);
+        (a->call->may_be_made_up ? refuse : pass_by)(cache, a);
         return;
     }
     const struct cache_metrics *m = &cache->metrics[e->kind];
@@ -217,6 +226,9 @@ static void seek(struct call_cache *cache, struct cache_ask *a)
     if (is_hit(a)) {
         metric_count(m->hit, 1);
         give(a, true, NULL);
+        if (e->lost_ns && cache__is_watched(e)) {
+            cache__probe(e);
+        }
         return;
     }
     metric_count(a->min_index ? m->miss_block : m->miss_new, 1);
@@ -233,11 +245,16 @@ static void ask(struct call_cache *cache, struct cache_ask *a)
     cache__arm(cache);
 }
 
-/* Nobody wants the answer any more. The entry stays: it was asked for. */
+/* Nobody wants the answer any more. The entry stays: it was asked for; but who may have made it up
+ * gives its place to others. */
 static void withdraw(struct cache_ask *a)
 {
-    if (a->entry) {
+    struct cache_entry *e = a->entry;
+    if (e) {
         leave(a);
+        if (e->part == CACHE_ONCE && !e->asks) {
+            cache__entry_drop(e);
+        }
     } else if (a->list) {
         take(a);
     }

@@ -5,6 +5,11 @@
 #include <string.h>
 
 #define FETCH_WAIT_NS   (600 * MU_SEC) /* of a query upstream, as Consul's */
+#define ABSENT_WAIT_NS  (60 * MU_SEC)  /* for what is not there: it may be given up, unnoticed */
+#define STALE_WAIT_NS   (5 * MU_SEC)   /* of an answer from a server that had lost its leader */
+#define STALE_NS        ((int64_t)MU_SEC)
+#define CATCH_UP_NS     (2 * MU_SEC)
+#define PROBE_NS        (200 * MU_MSEC)
 #define FETCH_ARENA_MAX ((size_t)256 << 20)
 #define AT_ONCE_NS      (100 * MU_MSEC) /* no news, and so soon: the server does not wait as asked */
 #define FREE_FAILURES   3u
@@ -60,17 +65,47 @@ static void count(const struct cache_entry *e, bool ok)
     metric_count(ok ? m->fetch_success : m->fetch_error, 1);
 }
 
+/* Not that it could not be found out, but that there is no such thing. */
+static bool says_gone(const struct cache_entry *e, const char *error)
+{
+    return cache__kinds[e->kind].endpoint == ENDPOINT_PREPARED_QUERY_EXECUTE &&
+           strstr(error, "Query not found") != NULL;
+}
+
 static void refused(struct cache_entry *e, const char *error)
 {
     uint64_t now = cache__now(e->cache);
     count(e, false);
     e->failures++;
-    e->lost_ns = e->lost_ns ? e->lost_ns : now;
+    if (!e->lost_ns) {
+        e->lost_ns = now;
+        e->cache->version++;
+    }
+    if (e->value && says_gone(e, error)) {
+        cache__entry_forget(e);
+    }
     cache__settle(e, error);
     if (!e->value) {
         cache__entry_drop(e); /* there is nothing to keep; who asks again fetches again */
-    } else if (cache__kinds[e->kind].watched) {
+    } else if (cache__is_watched(e)) {
         schedule(e, pause_after(e));
+    }
+}
+
+/* One was lost and is there again, so the others may be, too. */
+static void recover_others(struct call_cache *cache)
+{
+    uint64_t now = cache__now(cache);
+    if (cache->recovered_ns && now - cache->recovered_ns < PROBE_NS) {
+        return;
+    }
+    cache->recovered_ns = now;
+    for (size_t i = 0; i < CACHE_PARTS; i++) {
+        for (struct cache_entry *e = cache->parts[i].newest; e; e = e->older) {
+            if (e->lost_ns && !e->fetch && cache__is_watched(e)) {
+                schedule(e, mu__prng_below(&cache->prng, PROBE_NS / 2));
+            }
+        }
     }
 }
 
@@ -84,12 +119,17 @@ static void answered(struct cache_entry *e, const struct call *c)
     }
     count(e, true);
     bool hasty = e->value->index == e->fetch_index && now - e->fetch_began_ns < AT_ONCE_NS;
+    bool was_lost = e->lost_ns != 0;
     e->failures = hasty ? e->failures + 1 : 0;
     e->lost_ns = 0;
     e->fetched_ns = now;
     cache__settle(e, NULL);
-    if (cache__kinds[e->kind].watched) {
+    cache__place_answered(e);
+    if (cache__is_watched(e)) {
         schedule(e, pause_after(e));
+    }
+    if (was_lost) {
+        recover_others(e->cache);
     }
 }
 
@@ -98,6 +138,7 @@ static void on_fetched(struct call *c, void *arg)
     struct cache_entry *e = arg;
     struct call_cache *cache = e->cache;
     e->fetch = NULL;
+    cache__under_way(e, false);
     if (c->error) {
         refused(e, c->error);
     } else {
@@ -117,15 +158,29 @@ static bool read_request(const struct cache_entry *e, struct call *c)
     return copy && mu__schema_decode(c->endpoint->request, &r, &c->arena, true, c->request);
 }
 
-/* After a failure it asks for what there is now, so that it is known at once that servers are back;
- * else it waits there for what is newer than what it has. */
+static uint64_t wait_of(const struct cache_entry *e)
+{
+    const struct endpoint *endpoint = &endpoints[cache__kinds[e->kind].endpoint];
+    const struct catalog_query_meta *m = endpoint_meta(endpoint, e->value->reply);
+    if (m && m->last_contact_ns > STALE_NS) {
+        return STALE_WAIT_NS;
+    }
+    return e->part == CACHE_ABSENT ? ABSENT_WAIT_NS : FETCH_WAIT_NS;
+}
+
+/* It waits there for what is newer than what it has. After a failure it asks for what there is now,
+ * so that it is known at once that servers are back; another server that does not know yet what
+ * was known here has a moment to learn it, and what it says then counts (it may be a restore). */
 static void set_wait(struct cache_entry *e, struct call *c)
 {
     struct catalog_query_options *o = cache__options(e, c->request);
-    bool waits = cache__kinds[e->kind].watched && e->value && !e->lost_ns;
-    e->fetch_index = waits ? e->value->index : 0;
+    e->fetch_index = 0;
+    o->max_query_time_ns = 0;
+    if (cache__is_watched(e) && e->value) {
+        e->fetch_index = e->lost_ns ? e->value->index - 1 : e->value->index;
+        o->max_query_time_ns = (int64_t)(e->lost_ns ? CATCH_UP_NS : wait_of(e));
+    }
     o->min_query_index = e->fetch_index;
-    o->max_query_time_ns = waits ? (int64_t)FETCH_WAIT_NS : 0;
 }
 
 void cache__fetch(struct cache_entry *e)
@@ -148,6 +203,7 @@ void cache__fetch(struct cache_entry *e)
     }
     set_wait(e, c);
     e->fetch = c;
+    cache__under_way(e, e->part == CACHE_ONCE);
     e->fetch_began_ns = cache__now(e->cache);
     call_start(e->cache->config.from, c);
 }
@@ -157,6 +213,16 @@ void cache__fetch_due(struct call_cache *cache, uint64_t now)
     for (struct mu__heap_item *i; (i = mu__heap_min(&cache->due)) != NULL && i->at <= now;) {
         struct cache_entry *e = (void *)((char *)i - offsetof(struct cache_entry, due));
         mu__heap_remove(&cache->due, i);
+        cache__fetch(e);
+    }
+}
+
+void cache__probe(struct cache_entry *e)
+{
+    struct call_cache *cache = e->cache;
+    uint64_t now = cache__now(cache);
+    if (!e->fetch && now - cache->probed_ns >= PROBE_NS) {
+        cache->probed_ns = now;
         cache__fetch(e);
     }
 }

@@ -1,8 +1,10 @@
 /* call_cache_internal.h - what the files of the cache share.
  *
- *   call_cache.c        entries: found, made, bounded
+ *   call_cache.c        entries: found and made
+ *   call_cache_parts.c  what bounds them: the parts that they stand in, by last use
  *   call_cache_fetch.c  how they get their answers, and stay fresh
- *   call_cache_ask.c    the calls that wait for them, and the way from other loops */
+ *   call_cache_ask.c    the calls that wait for them, and the way from other loops
+ *   call_cache_fresh.c  whether an answer still stands */
 #pragma once
 
 #include "base/metrics.h"
@@ -19,7 +21,7 @@ struct cache_kind {
     const char *name; /* in the names of metrics */
     bool watched;
 };
-#define CACHE_KINDS 6u
+#define CACHE_KINDS 7u
 extern const struct cache_kind cache__kinds[CACHE_KINDS];
 
 /* An answer, never changed once it is made; whoever shows it holds a reference, on any loop. */
@@ -28,6 +30,20 @@ struct cached_value {
     struct mu__arena arena;
     void *reply;    /* as call.h has it */
     uint64_t index; /* at least 1 */
+};
+
+/* Where an entry stands, which says how many of its like there may be and for how long. */
+enum cache_part_id {
+    CACHE_KNOWN,  /* asked for by who is trusted, or found */
+    CACHE_AGED,   /* found, but who asked may have made it up; of a kind that is not watched */
+    CACHE_ABSENT, /* asked for again and again, and not there: watched */
+    CACHE_ONCE,   /* asked for once: not watched, and without an answer when that is nothing */
+    CACHE_PARTS
+};
+struct cache_part {
+    struct cache_entry *newest, *oldest; /* by last use */
+    size_t entries, bytes, entries_max, bytes_max;
+    uint64_t keep_ns;
 };
 
 /* A call that wants an answer. It stands in a list of its entry's while it waits, and in the
@@ -43,16 +59,19 @@ struct cache_ask {
     struct cached_value *value;
     char *error;
     bool hit;
-    uint64_t age_ns;
+    uint64_t age_ns, stamp;
     bool bypass;    /* the port's own backend shall answer it */
     bool cancelled; /* of another loop: known to the front alone */
 };
 
 struct cache_entry {
     struct call_cache *cache;
-    size_t kind;                       /* in cache__kinds */
-    struct cache_entry *newer, *older; /* by last use */
+    size_t kind; /* in cache__kinds */
+    enum cache_part_id part;
+    struct cache_entry *newer, *older; /* in its part */
     uint64_t used_ns;
+    uint64_t stamp;               /* of the value: no other entry ever has it, nor this one again */
+    bool is_under_way;            /* counted as such in once_under_way */
     struct cached_value *value;   /* NULL: the first fetch is under way */
     uint64_t fetched_ns, lost_ns; /* lost: since when it is not kept fresh; 0: it is */
     struct call *fetch;           /* under way upstream */
@@ -73,8 +92,13 @@ struct cache_metrics {
 struct call_cache {
     struct call_cache_config config;
     struct mu__map entries;
-    struct cache_entry *newest, *oldest;
-    size_t bytes, nasks;
+    struct cache_part parts[CACHE_PARTS];
+    size_t nasks, once_under_way;
+    uint64_t version;      /* of all that is kept; the last stamp that was given */
+    uint64_t recovered_ns; /* when entries that were lost were last asked for, all of them */
+    uint64_t probed_ns;    /* likewise one, since somebody wanted it */
+    double watch_tokens;   /* for names that are not there */
+    uint64_t watch_tokens_ns;
     struct mu__heap due;       /* of entries */
     struct mu__heap deadlines; /* of asks */
     struct event *timer;
@@ -97,19 +121,49 @@ struct catalog_query_options *cache__options(const struct cache_entry *e, void *
 /* call_cache.c */
 /* What the call asks for, found or made; NULL: there is no room, or no memory. */
 struct cache_entry *cache__entry(struct call_cache *cache, const struct call *c);
-void cache__entry_use(struct cache_entry *e); /* it is the most recently used one */
 /* The new answer is e's; the old one is let go. False: it is too large, or there is no memory. */
 bool cache__entry_set(struct cache_entry *e, const struct call *answered);
 /* Ends what it has upstream. Nobody may wait for it. */
 void cache__entry_drop(struct cache_entry *e);
-/* Lets go of the least recently used until all is within its bounds. */
-void cache__trim(struct call_cache *cache);
 struct cached_value *cache__value_ref(struct cached_value *v);
 void cache__value_unref(struct cached_value *v); /* any loop; NULL is allowed */
+
+/* The entry for it, if there is one; it is not used by that. */
+struct cache_entry *cache__entry_find(struct call_cache *cache, const struct endpoint *e,
+                                      const void *request);
+/* The answer is not kept. */
+void cache__entry_forget(struct cache_entry *e);
+/* Will its answer be kept fresh by a query upstream? */
+static inline bool cache__is_watched(const struct cache_entry *e)
+{
+    return cache__kinds[e->kind].watched && e->part != CACHE_ONCE;
+}
+
+/* call_cache_parts.c */
+void cache__parts_init(struct call_cache *cache);
+void cache__part_add(struct cache_entry *e);    /* to the part that it says, as the newest */
+void cache__part_remove(struct cache_entry *e); /* its bytes go with it */
+void cache__part_move(struct cache_entry *e, enum cache_part_id to);
+void cache__entry_use(struct cache_entry *e);                /* it is the most recently used one */
+void cache__entry_grow(struct cache_entry *e, size_t bytes); /* or shrink: to so many */
+/* Makes room for one more; false: there is none, all that could go are in use. */
+bool cache__part_make_room(struct call_cache *cache, enum cache_part_id part);
+/* Lets go of the least recently used until all is within its bounds. */
+void cache__trim(struct call_cache *cache);
+void cache__expire(struct call_cache *cache, uint64_t now);
+uint64_t cache__expires_at(const struct call_cache *cache); /* the first; MU_NEVER: none */
+/* Which part an entry that was asked for again belongs to, and one whose answer has come. */
+void cache__place_asked(struct cache_entry *e, const struct call *c);
+void cache__place_answered(struct cache_entry *e);
+/* May another name that was never asked for be fetched now? */
+bool cache__may_go_once(const struct call_cache *cache);
+void cache__under_way(struct cache_entry *e, bool is); /* it has a query upstream, or not */
 
 /* call_cache_fetch.c */
 void cache__fetch(struct cache_entry *e); /* at once, or when its rate permits; once at a time */
 void cache__fetch_due(struct call_cache *cache, uint64_t now);
+/* Somebody wants what is not kept fresh just now: is it to be had again? */
+void cache__probe(struct cache_entry *e);
 
 /* call_cache_ask.c */
 /* Those whom the entry's value satisfies, or whose time is over, are told it; with an error (lent)

@@ -293,6 +293,10 @@ struct front {
     struct call *held;
     int cancelled;
     struct catalog_query_options options; /* of the last call */
+    bool may_cache;                       /* likewise */
+    int asked;
+    uint64_t age_ns;         /* of what may be cached */
+    int64_t last_contact_ns; /* of what need not be the leader's */
 };
 
 static void answer(struct front *f, struct call *c)
@@ -301,7 +305,10 @@ static void answer(struct front *f, struct call *c)
         call_fail(c, "%s", f->error);
         return;
     }
+    c->cached = c->may_cache ? CALL_HIT : CALL_DIRECT;
+    c->cached_age_ns = c->may_cache ? f->age_ns : 0;
     if (c->endpoint == &endpoints[ENDPOINT_HEALTH_SERVICE_NODES]) {
+        reply.meta.last_contact_ns = f->options.allow_stale ? f->last_contact_ns : 0;
         c->reply = &reply;
     } else {
         static struct catalog_node_services services;
@@ -317,6 +324,8 @@ static void start(struct call_backend *b, struct call *c)
 {
     struct front *f = (struct front *)b;
     f->options = *endpoint_options(c->endpoint, c->request);
+    f->may_cache = c->may_cache;
+    f->asked++;
     if (f->holds) {
         f->held = c;
     } else {
@@ -343,26 +352,30 @@ static void choose_port(struct config_address *a)
     a->len = sizeof in;
 }
 
-static int open_front(void **state)
+static int open_with(void **state, const char *settings, bool copies)
 {
-    static const char text[] =
-        "{\"bind_addr\": \"127.0.0.1\", \"data_dir\": \"/nonexistent\", \"node_name\": \"n\", "
-        "\"dns_config\": {\"allow_stale\": true, \"max_stale\": \"5s\"}}";
+    char text[512];
+    int len = snprintf(text, sizeof text,
+                       "{\"bind_addr\": \"127.0.0.1\", \"data_dir\": \"/nonexistent\", "
+                       "\"node_name\": \"n\", \"dns_config\": {%s}}",
+                       settings);
     char err[CONFIG_ERROR_MAX];
     struct front *f = calloc(1, sizeof *f);
     f->backend = (struct call_backend){start, cancel};
     f->base = event_base_new();
-    f->config = config_from_text("t.json", text, sizeof text - 1, err, sizeof err);
+    f->config = config_from_text("t.json", text, (size_t)len, err, sizeof err);
     if (!f->config) {
         fail_msg("%s", err);
     }
     f->config->dns_listen.len = 1;
     for (int i = 0; i < 20 && !f->dns; i++) {
         choose_port(&f->config->dns_listen.items[0]);
-        f->dns = dns_create(
-            &(struct dns_config){
-                .config = f->config, .base = f->base, .backend = &f->backend, .seed = 1},
-            err, sizeof err);
+        f->dns = dns_create(&(struct dns_config){.config = f->config,
+                                                 .base = f->base,
+                                                 .backend = &f->backend,
+                                                 .copies = copies,
+                                                 .seed = 1},
+                            err, sizeof err);
     }
     assert_non_null(f->dns);
     f->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
@@ -372,6 +385,21 @@ static int open_front(void **state)
     check.status = mu__cstr("passing");
     *state = f;
     return 0;
+}
+
+static int open_front(void **state)
+{
+    return open_with(state, "\"allow_stale\": true, \"max_stale\": \"5s\"", false);
+}
+
+static int open_agent(void **state)
+{
+    return open_with(state, "\"serve_stale\": \"1m\"", true);
+}
+
+static int open_strict(void **state)
+{
+    return open_with(state, "\"allow_stale\": false", true);
 }
 
 static int close_front(void **state)
@@ -450,6 +478,60 @@ static void errors_are_failures_and_unknown_datacenters_are_not_there(void **sta
     assert_int_equal(hear(f, &n), 3);
 }
 
+static void an_answer_that_is_too_old_is_asked_of_the_leader(void **state)
+{
+    struct front *f = *state;
+    int n;
+    f->last_contact_ns = 4 * (int64_t)MU_SEC;
+    ask(f, "web.service.consul");
+    assert_int_equal(hear(f, &n), 0);
+    assert_int_equal(f->asked, 1);
+    f->last_contact_ns = 6 * (int64_t)MU_SEC;
+    ask(f, "web.service.consul");
+    assert_int_equal(hear(f, &n), 0);
+    assert_int_equal(f->asked, 3);
+    assert_false(f->options.allow_stale);
+}
+
+static void an_agent_answers_from_its_copy(void **state)
+{
+    struct front *f = *state;
+    int n;
+    ask(f, "web.service.consul");
+    assert_int_equal(hear(f, &n), 0);
+    assert_true(f->may_cache);
+    ask(f, "n1.node.consul");
+    assert_int_equal(hear(f, &n), 0);
+    assert_true(f->may_cache);
+}
+
+static void a_copy_serves_for_a_while_when_servers_are_gone(void **state)
+{
+    struct front *f = *state;
+    int n;
+    f->age_ns = 59 * MU_SEC;
+    ask(f, "web.service.consul");
+    assert_int_equal(hear(f, &n), 0);
+    assert_int_equal(f->asked, 1);
+    f->age_ns = 61 * MU_SEC; /* then only who can be asked counts */
+    ask(f, "web.service.consul");
+    assert_int_equal(hear(f, &n), 0);
+    assert_int_equal(f->asked, 3);
+    assert_false(f->may_cache);
+}
+
+static void in_strict_mode_the_leader_is_asked_each_time(void **state)
+{
+    struct front *f = *state;
+    int n;
+    for (int i = 1; i < 4; i++) {
+        ask(f, "web.service.consul");
+        assert_int_equal(hear(f, &n), 0);
+        assert_int_equal(f->asked, i);
+        assert_false(f->may_cache || f->options.allow_stale);
+    }
+}
+
 static void lookups_under_way_are_cancelled_at_the_end(void **state)
 {
     struct front *f = *state;
@@ -466,7 +548,8 @@ static void lookups_under_way_are_cancelled_at_the_end(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, open_front, close_front)
+#define T(f)     cmocka_unit_test_setup_teardown(f, open_front, close_front)
+#define AGENT(f) cmocka_unit_test_setup_teardown(f, open_agent, close_front)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_instance_carries_its_addresses_and_weights),
         cmocka_unit_test(the_worst_check_counts),
@@ -482,7 +565,12 @@ int main(void)
         T(a_question_is_a_lookup_and_becomes_an_answer),
         T(a_node_found_by_the_start_of_its_id_is_none),
         T(errors_are_failures_and_unknown_datacenters_are_not_there),
+        T(an_answer_that_is_too_old_is_asked_of_the_leader),
         T(lookups_under_way_are_cancelled_at_the_end),
+        AGENT(an_agent_answers_from_its_copy),
+        AGENT(a_copy_serves_for_a_while_when_servers_are_gone),
+        cmocka_unit_test_setup_teardown(in_strict_mode_the_leader_is_asked_each_time, open_strict,
+                                        close_front),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
