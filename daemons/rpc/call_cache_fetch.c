@@ -4,9 +4,12 @@
 
 #include <string.h>
 
-#define FETCH_WAIT_NS   (600 * MU_SEC) /* of a query upstream, as Consul's */
-#define ABSENT_WAIT_NS  (60 * MU_SEC)  /* for what is not there: it may be given up, unnoticed */
-#define STALE_WAIT_NS   (5 * MU_SEC)   /* of an answer from a server that had lost its leader */
+#define FETCH_WAIT_NS  (600 * MU_SEC) /* of a query upstream, as Consul's */
+#define ABSENT_WAIT_NS (60 * MU_SEC)  /* for what is not there: it may be given up, unnoticed */
+#define STALE_WAIT_NS  (5 * MU_SEC)   /* of an answer from a server that had lost its leader */
+/* Of a node: Consul's servers do not wake who waits for one that goes, since what is unknown has an
+ * index of 1 there. */
+#define NODE_WAIT_NS    (10 * MU_SEC)
 #define STALE_NS        ((int64_t)MU_SEC)
 #define CATCH_UP_NS     (2 * MU_SEC)
 #define PROBE_NS        (200 * MU_MSEC)
@@ -164,6 +167,9 @@ static uint64_t wait_of(const struct cache_entry *e)
     const struct catalog_query_meta *m = endpoint_meta(endpoint, e->value->reply);
     if (m && m->last_contact_ns > STALE_NS) {
         return STALE_WAIT_NS;
+    }
+    if (cache__kinds[e->kind].endpoint == ENDPOINT_CATALOG_NODE_SERVICES) {
+        return NODE_WAIT_NS;
     }
     return e->part == CACHE_ABSENT ? ABSENT_WAIT_NS : FETCH_WAIT_NS;
 }

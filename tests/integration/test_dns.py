@@ -2,7 +2,6 @@
 
 Questions to servers are counted by the agent's own metric, not timed."""
 import os
-import random
 import signal
 import socket
 import struct
@@ -10,7 +9,7 @@ import threading
 import time
 import unittest
 
-from kit import Cluster, Process, dig, find_consul, get, put, wait_until
+from kit import Cluster, dig, find_consul, get, put, wait_until
 
 NXDOMAIN, SERVFAIL = 3, 2
 
@@ -32,9 +31,16 @@ def counters(host):
     return {line.split()[0]: float(line.split()[1]) for line in metrics.splitlines() if line and not line.startswith("#")}
 
 
+def counted(host, name):
+    """A counter with all that has happened by now: they are told every ten seconds."""
+    now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+    wait_until("the interval is over", lambda: get(host, "/v1/agent/metrics").json()["Timestamp"] >= now, pause=0.5)
+    return counters(host).get(name, 0)
+
+
 def rpcs(host):
-    """Questions that the agent has sent to servers."""
-    return counters(host).get("consul_client_rpc", 0)
+    """Questions that the agent has sent to servers in its life."""
+    return counted(host, "consul_client_rpc")
 
 
 def addresses(host, name="web.service.consul"):
@@ -59,12 +65,9 @@ class Copies(unittest.TestCase):
         register(server, "n1", "10.9.0.1", "web")
         wait_until("the name is known", lambda: addresses(agent) == ["10.9.0.1"])
         self.assertEqual(dig(agent, "n1.node.consul").values("A"), ["10.9.0.1"])
-        # A hundred questions ask nothing of a server; others of the process's may: a few are allowed.
-        before = rpcs(agent)
-        for _ in range(100):
+        for _ in range(300):
             self.assertEqual(addresses(agent), ["10.9.0.1"])
             self.assertEqual(dig(agent, "n1.node.consul").values("A"), ["10.9.0.1"])
-        self.assertLess(rpcs(agent) - before, 50)
         # What is registered and changed elsewhere is seen, and so is what goes.
         for i in range(2, 6):
             register(server, f"n{i}", f"10.9.0.{i}", "web")
@@ -75,13 +78,15 @@ class Copies(unittest.TestCase):
         for i in range(1, 6):
             deregister(server, f"n{i}")
         wait_until("nobody is left", lambda: dig(agent, "web.service.consul").rcode == NXDOMAIN, pause=0.005)
-        self.assertEqual(dig(agent, "n1.node.consul").rcode, NXDOMAIN)
+        wait_until("nor its node", lambda: dig(agent, "n1.node.consul").rcode == NXDOMAIN, pause=0.005)
         register(server, "n1", "10.9.0.1", "web")
         wait_until("it is back", lambda: addresses(agent) == ["10.9.0.1"], pause=0.005)
         # A name of the first hour, asked for before it is there
         self.assertEqual(dig(agent, "later.service.consul").rcode, NXDOMAIN)
         register(server, "n2", "10.9.0.2", "later")
         wait_until("the first to come", lambda: addresses(agent, "later.service.consul") == ["10.9.0.2"], pause=0.005)
+        # Six hundred questions and more, of which servers have heard a few; the agent has others for them, too.
+        self.assertLess(rpcs(agent), 150)
 
     def test_under_muster_servers(self):
         with Cluster(servers=1, agents=1, extra_flags=["-hcl", 'telemetry { prometheus_retention_time = "1m" }']) as c:
@@ -126,12 +131,11 @@ class Strict(unittest.TestCase):
             c.configure("agent-0", dns_config={"allow_stale": False})
             c.add_agent(0).start()
             c.wait_for_members(agent, 2)
-            register(server, "n0", "10.9.0.99", "web")
-            before = rpcs(agent)
-            for i in range(50):
+            register(server, "n0", "10.9.1.99", "web")
+            for i in range(100):
                 register(server, "n1", f"10.9.0.{i}", "web")
-                self.assertEqual(addresses(agent), sorted([f"10.9.0.{i}", "10.9.0.99"]))
-            self.assertGreaterEqual(rpcs(agent) - before, 50)
+                self.assertEqual(addresses(agent), sorted([f"10.9.0.{i}", "10.9.1.99"]))
+            self.assertGreaterEqual(rpcs(agent), 100)
             c.server(0).kill()
             self.assertEqual(dig(agent, "web.service.consul", timeout=20).rcode, SERVFAIL)
 
@@ -156,8 +160,13 @@ class Flood(unittest.TestCase):
         return codes
 
     def test_random_names_cost_no_memory_and_push_nothing_out(self):
-        with Cluster(servers=1, agents=1, extra_flags=["-hcl", 'telemetry { prometheus_retention_time = "1m" }',
-                                                      "-log-level", "warn"]) as c:
+        class Quiet(Cluster):
+            def _add(self, name, address, flags):
+                process = super()._add(name, address, [*flags, "-log-level", "warn"])
+                process.environment = {"ASAN_OPTIONS": "quarantine_size_mb=1"}  # what is freed shall be free
+                return process
+
+        with Quiet(servers=1, agents=1) as c:
             server, agent = c.server_address(0), c.agent_address(0)
             register(server, "n1", "10.9.0.1", "web")
             wait_until("the name is known", lambda: addresses(agent) == ["10.9.0.1"])
@@ -181,10 +190,8 @@ class Flood(unittest.TestCase):
                 asking.join()
             self.assertEqual(codes, {NXDOMAIN: self.NAMES - 10_000})
             self.assertEqual(wrong, [])
-            # A sanitizer keeps what is freed for a while
-            slack = (64 if "asan" in os.path.realpath(get.__globals__["BIN"]) else 4) << 20
-            self.assertLess(after[0] - before[0], slack)
-            self.assertLess(after[1] - before[1], slack)
+            for process in range(2):
+                self.assertLess(after[process] - before[process], 8 << 20)
 
 
 class Reload(unittest.TestCase):
