@@ -11,46 +11,6 @@
 
 #define MODULE "agent.dns"
 
-static uint32_t seconds(uint64_t ns)
-{
-    return (uint32_t)(ns / MU_SEC);
-}
-
-static void front_config(const struct config *c, struct dnsfront_ttl_rule *rules,
-                         struct dnsfront_config *out)
-{
-    dnsfront_config_init(out);
-    out->domain = c->domain;
-    out->alt_domain = c->alt_domain;
-    out->datacenter = c->datacenter;
-    out->node_ttl_s = seconds(c->dns.node_ttl_ns);
-    for (size_t i = 0; i < c->dns.service_ttl.len; i++) {
-        rules[i].pattern = c->dns.service_ttl.items[i].name;
-        rules[i].ttl_s = seconds(c->dns.service_ttl.items[i].ttl_ns);
-    }
-    out->service_ttls = rules;
-    out->service_ttl_count = c->dns.service_ttl.len;
-    out->soa_refresh_s = (uint32_t)c->dns.soa_refresh_s;
-    out->soa_retry_s = (uint32_t)c->dns.soa_retry_s;
-    out->soa_expire_s = (uint32_t)c->dns.soa_expire_s;
-    out->soa_min_ttl_s = (uint32_t)c->dns.soa_min_ttl_s;
-    out->udp_answer_limit = c->dns.udp_answer_limit > 0 ? (uint32_t)c->dns.udp_answer_limit : 1;
-    out->a_record_limit = (uint32_t)c->dns.a_record_limit;
-    out->only_passing = c->dns.only_passing;
-    out->enable_truncate = c->dns.enable_truncate;
-    out->disable_compression = c->dns.disable_compression;
-    out->node_meta_txt = c->dns.enable_additional_node_meta_txt;
-    out->recursion = c->recursors.len > 0;
-}
-
-static void recursors_config(const struct config *c, struct dnsfront_recursors *out)
-{
-    out->addresses = c->recursors.items;
-    out->count = c->recursors.len;
-    out->random = c->dns.recursors_random;
-    out->timeout_ns = c->dns.recursor_timeout_ns;
-}
-
 static uint16_t port_of(const struct config_address *a)
 {
     struct sockaddr_in v4;
@@ -91,8 +51,7 @@ static void on_answered(void *user, bool reverse, uint64_t took_ns)
 }
 
 static bool listen_on(struct dns *d, const struct dns_config *c,
-                      const struct config_address *address, const struct dnsfront_config *front,
-                      char *err, size_t errlen)
+                      const struct config_address *address, char *err, size_t errlen)
 {
     struct dnsfront_node_config cfg;
     char host[INET6_ADDRSTRLEN];
@@ -108,11 +67,11 @@ static bool listen_on(struct dns *d, const struct dns_config *c,
         .version = d->fresh.version ? dns__version : NULL,
         .unchanged = d->fresh.version ? dns__unchanged : NULL,
     };
-    cfg.front = front;
+    cfg.front = &d->settings->front;
+    cfg.recursors = d->settings->recursors;
     cfg.seed = mu__prng_next(&d->prng);
     cfg.log = on_log;
     cfg.answered = on_answered;
-    recursors_config(c->config, &cfg.recursors);
     if (dnsfront_node_create(&cfg, &d->nodes[d->node_count], &reason) != DNSFRONT_OK) {
         snprintf(err, errlen, "%s: %s: %s", address->text.p, reason, strerror(errno));
         return false;
@@ -124,29 +83,52 @@ static bool listen_on(struct dns *d, const struct dns_config *c,
 struct dns *dns_create(const struct dns_config *c, char *err, size_t errlen)
 {
     struct dns *d = calloc(1, sizeof *d);
-    struct dnsfront_ttl_rule *rules = calloc(c->config->dns.service_ttl.len + 1, sizeof *rules);
-    if (!d || !rules ||
-        !(d->nodes = calloc(c->config->dns_listen.len + 1, sizeof(struct dnsfront_node *))) ||
+    if (!d || !(d->nodes = calloc(c->config->dns_listen.len + 1, sizeof(struct dnsfront_node *))) ||
         !(d->deadline = evtimer_new(c->base, dns__on_deadline, d))) {
         abort();
     }
-    d->terms = dns_terms(c->config);
+    d->settings = dns_settings_create(c->config);
     d->backend = c->backend;
     d->fresh = c->fresh;
     d->copies = c->copies;
     mu__prng_seed(&d->prng, c->seed);
-    struct dnsfront_config front;
-    front_config(c->config, rules, &front);
     bool ok = true;
     for (size_t i = 0; ok && i < c->config->dns_listen.len; i++) {
-        ok = listen_on(d, c, &c->config->dns_listen.items[i], &front, err, errlen);
+        ok = listen_on(d, c, &c->config->dns_listen.items[i], err, errlen);
     }
-    free(rules);
     if (!ok) {
         dns_destroy(d);
         return NULL;
     }
     return d;
+}
+
+/* Who we are stays as it was when we were started, and with it what lookups under way have
+ * borrowed. */
+static void keep_names(struct dns_settings *next, const struct dns_settings *now)
+{
+    next->front.domain = now->front.domain;
+    next->front.alt_domain = now->front.alt_domain;
+    next->front.datacenter = now->front.datacenter;
+    next->terms.datacenter = now->terms.datacenter;
+    next->terms.node = now->terms.node;
+    next->terms.translate_wan = now->terms.translate_wan;
+}
+
+void dns_reload(struct dns *d, struct dns_settings *next)
+{
+    keep_names(next, d->settings);
+    for (size_t i = 0; i < d->node_count; i++) {
+        int rc = dnsfront_node_reconfigure(d->nodes[i], &next->front);
+        rc = rc ? rc : dnsfront_node_set_recursors(d->nodes[i], &next->recursors);
+        if (rc != DNSFRONT_OK) {
+            log_warn(MODULE, "the settings of DNS stay as they were: %s", dnsfront_strerror(rc));
+            dns_settings_destroy(next);
+            return;
+        }
+    }
+    d->settings->terms = next->terms;
+    dns_settings_destroy(next);
 }
 
 void dns_destroy(struct dns *d)
@@ -159,6 +141,7 @@ void dns_destroy(struct dns *d)
     for (size_t i = 0; i < d->node_count; i++) {
         dnsfront_node_destroy(d->nodes[i]);
     }
+    dns_settings_destroy(d->settings);
     free(d->nodes);
     free(d);
 }

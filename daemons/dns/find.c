@@ -78,7 +78,7 @@ static void supply_nothing(struct dns_find *f, enum dnsfront_status status)
 
 static struct lookup_place place_of(const struct dns_find *f)
 {
-    const struct dns_terms *t = &f->dns->terms;
+    const struct dns_terms *t = &f->dns->settings->terms;
     struct mu_str dc = f->lookup->datacenter;
     return (struct lookup_place){dc, t->translate_wan && !mu__str_ieq(dc, t->datacenter)};
 }
@@ -88,7 +88,7 @@ static struct lookup_place place_of(const struct dns_find *f)
 static uint64_t stamp_of(const struct dns_find *f, const struct call *c, size_t count)
 {
     const struct catalog_query_meta *m = endpoint_meta(c->endpoint, c->reply);
-    bool keep = count > 0 && f->dns->terms.allow_stale && c->cached_age_ns == 0 && m &&
+    bool keep = count > 0 && f->dns->settings->terms.allow_stale && c->cached_age_ns == 0 && m &&
                 m->last_contact_ns <= STALE_NS;
     return keep ? c->stamp : 0;
 }
@@ -140,8 +140,8 @@ static void supply_query(struct dns_find *f, struct call *c)
 {
     const struct catalog_query_execute_response *reply = c->reply;
     struct lookup_place place = {.datacenter = reply->datacenter};
-    place.wan =
-        f->dns->terms.translate_wan && !mu__str_ieq(reply->datacenter, f->dns->terms.datacenter);
+    place.wan = f->dns->settings->terms.translate_wan &&
+                !mu__str_ieq(reply->datacenter, f->dns->settings->terms.datacenter);
     struct dnsfront_found found = {
         .size = sizeof found, .ordered = true, .service = reply->service};
     int64_t ttl_ns;
@@ -163,7 +163,7 @@ static void supply_reverse(struct dns_find *f, struct call *c)
     const struct catalog_indexed_nodes *nodes = c->reply;
     const struct catalog_indexed_service_nodes *services = c->reply;
     const struct mu_list *list = f->step == 0 ? &nodes->nodes : &services->service_nodes;
-    struct lookup_place place = {.datacenter = f->dns->terms.datacenter};
+    struct lookup_place place = {.datacenter = f->dns->settings->terms.datacenter};
     if (list->len == 0) {
         f->step++;
         if (f->step > 1 || !ask(f)) {
@@ -215,7 +215,7 @@ static bool says_unknown(const struct dns_find *f, const char *error)
     if (f->lookup->kind == DNSFRONT_QUERY && ends_with(error, "Query not found")) {
         return true;
     }
-    return !mu__str_ieq(f->lookup->datacenter, f->dns->terms.datacenter) &&
+    return !mu__str_ieq(f->lookup->datacenter, f->dns->settings->terms.datacenter) &&
            strstr(error, "No path to datacenter") != NULL;
 }
 
@@ -223,8 +223,8 @@ static bool says_unknown(const struct dns_find *f, const char *error)
 static bool is_too_old(const struct dns_find *f, const struct call *c)
 {
     const struct catalog_query_meta *m = endpoint_meta(c->endpoint, c->reply);
-    bool stale = m && f->dns->terms.allow_stale && !f->of_leader;
-    if (stale && (uint64_t)m->last_contact_ns > f->dns->terms.max_stale_ns) {
+    bool stale = m && f->dns->settings->terms.allow_stale && !f->of_leader;
+    if (stale && (uint64_t)m->last_contact_ns > f->dns->settings->terms.max_stale_ns) {
         return true;
     }
     if (stale && m->last_contact_ns > STALE_NS) {
@@ -246,7 +246,7 @@ static bool is_copy_too_old(const struct dns_find *f, struct call *c)
     if (!stale) {
         return false;
     }
-    if (c->cached_age_ns > f->dns->terms.serve_stale_ns) {
+    if (c->cached_age_ns > f->dns->settings->terms.serve_stale_ns) {
         return true;
     }
     metric_count(METRIC_DNS_STALE_ANSWERS, 1);
@@ -297,7 +297,7 @@ static bool fill(struct dns_find *f, struct call *c)
     own.datacenter = copy(&c->arena, l->datacenter);
     own.client = copy(&c->arena, l->client);
     if (!ask || !own.name.p || !own.tag.p || !own.datacenter.p || !own.client.p ||
-        !dns_ask(&f->dns->terms, &own, f->step, ask)) {
+        !dns_ask(&f->dns->settings->terms, &own, f->step, ask)) {
         return false;
     }
     memcpy(c->request, &ask->request, c->endpoint->request->size);
@@ -313,7 +313,7 @@ static bool fill(struct dns_find *f, struct call *c)
  * last serves when nobody can be asked. Addresses are asked for each time. */
 static void use_copy(const struct dns_find *f, struct call *c)
 {
-    const struct dns_terms *t = &f->dns->terms;
+    const struct dns_terms *t = &f->dns->settings->terms;
     if (!f->dns->copies || !t->allow_stale || f->no_copy || f->lookup->kind == DNSFRONT_REVERSE) {
         return;
     }
@@ -330,13 +330,13 @@ static bool ask(struct dns_find *f)
 {
     struct dns *d = f->dns;
     struct dns_ask what;
-    bool can = dns_ask(&d->terms, f->lookup, f->step, &what);
+    bool can = dns_ask(&d->settings->terms, f->lookup, f->step, &what);
     struct call *c = can ? call_create(what.endpoint, REPLY_MAX, on_found, f) : NULL;
     if (!c || !fill(f, c)) {
         call_free(c);
         return false;
     }
-    c->wants_stamp = d->terms.allow_stale;
+    c->wants_stamp = d->settings->terms.allow_stale;
     use_copy(f, c);
     f->call = c;
     call_start(d->backend, c);
@@ -402,13 +402,13 @@ uint64_t dns__version(void *user)
 {
     struct dns *d = user;
     uint64_t stale_ns = STALE_NS; /* what is older is counted */
-    return d->fresh.version(d->fresh.user, mu__min(stale_ns, d->terms.max_stale_ns));
+    return d->fresh.version(d->fresh.user, mu__min(stale_ns, d->settings->terms.max_stale_ns));
 }
 
 bool dns__unchanged(void *user, const struct dnsfront_lookup *lookup, uint64_t stamp)
 {
     struct dns *d = user;
     struct dns_ask what;
-    return d->terms.allow_stale && dns_ask(&d->terms, lookup, 0, &what) &&
+    return d->settings->terms.allow_stale && dns_ask(&d->settings->terms, lookup, 0, &what) &&
            d->fresh.stamp(d->fresh.user, what.endpoint, &what.request) == stamp;
 }

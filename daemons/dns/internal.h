@@ -1,20 +1,29 @@
 /* internal.h - what the files of this folder share.
  *
- *   dns.c     sockets, and the configuration in libdnsfront's words
- *   find.c    lookups under way: from a question to the catalog's answer
- *   ask.c     what is asked of the catalog
- *   lookup.c  what it answers, in libdnsfront's words */
+ *   dns.c       sockets
+ *   settings.c  the configuration in libdnsfront's words
+ *   find.c      lookups under way: from a question to the catalog's answer
+ *   ask.c       what is asked of the catalog
+ *   lookup.c    what it answers, in libdnsfront's words */
 #pragma once
 
+#include "arena.h"
 #include "ask.h"
 #include "dns.h"
 #include "prng.h"
 
 #include <muster/dnsfront_node.h>
 
+struct dns_settings {
+    struct mu__arena arena; /* what they point at */
+    struct dns_terms terms;
+    struct dnsfront_config front;
+    struct dnsfront_recursors recursors;
+};
+
 struct dns_find;
 struct dns {
-    struct dns_terms terms;
+    struct dns_settings *settings; /* since the last reload, of these the terms */
     struct call_backend *backend;
     struct call_fresh fresh;
     bool copies; /* the backend keeps some */

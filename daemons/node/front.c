@@ -233,6 +233,7 @@ void front_close(struct process *p, size_t i)
     http_server_destroy(f->http);
     f->http = NULL;
     dns_destroy(f->dns);
+    f->dns = NULL;
     if (i == 0 && p->cache) {
         call_cache_close(p->cache);
     }
@@ -252,6 +253,32 @@ static void set_cache_rate(void *arg)
     free(r);
 }
 
+struct dns_reload {
+    struct front *front;
+    struct dns_settings *settings;
+};
+
+static void reload_dns(void *arg)
+{
+    struct dns_reload *r = arg;
+    if (r->front->dns) {
+        dns_reload(r->front->dns, r->settings);
+    } else {
+        dns_settings_destroy(r->settings);
+    }
+    free(r);
+}
+
+static void post_dns_reload(struct front *f, const struct config *next)
+{
+    struct dns_reload *r = calloc(1, sizeof *r);
+    if (!r) {
+        abort();
+    }
+    *r = (struct dns_reload){f, dns_settings_create(next)};
+    loop_post(f->loop, reload_dns, r);
+}
+
 void fronts_reload(struct process *p, const struct config *next)
 {
     struct cache_rate *r = calloc(1, sizeof *r);
@@ -261,6 +288,9 @@ void fronts_reload(struct process *p, const struct config *next)
     *r = (struct cache_rate){p->cache, next->cache.entry_fetch_rate,
                              (unsigned)next->cache.entry_fetch_max_burst};
     loop_post(p->fronts[0].loop, set_cache_rate, r);
+    for (size_t i = 0; i < p->nfronts; i++) {
+        post_dns_reload(&p->fronts[i], next);
+    }
     if (p->role->reload) {
         p->role->reload(p, next);
     }

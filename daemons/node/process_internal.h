@@ -3,6 +3,8 @@
 
 #include "process.h"
 
+#include "cursor.h"
+
 void *process__must(void *p); /* p; aborts when it is NULL: out of memory */
 
 /* end.c */
@@ -15,6 +17,9 @@ void process__close(struct process *p);
 bool process__start_watches(struct process *p, char *err, size_t errlen);
 /* A socket that does not block, connected to our own HTTP API; -1 when there is none to be had. */
 int process__visit(void *user);
+/* self_dns.c: writes so many pairs of a map. */
+#define SELF_DNS_KEYS 17u
+void process__self_dns(struct mu__writer *w, const struct config *c);
 /* config_entries.c */
 void process__stop_config_entries(struct process *p);
 /* join.c */

@@ -1,5 +1,5 @@
 /* self.c - what GET /v1/agent/self and `muster info` tell of this process. */
-#include "process.h"
+#include "process_internal.h"
 #include "stats.h"
 
 #include "msgpack.h"
@@ -48,8 +48,9 @@ static void add_gossip(struct process *p, struct stats *s)
 }
 
 /* The settings that tools read most, by Consul's names. */
-static struct mu_str debug_config(const struct config *c, struct mu__arena *a)
+static struct mu_str debug_config(const struct process *p, struct mu__arena *a)
 {
+    const struct config *c = p->config, *newest = p->reloaded ? p->reloaded : c;
     struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
     const struct {
         const char *key;
@@ -74,7 +75,7 @@ static struct mu_str debug_config(const struct config *c, struct mu__arena *a)
         {"ServerPort", c->ports.server},
     };
     const size_t ntexts = sizeof texts / sizeof *texts, nnumbers = sizeof numbers / sizeof *numbers;
-    mu__mp_write_map(&w, ntexts + nnumbers + 3);
+    mu__mp_write_map(&w, ntexts + nnumbers + 3 + SELF_DNS_KEYS);
     for (size_t i = 0; i < ntexts; i++) {
         mu__mp_write_cstr(&w, texts[i].key);
         mu__mp_write_raw(&w, texts[i].value.p, texts[i].value.len);
@@ -89,6 +90,7 @@ static struct mu_str debug_config(const struct config *c, struct mu__arena *a)
     mu__mp_write_bool(&w, false);
     mu__mp_write_cstr(&w, "ServerMode");
     mu__mp_write_bool(&w, c->server);
+    process__self_dns(&w, newest);
     struct mu_str out = {w.failed ? NULL : mu__arena_memdup(a, w.data, w.len), w.len};
     mu__writer_fini(&w);
     return out;
@@ -119,7 +121,7 @@ void process_self(void *user, struct agent_self *out, struct mu__arena *a)
     p->role->describe(p, &s);
     add_gossip(p, &s);
     out->stats = stats_encode(&s);
-    out->debug_config = debug_config(p->config, a);
+    out->debug_config = debug_config(p, a);
     out->coord = process_coordinate(p, a);
     const struct agent_member *m = members_find(&p->members, p->config->node_name);
     out->member = m ? mu__arena_memdup(a, m, sizeof *m) : NULL;
