@@ -71,6 +71,8 @@ static bool fill_service(const struct zone *z, const struct asked *what, struct 
 {
     size_t shown = 0;
     struct service_order order = {.random = what->random,
+                                  .turn = what->turn,
+                                  .turns = what->turns,
                                   .given = what->found->ordered,
                                   /* a prepared query has its own idea of health */
                                   .any_health = what->meaning->lookup.kind == DNSFRONT_QUERY};

@@ -12,7 +12,8 @@ struct asked {
     uint16_t type;
     const struct name_meaning *meaning;
     const struct dnsfront_found *found; /* ignored where nothing is looked up */
-    uint64_t random;
+    uint64_t random;                    /* the permutation of instances ... */
+    unsigned turn, turns; /* ... begins turn/turns of the way through it; 0 turns: at its start */
     int64_t now_unix_s;
 };
 

@@ -16,10 +16,11 @@ struct fitting {
     uint16_t flags;
     unsigned rcode;
     uint8_t *buf;
+    struct fit_notes *notes; /* of the newest attempt */
 };
 
 /* The length of the message, or 0 if it exceeds a limit. */
-static size_t attempt(const struct fitting *f, const struct selection *pick, bool compress)
+static size_t attempt(struct fitting *f, const struct selection *pick, bool compress)
 {
     const struct sections *s = f->s;
     struct message m;
@@ -41,12 +42,14 @@ static size_t attempt(const struct fitting *f, const struct selection *pick, boo
     }
     ok = ok && m.w.len <= f->limits->bare_bytes &&
          dnsfront__message_add_opt(&m, (uint8_t)(f->rcode >> 4));
+    f->notes->case_matters = m.case_matters;
+    f->notes->serial_at = m.serial_at;
     return ok ? dnsfront__message_end(&m, f->flags, f->rcode) : 0;
 }
 
 /* The most answers whose message is within the limits, at least one; sizes grow with their
  * number. */
-static size_t most_answers(const struct fitting *f, size_t max, bool compress)
+static size_t most_answers(struct fitting *f, size_t max, bool compress)
 {
     size_t lo = 1, hi = max;
     while (lo < hi) {
@@ -93,11 +96,13 @@ static size_t cut(struct fitting *f, struct selection *pick)
 }
 
 size_t dnsfront__fit(const struct question *q, const struct sections *s,
-                     const struct fit_limits *limits, uint16_t flags, unsigned rcode, uint8_t *buf)
+                     const struct fit_limits *limits, uint16_t flags, unsigned rcode, uint8_t *buf,
+                     struct fit_notes *notes)
 {
-    struct fitting f = {q, s, limits, flags, rcode, buf};
+    struct fitting f = {q, s, limits, flags, rcode, buf, notes};
     struct selection pick = {mu__min(s->answer_count, limits->answers), true, true, true};
     size_t len = pick.answers == s->answer_count ? attempt(&f, &pick, limits->compress) : 0;
+    notes->complete = len > 0;
     len = len ? len : cut(&f, &pick);
     assert(len >= DNS_HEADER_LEN); /* header, question and OPT have at most 306 bytes */
     return len;

@@ -13,8 +13,16 @@ struct fit_limits {
     bool plain_when_cut; /* once cut by count, measure without compression */
 };
 
+/* What else there is to say of the message. */
+struct fit_notes {
+    bool complete;     /* nothing was left out */
+    bool case_matters; /* see struct message */
+    size_t serial_at;
+};
+
 /* Writes the answer to q into buf, which holds limits->bytes; its length. TXT records go first,
  * then answers with the addresses of their targets; then what is around a single answer, and that
  * answer. */
 size_t dnsfront__fit(const struct question *q, const struct sections *s,
-                     const struct fit_limits *limits, uint16_t flags, unsigned rcode, uint8_t *buf);
+                     const struct fit_limits *limits, uint16_t flags, unsigned rcode, uint8_t *buf,
+                     struct fit_notes *notes);

@@ -84,7 +84,8 @@ static bool config_check(const struct dnsfront_config *cfg)
     return cfg->domain.len > 0 && cfg->domain.len <= DOMAIN_MAX &&
            dnsfront__name_parse(cfg->domain, &unused) && cfg->alt_domain.len <= DOMAIN_MAX &&
            dnsfront__name_parse(cfg->alt_domain, &unused) && cfg->datacenter.len > 0 &&
-           cfg->datacenter.len <= NAME_LABEL_MAX && cfg->udp_answer_limit > 0;
+           cfg->datacenter.len <= NAME_LABEL_MAX && cfg->udp_answer_limit > 0 &&
+           (cfg->udp_size_max == 0 || cfg->udp_size_max >= UDP_PLAIN_MAX);
 }
 
 static char *concat(const struct mu_allocator *a, const char *head, struct mu_str tail)
@@ -163,6 +164,7 @@ static bool copy_config(struct dnsfront *d, const struct dnsfront_config *cfg)
     d->recursion = cfg->recursion;
     d->translate_wan_addrs = cfg->translate_wan_addrs;
     d->kept_bytes_max = cfg->kept_bytes_max;
+    d->udp_size_max = cfg->udp_size_max;
     d->unchanged = cfg->unchanged;
     d->unchanged_user = cfg->unchanged_user;
     return d->domain_text && d->datacenter && d->mname && d->rname && copy_rules(d, cfg);
@@ -202,6 +204,7 @@ void dnsfront_destroy(struct dnsfront *d)
         return;
     }
     assert(d->open_count == 0);
+    dnsfront__kept_destroy(d);
     while (d->idle) {
         struct dnsfront_query *q = d->idle;
         d->idle = q->next_idle;
@@ -243,6 +246,8 @@ struct dnsfront_query *dnsfront__take_query(struct dnsfront *d)
     q->chain.active = false;
     q->relayed = NULL;
     q->rcode = DNS_NOERROR;
+    q->turn = q->turns = 0;
+    q->kept_key.shape = KEPT_NONE;
     return q;
 }
 

@@ -6,9 +6,12 @@
 #include "chain.h"
 #include "classify.h"
 #include "fit.h"
+#include "kept.h"
 #include "reverse.h"
 
-#define UDP_PLAIN_ANSWERS 8u /* Consul's upper bound of udp_answer_limit */
+#define UDP_PLAIN_MAX     512u   /* RFC 1035 4.2.1 */
+#define UDP_PAYLOAD_MAX   65467u /* Consul's own */
+#define UDP_PLAIN_ANSWERS 8u     /* Consul's upper bound of udp_answer_limit */
 
 struct ttl_rule {
     char *text; /* without the '*' of a prefix */
@@ -34,6 +37,8 @@ struct dnsfront {
     bool only_passing, enable_truncate, disable_compression, node_meta_txt, recursion;
     bool translate_wan_addrs;
     size_t kept_bytes_max;
+    uint16_t udp_size_max; /* 0: as the client says */
+    struct kept *kept;     /* NULL: nothing was kept yet */
     bool (*unchanged)(void *user, const struct dnsfront_lookup *lookup, uint64_t stamp);
     void *unchanged_user;
     struct dnsfront_query *idle; /* finished queries, kept for reuse */
@@ -61,7 +66,10 @@ struct dnsfront_query {
     struct mu_str client; /* who asks, as text */
     char subnet_text[REVERSE_TEXT_MAX];
     int64_t now_unix_s;
-    uint64_t random;
+    uint64_t random, version;
+    unsigned turn,
+        turns; /* the order begins turn/turns into the permutation; of 0 turns: as drawn */
+    struct kept_key kept_key;
 };
 
 /* Cleared; NULL when out of memory. */
@@ -70,6 +78,12 @@ void dnsfront__return_query(struct dnsfront_query *q);
 /* Asks the host for what `lookup` says; its type, transport and client are filled in here. */
 void dnsfront__look_up(struct dnsfront_query *q, const struct dnsfront_lookup *lookup,
                        uint16_t type);
+/* The largest message over UDP for a client that says it takes `size` (0: no EDNS). */
+static inline size_t dnsfront__udp_limit(const struct dnsfront *d, size_t size)
+{
+    size_t max = d->udp_size_max ? d->udp_size_max : UDP_PAYLOAD_MAX;
+    return mu__min(mu__max(size, UDP_PLAIN_MAX), max);
+}
 /* How many answers a UDP client without EDNS gets. */
 static inline size_t dnsfront__plain_answers(const struct dnsfront *d)
 {

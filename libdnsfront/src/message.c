@@ -48,11 +48,35 @@ static size_t find_suffix(const struct message *m, const uint8_t *p, size_t len,
     return 0;
 }
 
+/* How many labels at their ends two names have in common, not counting case. */
+static size_t common_labels(const struct name *a, const struct name *b)
+{
+    size_t n = 0;
+    while (n < a->labels && n < b->labels) {
+        const uint8_t *x = a->lower + a->at[a->labels - 1 - n];
+        const uint8_t *y = b->lower + b->at[b->labels - 1 - n];
+        if (memcmp(x, y, (size_t)*x + 1) != 0) {
+            break;
+        }
+        n++;
+    }
+    return n;
+}
+
+/* A name was pointed at `labels` labels of another one. That other one is the question, or might be
+ * if that was spelled like it. */
+static void note_case(struct message *m, const struct name *n, size_t labels)
+{
+    size_t common = m->case_matters ? 0 : common_labels(n, &m->q->name);
+    m->case_matters = m->case_matters || (common > 0 && labels <= common);
+}
+
 /* SRV targets are written in full (RFC 2782), but later names may point into them. */
 static void write_name(struct message *m, const struct name *n, bool may_point)
 {
     size_t noted_slot[NAME_LABELS], noted_at[NAME_LABELS], noted = 0;
     bool pointed = false;
+    size_t pointed_labels = 0;
     for (size_t i = 0; i < n->labels && !pointed; i++) {
         const uint8_t *p = n->wire + n->at[i];
         size_t slot = MESSAGE_SLOTS;
@@ -60,6 +84,7 @@ static void write_name(struct message *m, const struct name *n, bool may_point)
         if (at && may_point) {
             mu__write_u16be(&m->w, (uint16_t)(0xc000u | at));
             pointed = true;
+            pointed_labels = n->labels - i;
             break;
         }
         if (m->compress && !at && m->w.len <= POINTER_MAX) {
@@ -70,6 +95,9 @@ static void write_name(struct message *m, const struct name *n, bool may_point)
     }
     if (!pointed) {
         mu__write_u8(&m->w, 0);
+    }
+    if (may_point && m->compress) {
+        note_case(m, n, pointed_labels);
     }
     if (m->w.failed) {
         return;
@@ -106,6 +134,7 @@ static void write_owner(struct message *m, const struct record *rec, const struc
     } else if (m->compress && m->q->name.labels) {
         mu__write_u16be(&m->w, 0xc000u | DNS_HEADER_LEN);
     } else {
+        m->case_matters = true;
         mu__write_bytes(&m->w, m->q->name.wire, m->q->name.len);
     }
 }
@@ -132,6 +161,7 @@ static void write_soa(struct message *m, const struct record *rec)
     }
     write_name(m, &mname, true);
     write_name(m, &rname, true);
+    m->serial_at = m->w.len;
     mu__write_u32be(&m->w, rec->u.soa.serial);
     mu__write_u32be(&m->w, rec->u.soa.refresh);
     mu__write_u32be(&m->w, rec->u.soa.retry);

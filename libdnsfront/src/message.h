@@ -31,6 +31,8 @@ struct message {
     /* Offsets of name suffixes that later names may point at; 0: empty */
     uint16_t slots[MESSAGE_SLOTS];
     size_t suffixes;
+    size_t serial_at;  /* offset of an SOA's serial; 0: there is none */
+    bool case_matters; /* with capitals elsewhere in the question more than the question differed */
 };
 
 enum { SECTION_ANSWER = 1, SECTION_AUTHORITY = 2, SECTION_ADDITIONAL = 3 };

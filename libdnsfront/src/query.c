@@ -7,9 +7,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#define UDP_PAYLOAD_MAX 65467u /* Consul's own */
-#define UDP_PLAIN_MAX   512u   /* RFC 1035 4.2.1 */
-#define SAFETY          7u     /* Consul stays so far below the limit */
+#define SAFETY          7u /* Consul stays so far below the limit */
 #define TCP_BYTES_MAX   65523u
 #define TCP_RELAY_MAX   65535u
 #define TCP_ANSWERS_MAX 4096u
@@ -23,8 +21,7 @@ static size_t byte_limit(const struct dnsfront_query *q)
     if (q->tcp) {
         return q->relayed ? TCP_RELAY_MAX : TCP_BYTES_MAX;
     }
-    size_t size = q->question.edns ? q->question.edns_size : 0;
-    return mu__min(mu__max(size, UDP_PLAIN_MAX), UDP_PAYLOAD_MAX);
+    return dnsfront__udp_limit(q->front, q->question.edns ? q->question.edns_size : 0);
 }
 
 static size_t answer_limit(const struct dnsfront_query *q)
@@ -109,6 +106,8 @@ static bool fill(struct dnsfront_query *q, const struct dnsfront_found *found)
                          .meaning = &q->meaning,
                          .found = found,
                          .random = q->random,
+                         .turn = q->turn,
+                         .turns = q->turns,
                          .now_unix_s = q->now_unix_s};
     return dnsfront__fill(q->front, &what, &q->arena, &q->sections, &q->rcode);
 }
@@ -153,6 +152,8 @@ static bool begin(struct dnsfront_query *q, const struct dnsfront_request *r,
     q->tcp = r->tcp;
     q->now_unix_s = r->now_unix_s;
     q->random = r->random;
+    q->version = r->version;
+    dnsfront__kept_plan(q, r);
     if ((q->question.flags & DNS_OPCODE_MASK) != 0) {
         q->rcode = DNS_NOTIMP;
         q->question.has_question = false; /* what it holds is not for us to say */
@@ -184,17 +185,6 @@ int dnsfront_query_begin(struct dnsfront *d, const struct dnsfront_request *r,
     }
     *out = q;
     return DNSFRONT_OK;
-}
-
-bool dnsfront_answer_kept(struct dnsfront *d, const struct dnsfront_request *r, uint8_t *buf,
-                          size_t cap, size_t *len)
-{
-    (void)d;
-    (void)r;
-    (void)buf;
-    (void)cap;
-    *len = 0;
-    return false;
 }
 
 const struct dnsfront_lookup *dnsfront_query_lookup(const struct dnsfront_query *q)
@@ -248,6 +238,7 @@ static uint8_t scope_of(const struct dnsfront_query *q, unsigned rcode)
 static size_t write_sections(struct dnsfront_query *q, uint8_t *buf)
 {
     static const struct sections none = {0};
+    struct fit_notes notes;
     struct fit_limits limits = {.bytes = byte_limit(q),
                                 .bare_bytes = byte_limit(q) - (q->tcp ? 0 : SAFETY),
                                 .answers = answer_limit(q),
@@ -258,13 +249,14 @@ static size_t write_sections(struct dnsfront_query *q, uint8_t *buf)
                                 .compress = !q->front->disable_compression,
                                 .plain_when_cut = !q->tcp};
     uint16_t flags =
-        (uint16_t)(DNS_FLAG_QR |
-                   (q->question.flags & (DNS_OPCODE_MASK | DNS_FLAG_RD | DNS_FLAG_CD)) |
+        (uint16_t)(DNS_FLAG_QR | (q->question.flags & (DNS_OPCODE_MASK | DNS_FLAGS_ECHOED)) |
                    (q->authoritative ? DNS_FLAG_AA : 0) | (q->recursion_offered ? DNS_FLAG_RA : 0));
     unsigned rcode = q->waiting ? DNS_SERVFAIL : q->rcode;
     q->question.subnet_scope = scope_of(q, rcode);
-    return dnsfront__fit(&q->question, q->waiting ? &none : &q->sections, &limits, flags, rcode,
-                         buf);
+    size_t len = dnsfront__fit(&q->question, q->waiting ? &none : &q->sections, &limits, flags,
+                               rcode, buf, &notes);
+    dnsfront__kept_add(q, &notes, buf, len);
+    return len;
 }
 
 int dnsfront_query_answer(struct dnsfront_query *q, uint8_t *buf, size_t cap, size_t *len)

@@ -34,6 +34,7 @@ enum {
 #define DNS_FLAG_RD        0x0100u
 #define DNS_FLAG_RA        0x0080u
 #define DNS_FLAG_CD        0x0010u
+#define DNS_FLAGS_ECHOED   (DNS_FLAG_RD | DNS_FLAG_CD) /* from the query */
 #define DNS_OPCODE_MASK    0x7800u
 #define DNS_SUBNET_HEAD    4u  /* family and two prefix lengths */
 #define DNS_SUBNET_LEN_MAX 20u /* with at most 16 bytes of address */

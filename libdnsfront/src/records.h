@@ -51,8 +51,9 @@ struct zone {
 
 struct service_order {
     uint64_t random;
-    bool given;      /* as the instances stand; otherwise shuffled */
-    bool any_health; /* somebody else has chosen by health */
+    unsigned turn, turns; /* begins turn/turns of the way through what was drawn */
+    bool given;           /* as the instances stand; otherwise shuffled */
+    bool any_health;      /* somebody else has chosen by health */
 };
 /* The answers about a service: those of the instances that may be shown. *shown says how many were
  * fit to be shown, whether or not they have a record of this type. */

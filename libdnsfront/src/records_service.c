@@ -157,6 +157,28 @@ static bool may_show(const struct zone *z, const struct dnsfront_instance *i)
     return i->health == DNSFRONT_PASSING || (i->health == DNSFRONT_WARNING && !z->only_passing);
 }
 
+static void swap(uint32_t *order, size_t i, size_t k)
+{
+    uint32_t t = order[i];
+    order[i] = order[k];
+    order[k] = t;
+}
+
+static void reverse(uint32_t *order, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i++) {
+        swap(order, i, n - 1 - i);
+    }
+}
+
+/* What stood at `first` comes first. */
+static void rotate(uint32_t *order, size_t n, size_t first)
+{
+    reverse(order, first);
+    reverse(order + first, n - first);
+    reverse(order, n);
+}
+
 /* The instances that may be shown, in an order drawn uniformly (Fisher and Yates) or as they
  * stand. */
 static size_t put_in_order(const struct zone *z, const struct dnsfront_instance *instances,
@@ -174,10 +196,10 @@ static size_t put_in_order(const struct zone *z, const struct dnsfront_instance 
     }
     mu__prng_seed(&prng, how->random);
     for (size_t i = n; i > 1; i--) {
-        size_t k = (size_t)mu__prng_below(&prng, i);
-        uint32_t t = order[i - 1];
-        order[i - 1] = order[k];
-        order[k] = t;
+        swap(order, i - 1, (size_t)mu__prng_below(&prng, i));
+    }
+    if (how->turns) {
+        rotate(order, n, how->turn * n / how->turns);
     }
     return n;
 }

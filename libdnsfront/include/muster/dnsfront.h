@@ -84,6 +84,10 @@ struct dnsfront_config {
     const struct mu_allocator *allocator; /* copied; default NULL: malloc and free */
     /* Instances of other datacenters are known by their WAN addresses and ports; default false */
     bool translate_wan_addrs;
+    /* No answer over UDP is larger, whatever the client says that it takes: against spoofed sources
+     * and fragments (1232: the flag day of 2020). 512 or more; 0: no limit but the client's
+     * (default, as Consul) */
+    uint16_t udp_size_max;
 };
 #define dnsfront_config_init(cfg) dnsfront_config_init_sized((cfg), sizeof *(cfg))
 MU_API void dnsfront_config_init_sized(struct dnsfront_config *cfg, size_t size);
@@ -176,7 +180,8 @@ struct dnsfront_found {
     /* RESOLVE and FORWARD: the message of another resolver, with any ID */
     const uint8_t *message;
     size_t message_len;
-    /* What unchanged() will be asked with; 0: the answer may not be kept */
+    /* What unchanged() will be asked with; 0: the answer may not be kept, e.g. because it depends
+     * on lookup.client, or is a stale one */
     uint64_t stamp;
 };
 
