@@ -12,10 +12,11 @@ enum { FOUND = 24, ANSWER = 65537, QUERY = 1024 };
 
 static void find(uint8_t pick, struct dnsfront_query *q)
 {
+    static const char name[] = "node-a";
     struct mu_str meta[] = {{"k", 1}, {"v", 1}};
     struct dnsfront_instance found[FOUND];
     for (size_t i = 0; i < FOUND; i++) {
-        found[i] = (struct dnsfront_instance){.node = {"node-a" + i % 3, 6 - i % 3},
+        found[i] = (struct dnsfront_instance){.node = {&name[i % 3], 6 - i % 3},
                                               .datacenter = {"dc1", 3},
                                               .node_address = {"10.0.0.1", 8},
                                               .port = (uint16_t)i,
