@@ -97,7 +97,7 @@ static int check_pair(struct ca_key *k, const struct ca_random *random)
 {
     static const struct mu_str text = {"muster", 6};
     uint8_t sig[CA__SIGNATURE_MAX];
-    size_t len;
+    size_t len = 0;
     int rc = ca__key_sign(k, random, text, sig, &len);
     if (rc == CA_OK) {
         rc = ca__verify_with(&k->public_key, ca__key_signature(k), text, ca__str(sig, len));
@@ -241,7 +241,7 @@ int ca__signed_write(struct mu__writer *w, struct ca_key *key, const struct ca_r
                      struct mu_str bytes)
 {
     uint8_t sig[CA__SIGNATURE_MAX];
-    size_t len;
+    size_t len = 0;
     int rc = ca__key_sign(key, random, bytes, sig, &len);
     if (rc != CA_OK) {
         return rc;

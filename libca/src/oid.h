@@ -28,9 +28,9 @@
 #define OID_SERVER_AUTH       "\x2b\x06\x01\x05\x05\x07\x03\x01"
 #define OID_CLIENT_AUTH       "\x2b\x06\x01\x05\x05\x07\x03\x02"
 
-#define OID_STR(literal) ((struct mu_str){literal, sizeof literal - 1})
+#define OID_STR(literal) ((struct mu_str){literal, sizeof(literal) - 1})
 #define OID_INIT(literal)                                                                          \
     {                                                                                              \
-        literal, sizeof literal - 1                                                                \
+        literal, sizeof(literal) - 1                                                               \
     } /* of static tables */
 #define OID_IS(oid, literal) ca__same(oid, OID_STR(literal))

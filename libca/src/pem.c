@@ -40,7 +40,7 @@ static bool is_label(struct mu_str at, const char *label)
 static int decode(struct mu_str body, const struct mu_allocator *a, struct mu_str *der)
 {
     size_t cap = body.len / 4 * 3 + 3, len;
-    if (cap > 2 * CA_CERTIFICATE_MAX) {
+    if (cap > (size_t)2 * CA_CERTIFICATE_MAX) {
         return CA_EMALFORMED;
     }
     uint8_t *p = mu__alloc(a, cap);

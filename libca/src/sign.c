@@ -31,17 +31,18 @@ static int begin(const struct ca_issuer *i, const struct ca_terms *terms, uint32
     return CA_OK;
 }
 
-/* Signs t for a subject of one common name. */
-static int finish(const struct ca_issuer *i, struct ca__tbs *t, struct mu_str common_name,
+/* Signs what was begun, for a subject of one common name. */
+static int finish(const struct ca_issuer *i, const struct ca__tbs *begun, struct mu_str common_name,
                   struct ca_certificate **out)
 {
     uint8_t key_id[32];
+    struct ca__tbs t = *begun;
     struct mu__writer subject = mu__writer_growing(&i->allocator);
     ca__name_write(&subject, common_name);
-    ca__sha256(t->spki, key_id);
-    t->subject_key_id = ca__str(key_id, sizeof key_id);
-    t->subject = ca__str(subject.data, subject.len);
-    int rc = subject.failed ? CA_ENOMEM : ca__tbs_sign(t, i->key, &i->random, &i->allocator, out);
+    ca__sha256(t.spki, key_id);
+    t.subject_key_id = ca__str(key_id, sizeof key_id);
+    t.subject = ca__str(subject.data, subject.len);
+    int rc = subject.failed ? CA_ENOMEM : ca__tbs_sign(&t, i->key, &i->random, &i->allocator, out);
     mu__writer_fini(&subject);
     return rc;
 }
