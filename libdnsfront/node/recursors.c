@@ -59,7 +59,7 @@ static bool parse(struct mu_str text, struct recursor *out)
 static bool is_known(const struct recursors *r, const struct recursor *one)
 {
     for (size_t i = 0; i < r->count; i++) {
-        if (memcmp(&r->items[i], one, sizeof *one) == 0) {
+        if (r->items[i].len == one->len && memcmp(&r->items[i].addr, &one->addr, one->len) == 0) {
             return true;
         }
     }
