@@ -14,6 +14,7 @@
 #define WORLD_INSTANCES 3000u
 #define WORLD_TEXT      (4u << 20)
 #define WORLD_META      4u
+#define LONG_LABEL      "a-label-of-sixty-three-bytes-which-is-as-long-as-labels-may-be."
 
 enum question_form {
     FORM_SERVICE,
@@ -83,7 +84,8 @@ static inline struct mu_str some_address(struct world *w, size_t i, unsigned fie
     case 2:
         return keep(w, "inner%zu.node.consul", i);
     case 3:
-        return keep(w, "no address %zu", i);
+        return chance(w, 50) ? keep(w, "no address %zu", i)
+                             : keep(w, "h%zu." LONG_LABEL LONG_LABEL LONG_LABEL "example.com", i);
     case 4:
     case 5:
     case 6:
@@ -201,12 +203,10 @@ static inline void some_question(struct world *w)
     static const uint16_t types[] = {LDNS_RR_TYPE_A,   LDNS_RR_TYPE_AAAA, LDNS_RR_TYPE_SRV,
                                      LDNS_RR_TYPE_ANY, LDNS_RR_TYPE_TXT,  LDNS_RR_TYPE_MX,
                                      LDNS_RR_TYPE_SOA, LDNS_RR_TYPE_NS};
-    static const char long_label[] =
-        "a-label-of-sixty-three-bytes-which-is-as-long-as-labels-may-be.";
     w->form = chance(w, 70) ? FORM_SERVICE + below(w, 4) : below(w, FORMS);
     bool longer = w->form == FORM_TAGGED && chance(w, 30);
-    snprintf(w->name, sizeof w->name, "%s%s%s", longer ? long_label : "", longer ? long_label : "",
-             forms[w->form][below(w, 2)]);
+    snprintf(w->name, sizeof w->name, "%s%s", longer ? LONG_LABEL LONG_LABEL LONG_LABEL : "",
+             forms[w->form][longer ? 0 : below(w, 2)]);
     w->question = (struct query_spec){
         .name = w->name,
         .type = chance(w, 75) ? types[below(w, 3)] : types[below(w, sizeof types / sizeof *types)],
