@@ -135,7 +135,7 @@ static inline const char *whole_record(const ldns_rr_list *list, size_t i)
 }
 
 /* A message of another resolver: the question, then `records` in zone file form. */
-static inline size_t build_reply(const char *name, uint16_t type, int rcode,
+static inline size_t build_reply(const char *name, uint16_t type, uint8_t rcode,
                                  const char *const *records, size_t n, uint8_t *buf, size_t cap)
 {
     ldns_pkt *p = ldns_pkt_query_new(ldns_dname_new_frm_str(name), (ldns_rr_type)type,
@@ -144,7 +144,7 @@ static inline size_t build_reply(const char *name, uint16_t type, int rcode,
     ldns_pkt_set_qr(p, true);
     ldns_pkt_set_ra(p, true);
     ldns_pkt_set_id(p, 0x7777);
-    ldns_pkt_set_rcode(p, (ldns_pkt_rcode)rcode);
+    ldns_pkt_set_rcode(p, (uint8_t)rcode);
     for (size_t i = 0; i < n; i++) {
         ldns_rr *rr;
         assert_int_equal(ldns_rr_new_frm_str(&rr, records[i], 0, NULL, NULL), LDNS_STATUS_OK);
