@@ -2,6 +2,7 @@
 aloud (77) where unbound or dnsmasq is missing."""
 import os
 import shutil
+import signal
 import socket
 import threading
 import unittest
@@ -155,6 +156,14 @@ auth-zone:
             self.assertEqual([target for *_, target in answer.values("SRV")], ["alias.example.org."])
             self.assertIn("192.0.2.1", [value for _, kind, _, value in answer.additional if kind == 1])
             self.assertEqual(dig(host, "round.service.consul").values("CNAME"), ["back.example.org.", "inside.service.consul."])
+
+    def test_recursors_change_at_a_reload(self):
+        c, host = self.cluster, self.cluster.agent_address(0)
+        for recursors, rcode in (([], 5), ([f"{self.resolver}:5353"], 0), ([f"{c.net}.99:5353"], 2), ([f"{self.resolver}:5353"], 0)):
+            c.configure("agent-0", recursors=recursors)
+            c.agent(0).send(signal.SIGHUP)
+            wait_until(f"code {rcode} with {recursors}", lambda code=rcode: dig(host, "www.example.org").rcode == code)
+            self.assertEqual(bool(dig(host, "inside.service.consul").flags & 0x80), bool(recursors), "recursion is offered")
 
     def test_two_agents_that_ask_each_other_ask_once(self):
         """agent-1 asks agent-2 (through the tap), agent-2 asks agent-1."""
