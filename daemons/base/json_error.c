@@ -19,9 +19,9 @@ bool json__out_of_memory(struct json_decoder *d)
 bool json__decodes_itself(const struct mu__schema *s)
 {
     static const char *const names[] = {
-        "ServiceDefinition",         "CheckType",      "CheckDefinition",  "HealthCheckDefinition",
-        "ConnectProxyConfig",        "ServiceConnect", "Upstream",         "ExposeConfig",
-        "api.HealthCheckDefinition", "Session",        "DeregisterRequest"};
+        "ServiceDefinition",         "CheckType",      "CheckDefinition",   "HealthCheckDefinition",
+        "ConnectProxyConfig",        "ServiceConnect", "Upstream",          "ExposeConfig",
+        "api.HealthCheckDefinition", "Session",        "DeregisterRequest", "Intention"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(s->name, names[i]) == 0) {
             return true;
@@ -46,10 +46,13 @@ const char *json__text_type(const struct mu__schema *s, const struct mu__field *
 {
     bool node = strcmp(s->name, "RegisterRequest") == 0 || strcmp(s->name, "Node") == 0;
     bool service = strcmp(s->name, "NodeService") == 0 || strcmp(s->name, "ServiceDefinition") == 0;
-    return strcmp(f->name, "CheckID") == 0           ? "types.CheckID"
-           : service && strcmp(f->name, "Kind") == 0 ? "structs.ServiceKind"
-           : node && strcmp(f->name, "ID") == 0      ? "types.NodeID"
-                                                     : "string";
+    bool intention = strcmp(s->name, "Intention") == 0;
+    return strcmp(f->name, "CheckID") == 0                   ? "types.CheckID"
+           : intention && strcmp(f->name, "Action") == 0     ? "structs.IntentionAction"
+           : intention && strcmp(f->name, "SourceType") == 0 ? "structs.IntentionSourceType"
+           : service && strcmp(f->name, "Kind") == 0         ? "structs.ServiceKind"
+           : node && strcmp(f->name, "ID") == 0              ? "types.NodeID"
+                                                             : "string";
 }
 
 const char *json__type_name(const struct mu__schema *s)
@@ -107,6 +110,9 @@ bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct
     const char *package = strchr(s->name, '.') ? "" : "structs.";
     if (strcmp(s->name, "Session") == 0) { /* it decodes itself by way of a type without a name */
         return json__mismatch(d, "struct { LockDelay interface {}; *structs.Alias }");
+    }
+    if (strcmp(s->name, "Intention") == 0) { /* likewise */
+        return json__mismatch(d, "struct { CreatedAt string; UpdatedAt string; *structs.Alias }");
     }
     snprintf(type, sizeof type, "%s%s%s%s", before, package, s->name, after);
     return json__mismatch(d, type);

@@ -64,6 +64,9 @@
     X(FSM_CONFIG_ENTRY_UPSERT, SAMPLE, SERVER, "fsm.config_entry", "op", "upsert")                 \
     X(FSM_COORDINATE, SAMPLE, SERVER, "fsm.coordinate.batch-update", "", "")                       \
     X(FSM_DEREGISTER, SAMPLE, SERVER, "fsm.deregister", "", "")                                    \
+    X(FSM_INTENTION_CREATE, SAMPLE, SERVER, "fsm.intention", "op", "create")                       \
+    X(FSM_INTENTION_DELETE, SAMPLE, SERVER, "fsm.intention", "op", "delete")                       \
+    X(FSM_INTENTION_UPDATE, SAMPLE, SERVER, "fsm.intention", "op", "update")                       \
     X(FSM_KVS_CAS, SAMPLE, SERVER, "fsm.kvs", "op", "cas")                                         \
     X(FSM_KVS_DELETE, SAMPLE, SERVER, "fsm.kvs", "op", "delete")                                   \
     X(FSM_KVS_DELETE_CAS, SAMPLE, SERVER, "fsm.kvs", "op", "delete-cas")                           \

@@ -53,6 +53,7 @@ static const struct {
     {CATALOG_ENTRY_KVS, CATALOG_KVS_REQUEST, "kvs"},
     {CATALOG_ENTRY_TOMBSTONE, CATALOG_TOMBSTONE_REQUEST, "tombstone"},
     {CATALOG_ENTRY_AUTOPILOT, CATALOG_AUTOPILOT_SET_REQUEST, "autopilot"},
+    {CATALOG_ENTRY_INTENTION, CATALOG_INTENTION_REQUEST, "intention"},
 };
 #define REQUEST_COUNT (sizeof requests / sizeof *requests)
 

@@ -189,9 +189,9 @@ static bool operand(struct parser *p, struct mu_str *out)
 /* Fields that a record has and filters have not. */
 static bool is_hidden(const struct mu__field *f)
 {
-    static const char *const names[] = {"CreateIndex", "ModifyIndex",   "Definition",
-                                        "Config",      "Expose",        "IngressHosts",
-                                        "ContentHash", "SidecarService"};
+    static const char *const names[] = {
+        "CreateIndex", "ModifyIndex",    "Definition", "Config",    "Expose", "IngressHosts",
+        "ContentHash", "SidecarService", "CreatedAt",  "UpdatedAt", "Hash"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(f->name, names[i]) == 0) {
             return true;

@@ -19,6 +19,11 @@ void route_agent_maintenance(struct http_request *r);
 /* routes_off.c */
 void route_acl_off(struct http_request *r);
 void route_debug_off(struct http_request *r);
+void route_intention(struct http_request *r);
+void route_intention_check(struct http_request *r);
+void route_intention_exact(struct http_request *r);
+void route_intention_match(struct http_request *r);
+void route_intentions(struct http_request *r);
 void route_connect_off(struct http_request *r);
 void route_connect_roots(struct http_request *r);
 void route_connect_configuration(struct http_request *r);

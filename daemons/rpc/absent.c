@@ -49,7 +49,6 @@ static const struct {
     {"ConnectCA",
      CONNECT_OFF,
      {"ConfigurationGet", "ConfigurationSet", "Roots", "Sign", "SignIntermediate"}},
-    {"Intention", CONNECT_OFF, {"Apply", "Check", "Get", "List", "Match"}},
 };
 
 static bool is_one_of(const char *const *names, size_t max, struct mu_str name)

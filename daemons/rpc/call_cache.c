@@ -25,6 +25,7 @@ const struct cache_kind cache__kinds[CACHE_KINDS] = {
     {ENDPOINT_CATALOG_SERVICE_NODES, "catalog-services", true},
     {ENDPOINT_DISCOVERY_CHAIN_GET, "compiled-discovery-chain", true},
     {ENDPOINT_HEALTH_SERVICE_NODES, "health-services", true},
+    {ENDPOINT_INTENTION_MATCH, "intention-match", true},
     {ENDPOINT_PREPARED_QUERY_EXECUTE, "prepared-query", false},
 };
 

@@ -21,7 +21,7 @@ struct cache_kind {
     const char *name; /* in the names of metrics */
     bool watched;
 };
-#define CACHE_KINDS 7u
+#define CACHE_KINDS 8u
 extern const struct cache_kind cache__kinds[CACHE_KINDS];
 
 /* An answer, never changed once it is made; whoever shows it holds a reference, on any loop. */

@@ -2,11 +2,13 @@
 
 #include "config_codec.h"
 #include "federation_codec.h"
+#include "intention_codec.h"
 #include "types.h" /* libcatalog's tables, which must be known when this one is compiled */
 #include "types_dump.h"
 #include "types_federation.h"
 #include "types_gateway.h"
 
+#include <muster/catalog_intention.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -26,6 +28,21 @@
         .meta_at = AT(reply_of, meta),                                                             \
         .datacenter_at = AT(of, datacenter),                                                       \
         .token_at = AT(of, options.token),                                                         \
+    }
+/* Questions about intentions; what comes last says whether somebody can wait, and how the reply
+ * stands on the wire. */
+#define INTENTION_READ(id, text, reply_of, ...)                                                    \
+    [id] = {                                                                                       \
+        .method = (text),                                                                          \
+        .kind = ENDPOINT_READ,                                                                     \
+        .permission = PERMIT_INTENTION_READ,                                                       \
+        .request = NAME(intention_query),                                                          \
+        .reply_kind = REPLY_STRUCT,                                                                \
+        .reply = NAME(reply_of),                                                                   \
+        .options_at = AT(intention_query, options),                                                \
+        .datacenter_at = AT(intention_query, datacenter),                                          \
+        .token_at = AT(intention_query, options.token),                                            \
+        __VA_ARGS__,                                                                               \
     }
 /* Reads of a text alone: nobody can wait for them. */
 #define TEXT_READ(id, text, permit, of)                                                            \
@@ -173,6 +190,17 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
          service_request, indexed_checks),
     READ(ENDPOINT_HEALTH_SERVICE_NODES, "Health.ServiceNodes", PERMIT_SERVICE_READ, service_request,
          indexed_check_service_nodes),
+    WRITE(ENDPOINT_INTENTION_APPLY, "Intention.Apply", PERMIT_INTENTION_WRITE, intention_request,
+          REPLY_STR),
+    INTENTION_READ(ENDPOINT_INTENTION_CHECK, "Intention.Check", intention_verdict,
+                   .meta_at = NO_OFFSET),
+    READ(ENDPOINT_INTENTION_GET, "Intention.Get", PERMIT_INTENTION_READ, intention_query,
+         indexed_intentions),
+    READ(ENDPOINT_INTENTION_LIST, "Intention.List", PERMIT_INTENTION_READ, dc_request,
+         indexed_intentions),
+    INTENTION_READ(ENDPOINT_INTENTION_MATCH, "Intention.Match", indexed_intention_matches,
+                   .meta_at = AT(indexed_intention_matches, meta),
+                   .reply_codec = &intention_matches_codec),
     READ(ENDPOINT_INTERNAL_EVENT_FIRE, "Internal.EventFire", PERMIT_EVENT_WRITE, event_fire_request,
          event_fire_response),
     READ(ENDPOINT_INTERNAL_GATEWAY_SERVICE_DUMP, "Internal.GatewayServiceDump", PERMIT_SERVICE_READ,

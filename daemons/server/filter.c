@@ -10,6 +10,7 @@
 #include "rpc/endpoints.h"
 
 #include <muster/catalog_dump.h>
+#include <muster/catalog_intention.h>
 #include <stdio.h>
 
 /* What the filter of an endpoint is about, and where that stands in the reply. */
@@ -35,6 +36,8 @@ static const struct filtered *filtered_of(const struct endpoint *e)
          offsetof(struct catalog_indexed_checks, health_checks)},
         {ENDPOINT_HEALTH_CHECKS_IN_STATE, CATALOG_CHECK,
          offsetof(struct catalog_indexed_checks, health_checks)},
+        {ENDPOINT_INTENTION_LIST, CATALOG_INTENTION,
+         offsetof(struct catalog_indexed_intentions, intentions)},
         {ENDPOINT_INTERNAL_NODE_DUMP, CATALOG_NODE /* see schema_of */,
          offsetof(struct catalog_indexed_node_dump, dump)},
         {ENDPOINT_INTERNAL_SERVICE_DUMP, CATALOG_CHECK_SERVICE_NODE,

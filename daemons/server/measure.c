@@ -222,6 +222,12 @@ enum metric server__entry_metric(const void *data, size_t len)
         {"delete", METRIC_FSM_CONFIG_ENTRY_DELETE},
         {NULL, METRIC_FSM_CONFIG_ENTRY_UPSERT},
     };
+    static const struct op_metric intention[] = {
+        {"create", METRIC_FSM_INTENTION_CREATE},
+        {"update", METRIC_FSM_INTENTION_UPDATE},
+        {"delete", METRIC_FSM_INTENTION_DELETE},
+        {NULL, METRIC_FSM_OTHER},
+    };
     switch (len > 0 ? *(const uint8_t *)data : UINT8_MAX) {
     case CATALOG_ENTRY_REGISTER:
         return METRIC_FSM_REGISTER;
@@ -241,6 +247,8 @@ enum metric server__entry_metric(const void *data, size_t len)
         return METRIC_FSM_AUTOPILOT;
     case CATALOG_ENTRY_QUERY:
         return by_op(query, data, len);
+    case CATALOG_ENTRY_INTENTION:
+        return by_op(intention, data, len);
     case CATALOG_ENTRY_CONFIG:
         return by_op(config, data, len);
     default:

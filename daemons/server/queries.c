@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-static const char *make_id(struct call *c)
+const char *query_make_id(struct call *c)
 {
     uint8_t b[16];
     char text[37];
@@ -33,7 +33,7 @@ const char *query_prepare(struct call *c, char *reason, size_t size)
     if (q->query->id.len) {
         return "ID must be empty when creating a new prepared query";
     }
-    const char *id = make_id(c);
+    const char *id = query_make_id(c);
     q->query->id = mu__cstr(id);
     return id ? catalog_prepared_query_check(q, reason, size) : "UUID generation failed";
 }

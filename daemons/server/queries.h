@@ -6,6 +6,9 @@
 
 #include <muster/catalog.h>
 
+/* An id that nothing else has, in the call's arena; NULL: there is none to be had. */
+const char *query_make_id(struct call *c);
+
 /* Brings a change of a prepared query into the form of a log entry: a new one gets its id. NULL, or
  * why it is refused: a static text, or one in reason. */
 const char *query_prepare(struct call *c, char *reason, size_t size);

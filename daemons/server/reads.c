@@ -1,5 +1,6 @@
 /* reads.c - reads answered by this front from the newest store version, and reads that wait for a
  * newer one. */
+#include "intentions.h"
 #include "measure.h"
 #include "queries.h"
 #include "route.h"
@@ -44,6 +45,7 @@ QUERY(service_dump, catalog_service_dump_request, catalog_indexed_check_service_
 QUERY(mesh_gateways, catalog_dc_request, catalog_datacenter_nodes)
 QUERY(gateway_services, catalog_service_request, catalog_indexed_gateway_services)
 QUERY(gateway_service_dump, catalog_service_request, catalog_indexed_service_dump)
+QUERY(intentions, catalog_dc_request, catalog_indexed_intentions)
 QUERY(key, catalog_key_request, catalog_indexed_dir_entries)
 QUERY(keys, catalog_key_request, catalog_indexed_dir_entries)
 QUERY(key_names, catalog_key_list_request, catalog_indexed_key_list)
@@ -133,6 +135,10 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_HEALTH_SERVICE_CHECKS, service_checks},
         {ENDPOINT_HEALTH_CHECKS_IN_STATE, checks_in_state},
         {ENDPOINT_HEALTH_SERVICE_NODES, check_service_nodes},
+        {ENDPOINT_INTENTION_CHECK, intention_check},
+        {ENDPOINT_INTENTION_GET, intention_get},
+        {ENDPOINT_INTENTION_LIST, intentions},
+        {ENDPOINT_INTENTION_MATCH, intention_match},
         {ENDPOINT_INTERNAL_GATEWAY_SERVICE_DUMP, gateway_service_dump},
         {ENDPOINT_INTERNAL_NODE_DUMP, node_dump},
         {ENDPOINT_INTERNAL_NODE_INFO, node_info},

@@ -1,5 +1,6 @@
 /* writes.c - writes on the leader: checked and encoded on the front, proposed on the core, answered
  * when applied. */
+#include "intentions.h"
 #include "measure.h"
 #include "queries.h"
 #include "route.h"
@@ -55,6 +56,10 @@ static const char *prepare(struct route *r, enum catalog_entry_type *type, char 
         *type = CATALOG_ENTRY_QUERY;
         return query_prepare(c, reason, REASON_MAX);
     }
+    if (c->endpoint == &endpoints[ENDPOINT_INTENTION_APPLY]) {
+        *type = CATALOG_ENTRY_INTENTION;
+        return intention_apply_prepare(c, reason, REASON_MAX);
+    }
     if (c->endpoint == &endpoints[ENDPOINT_TXN_APPLY]) {
         *type = CATALOG_ENTRY_TXN;
         r->locks = txn_locks(c->request);
@@ -75,6 +80,9 @@ static void *make_reply(struct call *c, const struct write_result *result)
 {
     if (c->endpoint == &endpoints[ENDPOINT_PREPARED_QUERY_APPLY]) {
         return &((struct catalog_prepared_query_request *)c->request)->query->id;
+    }
+    if (c->endpoint == &endpoints[ENDPOINT_INTENTION_APPLY]) {
+        return &((struct catalog_intention_request *)c->request)->intention->id;
     }
     if (c->endpoint->reply_kind == REPLY_STR) { /* the id of a session that was made, or nothing */
         const struct catalog_session_request *q = c->request;

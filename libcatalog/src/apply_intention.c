@@ -174,7 +174,9 @@ const char *catalog_intention_prepare(struct catalog_intention *x,
 
 static bool by_pair(const struct catalog_intention_request *r)
 {
-    return mu__str_is(r->op, "upsert") || (mu__str_is(r->op, "delete") && !r->intention->id.len);
+    const struct catalog_intention *x = r->intention;
+    bool is_named = x->source_name.len > 0 && x->destination_name.len > 0;
+    return mu__str_is(r->op, "upsert") || (mu__str_is(r->op, "delete") && !x->id.len && is_named);
 }
 
 static const struct catalog_intention *find_pair(struct catalog *c,

@@ -349,7 +349,7 @@ class OddAgents(unittest.TestCase):
     def test_connect_and_central_configuration(self):
         off = b"Connect must be enabled in order to use this endpoint"
         with Pair("consul", "muster", count=1, config={"connect": {"enabled": True}, "enable_central_service_config": True}) as c:
-            self.check_use(c, {"/v1/agent/connect/ca/roots": off, "/v1/agent/connect/ca/leaf/web": off, "/v1/connect/intentions": off})
+            self.check_use(c, {"/v1/agent/connect/ca/roots": off, "/v1/agent/connect/ca/leaf/web": off})
 
     def test_acls(self):
         acl = {"primary_datacenter": "dc1", "acl": {"enabled": True, "default_policy": "allow", "down_policy": "allow"}}
