@@ -11,6 +11,7 @@
 #include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
 #include <mbedtls/x509_csr.h>
+#include <muster/ca_authorize.h>
 #include <muster/ca_verify.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@
 
 #define DOMAIN "11111111-2222-3333-4444-555555555555.consul"
 #define URI    "spiffe://" DOMAIN "/ns/default/dc/dc1/svc/web"
-enum { NOW = 1906502400, BATCH = 50, ROUNDS_MAX = 1000 };
+enum { NOW = 1906502400, BATCH = 50, ROUNDS_MAX = 1000, AUTHORIZE = 1000, INTENTIONS = 10000 };
 
 struct bench {
     mbedtls_entropy_context entropy;
@@ -34,6 +35,9 @@ struct bench {
     struct ca_trust *trust;
     struct ca_csr *csr;
     struct ca_certificate *leaf;
+    struct ca_intentions *intentions;
+    struct ca_id peers[64];
+    size_t asked, allowed;
     char csr_pem[4096];
     size_t csr_len;
 };
@@ -157,6 +161,16 @@ static void ours_read(struct bench *b)
     must(ca_id_parse(text(URI), buf, &id), "id");
 }
 
+/* Peers of all kinds by turns: an exact intention, a wildcard, none. */
+static void ours_authorize(struct bench *b)
+{
+    for (int n = 0; n < AUTHORIZE; n++) {
+        const struct ca_id *peer = &b->peers[b->asked++ % 64];
+        b->allowed +=
+            ca_authorize(b->intentions, peer, text(""), text("db-17"), CA_DENY, NULL) ? 1 : 0;
+    }
+}
+
 static const struct row {
     const char *name;
     void (*run)(struct bench *b);
@@ -170,6 +184,7 @@ static const struct row {
     {"libca: CSR read, verified, signed", ours_issue, 2},
     {"libca: leaf verified up to its root", ours_verify, -1},
     {"libca: SPIFFE id read", ours_read, -1},
+    {"libca: 1000 x authorize, 10,000 rules", ours_authorize, -1},
 };
 enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS };
 
@@ -211,6 +226,29 @@ static void make_leaf(struct bench *b)
     ca_key_destroy(key);
 }
 
+/* 100 sources to 100 destinations, and a few for all. */
+static void make_intentions(struct bench *b)
+{
+    static char names[200][16];
+    static struct ca_intention list[INTENTIONS];
+    for (int i = 0; i < 100; i++) {
+        snprintf(names[i], sizeof *names, "web-%d", i);
+        snprintf(names[100 + i], sizeof *names, "db-%d", i);
+    }
+    for (int i = 0; i < INTENTIONS; i++) {
+        list[i] = (struct ca_intention){.source = text(names[i % 100]),
+                                        .destination = text(names[100 + i / 100]),
+                                        .action = i % 3 ? CA_ALLOW : CA_DENY};
+    }
+    list[0].source = list[0].destination = list[1].destination = list[101].source = text("*");
+    must(ca_intentions_create(list, INTENTIONS, 1, NULL, &b->intentions), "intentions");
+    for (int i = 0; i < 64; i++) {
+        b->peers[i] = (struct ca_id){.kind = CA_ID_SERVICE,
+                                     .ns = text("default"),
+                                     .name = text(i % 2 ? names[i] : "somebody-else")};
+    }
+}
+
 static void setup(struct bench *b)
 {
     mbedtls_entropy_init(&b->entropy);
@@ -224,10 +262,12 @@ static void setup(struct bench *b)
          "key");
     make_issuer(b);
     make_leaf(b);
+    make_intentions(b);
 }
 
 static void teardown(struct bench *b)
 {
+    ca_intentions_destroy(b->intentions);
     ca_certificate_destroy(b->leaf);
     ca_csr_destroy(b->csr);
     ca_trust_destroy(b->trust);
