@@ -44,6 +44,14 @@ static void ask_node(const struct dns_terms *t, const struct dnsfront_lookup *l,
         .datacenter = l->datacenter, .node = l->name, .options = options(t)};
 }
 
+static void ask_virtual(const struct dns_terms *t, const struct dnsfront_lookup *l,
+                        struct dns_ask *out)
+{
+    out->endpoint = &endpoints[ENDPOINT_CATALOG_VIRTUAL_IP_FOR_SERVICE];
+    out->request.service = (struct catalog_service_request){
+        .datacenter = l->datacenter, .service_name = l->name, .options = options(t)};
+}
+
 /* Servers sort by the distance from the client or from us, where the query says so. */
 static void ask_query(const struct dns_terms *t, const struct dnsfront_lookup *l,
                       struct dns_ask *out)
@@ -101,7 +109,10 @@ bool dns_ask(const struct dns_terms *t, const struct dnsfront_lookup *l, unsigne
         return true;
     case DNSFRONT_REVERSE:
         return ask_reverse(t, l, step, out);
-    default: /* no catalog of 1.8 has virtual addresses, and the node asks other resolvers itself */
+    case DNSFRONT_VIRTUAL:
+        ask_virtual(t, l, out);
+        return true;
+    default: /* the node asks other resolvers itself */
         return false;
     }
 }

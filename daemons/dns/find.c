@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "lookup.h"
+#include "rpc/call_cache.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -179,9 +180,24 @@ static void supply_reverse(struct dns_find *f, struct call *c)
     supply(f, &found);
 }
 
+static void supply_virtual(struct dns_find *f, struct call *c)
+{
+    const struct mu_str *address = c->reply;
+    struct dnsfront_instance one = {.datacenter = f->lookup->datacenter,
+                                    .service_address = *address};
+    struct dnsfront_found found = {.size = sizeof found,
+                                   .status = address->len ? DNSFRONT_FOUND : DNSFRONT_NOT_FOUND,
+                                   .instances = &one,
+                                   .count = address->len ? 1 : 0};
+    supply(f, &found);
+}
+
 static void supply_reply(struct dns_find *f, struct call *c)
 {
     switch (f->lookup->kind) {
+    case DNSFRONT_VIRTUAL:
+        supply_virtual(f, c);
+        break;
     case DNSFRONT_NODE:
         supply_node(f, c);
         break;
@@ -209,10 +225,13 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* Is it that there is no such thing, rather than that it could not be found out? Of our own
- * datacenter there is always something. */
+ * datacenter there is always something; Consul's servers have no virtual addresses before 1.11. */
 static bool says_unknown(const struct dns_find *f, const char *error)
 {
     if (f->lookup->kind == DNSFRONT_QUERY && ends_with(error, "Query not found")) {
+        return true;
+    }
+    if (f->lookup->kind == DNSFRONT_VIRTUAL && strstr(error, "can't find method")) {
         return true;
     }
     return !mu__str_ieq(f->lookup->datacenter, f->dns->settings->terms.datacenter) &&
@@ -310,11 +329,11 @@ static bool fill(struct dns_find *f, struct call *c)
 
 /* What is kept here will do, where it is kept fresh by a watch. Queries cannot be watched: they are
  * carried out each time, unless use_cache says that older answers will do; but what they brought
- * last serves when nobody can be asked. Addresses are asked for each time. */
+ * last serves when nobody can be asked. Addresses, virtual or not, are asked about each time. */
 static void use_copy(const struct dns_find *f, struct call *c)
 {
     const struct dns_terms *t = &f->dns->settings->terms;
-    if (!f->dns->copies || !t->allow_stale || f->no_copy || f->lookup->kind == DNSFRONT_REVERSE) {
+    if (!f->dns->copies || !t->allow_stale || f->no_copy || !call_cache_takes(c->endpoint)) {
         return;
     }
     c->may_cache = c->may_be_made_up = true;
@@ -352,10 +371,6 @@ static void supply_at_once(struct dnsfront_pending *pending, enum dnsfront_statu
 void dns__find(void *user, struct dnsfront_pending *pending, const struct dnsfront_lookup *lookup)
 {
     struct dns *d = user;
-    if (lookup->kind == DNSFRONT_VIRTUAL) {
-        supply_at_once(pending, DNSFRONT_NOT_FOUND);
-        return;
-    }
     struct dns_find *f = calloc(1, sizeof *f);
     if (!f) {
         supply_at_once(pending, DNSFRONT_FAILED);
