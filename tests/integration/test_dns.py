@@ -2,6 +2,7 @@
 
 Questions to servers are counted by the agent's own metric, not timed."""
 import os
+import random
 import signal
 import socket
 import struct
@@ -96,6 +97,65 @@ class Copies(unittest.TestCase):
     def test_under_consul_servers(self):
         with UnderConsul(servers=1, agents=1, extra_flags=["-hcl", 'telemetry { prometheus_retention_time = "1m" }']) as c:
             self.check_changes(c)
+
+
+class Kept(unittest.TestCase):
+    """Random writes; after each, DNS says what HTTP says. Names are asked for twice, so that answers are kept, and all
+    the time, so that they would be kept too long."""
+
+    NODES = [f"n{i}" for i in range(4)]
+    SERVICES = ["web", "db", "api"]
+
+    def write(self, host, dice):
+        node, service = dice.choice(self.NODES), dice.choice(self.SERVICES)
+        entry = {"Node": node, "Address": f"10.8.{dice.randrange(3)}.{self.NODES.index(node)}"}
+        what = dice.randrange(8)
+        if what == 0:
+            return put(host, "/v1/catalog/deregister", {"Node": node})
+        if what == 1:
+            return put(host, "/v1/catalog/deregister", {"Node": node, "ServiceID": service})
+        if what == 2:
+            return put(host, f"/v1/kv/{service}", node)
+        if what < 6:
+            entry["Service"] = {"ID": service, "Service": dice.choice([service, service, "db"]),
+                                "Tags": dice.choice([[], ["v1"]]), "Port": dice.randrange(80, 82),
+                                "Address": dice.choice(["", "10.7.7.7"])}
+        if what > 3:
+            entry["Check"] = {"Node": node, "CheckID": dice.choice(["c1", "c2"]), "Name": "c",
+                              "Status": dice.choice(["passing", "passing", "warning", "critical"]),
+                              "ServiceID": dice.choice(["", service]) if what < 6 else ""}
+        return put(host, "/v1/catalog/register", entry)  # some are refused: a check of a service that is not there
+
+    def expected(self, host):
+        wanted = {}
+        for service in self.SERVICES:
+            instances = get(host, f"/v1/health/service/{service}").json()
+            healthy = [i for i in instances if all(c["Status"] != "critical" for c in i["Checks"])]
+            for tag, name in ((None, f"{service}.service.consul"), ("v1", f"v1.{service}.service.consul")):
+                wanted[name] = sorted({i["Service"]["Address"] or i["Node"]["Address"] for i in healthy
+                                       if tag is None or tag in i["Service"]["Tags"]})
+        nodes = {n["Node"]: n["Address"] for n in get(host, "/v1/catalog/nodes").json()}
+        wanted.update({f"{node}.node.consul": [nodes[node]] if node in nodes else [] for node in self.NODES})
+        return wanted
+
+    def answers(self, host, wanted):
+        found = {}
+        for name in wanted:
+            for _ in range(2):
+                answer = dig(host, name, edns=4096)
+                found[name] = answer.values("A")
+            assert answer.rcode == (0 if found[name] else NXDOMAIN), (name, answer.rcode)
+        return found
+
+    def test_what_is_kept_is_what_is_true(self):
+        dice = random.Random(int(os.environ.get("MUSTER_SEED", "7")))
+        with Cluster(servers=1, agents=1, extra_flags=["-log-level", "info"]) as c:
+            server, agent = c.server_address(0), c.agent_address(0)
+            for step in range(150):
+                self.write(server, dice)
+                wanted = self.expected(server)
+                self.assertEqual(self.answers(server, wanted), wanted, f"step {step}")  # at once
+                wait_until(f"the agent has step {step}", lambda: self.answers(agent, wanted) == wanted, pause=0.002, timeout=20)
 
 
 class Stale(unittest.TestCase):
