@@ -1,13 +1,15 @@
-/* Mirrors daemons/rpc/config_codec.c and federation_codec.c: what is said there survives the wire,
- * and what is cut or lies is refused. */
+/* Mirrors daemons/rpc/config_codec.c, federation_codec.c and intention_codec.c: what is said there
+ * survives the wire, and what is cut or lies is refused. */
 #include "mu_test.h"
 
 #include "rpc/config_codec.h"
 #include "rpc/federation_codec.h"
+#include "rpc/intention_codec.h"
 
 #include "msgpack.h"
 
 #include <muster/catalog_federation.h>
+#include <muster/catalog_intention.h>
 
 #define S(text) ((struct mu_str){(text), sizeof(text) - 1})
 
@@ -112,6 +114,37 @@ static void test_gateways_of_datacenters_survive_the_wire(void **state)
     mu__writer_fini(&w);
 }
 
+static void test_what_bears_on_several_names_survives_the_wire(void **state)
+{
+    (void)state;
+    struct catalog_intention x = {.id = S("1"), .action = S("deny"), .precedence = 9},
+                             y = {.id = S("2"), .hash = S("12345678")};
+    void *both[] = {&x, &y};
+    struct mu_list of_web = {both, 2}, of_db = {NULL, 0};
+    void *lists[] = {&of_web, &of_db};
+    const struct catalog_indexed_intention_matches given = {.matches = {lists, 2},
+                                                            .meta = {.index = 9}};
+    struct catalog_indexed_intention_matches got = {.meta.index = 0};
+    struct mu__writer w = mu__writer_growing(&mu__malloc_allocator);
+    struct mu__arena a;
+    mu__arena_init(&a, NULL, 0);
+    intention_matches_codec.write(&w, &given);
+    struct mu__reader r = mu__reader(w.data, w.len);
+    assert_true(intention_matches_codec.read(&r, &a, false, &got));
+    assert_int_equal(mu__reader_left(&r), 0);
+    assert_int_equal(got.meta.index, 9);
+    assert_int_equal(got.matches.len, 2);
+    const struct mu_list *web = got.matches.items[0], *db = got.matches.items[1];
+    assert_int_equal(web->len, 2);
+    is_str(((struct catalog_intention *)web->items[0])->action, "deny");
+    is_str(((struct catalog_intention *)web->items[1])->hash, "12345678");
+    assert_int_equal(db->len, 0);
+    assert_null(db->items); /* null to those who ask */
+    mu__arena_fini(&a);
+    cut(&intention_matches_codec, &w, sizeof got);
+    mu__writer_fini(&w);
+}
+
 /* Numbers of things that cannot be there allocate nothing for them. */
 static void test_counts_that_lie_are_refused(void **state)
 {
@@ -120,6 +153,9 @@ static void test_counts_that_lie_are_refused(void **state)
     struct catalog_datacenter_nodes nodes = {.meta.index = 0};
     struct catalog_indexed_config_entries entries = {.meta.index = 0};
     static const uint8_t many[] = "\x81\xafXatacenterNodes\xdf\xff\xff\xff\xff";
+    struct catalog_indexed_intention_matches matches = {.meta.index = 0};
+    static const uint8_t lists[] = "\x81\xa7Matches\xdd\xff\xff\xff\xff";
+    static const uint8_t inner[] = "\x81\xa7Matches\x91\xdd\xff\xff\xff\xff";
     static const uint8_t wide[] = "\xa5\xce\xff\xff\xff\xff";
     uint8_t lie[sizeof many];
     memcpy(lie, many, sizeof many);
@@ -129,6 +165,10 @@ static void test_counts_that_lie_are_refused(void **state)
     assert_false(datacenter_nodes_codec.read(&r, &a, true, &nodes));
     r = mu__reader(wide, sizeof wide - 1);
     assert_false(config_all_codec.read(&r, &a, true, &entries));
+    r = mu__reader(lists, sizeof lists - 1);
+    assert_false(intention_matches_codec.read(&r, &a, true, &matches));
+    r = mu__reader(inner, sizeof inner - 1);
+    assert_false(intention_matches_codec.read(&r, &a, true, &matches));
     mu__arena_fini(&a);
 }
 
@@ -138,6 +178,7 @@ int main(void)
         cmocka_unit_test(test_entries_of_all_kinds_each_follow_their_kind),
         cmocka_unit_test(test_no_entries_tell_the_index_too),
         cmocka_unit_test(test_gateways_of_datacenters_survive_the_wire),
+        cmocka_unit_test(test_what_bears_on_several_names_survives_the_wire),
         cmocka_unit_test(test_counts_that_lie_are_refused),
     };
     return cmocka_run_group_tests_name("codecs", tests, NULL, NULL);
