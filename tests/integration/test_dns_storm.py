@@ -96,6 +96,30 @@ class Storm:
                 self.notes.append(Note(host, True, asked.pop(answer.id), sent, answer))
 
 
+class Churn:
+    """Other names come and go all the time, next to those that are asked for."""
+
+    def __init__(self, host):
+        self.host, self.over, self.thread, self.count = host, threading.Event(), threading.Thread(target=self.run), 0
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    def run(self):
+        while not self.over.wait(PAUSE):
+            n, self.count = self.count % 20, self.count + 1
+            node, number = f"churn-{n % 5}", f"steady-{n}"
+            put(self.host, "/v1/catalog/register", {"Node": node, "Address": f"10.5.0.{n % 5}",
+                                                    "Service": {"ID": number, "Service": f"steady-{n}", "Port": 80}})
+            if n % 3 == 0:
+                put(self.host, "/v1/catalog/deregister", {"Node": node, "ServiceID": number})
+
+
 class DnsStorm(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -174,7 +198,7 @@ class DnsStorm(unittest.TestCase):
 
     def test_a_check_that_flips(self):
         states = []
-        with Storm(self.hosts) as storm:
+        with Storm(self.hosts) as storm, Churn(self.cluster.server_address(0)) as churn:
             for up in (False, True, False):
                 self.flip(up)
                 expected = ADDRESS["flip"] if up else ADDRESS["flip"][1:]
@@ -184,6 +208,7 @@ class DnsStorm(unittest.TestCase):
         for known, until, expected in states:
             self.check_state(storm.notes, "flip", known, until, expected)
         self.check_steady(storm.notes)
+        self.assertGreater(churn.count, 50)
 
     def test_servers_killed_and_restarted(self):
         """Each in turn, the leader too; meanwhile a check flips, which who was not killed tells as ever."""
