@@ -51,17 +51,12 @@ static struct address choose(uint16_t type, struct mu_str plain, struct mu_str i
     return dnsfront__address_parse(plain);
 }
 
-struct address dnsfront__address_of_service(const struct dnsfront_instance *i, uint16_t type,
-                                            bool wan)
+struct address dnsfront__address_of_service(const struct dnsfront_instance *i, uint16_t type)
 {
-    return wan ? choose(type, i->service_wan.len ? i->service_wan : i->service_address,
-                        i->service_wan_ipv4, i->service_wan_ipv6)
-               : choose(type, i->service_address, i->service_ipv4, i->service_ipv6);
+    return choose(type, i->service_address, i->service_ipv4, i->service_ipv6);
 }
 
-struct address dnsfront__address_of_node(const struct dnsfront_instance *i, uint16_t type, bool wan)
+struct address dnsfront__address_of_node(const struct dnsfront_instance *i, uint16_t type)
 {
-    return wan ? choose(type, i->node_wan.len ? i->node_wan : i->node_address, i->node_wan_ipv4,
-                        i->node_wan_ipv6)
-               : choose(type, i->node_address, i->node_ipv4, i->node_ipv6);
+    return choose(type, i->node_address, i->node_ipv4, i->node_ipv6);
 }

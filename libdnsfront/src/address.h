@@ -16,9 +16,6 @@ struct address {
 
 /* An IPv4 address mapped into IPv6 counts as IPv4, as Consul has it. */
 struct address dnsfront__address_parse(struct mu_str text);
-/* The service's own address, if it has one (kind NONE otherwise), and the node's. wan: as seen from
- * another datacenter. */
-struct address dnsfront__address_of_service(const struct dnsfront_instance *i, uint16_t type,
-                                            bool wan);
-struct address dnsfront__address_of_node(const struct dnsfront_instance *i, uint16_t type,
-                                         bool wan);
+/* The service's own address, if it has one (kind NONE otherwise), and the node's. */
+struct address dnsfront__address_of_service(const struct dnsfront_instance *i, uint16_t type);
+struct address dnsfront__address_of_node(const struct dnsfront_instance *i, uint16_t type);

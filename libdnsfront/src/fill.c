@@ -48,7 +48,6 @@ static void make_zone(const struct dnsfront *d, const struct asked *what, struct
         .a_record_limit = d->a_record_limit,
         .only_passing = d->only_passing,
         .node_meta_txt = d->node_meta_txt,
-        .translate_wan_addrs = d->translate_wan_addrs,
         .soa = {.owner = domain, .type = DNS_TYPE_SOA, .ttl = d->soa_min_ttl_s},
     };
     if (what->meaning->kind == NAME_SERVICE) {

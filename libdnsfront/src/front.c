@@ -162,7 +162,6 @@ static bool copy_config(struct dnsfront *d, const struct dnsfront_config *cfg)
     d->disable_compression = cfg->disable_compression;
     d->node_meta_txt = cfg->node_meta_txt;
     d->recursion = cfg->recursion;
-    d->translate_wan_addrs = cfg->translate_wan_addrs;
     d->kept_bytes_max = cfg->kept_bytes_max;
     d->udp_size_max = cfg->udp_size_max;
     d->unchanged = cfg->unchanged;

@@ -35,7 +35,6 @@ struct dnsfront {
     uint32_t node_ttl_s, soa_refresh_s, soa_retry_s, soa_expire_s, soa_min_ttl_s;
     uint32_t udp_answer_limit, a_record_limit;
     bool only_passing, enable_truncate, disable_compression, node_meta_txt, recursion;
-    bool translate_wan_addrs;
     size_t kept_bytes_max;
     uint16_t udp_size_max; /* 0: as the client says */
     struct kept *kept;     /* NULL: nothing was kept yet */

@@ -43,7 +43,7 @@ struct zone {
     struct mu_str datacenter;
     uint32_t node_ttl_s, service_ttl_s;
     uint32_t a_record_limit;
-    bool only_passing, node_meta_txt, translate_wan_addrs;
+    bool only_passing, node_meta_txt;
     struct record soa;
 };
 
@@ -79,8 +79,6 @@ bool dnsfront__records_negative(const struct zone *z, struct mu__arena *a, struc
 
 /* What the above are made of (sections.c). */
 
-/* Is the instance known by its WAN addresses? */
-bool dnsfront__is_remote(const struct zone *z, const struct dnsfront_instance *i);
 /* An A or AAAA record; false if the address is neither. */
 bool dnsfront__record_address(const struct address *addr, struct mu_str owner, uint32_t ttl,
                               struct record *out);

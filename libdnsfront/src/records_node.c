@@ -1,5 +1,4 @@
 #include "records.h"
-#include "schema.h"
 #include "spell.h"
 
 #include <string.h>
@@ -14,7 +13,7 @@ static bool wants_address(uint16_t type, const struct address *addr)
 static bool add_address(const struct zone *z, const struct dnsfront_instance *node,
                         struct mu__arena *a, struct sections *out)
 {
-    struct address addr = dnsfront__address_of_node(node, z->type, dnsfront__is_remote(z, node));
+    struct address addr = dnsfront__address_of_node(node, z->type);
     struct record *rec = &out->answers[out->answer_count];
     if (addr.kind == ADDRESS_HOST) {
         struct mu_str host = dnsfront__spell_host(addr.text, a);
@@ -103,8 +102,7 @@ bool dnsfront__records_reverse(const struct zone *z, const struct dnsfront_insta
 static bool add_glue(const struct zone *z, const struct dnsfront_instance *server,
                      struct mu_str name, uint32_t answer, struct mu__arena *a, struct sections *out)
 {
-    struct address addr =
-        dnsfront__address_of_node(server, DNS_TYPE_ANY, dnsfront__is_remote(z, server));
+    struct address addr = dnsfront__address_of_node(server, DNS_TYPE_ANY);
     struct extra *e = &out->extras[out->extra_count];
     *e = (struct extra){.answer = answer};
     if (dnsfront__record_address(&addr, name, z->node_ttl_s, &e->record)) {

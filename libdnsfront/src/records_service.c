@@ -19,7 +19,6 @@ struct view {
     const struct dnsfront_instance *i;
     struct address service, node;
     const struct address *addr; /* the one that counts */
-    uint16_t port;
 };
 
 /* Is text the question's own name? */
@@ -32,12 +31,10 @@ static bool is_asked(const struct zone *z, struct mu_str text)
 
 static void look_at(const struct zone *z, const struct dnsfront_instance *i, struct view *out)
 {
-    bool wan = dnsfront__is_remote(z, i);
     out->i = i;
-    out->service = dnsfront__address_of_service(i, z->type, wan);
-    out->node = dnsfront__address_of_node(i, z->type, wan);
+    out->service = dnsfront__address_of_service(i, z->type);
+    out->node = dnsfront__address_of_node(i, z->type);
     out->addr = out->service.kind != ADDRESS_NONE ? &out->service : &out->node;
-    out->port = wan && i->wan_port ? i->wan_port : i->port;
     /* A service whose address is its own name: the node's address is meant. */
     if (out->service.kind == ADDRESS_HOST && is_asked(z, out->service.text) &&
         (out->node.kind == ADDRESS_IPV4 || out->node.kind == ADDRESS_IPV6)) {
@@ -113,7 +110,7 @@ static bool add_srv(const struct zone *z, const struct view *v, struct progress 
     struct mu_str own = dnsfront__spell_node(v->i, z->domain, a);
     struct mu_str target = own.p ? target_of(z, v, own, a) : own;
     bool failed = !target.p;
-    if (failed || !is_new_srv(p, target, v->port, a, &failed)) {
+    if (failed || !is_new_srv(p, target, v->i->port, a, &failed)) {
         return !failed;
     }
     uint32_t answer = (uint32_t)s->answer_count;
@@ -121,7 +118,7 @@ static bool add_srv(const struct zone *z, const struct view *v, struct progress 
         (struct record){.type = DNS_TYPE_SRV,
                         .ttl = z->service_ttl_s,
                         .target = target,
-                        .u.srv = {SRV_PRIORITY, weight_of(v->i), v->port}};
+                        .u.srv = {SRV_PRIORITY, weight_of(v->i), v->i->port}};
     if (dnsfront__seen_add(&p->targets, target) && !explain_target(z, v, target, answer, a, s)) {
         return false;
     }

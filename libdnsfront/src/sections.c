@@ -1,13 +1,7 @@
 #include "records.h"
-#include "schema.h"
 #include "spell.h"
 
 #include <string.h>
-
-bool dnsfront__is_remote(const struct zone *z, const struct dnsfront_instance *i)
-{
-    return z->translate_wan_addrs && i->datacenter.len && !mu__str_eq(i->datacenter, z->datacenter);
-}
 
 bool dnsfront__record_address(const struct address *addr, struct mu_str owner, uint32_t ttl,
                               struct record *out)

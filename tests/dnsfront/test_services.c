@@ -190,44 +190,6 @@ static void test_srv_spells_a_node_address_that_is_not_the_plain_one(void **stat
     ldns_pkt_free(p);
 }
 
-static void test_other_datacenters_are_known_by_wan_addresses(void **state)
-{
-    (void)state;
-    struct dnsfront_config cfg = default_config();
-    cfg.translate_wan_addrs = true;
-    struct dnsfront *d = create(&cfg);
-    struct dnsfront_instance i = instance("n1", "10.0.0.1", 80);
-    i.service_address = text("10.1.0.1");
-    i.service_wan = text("192.0.2.1");
-    i.service_wan_ipv6 = text("2001:db8::77");
-    i.wan_port = 8080;
-    ldns_pkt *p = ask_one(d, "web.service.consul.", LDNS_RR_TYPE_A, DNSFRONT_SERVICE, &i, 1);
-    assert_string_equal(record_text(ldns_pkt_answer(p), 0), "A 10.1.0.1");
-    ldns_pkt_free(p);
-    i.datacenter = text("dc2");
-    p = ask_one(d, "web.service.dc2.consul.", LDNS_RR_TYPE_A, DNSFRONT_SERVICE, &i, 1);
-    assert_string_equal(record_text(ldns_pkt_answer(p), 0), "A 192.0.2.1");
-    ldns_pkt_free(p);
-    p = ask_one(d, "web.service.dc2.consul.", LDNS_RR_TYPE_AAAA, DNSFRONT_SERVICE, &i, 1);
-    assert_string_equal(record_text(ldns_pkt_answer(p), 0), "AAAA 2001:db8::77");
-    ldns_pkt_free(p);
-    i.service_wan_ipv6 = text("");
-    p = ask_one(d, "web.service.dc2.consul.", LDNS_RR_TYPE_SRV, DNSFRONT_SERVICE, &i, 1);
-    assert_string_equal(record_text(ldns_pkt_answer(p), 0),
-                        "SRV 1 1 8080 c0000201.addr.dc2.consul.");
-    ldns_pkt_free(p);
-    i = instance("n1", "10.0.0.1", 80);
-    i.datacenter = text("dc2");
-    i.node_wan = text("192.0.2.2");
-    p = ask_one(d, "web.service.dc2.consul.", LDNS_RR_TYPE_SRV, DNSFRONT_SERVICE, &i, 1);
-    assert_string_equal(record_text(ldns_pkt_answer(p), 0), "SRV 1 1 80 c0000202.addr.dc2.consul.");
-    ldns_pkt_free(p);
-    p = ask_one(d, "n1.node.dc2.consul.", LDNS_RR_TYPE_A, DNSFRONT_NODE, &i, 1);
-    assert_string_equal(record_text(ldns_pkt_answer(p), 0), "A 192.0.2.2");
-    ldns_pkt_free(p);
-    dnsfront_destroy(d);
-}
-
 static void test_mapped_ipv4_is_ipv4(void **state)
 {
     (void)state;
@@ -365,7 +327,6 @@ int main(void)
         cmocka_unit_test(test_order_is_drawn_anew_and_fair),
         cmocka_unit_test(test_tagged_addresses_answer_their_family),
         cmocka_unit_test(test_srv_spells_a_node_address_that_is_not_the_plain_one),
-        cmocka_unit_test(test_other_datacenters_are_known_by_wan_addresses),
         cmocka_unit_test(test_mapped_ipv4_is_ipv4),
         cmocka_unit_test(test_addresses_that_are_no_names_give_no_records),
         cmocka_unit_test(test_equal_srv_records_and_explanations_are_said_once),

@@ -82,8 +82,6 @@ struct dnsfront_config {
     bool (*unchanged)(void *user, const struct dnsfront_lookup *lookup, uint64_t stamp);
     void *unchanged_user;
     const struct mu_allocator *allocator; /* copied; default NULL: malloc and free */
-    /* Instances of other datacenters are known by their WAN addresses and ports; default false */
-    bool translate_wan_addrs;
     /* No answer over UDP is larger, whatever the client says that it takes: against spoofed sources
      * and fragments (1232: the flag day of 2020). 512 or more; 0: no limit but the client's
      * (default, as Consul) */
@@ -139,7 +137,8 @@ struct dnsfront_lookup {
 
 enum dnsfront_health { DNSFRONT_PASSING, DNSFRONT_WARNING, DNSFRONT_CRITICAL };
 
-/* One node or one instance of a service on it. Addresses are text: an IP address or a host name. */
+/* One node or one instance of a service on it. Addresses are text, an IP address or a host name, as
+ * they lead there from here: those of the WAN, if that is how it is reached. */
 struct dnsfront_instance {
     struct mu_str node, datacenter;
     struct mu_str service_name; /* needed for DNSFRONT_REVERSE only */
@@ -152,11 +151,6 @@ struct dnsfront_instance {
     enum dnsfront_health health;              /* worst of the instance's and its node's checks */
     const struct mu_str *meta;                /* node meta: key, value, key, value ... */
     size_t meta_count;                        /* pairs */
-    /* Tagged addresses wan, wan_ipv4 and wan_ipv6, or empty; the port of the service's wan address,
-     * or 0. They matter with dnsfront_config.translate_wan_addrs alone */
-    struct mu_str node_wan, node_wan_ipv4, node_wan_ipv6;
-    struct mu_str service_wan, service_wan_ipv4, service_wan_ipv6;
-    uint16_t wan_port;
 };
 
 enum dnsfront_status {
