@@ -82,8 +82,7 @@ static bool has_room(const struct dnsfront_node *n, bool tcp, size_t share)
     if (n->pending >= max || (!tcp && n->pending_udp >= mu__max(1, max - max / 4))) {
         return false;
     }
-    return n->shares[share] < mu__max(1, max / 2) &&
-           (n->pending < max / 2 || n->shares[share] < mu__max(1, max / 8));
+    return n->pending < max / 2 || n->shares[share] < mu__max(1, max / 8);
 }
 
 /* ---- Pendings ---- */
