@@ -134,7 +134,7 @@ int main(int argc, char **argv)
         return 1;
     }
     int rc = verify(root, leaf, now);
-    rc = rc == CA_OK && verify(root, leaf, now + 4 * 86400) == CA_EUNTRUSTED ? 0 : 1;
+    rc = rc == CA_OK && verify(root, leaf, now + (int64_t)4 * 86400) == CA_EUNTRUSTED ? 0 : 1;
 
     /* What was not authorized is not signed, whatever the request says */
     static const char other[] = "spiffe://" TRUST_DOMAIN "/ns/default/dc/dc1/svc/db";

@@ -69,6 +69,22 @@ static void test_the_most_exact_intention_decides(void **state)
     ca_intentions_destroy(t);
 }
 
+/* A service may be called "*"; nothing that is meant for it alone can be said. */
+static void test_a_service_called_star_is_one_of_many(void **state)
+{
+    (void)state;
+    const struct ca_intention list[] = {
+        intention("a", "b", CA_ALLOW), intention("*", "x", CA_ALLOW), intention("*", "*", CA_ALLOW),
+        intention("web", "*", CA_DENY)};
+    struct ca_intentions *t = compile(list, 4);
+    struct ca_authorization why;
+    assert_false(ask(t, "web", "*", CA_ALLOW, &why));
+    assert_true(why.matched && why.precedence == 6);
+    assert_true(ask(t, "*", "b", CA_DENY, &why));
+    assert_true(why.matched && why.precedence == 5);
+    ca_intentions_destroy(t);
+}
+
 static void test_without_a_match_the_default_decides(void **state)
 {
     (void)state;
@@ -194,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_precedence_is_consuls),
         cmocka_unit_test(test_the_most_exact_intention_decides),
+        cmocka_unit_test(test_a_service_called_star_is_one_of_many),
         cmocka_unit_test(test_without_a_match_the_default_decides),
         cmocka_unit_test(test_who_is_no_service_reaches_nothing),
         cmocka_unit_test(test_of_two_for_one_pair_the_denial_counts),

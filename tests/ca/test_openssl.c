@@ -197,6 +197,53 @@ static void test_an_operators_own_root_is_imported(void **state)
     operators_root("-algorithm RSA -pkeyopt rsa_keygen_bits:3072");
 }
 
+/* An operator's root that could not sign what is wanted of it is found out when it is given. */
+static int try_root(const char *extensions)
+{
+    struct kit k;
+    char pem[8192], words[1024];
+    struct ca_key *key;
+    struct ca_issuer *i;
+    kit_init(&k, 5);
+    snprintf(words, sizeof words,
+             "req -x509 -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout try.key "
+             "-days 30 -subj /CN=try -out try.pem %s",
+             extensions);
+    assert_true(openssl(words));
+    assert_int_equal(ca_key_import(load("try.key", pem, sizeof pem), &k.random, NULL, &key), CA_OK);
+    struct ca_certificate *root = load_certificate("try.pem");
+    struct ca_issuer_config cfg = kit_config(&k, key, root);
+    cfg.now_unix_s = ca_certificate_info(root)->not_before_unix_s;
+    int rc = ca_issuer_create(&cfg, &i, NULL);
+    if (rc != CA_OK) {
+        ca_key_destroy(key);
+    }
+    ca_issuer_destroy(i);
+    ca_certificate_destroy(root);
+    return rc;
+}
+
+static void test_unfit_roots_of_an_operator_are_refused(void **state)
+{
+    (void)state;
+    const char *const usage = "-addext keyUsage=critical,keyCertSign ";
+    char words[256];
+    assert_int_equal(try_root(usage), CA_OK);
+    assert_int_equal(try_root("-addext keyUsage=critical,digitalSignature"), CA_EREFUSED);
+    assert_int_equal(try_root(""), CA_EREFUSED);
+    static const char *const limits[][2] = {{"permitted;URI:example.com", "no"},
+                                            {"excluded;URI:.consul", "no"},
+                                            {"permitted;URI:.consul", "yes"},
+                                            {"permitted;DNS:example.com", "yes"}};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        snprintf(words, sizeof words, "%s -addext 'nameConstraints=critical,%s'", usage,
+                 limits[i][0]);
+        assert_int_equal(try_root(words), limits[i][1][0] == 'y' ? CA_OK : CA_EREFUSED);
+    }
+    snprintf(words, sizeof words, "%s -addext extendedKeyUsage=serverAuth", usage);
+    assert_int_equal(try_root(words), CA_EREFUSED);
+}
+
 /* Root, intermediate and leaf by openssl alone. */
 static void test_we_trust_chains_of_openssl(void **state)
 {
@@ -239,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_openssl_follows_our_intermediates_and_rotations),
         cmocka_unit_test(test_openssl_verifies_our_requests),
         cmocka_unit_test(test_an_operators_own_root_is_imported),
+        cmocka_unit_test(test_unfit_roots_of_an_operator_are_refused),
         cmocka_unit_test(test_we_trust_chains_of_openssl),
     };
     return cmocka_run_group_tests_name("ca openssl", tests, make_folder, remove_folder);
