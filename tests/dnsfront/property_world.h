@@ -172,6 +172,7 @@ static inline void some_config(struct world *w)
     w->cfg.enable_truncate = chance(w, 50);
     w->cfg.disable_compression = chance(w, 20);
     w->cfg.node_meta_txt = chance(w, 70);
+    w->cfg.udp_size_max = chance(w, 20) ? 1232 : 0;
     w->cfg.alt_domain = chance(w, 20) ? text("another.domain.example") : text("");
 }
 
