@@ -172,9 +172,9 @@ static size_t query_len, answer_len, fresh_len;
 
 static void make(const char *name, ldns_rr_type type, uint16_t edns_size)
 {
-    query_len =
-        build_query(&(struct query_spec){.name = name, .type = type, .edns_size = edns_size}, query,
-                    sizeof query);
+    query_len = build_query(
+        &(struct query_spec){.name = name, .type = (uint16_t)type, .edns_size = edns_size}, query,
+        sizeof query);
 }
 
 static bool is_kept(bool tcp)
