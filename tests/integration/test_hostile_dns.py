@@ -1,4 +1,5 @@
 """DNS clients that are silent, slow, deaf, too many or liars, and floods of names: others get their answers meanwhile."""
+import os
 import random
 import socket
 import struct
@@ -57,14 +58,9 @@ class HostileDns(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = c = Cluster(servers=1)
-        c.nagents = 1
-        c.processes["server-0"] = c.add_server(0)
-        agent = c.add_agent(0)
-        for process in (c.server(0), agent):
-            process.environment["ASAN_OPTIONS"] = "quarantine_size_mb=8"
+        os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=8"
+        cls.cluster = c = Cluster(servers=1, agents=1)
         c.__enter__()
-        agent.environment["ASAN_OPTIONS"] = "quarantine_size_mb=8"
         cls.addClassCleanup(lambda: c.__exit__(None, None, None))
         cls.s, cls.a = c.server_address(0), c.agent_address(0)
         cls.processes = {cls.s: c.server(0), cls.a: c.agent(0)}
