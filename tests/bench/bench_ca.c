@@ -1,6 +1,6 @@
 /* bench_ca.c - leafs signed and verified a second, beside what mbedTLS alone does, on one thread.
  *
- *     bench_ca [rounds]        default 20, of 50 operations each
+ *     bench_ca [rounds]        default 8, of 50 operations each
  *
  * The rows take turns, round by round, so that a machine that slows down slows all of them; the
  * ratio is the median of the rounds' ratios. "sign" is the signature by itself: no issuer can be
@@ -294,7 +294,7 @@ int main(int argc, char **argv)
     static double us[ROW_COUNT][ROUNDS_MAX], ratio[ROUNDS_MAX], share[ROW_COUNT];
     static struct bench b;
     long asked = argc > 1 ? strtol(argv[1], NULL, 10) : 20;
-    size_t rounds = asked > 0 && asked <= ROUNDS_MAX ? (size_t)asked : 20;
+    size_t rounds = asked > 0 && asked <= ROUNDS_MAX ? (size_t)asked : 8;
     setup(&b);
     for (size_t r = 0; r < rounds; r++) {
         for (size_t i = 0; i < ROW_COUNT; i++) {
