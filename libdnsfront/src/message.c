@@ -4,13 +4,17 @@
 
 #define POINTER_MAX 0x3fffu /* offsets that 14 bits can say */
 
-static uint32_t suffix_hash(const uint8_t *p, size_t len)
+/* A hash of each suffix of the name, in one walk from its end (FNV-1a). */
+static void hash_suffixes(const struct name *n, uint32_t *hash)
 {
-    uint32_t h = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < len; i++) {
-        h = (h ^ p[i]) * 16777619u;
+    uint32_t h = 2166136261u;
+    for (size_t i = n->labels; i > 0; i--) {
+        const uint8_t *p = n->wire + n->at[i - 1];
+        for (size_t k = 0; k <= p[0]; k++) {
+            h = (h ^ p[k]) * 16777619u;
+        }
+        hash[i - 1] = h;
     }
-    return h;
 }
 
 /* Does the name at `offset` of the message, pointers followed, equal the wire form p? Pointers lead
@@ -35,9 +39,9 @@ static bool name_at_equals(const struct message *m, size_t offset, const uint8_t
 }
 
 /* The offset of an equal suffix written before, or 0; then *slot is where to note a new one. */
-static size_t find_suffix(const struct message *m, const uint8_t *p, size_t len, size_t *slot)
+static size_t find_suffix(const struct message *m, const uint8_t *p, uint32_t hash, size_t *slot)
 {
-    size_t i = suffix_hash(p, len) % MESSAGE_SLOTS;
+    size_t i = hash % MESSAGE_SLOTS;
     while (m->slots[i]) {
         if (name_at_equals(m, m->slots[i], p)) {
             return m->slots[i];
@@ -77,10 +81,14 @@ static void write_name(struct message *m, const struct name *n, bool may_point)
     size_t noted_slot[NAME_LABELS], noted_at[NAME_LABELS], noted = 0;
     bool pointed = false;
     size_t pointed_labels = 0;
+    uint32_t hash[NAME_LABELS];
+    if (m->compress) {
+        hash_suffixes(n, hash);
+    }
     for (size_t i = 0; i < n->labels && !pointed; i++) {
         const uint8_t *p = n->wire + n->at[i];
         size_t slot = MESSAGE_SLOTS;
-        size_t at = m->compress ? find_suffix(m, p, n->len - n->at[i], &slot) : 0;
+        size_t at = m->compress ? find_suffix(m, p, hash[i], &slot) : 0;
         if (at && may_point) {
             mu__write_u16be(&m->w, (uint16_t)(0xc000u | at));
             pointed = true;
@@ -197,7 +205,7 @@ static void write_body(struct message *m, const struct record *rec, const struct
 
 bool dnsfront__message_add(struct message *m, int section, const struct record *rec)
 {
-    struct name owner = {.len = 0}, target = {.len = 0};
+    struct name owner, target; /* large: filled where they are needed */
     bool named = rec->type == DNS_TYPE_SRV || rec->type == DNS_TYPE_NS ||
                  rec->type == DNS_TYPE_CNAME || rec->type == DNS_TYPE_PTR;
     if ((rec->owner.p && !dnsfront__name_parse(rec->owner, &owner)) ||
