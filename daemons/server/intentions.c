@@ -22,11 +22,14 @@ static bool give_id(struct call *c, struct catalog_intention *x)
 const char *intention_apply_prepare(struct call *c, char *reason, size_t size)
 {
     struct catalog_intention_request *q = c->request;
+    if (!q->intention) { /* nil counts as one that says nothing */
+        q->intention = mu__arena_calloc(&c->arena, 1, sizeof *q->intention);
+    }
     struct catalog_intention *x = q->intention;
     bool is_new = mu__str_eq(q->op, mu__cstr("create"));
     bool may_be_new = is_new || mu__str_eq(q->op, mu__cstr("upsert"));
     if (!x) {
-        return "Must provide an intention";
+        return "out of memory";
     }
     if (is_new && x->id.len) {
         return "ID must be empty when creating a new intention";

@@ -2,6 +2,7 @@
 
 #include "mu_test.h"
 
+#include <muster/catalog_intention.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -152,6 +153,10 @@ static void note_text(struct outcome *o, struct mu_str s)
 static void note_struct(struct call *c, struct outcome *o)
 {
     const struct catalog_query_meta *m = endpoint_meta(c->endpoint, c->reply);
+    if (!m) {
+        o->flag = ((const struct catalog_intention_verdict *)c->reply)->allowed;
+        return;
+    }
     o->index = m->index;
     o->known_leader = m->known_leader;
     if (c->endpoint == &endpoints[ENDPOINT_KVS_GET]) {

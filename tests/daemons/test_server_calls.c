@@ -4,6 +4,8 @@
 
 #include "server_kit.h"
 
+#include <muster/catalog_intention.h>
+
 #define IMPATIENT ", \"performance\": {\"rpc_hold_timeout\": \"20ms\"}"
 
 static struct server_kit k;
@@ -667,6 +669,62 @@ static void a_service_has_a_virtual_address_while_it_has_a_proxy(void **state)
     }
 }
 
+static void change_intention(const char *op, const char *source, const char *action,
+                             struct outcome *o)
+{
+    struct catalog_intention_request *q = kit_call(&k, ENDPOINT_INTENTION_APPLY, o)->request;
+    struct catalog_intention x = {.source_name = mu__cstr(source),
+                                  .destination_name = mu__cstr("db"),
+                                  .action = mu__cstr(action)};
+    q->op = mu__cstr(op);
+    q->intention = &x;
+    kit_start(&k, o);
+    kit_until(&k, &o->done);
+}
+
+static bool is_allowed(const char *source)
+{
+    struct outcome o;
+    struct catalog_intention_pair pair = {.source_name = mu__cstr(source),
+                                          .destination_name = mu__cstr("db"),
+                                          .source_type = mu__cstr("consul")};
+    struct catalog_intention_query *q = kit_call(&k, ENDPOINT_INTENTION_CHECK, &o)->request;
+    q->check = &pair;
+    kit_start(&k, &o);
+    assert_true(o.done);
+    assert_string_equal(o.error, "");
+    return o.flag;
+}
+
+static void an_intention_gets_its_id_and_decides(void **state)
+{
+    (void)state;
+    struct outcome o;
+    assert_true(is_allowed("web"));
+    change_intention("create", "*", "deny", &o);
+    assert_string_equal(o.error, "");
+    assert_int_equal(strlen(o.text), 36);
+    assert_false(is_allowed("web"));
+    change_intention("upsert", "web", "allow", &o);
+    assert_string_equal(o.error, "");
+    assert_true(is_allowed("web"));
+    assert_false(is_allowed("api"));
+    change_intention("create", "a*", "allow", &o);
+    assert_non_null(strstr(o.error, "wildcard"));
+    change_intention("create", "web", "deny", &o);
+    assert_non_null(strstr(o.error, "duplicate intention found: ALLOW default/web => default/db"));
+    change_intention("delete", "web", "", &o);
+    assert_string_equal(o.error, "");
+    assert_false(is_allowed("web"));
+    kit_call(&k, ENDPOINT_INTENTION_APPLY, &o); /* nil */
+    ((struct catalog_intention_request *)o.call->request)->op = mu__cstr("create");
+    kit_start(&k, &o);
+    assert_non_null(strstr(o.error, "SourceName must be set"));
+    kit_call(&k, ENDPOINT_INTENTION_LIST, &o);
+    kit_start(&k, &o);
+    assert_int_equal(o.len, 1);
+}
+
 static void note_list(struct call *c, void *is_nil)
 {
     assert_null(c->error);
@@ -749,6 +807,7 @@ int main(void)
         LED(a_filter_is_applied_where_the_records_are),
         LED(a_filter_for_an_address_answers_and_waits_as_others_do),
         LED(a_service_has_a_virtual_address_while_it_has_a_proxy),
+        LED(an_intention_gets_its_id_and_decides),
         LED(only_what_was_not_filtered_may_be_nil),
         LED(a_wrong_filter_is_an_error),
     };
