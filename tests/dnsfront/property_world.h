@@ -204,7 +204,7 @@ static inline void some_question(struct world *w)
     static const uint16_t types[] = {LDNS_RR_TYPE_A,   LDNS_RR_TYPE_AAAA, LDNS_RR_TYPE_SRV,
                                      LDNS_RR_TYPE_ANY, LDNS_RR_TYPE_TXT,  LDNS_RR_TYPE_MX,
                                      LDNS_RR_TYPE_SOA, LDNS_RR_TYPE_NS};
-    w->form = chance(w, 70) ? FORM_SERVICE + below(w, 4) : below(w, FORMS);
+    w->form = (enum question_form)(chance(w, 70) ? below(w, FORM_CONNECT) : below(w, FORMS));
     bool longer = w->form == FORM_TAGGED && chance(w, 30);
     snprintf(w->name, sizeof w->name, "%s%s", longer ? LONG_LABEL LONG_LABEL LONG_LABEL : "",
              forms[w->form][longer ? 0 : below(w, 2)]);

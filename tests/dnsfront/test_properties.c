@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define CASES      4000u
-#define CASES_LONG 60000u
+#define CASES_LONG 40000u
 #define KEPT_ASKED 3u
 
 struct answer {
