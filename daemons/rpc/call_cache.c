@@ -19,14 +19,14 @@
 
 /* The names are those of Consul's cache types. */
 const struct cache_kind cache__kinds[CACHE_KINDS] = {
-    {ENDPOINT_CATALOG_LIST_DATACENTERS, "catalog-datacenters", false},
-    {ENDPOINT_CATALOG_LIST_SERVICES, "catalog-list-services", true},
-    {ENDPOINT_CATALOG_NODE_SERVICES, "node-services", true},
-    {ENDPOINT_CATALOG_SERVICE_NODES, "catalog-services", true},
-    {ENDPOINT_DISCOVERY_CHAIN_GET, "compiled-discovery-chain", true},
-    {ENDPOINT_HEALTH_SERVICE_NODES, "health-services", true},
-    {ENDPOINT_INTENTION_MATCH, "intention-match", true},
-    {ENDPOINT_PREPARED_QUERY_EXECUTE, "prepared-query", false},
+    {"catalog-datacenters", ENDPOINT_CATALOG_LIST_DATACENTERS, false},
+    {"catalog-list-services", ENDPOINT_CATALOG_LIST_SERVICES, true},
+    {"node-services", ENDPOINT_CATALOG_NODE_SERVICES, true},
+    {"catalog-services", ENDPOINT_CATALOG_SERVICE_NODES, true},
+    {"compiled-discovery-chain", ENDPOINT_DISCOVERY_CHAIN_GET, true},
+    {"health-services", ENDPOINT_HEALTH_SERVICE_NODES, true},
+    {"intention-match", ENDPOINT_INTENTION_MATCH, true},
+    {"prepared-query", ENDPOINT_PREPARED_QUERY_EXECUTE, false},
 };
 
 static const struct mu_allocator *heap(void)

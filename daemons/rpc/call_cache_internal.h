@@ -17,8 +17,8 @@
 #include <stdatomic.h>
 
 struct cache_kind {
-    enum endpoint_id endpoint;
     const char *name; /* in the names of metrics */
+    enum endpoint_id endpoint;
     bool watched;
 };
 #define CACHE_KINDS 8u
