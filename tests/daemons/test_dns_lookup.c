@@ -294,14 +294,40 @@ struct front {
     struct catalog_query_options options; /* of the last call */
     bool may_cache;                       /* likewise */
     int asked;
-    uint64_t age_ns;         /* of what may be cached */
-    int64_t last_contact_ns; /* of what need not be the leader's */
+    uint64_t age_ns;                      /* of what may be cached */
+    int64_t last_contact_ns;              /* of what need not be the leader's */
+    struct catalog_query_dns dns_options; /* of a prepared query */
+    bool nobody;                          /* has an address */
+    uint32_t ttl;                         /* of the first record of the last answer */
 };
 
 static void answer(struct front *f, struct call *c)
 {
     if (f->error) {
         call_fail(c, "%s", f->error);
+        return;
+    }
+    if (c->endpoint == &endpoints[ENDPOINT_PREPARED_QUERY_EXECUTE]) {
+        static struct catalog_query_execute_response found;
+        found = (struct catalog_query_execute_response){
+            .service = {"web", 3}, .nodes = {instances, 1}, .dns = f->dns_options};
+        c->reply = &found;
+        call_finish(c);
+        return;
+    }
+    if (c->endpoint == &endpoints[ENDPOINT_CATALOG_LIST_NODES]) {
+        static struct catalog_indexed_nodes none;
+        c->reply = &none;
+        call_finish(c);
+        return;
+    }
+    if (c->endpoint == &endpoints[ENDPOINT_CATALOG_SERVICE_NODES]) {
+        static struct catalog_service_node flat = {.node = {"n1", 2}, .service_name = {"web", 3}};
+        static void *one[] = {&flat};
+        static struct catalog_indexed_service_nodes found;
+        found.service_nodes = (struct mu_list){one, f->nobody ? 0 : 1};
+        c->reply = &found;
+        call_finish(c);
         return;
     }
     c->cached = c->may_cache ? CALL_HIT : CALL_DIRECT;
@@ -412,7 +438,7 @@ static int close_front(void **state)
     return 0;
 }
 
-static void ask(struct front *f, const char *name)
+static void ask_type(struct front *f, const char *name, uint8_t type)
 {
     uint8_t q[256] = {0, 7, 1, 0, 0, 1};
     size_t at = 12;
@@ -424,9 +450,14 @@ static void ask(struct front *f, const char *name)
         name += len + (name[len] == '.');
     }
     q[at++] = 0;
-    q[at + 1] = 1; /* A */
+    q[at + 1] = type;
     q[at + 3] = 1; /* IN */
     assert_int_equal(write(f->fd, q, at + 4), at + 4);
+}
+
+static void ask(struct front *f, const char *name)
+{
+    ask_type(f, name, 1); /* A */
 }
 
 /* The response code of the next answer; *answers: how many records. */
@@ -440,6 +471,14 @@ static int hear(struct front *f, int *answers)
     }
     assert_true(n >= 12);
     *answers = a[6] << 8 | a[7];
+    size_t at = 12;
+    while (at < (size_t)n && a[at]) {
+        at += 1u + a[at];
+    }
+    at += 5 + 2 + 4; /* its end, type and class; a pointer, type and class */
+    f->ttl = *answers && at + 4 <= (size_t)n
+                 ? (uint32_t)(a[at] << 24 | a[at + 1] << 16 | a[at + 2] << 8 | a[at + 3])
+                 : 0;
     return a[3] & 15;
 }
 
@@ -519,6 +558,24 @@ static void a_copy_serves_for_a_while_when_servers_are_gone(void **state)
     assert_false(f->may_cache);
 }
 
+static void a_prepared_query_is_carried_out_unless_older_answers_will_do(void **state)
+{
+    struct front *f = *state;
+    int n;
+    ask(f, "near.query.consul");
+    assert_int_equal(hear(f, &n), 0);
+    assert_true(f->may_cache && f->options.must_revalidate); /* kept for when servers are gone */
+    assert_int_equal(f->options.stale_if_error_ns, 60 * MU_SEC);
+    void *other;
+    open_with(&other, "\"use_cache\": true, \"cache_max_age\": \"3s\"", true);
+    struct front *g = other;
+    ask(g, "near.query.consul");
+    assert_int_equal(hear(g, &n), 0);
+    assert_true(g->may_cache && !g->options.must_revalidate);
+    assert_int_equal(g->options.max_age_ns, 3 * MU_SEC);
+    close_front(&other);
+}
+
 static void in_strict_mode_the_leader_is_asked_each_time(void **state)
 {
     struct front *f = *state;
@@ -529,6 +586,72 @@ static void in_strict_mode_the_leader_is_asked_each_time(void **state)
         assert_int_equal(f->asked, i);
         assert_false(f->may_cache || f->options.allow_stale);
     }
+}
+
+static void a_prepared_query_brings_its_own_ttl(void **state)
+{
+    struct front *f = *state;
+    int n;
+    f->dns_options.ttl = mu__cstr("17s");
+    ask(f, "near.query.consul");
+    assert_int_equal(hear(f, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(f->ttl, 17);
+    f->dns_options.ttl = (struct mu_str){NULL, 0};
+    ask(f, "near.query.consul");
+    assert_int_equal(hear(f, &n), 0);
+    assert_int_equal(f->ttl, 0);
+}
+
+static void only_a_query_that_is_not_there_does_not_exist(void **state)
+{
+    struct front *f = *state;
+    int n;
+    f->error = "rpc error making call: Query not found";
+    ask(f, "near.query.consul");
+    assert_int_equal(hear(f, &n), 3);
+    f->error = "rpc error making call: EOF";
+    ask(f, "near.query.consul");
+    assert_int_equal(hear(f, &n), 2);
+    f->error = "Query not found";
+    ask(f, "web.service.consul");
+    assert_int_equal(hear(f, &n), 2);
+}
+
+static void the_own_datacenter_is_never_unknown(void **state)
+{
+    struct front *f = *state;
+    int n;
+    f->error = "No path to datacenter";
+    ask(f, "web.service.dc1.consul");
+    assert_int_equal(hear(f, &n), 2);
+}
+
+static void an_address_that_no_node_has_may_be_an_instances(void **state)
+{
+    struct front *f = *state;
+    int n;
+    ask_type(f, "1.0.0.10.in-addr.arpa", 12);
+    assert_int_equal(hear(f, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(f->asked, 2);
+    f->nobody = true; /* and there is nobody else to ask */
+    ask_type(f, "1.0.0.10.in-addr.arpa", 12);
+    assert_int_equal(hear(f, &n), 2);
+    assert_int_equal(n, 0);
+    assert_int_equal(f->asked, 4);
+}
+
+static void virtual_addresses_that_servers_know_nothing_of_are_not_there(void **state)
+{
+    struct front *f = *state;
+    int n;
+    f->error = "rpc: can't find method Catalog.VirtualIPForService";
+    ask(f, "web.virtual.consul");
+    assert_int_equal(hear(f, &n), 3);
+    f->error = "rpc error making call: EOF";
+    ask(f, "web.virtual.consul");
+    assert_int_equal(hear(f, &n), 2);
 }
 
 static void lookups_under_way_are_cancelled_at_the_end(void **state)
@@ -565,8 +688,14 @@ int main(void)
         T(a_node_found_by_the_start_of_its_id_is_none),
         T(errors_are_failures_and_unknown_datacenters_are_not_there),
         T(an_answer_that_is_too_old_is_asked_of_the_leader),
+        T(a_prepared_query_brings_its_own_ttl),
+        T(only_a_query_that_is_not_there_does_not_exist),
+        T(the_own_datacenter_is_never_unknown),
+        T(an_address_that_no_node_has_may_be_an_instances),
+        T(virtual_addresses_that_servers_know_nothing_of_are_not_there),
         T(lookups_under_way_are_cancelled_at_the_end),
         AGENT(an_agent_answers_from_its_copy),
+        AGENT(a_prepared_query_is_carried_out_unless_older_answers_will_do),
         AGENT(a_copy_serves_for_a_while_when_servers_are_gone),
         cmocka_unit_test_setup_teardown(in_strict_mode_the_leader_is_asked_each_time, open_strict,
                                         close_front),
