@@ -1,15 +1,15 @@
 #!/bin/sh
-# check_symbols.sh NM ARCHIVE ALLOWED EXPORTED: the members of the archive that define raft names, and those of base/ that they
-# reach, import only what ALLOWED lists, one name a line; and the names that they show, beside those with two underscores, are
-# exactly those of EXPORTED.
+# check_symbols.sh NM ARCHIVE ALLOWED EXPORTED [PREFIX]: the members of the archive that define names with the prefix (raft_ if
+# none is given), and those of base/ that they reach, import only what ALLOWED lists, one name a line; and the names that they show,
+# beside those with two underscores, are exactly those of EXPORTED.
 set -eu
-nm=$1 archive=$2 allowed=$3 exported=$4
+nm=$1 archive=$2 allowed=$3 exported=$4 prefix=${5:-raft_}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 "$nm" "$archive" > "$tmp/symbols"
-awk '
+awk -v prefix="^$prefix" '
     /^[^ ]+:$/ { member = $1; next }
-    NF == 3 && $2 ~ /^[A-Z]$/ { home[$3] = member; if ($3 ~ /^raft_/) reached[member] = 1 }
+    NF == 3 && $2 ~ /^[A-Z]$/ { home[$3] = member; if ($3 ~ prefix) reached[member] = 1 }
     NF == 2 && $1 == "U" { uses[member] = uses[member] " " $2 }
     END {
         do {
@@ -34,7 +34,7 @@ if [ -n "$(comm -23 "$tmp/imported" "$tmp/allowed")" ]; then
     comm -23 "$tmp/imported" "$tmp/allowed"
     exit 1
 fi
-awk 'NF == 3 && $2 ~ /^[A-Z]$/ && $3 ~ /^raft_/ && $3 !~ /__/ { print $3 }' "$tmp/symbols" | sort > "$tmp/public"
+awk -v prefix="^$prefix" 'NF == 3 && $2 ~ /^[A-Z]$/ && $3 ~ prefix && $3 !~ /__/ { print $3 }' "$tmp/symbols" | sort > "$tmp/public"
 sort "$exported" > "$tmp/exported"
 if ! diff "$tmp/exported" "$tmp/public"; then
     echo "exported.txt and the library differ"
