@@ -9,6 +9,7 @@
 #include "types_gateway.h"
 
 #include <muster/catalog_intention.h>
+#include <muster/catalog_types_ca.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -157,6 +158,9 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
                 indexed_config_entries, config_all_codec),
     CONFIG_READ(ENDPOINT_CONFIG_ENTRY_RESOLVE_SERVICE_CONFIG, "ConfigEntry.ResolveServiceConfig",
                 service_config_request, service_config, service_config_codec),
+    READ(ENDPOINT_CONNECT_CA_ROOTS, "ConnectCA.Roots", PERMIT_NONE, dc_request, indexed_ca_roots),
+    WRITE(ENDPOINT_CONNECT_CA_SIGN, "ConnectCA.Sign", PERMIT_SERVICE_WRITE, ca_sign_request,
+          REPLY_STRUCT, .reply = NAME(issued_cert)),
     LOCAL(ENDPOINT_COORDINATE_LIST_DATACENTERS, "Coordinate.ListDatacenters", REPLY_LIST,
           EMPTY_REQUEST, .reply = NAME(datacenter_map)),
     READ(ENDPOINT_COORDINATE_LIST_NODES, "Coordinate.ListNodes", PERMIT_NODE_READ, dc_request,

@@ -3,6 +3,7 @@
 #include "route.h"
 
 #include "base/log.h"
+#include "rpc/absent.h"
 #include "rpc/endpoints.h"
 
 #include <stdlib.h>
@@ -104,6 +105,12 @@ static bool is_here(const struct server *s, const struct call *c)
     return mu__str_eq(*dc, s->config->datacenter) || (e->kind == ENDPOINT_LOCAL && !dc->len);
 }
 
+/* The certificate authority is not there unless Connect is enabled. */
+static bool is_of_connect(const struct endpoint *e)
+{
+    return e == &endpoints[ENDPOINT_CONNECT_CA_ROOTS] || e == &endpoints[ENDPOINT_CONNECT_CA_SIGN];
+}
+
 static void start(struct call_backend *b, struct call *c)
 {
     struct server_front *f = (struct server_front *)b;
@@ -114,6 +121,10 @@ static void start(struct call_backend *b, struct call *c)
     }
     if (!is_here(f->server, c)) {
         call_fail(c, "No path to datacenter");
+        return;
+    }
+    if (is_of_connect(e)) {
+        call_fail(c, "%s", rpc_absent(mu__cstr(e->method)));
         return;
     }
     struct route *r = calloc(1, sizeof *r);

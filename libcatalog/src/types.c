@@ -135,6 +135,10 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_INTENTION_QUERY] = &catalog__intention_query_schema,
     [CATALOG_INDEXED_INTENTIONS] = &catalog__indexed_intentions_schema,
     [CATALOG_INTENTION_VERDICT] = &catalog__intention_verdict_schema,
+    [CATALOG_CA_ROOT] = &catalog__ca_root_schema,
+    [CATALOG_INDEXED_CA_ROOTS] = &catalog__indexed_ca_roots_schema,
+    [CATALOG_CA_SIGN_REQUEST] = &catalog__ca_sign_request_schema,
+    [CATALOG_ISSUED_CERT] = &catalog__issued_cert_schema,
     [CATALOG_QUERY_EXPLAIN_RESPONSE] = &catalog__query_explain_response_schema,
 };
 

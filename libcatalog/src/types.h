@@ -140,3 +140,7 @@ extern const struct mu__schema catalog__intention_query_schema;
 extern const struct mu__schema catalog__indexed_intentions_schema;
 extern const struct mu__schema catalog__indexed_intention_matches_schema;
 extern const struct mu__schema catalog__intention_verdict_schema;
+extern const struct mu__schema catalog__ca_root_schema;
+extern const struct mu__schema catalog__indexed_ca_roots_schema;
+extern const struct mu__schema catalog__ca_sign_request_schema;
+extern const struct mu__schema catalog__issued_cert_schema;

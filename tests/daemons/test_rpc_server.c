@@ -121,15 +121,15 @@ static void test_decode_errors_are_answered_before_the_stream_closes(void **stat
 static void test_what_is_off_is_refused_as_consul_does_and_the_stream_goes_on(void **state)
 {
     (void)state;
-    /* ACL.TokenRead, ConnectCA.Roots */
+    /* ACL.TokenRead, AutoEncrypt.Sign */
     static const char *const rows[][2] = {
         {"0082a353657101ad536572766963654d6574686f64ad41434c2e546f6b656e5265616480",
          "83a54572726f72b441434c20737570706f72742064697361626c6564a353657101ad536572766963"
          "654d6574686f64ad41434c2e546f6b656e5265616480"},
-        {"0082a353657101ad536572766963654d6574686f64af436f6e6e65637443412e526f6f747380",
+        {"0082a353657101ad536572766963654d6574686f64b04175746f456e63727970742e5369676e80",
          "83a54572726f72da0035436f6e6e656374206d75737420626520656e61626c656420696e206f7264"
          "657220746f20757365207468697320656e64706f696e74a353657101ad536572766963654d657468"
-         "6f64af436f6e6e65637443412e526f6f747380"},
+         "6f64b04175746f456e63727970742e5369676e80"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct rpc_kit k;
