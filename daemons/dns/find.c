@@ -120,14 +120,16 @@ static void supply_servers(struct dns_find *f, struct call *c)
     supply(f, &found);
 }
 
-/* The catalog also finds nodes by a prefix of their ID, which is no name. */
+/* The catalog also finds nodes by what their ID begins with; a whole ID names a node, a beginning
+ * of one would by chance. */
 static void supply_node(struct dns_find *f, struct call *c)
 {
     const struct catalog_indexed_node_services *reply = c->reply;
     const struct catalog_node *node = reply->node_services ? reply->node_services->node : NULL;
     struct lookup_place place = place_of(f);
     struct dnsfront_found found = {.size = sizeof found, .status = DNSFRONT_NOT_FOUND};
-    if (node && mu__str_ieq(node->node, f->lookup->name)) {
+    if (node &&
+        (mu__str_ieq(node->node, f->lookup->name) || mu__str_ieq(node->id, f->lookup->name))) {
         found.instances = lookup_node(node, &place, &c->arena);
         found.count = found.instances ? 1 : 0;
         found.status = found.instances ? DNSFRONT_FOUND : DNSFRONT_FAILED;
