@@ -3,7 +3,6 @@
 #include "base/meta.h"
 
 #include <arpa/inet.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -132,23 +131,33 @@ bool definition_check_check(struct agent_check_definition *d, char *err, size_t 
     return true;
 }
 
-static bool check_checks(const struct catalog_service_definition *d, char *err, size_t errlen)
+enum definition_fault definition_check_checks(const struct catalog_service_definition *d, char *err,
+                                              size_t errlen)
 {
-    char why[DEFINITION_ERROR_MAX];
     bool single = !is_empty(&d->check);
-    if (single && !check_type(&d->check, why, sizeof why)) {
-        return refuse(err, errlen, "Invalid check: %s", why);
+    if (single && !check_type(&d->check, err, errlen)) {
+        return DEFINITION_BAD_TYPE;
     }
     bool ok = !single || !d->check.status.len || is_status(d->check.status);
     for (size_t i = 0; i < d->checks.len; i++) {
         const struct catalog_check_type *t = d->checks.items[i];
-        if (!check_type(t, why, sizeof why)) {
-            return refuse(err, errlen, "Invalid check: %s", why);
+        if (!check_type(t, err, errlen)) {
+            return DEFINITION_BAD_TYPE;
         }
         ok = ok && (!t->status.len || is_status(t->status));
     }
-    return ok ? true
-              : refuse(err, errlen, "Status for checks must 'passing', 'warning', 'critical'");
+    if (!ok) {
+        snprintf(err, errlen, "Status for checks must 'passing', 'warning', 'critical'");
+    }
+    return ok ? DEFINITION_OK : DEFINITION_BAD_STATUS;
+}
+
+static bool check_checks(const struct catalog_service_definition *d, char *err, size_t errlen)
+{
+    char why[DEFINITION_ERROR_MAX];
+    enum definition_fault fault = definition_check_checks(d, why, sizeof why);
+    return !fault ||
+           refuse(err, errlen, "%s%s", fault == DEFINITION_BAD_TYPE ? "Invalid check: " : "", why);
 }
 
 size_t definition_checks(const struct catalog_service_definition *d,
@@ -191,135 +200,6 @@ static bool is_any_address(struct mu_str s)
            mu__str_eq(s, mu__cstr("[::]"));
 }
 
-/* A list of faults in the form of go-multierror. */
-struct faults {
-    char text[DEFINITION_ERROR_MAX];
-    size_t len, count;
-};
-
-static void fault(struct faults *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void fault(struct faults *f, const char *fmt, ...)
-{
-    char line[256];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
-    va_end(args);
-    f->count++;
-    if (f->len < sizeof f->text) {
-        f->len += (size_t)snprintf(f->text + f->len, sizeof f->text - f->len, "\t* %s\n", line);
-    }
-}
-
-static bool same_listener(const struct catalog_upstream *a, const struct catalog_upstream *b)
-{
-    return a->local_bind_port == b->local_bind_port &&
-           mu__str_eq(a->local_bind_address, b->local_bind_address);
-}
-
-static void check_upstream(const struct mu_list *all, size_t at, struct faults *f)
-{
-    const struct catalog_upstream *u = all->items[at];
-    struct mu_str kind = u->destination_type;
-    if (kind.len && !mu__str_eq(kind, mu__cstr("service")) &&
-        !mu__str_eq(kind, mu__cstr("prepared_query"))) {
-        fault(f, "unknown upstream destination type: \"%.*s\"", (int)kind.len, kind.p);
-    }
-    if (!u->destination_name.len) {
-        fault(f, "upstream destination name cannot be empty");
-    }
-    if (!u->local_bind_port) {
-        fault(f, "upstream local bind port cannot be zero");
-    }
-    for (size_t i = 0; i < at; i++) {
-        if (same_listener(all->items[i], u)) {
-            struct mu_str address =
-                u->local_bind_address.len ? u->local_bind_address : mu__cstr("127.0.0.1");
-            fault(f,
-                  "upstreams cannot contain duplicates by local bind address and port; "
-                  "\"%.*s:%" PRId64 "\" is specified twice",
-                  (int)address.len, address.p, u->local_bind_port);
-            return;
-        }
-    }
-}
-
-static void check_connect_proxy(const struct catalog_service_definition *d, struct faults *f)
-{
-    if (!d->proxy || !d->proxy->destination_service_name.len) {
-        fault(f, "Proxy.DestinationServiceName must be non-empty for Connect proxy services");
-    }
-    if (!d->port) {
-        fault(f, "Port must be set for a Connect proxy");
-    }
-    if (d->connect && d->connect->native) {
-        fault(f, "A Proxy cannot also be Connect Native, only typical services");
-    }
-    for (size_t i = 0; d->proxy && i < d->proxy->upstreams.len; i++) {
-        check_upstream(&d->proxy->upstreams, i, f);
-    }
-}
-
-static void check_gateway(const struct catalog_service_definition *d, struct faults *f)
-{
-    int n = (int)d->kind.len;
-    const char *kind = d->kind.p;
-    if (!d->port && !mu__str_eq(d->kind, mu__cstr("ingress-gateway"))) {
-        fault(f, "Port must be non-zero for a %.*s", n, kind);
-    }
-    if (d->connect && d->connect->native) {
-        fault(f, "A %.*s cannot also be Connect Native", n, kind);
-    }
-    if (d->proxy && d->proxy->destination_service_name.len) {
-        fault(f, "The Proxy.DestinationServiceName configuration is invalid for a %.*s", n, kind);
-    }
-    if (d->proxy && d->proxy->destination_service_id.len) {
-        fault(f, "The Proxy.DestinationServiceID configuration is invalid for a %.*s", n, kind);
-    }
-    if (d->proxy && d->proxy->upstreams.len) {
-        fault(f, "The Proxy.Upstreams configuration is invalid for a %.*s", n, kind);
-    }
-}
-
-static bool is_gateway(struct mu_str kind)
-{
-    return mu__str_eq(kind, mu__cstr("mesh-gateway")) ||
-           mu__str_eq(kind, mu__cstr("ingress-gateway")) ||
-           mu__str_eq(kind, mu__cstr("terminating-gateway"));
-}
-
-static void check_sidecar(const struct catalog_service_definition *d, struct faults *f)
-{
-    const struct catalog_service_definition *s = d->connect ? d->connect->sidecar_service : NULL;
-    if (!s) {
-        return;
-    }
-    if (s->id.len) {
-        fault(f, "A SidecarService cannot specify an ID as this is managed by the agent");
-    }
-    if (s->connect && s->connect->sidecar_service) {
-        fault(f, "A SidecarService cannot have a nested SidecarService");
-    }
-    fault(f, "Connect.SidecarService is not supported by muster");
-}
-
-/* Consul's NodeService.Validate. */
-static bool check_kind(const struct catalog_service_definition *d, char *err, size_t errlen)
-{
-    struct faults f = {.len = 0};
-    if (mu__str_eq(d->kind, mu__cstr("connect-proxy"))) {
-        check_connect_proxy(d, &f);
-    } else if (is_gateway(d->kind)) {
-        check_gateway(d, &f);
-    }
-    check_sidecar(d, &f);
-    if (!f.count) {
-        return true;
-    }
-    return refuse(err, errlen, "%zu error%s occurred:\n%s\n", f.count, f.count == 1 ? "" : "s",
-                  f.text);
-}
-
 bool definition_check_service(struct catalog_service_definition *d, struct mu__arena *a, char *err,
                               size_t errlen)
 {
@@ -346,7 +226,8 @@ bool definition_check_service(struct catalog_service_definition *d, struct mu__a
     if (!meta_check(&d->meta, why, sizeof why)) {
         return refuse(err, errlen, "Invalid Service Meta: %s", why);
     }
-    return check_kind(d, err, errlen) && check_checks(d, err, errlen);
+    definition_fill_proxies(d);
+    return definition_check_kind(d, err, errlen) && check_checks(d, err, errlen);
 }
 
 /* ---- Addresses ---- */

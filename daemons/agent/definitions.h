@@ -15,13 +15,26 @@
 extern const struct mu__schema definition_check_schema;
 
 /* Refuses a definition that no agent may register, with the text of HTTP's 400 in err: a missing
- * name, weights, meta, the definition's checks, proxy and sidecar. On success name, id and weights
- * are filled in. */
+ * name, weights, meta, the definition's checks and proxy. Of a sidecar within it only what says
+ * that it is none of its own; the rest is for sidecar.h. On success name, id, weights and the types
+ * of upstreams are filled in. */
 MU_MUST_USE bool definition_check_service(struct catalog_service_definition *d, struct mu__arena *a,
                                           char *err, size_t errlen);
 
 /* Likewise for a check of its own; fills in check_id. */
 MU_MUST_USE bool definition_check_check(struct agent_check_definition *d, char *err, size_t errlen);
+
+/* What is wrong with the first bad check of a service, with the reason alone in err. */
+enum definition_fault { DEFINITION_OK, DEFINITION_BAD_TYPE, DEFINITION_BAD_STATUS };
+enum definition_fault definition_check_checks(const struct catalog_service_definition *d, char *err,
+                                              size_t errlen);
+
+/* Consul's NodeService.Validate: what a proxy, a gateway or a service with a sidecar must not say.
+ */
+MU_MUST_USE bool definition_check_kind(const struct catalog_service_definition *d, char *err,
+                                       size_t errlen);
+/* An upstream is a service unless it says what else; of d and of its sidecar. */
+void definition_fill_proxies(struct catalog_service_definition *d);
 
 bool definition_is_status(struct mu_str status); /* passing, warning or critical */
 

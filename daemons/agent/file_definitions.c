@@ -2,6 +2,7 @@
 #include "agent/agent_internal.h"
 
 #include "agent/definitions.h"
+#include "agent/sidecar.h"
 #include "base/json.h"
 
 #include <stdio.h>
@@ -41,14 +42,16 @@ static bool read_service(struct local *l, enum depth depth, const struct config_
     if (depth == DECODE) {
         return true;
     }
-    if (!definition_check_service(&s, a, why, sizeof why) ||
-        (depth == REGISTER &&
-         !local_add_service(l, &s, mu__cstr(""), true, SOURCE_FILE, why, sizeof why))) {
+    if (!definition_check_service(&s, a, why, sizeof why)) {
         snprintf(err, errlen, "Failed to register service \"%.*s\": %s", (int)s.name.len,
                  s.name.p ? s.name.p : "", why);
         return false;
     }
-    return true;
+    if (sidecar_of(&s) && !sidecar_check(&s, SOURCE_FILE, err, errlen)) {
+        return false;
+    }
+    return depth == VALIDATE ||
+           local_add_service(l, &s, mu__cstr(""), true, SOURCE_FILE, err, errlen);
 }
 
 static bool read_check(struct local *l, enum depth depth, const struct config_definition *d,

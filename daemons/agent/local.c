@@ -1,5 +1,6 @@
 #include "agent/local_internal.h"
 
+#include "agent/sidecar.h"
 #include "agent/text.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -302,12 +303,9 @@ void local__remove_checks_of(struct local *l, struct mu_str service, const struc
     }
 }
 
-void local_remove_service(struct local *l, struct mu_str id)
+static void remove_one(struct local *l, struct local_service *s)
 {
-    struct local_service *s = local_service(l, id);
-    if (!s) {
-        return;
-    }
+    struct mu_str id = s->entry.id;
     log_debug(MODULE, "removed service: service=%.*s", (int)id.len, id.p);
     /* Its file goes first: checks without a service are dropped at the next start, but a service
      * without its checks would pass for healthy. */
@@ -319,6 +317,26 @@ void local_remove_service(struct local *l, struct mu_str id)
     s->service = NULL;
     s->entry.deleted = true;
     local__touch(l, &s->entry);
+}
+
+/* A service of the same ID that was registered by itself is nobody's sidecar. */
+static struct local_service *find_sidecar(const struct local *l, struct mu_str id)
+{
+    struct mu__arena a;
+    mu__arena_init(&a, NULL, 0);
+    struct local_service *s = local_service(l, sidecar_id(id, &a));
+    mu__arena_fini(&a);
+    return s && s->service->locally_registered_as_sidecar ? s : NULL;
+}
+
+void local_remove_service(struct local *l, struct mu_str id)
+{
+    /* A sidecar may have one in turn: those are named so. */
+    for (struct local_service *s = local_service(l, id); s;) {
+        struct local_service *next = find_sidecar(l, s->entry.id);
+        remove_one(l, s);
+        s = next;
+    }
 }
 
 struct local_service *local__put_service(struct local *l,

@@ -87,7 +87,9 @@ void local_stop(struct local *l);  /* no event of it is left on the loop */
 void local_fini(struct local *l);
 
 /* Registers or replaces a service with the checks of its definition, which definition_check_service
- * has accepted. replace_checks: other checks of the service go. false with Consul's text in err. */
+ * has accepted. replace_checks: other checks of the service go. A sidecar within the definition is
+ * made a service of its own; it goes with the service, but stays when that is registered without
+ * it. false with Consul's text in err; a sidecar's fault may leave the service itself in place. */
 MU_MUST_USE bool local_add_service(struct local *l, const struct catalog_service_definition *d,
                                    struct mu_str token, bool replace_checks,
                                    enum local_source source, char *err, size_t errlen);
@@ -95,7 +97,7 @@ MU_MUST_USE bool local_add_service(struct local *l, const struct catalog_service
 MU_MUST_USE bool local_add_check(struct local *l, const struct agent_check_definition *d,
                                  struct mu_str token, enum local_source source, char *err,
                                  size_t errlen);
-/* Unknown IDs are fine. A service takes its checks with it. */
+/* Unknown IDs are fine. A service takes its checks and its sidecar with it. */
 void local_remove_service(struct local *l, struct mu_str id);
 void local_remove_check(struct local *l, struct mu_str id);
 

@@ -3,6 +3,10 @@
 
 #include "agent/local.h"
 
+/* Text in the arena, with a zero behind it. Ends the program when out of memory. */
+struct mu_str local__print(struct mu__arena *a, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Files of what is registered through the API. */
 void local__save_service(struct local *l, const struct local_service *s);
 void local__save_check(struct local *l, const struct local_check *c);

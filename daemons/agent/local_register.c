@@ -2,6 +2,7 @@
 #include "agent/local_internal.h"
 
 #include "agent/definitions.h"
+#include "agent/sidecar.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,9 +23,7 @@ static const char *scripts_refused(const struct local *l, enum local_source sour
     return NULL;
 }
 
-static struct mu_str print(struct mu__arena *a, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-static struct mu_str print(struct mu__arena *a, const char *fmt, ...)
+struct mu_str local__print(struct mu__arena *a, const char *fmt, ...)
 {
     va_list args, again;
     va_start(args, fmt);
@@ -78,14 +77,14 @@ static struct catalog_check check_of_service(const struct local *l,
     int n = (int)d->id.len;
     struct mu_str id = t->check_id;
     if (!id.len) {
-        id = number ? print(a, "service:%.*s:%zu", n, d->id.p, number)
-                    : print(a, "service:%.*s", n, d->id.p);
+        id = number ? local__print(a, "service:%.*s:%zu", n, d->id.p, number)
+                    : local__print(a, "service:%.*s", n, d->id.p);
     }
     return (struct catalog_check){
         .node = l->node,
         .check_id = id,
-        .name =
-            t->name.len ? t->name : print(a, "Service '%.*s' check", (int)d->name.len, d->name.p),
+        .name = t->name.len ? t->name
+                            : local__print(a, "Service '%.*s' check", (int)d->name.len, d->name.p),
         .status = t->status.len ? t->status : mu__cstr("critical"),
         .notes = t->notes,
         .service_id = d->id,
@@ -105,9 +104,10 @@ static void add_and_save(struct local *l, const struct catalog_check *check,
     }
 }
 
-bool local_add_service(struct local *l, const struct catalog_service_definition *given,
-                       struct mu_str token, bool replace_checks, enum local_source source,
-                       char *err, size_t errlen)
+/* Puts a service and its checks in place. */
+static bool add_one(struct local *l, const struct catalog_service_definition *given,
+                    bool as_sidecar, struct mu_str token, bool replace_checks,
+                    enum local_source source, char *err, size_t errlen)
 {
     struct mu__arena a;
     struct catalog_service_definition d = *given;
@@ -128,9 +128,7 @@ bool local_add_service(struct local *l, const struct catalog_service_definition 
         }
     }
     struct catalog_node_service service = node_service(&d);
-    if (d.token.len) {
-        token = d.token;
-    }
+    service.locally_registered_as_sidecar = as_sidecar;
     const struct local_service *s = local__put_service(l, &service, token, source);
     for (size_t i = 0; i < n; i++) {
         struct catalog_check check = check_of_service(l, &d, types[i], n > 1 ? i + 1 : 0, &a);
@@ -145,6 +143,41 @@ bool local_add_service(struct local *l, const struct catalog_service_definition 
     }
     ok = true;
 out:
+    mu__arena_fini(&a);
+    return ok;
+}
+
+/* Consul says of files which definition it was; over HTTP one knows. */
+static bool add_named(struct local *l, const struct catalog_service_definition *d,
+                      const struct catalog_service_definition *of, struct mu_str token,
+                      bool replace_checks, enum local_source source, char *err, size_t errlen)
+{
+    char why[LOCAL_ERROR_MAX] = "out of memory";
+    if (add_one(l, d, d != of, d->token.len ? d->token : token, replace_checks, source, why,
+                sizeof why)) {
+        return true;
+    }
+    if (source == SOURCE_FILE) {
+        snprintf(err, errlen, "Failed to register %s \"%.*s\": %s",
+                 d == of ? "service" : "sidecar for service", (int)of->name.len, of->name.p, why);
+    } else {
+        snprintf(err, errlen, "%s", why);
+    }
+    return false;
+}
+
+bool local_add_service(struct local *l, const struct catalog_service_definition *d,
+                       struct mu_str token, bool replace_checks, enum local_source source,
+                       char *err, size_t errlen)
+{
+    struct mu__arena a;
+    struct catalog_service_definition sidecar;
+    bool has_sidecar = sidecar_of(d);
+    mu__arena_init(&a, NULL, 0);
+    bool ok =
+        (!has_sidecar || sidecar_define(l, d, source, &a, &sidecar, err, errlen)) &&
+        add_named(l, d, d, token, replace_checks, source, err, errlen) &&
+        (!has_sidecar || add_named(l, &sidecar, d, token, replace_checks, source, err, errlen));
     mu__arena_fini(&a);
     return ok;
 }
@@ -196,8 +229,8 @@ bool local_update_check(struct local *l, struct mu_str id, enum check_status sta
     struct mu__arena a;
     mu__arena_init(&a, NULL, 0);
     if (output.len > max) {
-        output =
-            print(&a, "%.*s ... (captured %zu of %zu bytes)", (int)max, output.p, max, output.len);
+        output = local__print(&a, "%.*s ... (captured %zu of %zu bytes)", (int)max, output.p, max,
+                              output.len);
     }
     check_ttl_reset(c->runner, output);
     local__set_status(c, status, output);
@@ -217,15 +250,17 @@ bool local_set_maintenance(struct local *l, struct mu_str service, bool enable,
         return false;
     }
     mu__arena_init(&a, NULL, 0);
-    struct mu_str id = s ? print(&a, "_service_maintenance:%.*s", (int)service.len, service.p)
-                         : mu__cstr("_node_maintenance");
+    struct mu_str id =
+        s ? local__print(&a, "_service_maintenance:%.*s", (int)service.len, service.p)
+          : mu__cstr("_node_maintenance");
     struct catalog_check check = {
         .node = l->node,
         .check_id = id,
         .name = mu__cstr(s ? "Service Maintenance Mode" : "Node Maintenance Mode"),
         .status = mu__cstr("critical"),
-        .notes = reason.len ? reason
-                            : print(&a,
+        .notes = reason.len
+                     ? reason
+                     : local__print(&a,
                                     "Maintenance mode is enabled for this %s, but no reason was "
                                     "provided. This is a "
                                     "default message.",

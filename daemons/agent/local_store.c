@@ -1,7 +1,7 @@
 /* What is registered through the API, in files of the data folder and back, in Consul's form:
  *
- *     services/<md5>      {"Token", "Service", "Source"}
- *     checks/<md5>        {"Check", "ChkType", "Token", "Source"}; ChkType null for maintenance
+ *     services/<md5>      {"Token", "Service", "Source", "LocallyRegisteredAsSidecar"}; the last if
+ * true checks/<md5>        {"Check", "ChkType", "Token", "Source"}; ChkType null for maintenance
  *     checks/state/<md5>  {"CheckID", "Output", "Status", "Expires"}: TTL checks; Expires is in
  *                         Unix seconds */
 #include "agent/local_internal.h"
@@ -26,6 +26,7 @@ struct service_file {
     struct mu_str token;
     struct catalog_node_service *service;
     struct mu_str source;
+    bool sidecar;
 };
 
 struct check_file {
@@ -55,7 +56,11 @@ struct state_file {
     WITH_SCHEMA(                                                                                   \
         service_file, "persistedService", FIELD(service_file, "Token", STR, token, NULL),          \
         FIELD(service_file, "Service", PTR, service, catalog_schema(CATALOG_NODE_SERVICE)),        \
-        FIELD(service_file, "Source", STR, source, NULL))
+        FIELD(service_file, "Source", STR, source, NULL),                                          \
+        {.name = "LocallyRegisteredAsSidecar",                                                     \
+         .kind = MU_BOOL,                                                                          \
+         .flags = MU_F_OMIT_EMPTY,                                                                 \
+         .offset = offsetof(struct service_file, sidecar)})
 #define CHECK_FILE                                                                                 \
     WITH_SCHEMA(check_file, "persistedCheck",                                                      \
                 FIELD(check_file, "Check", PTR, check, catalog_schema(CATALOG_CHECK)),             \
@@ -90,7 +95,8 @@ void local__save_service(struct local *l, const struct local_service *s)
 {
     if (l->persist) {
         SERVICE_FILE;
-        const struct service_file f = {s->entry.token, s->service, mu__cstr("remote")};
+        const struct service_file f = {s->entry.token, s->service, mu__cstr("remote"),
+                                       s->service->locally_registered_as_sidecar};
         save(l, PERSIST_SERVICES, s->entry.id, &schema, &f, true);
     }
 }
@@ -198,6 +204,7 @@ static bool load_service(void *arg, const char *text, size_t len, char *err, siz
                  (int)f.service->id.len, f.service->id.p);
         persist_remove(l->persist, PERSIST_SERVICES, f.service->id);
     } else if (ok) {
+        f.service->locally_registered_as_sidecar = f.sidecar;
         local__put_service(l, f.service, f.token, SOURCE_REMOTE);
     }
     mu__arena_fini(&a);

@@ -316,7 +316,7 @@ static void check_ports(struct config__loader *l)
     if (c->ports.grpc != CONFIG_PORT_DISABLED) {
         config__warn(l->config, "ports.grpc has no effect in muster");
     }
-    if (c->ports.sidecar_min < 1 || c->ports.sidecar_max < c->ports.sidecar_min) {
+    if (c->ports.sidecar_max < c->ports.sidecar_min) {
         config__fail(
             l,
             "sidecar_min_port must be less than sidecar_max_port. To disable, set both to zero.");
