@@ -245,6 +245,7 @@ static void test_an_earlier_run_is_restored_with_its_ports(void **state)
     assert_non_null(check(f, "service:b-sidecar-proxy:2"));
     assert_true(add_named(f, "b", SOURCE_REMOTE));
     assert_int_equal(port(f, "b"), 21001);
+    restart(f, 21000, 21002);
     local_remove_service(&f->local, mu__cstr("b")); /* it still knows whose it is */
     assert_null(service(f, "b-sidecar-proxy"));
     restart(f, 21000, 21002);
