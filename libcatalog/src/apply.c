@@ -101,6 +101,8 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         struct catalog_autopilot_set_request autopilot;
         struct catalog_config_request config;
         struct catalog_intention_request intention;
+        struct catalog_ca_request ca;
+        struct catalog_ca_leaf_request leaf;
     } r;
     const struct mu__schema *schema = catalog__entry_schema(type);
     if (!schema) {
@@ -143,6 +145,12 @@ static int dispatch(struct catalog *c, uint8_t type, struct mu_str body,
         break;
     case CATALOG_ENTRY_INTENTION:
         catalog__apply_intention(c, &r.intention, result);
+        break;
+    case CATALOG_ENTRY_CA:
+        catalog__apply_ca(c, &r.ca, result);
+        break;
+    case CATALOG_ENTRY_CA_LEAF:
+        catalog__apply_ca_leaf(c, &r.leaf, result);
         break;
     case CATALOG_IGNORABLE:
         break;

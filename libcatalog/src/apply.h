@@ -3,6 +3,7 @@
  * that takes it back) or are done. */
 #pragma once
 
+#include <muster/catalog_ca.h>
 #include <muster/catalog_intention.h>
 
 #include "records.h"
@@ -45,6 +46,10 @@ void catalog__apply_prepared_query(struct catalog *c, struct catalog_prepared_qu
                                    struct catalog_result *result);
 void catalog__apply_intention(struct catalog *c, struct catalog_intention_request *r,
                               struct catalog_result *result);
+void catalog__apply_ca(struct catalog *c, const struct catalog_ca_request *r,
+                       struct catalog_result *result);
+void catalog__apply_ca_leaf(struct catalog *c, const struct catalog_ca_leaf_request *r,
+                            struct catalog_result *result);
 void catalog__apply_txn(struct catalog *c, struct catalog_txn_request *r,
                         struct catalog_result *result);
 void catalog__apply_session(struct catalog *c, struct catalog_session_request *r,

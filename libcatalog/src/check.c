@@ -325,5 +325,8 @@ void catalog__check(const struct catalog *c)
     assert(keys_in(c, CATALOG__TOMBSTONES) == v->count[CATALOG__TABLE_TOMBSTONES]);
     keys_in(c, CATALOG__SERVICE_INDEXES);
     assert(keys_in(c, CATALOG__AUTOPILOT) == v->count[CATALOG__TABLE_AUTOPILOT]);
+    assert(keys_in(c, CATALOG__CA_CONFIG) == v->count[CATALOG__TABLE_CA_CONFIG]);
+    assert(keys_in(c, CATALOG__CA_ROOTS) == v->count[CATALOG__TABLE_CA_ROOTS]);
+    assert(keys_in(c, CATALOG__CA_STATES) == v->count[CATALOG__TABLE_CA_STATES]);
     assert(keys_in(c, CATALOG__COORDINATES) == v->count[CATALOG__TABLE_COORDINATES]);
 }

@@ -27,6 +27,10 @@ const struct mu__schema *catalog__entry_schema(uint8_t type)
         return &catalog__config_request_schema;
     case CATALOG_ENTRY_INTENTION:
         return &catalog__intention_request_schema;
+    case CATALOG_ENTRY_CA:
+        return &catalog__ca_request_schema;
+    case CATALOG_ENTRY_CA_LEAF:
+        return &catalog__ca_leaf_request_schema;
     case CATALOG_ENTRY_AUTOPILOT:
         return &catalog__autopilot_set_request_schema;
     default:

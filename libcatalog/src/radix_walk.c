@@ -15,7 +15,7 @@ void catalog__radix_free(const struct mu_allocator *a, struct catalog__radix *ro
         if (entering) {
             struct catalog__block *record = records ? catalog__record_block(t->value) : NULL;
             if (record && record->gen >= since) {
-                mu__free(a, record);
+                catalog__block_free(a, record);
             }
             t->value = up;
             t->block.gen = 0;

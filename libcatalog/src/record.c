@@ -10,7 +10,7 @@ static void *alloc_record(void *user, size_t size)
 static void free_record(void *user, void *p)
 {
     struct catalog__space *s = user;
-    mu__free(&s->allocator, catalog__record_block(p));
+    catalog__block_free(&s->allocator, catalog__record_block(p));
 }
 
 /* The clone comes in one block, so an allocator that puts the header in front is all it takes. */

@@ -7,6 +7,7 @@
 #include "key.h"
 #include "planted.h"
 #include "snapshot.h"
+#include "tables_ca.h"
 #include "tables_config.h"
 #include "tables_gateway.h"
 #include "tables_intention.h"
@@ -193,6 +194,24 @@ static bool load_intention(struct catalog *c, const struct catalog_intention *x)
     return is_whole;
 }
 
+static bool load_ca_root(struct catalog *c, const struct catalog_ca_root *root)
+{
+    bool is_whole = is_id(root->id) && !catalog__get_ca_root(c->draft, root->id);
+    if (is_whole) {
+        catalog__put_ca_root(c, root);
+    }
+    return is_whole;
+}
+
+static bool load_ca_state(struct catalog *c, const struct catalog_ca_provider_state *state)
+{
+    bool is_whole = is_id(state->id) && !catalog__get_ca_state(c->draft, state->id);
+    if (is_whole) {
+        catalog__put_ca_state(c, state);
+    }
+    return is_whole;
+}
+
 static bool load(struct catalog *c, enum catalog__snapshot_type type, const void *obj)
 {
     if (is_left_out(type)) {
@@ -223,6 +242,13 @@ static bool load(struct catalog *c, enum catalog__snapshot_type type, const void
         return catalog__restore_gateway_service(c, obj);
     case CATALOG__SNAPSHOT_INTENTION:
         return load_intention(c, obj);
+    case CATALOG__SNAPSHOT_CA_CONFIG:
+        catalog__put_ca_config(c, obj);
+        return true;
+    case CATALOG__SNAPSHOT_CA_ROOT:
+        return load_ca_root(c, obj);
+    case CATALOG__SNAPSHOT_CA_STATE:
+        return load_ca_state(c, obj);
     case CATALOG__SNAPSHOT_VIRTUAL:
         return catalog__restore_virtual(c, obj);
     default:
@@ -283,6 +309,9 @@ static int load_record(struct catalog *c, uint8_t type, const uint8_t *body, siz
         struct catalog_gateway_service gateway;
         struct catalog__virtual_ip virtual_ip;
         struct catalog_intention intention;
+        struct catalog_ca_config ca_config;
+        struct catalog_ca_root ca_root;
+        struct catalog_ca_provider_state ca_state;
     } obj;
     for (size_t i = 0; i < CATALOG__SNAPSHOT_TABLES; i++) {
         const struct catalog__snapshot_table *t = &catalog__snapshot_tables[i];

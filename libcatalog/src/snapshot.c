@@ -27,10 +27,15 @@ static const struct mu__field totals_fields[] = {
     TABLE(CATALOG__TABLE_GATEWAYS, "Gateways"),
     TABLE(CATALOG__TABLE_VIRTUAL, "Virtual"),
     TABLE(CATALOG__TABLE_INTENTIONS, "Intentions"),
+    TABLE(CATALOG__TABLE_CA_CONFIG, "CAConfig"),
+    TABLE(CATALOG__TABLE_CA_LEAFS, "CALeafs"),
+    TABLE(CATALOG__TABLE_CA_ROOTS, "CARoots"),
+    TABLE(CATALOG__TABLE_CA_STATES, "CAStates"),
     {.name = "Base", .kind = MU_UINT, .offset = offsetof(struct catalog__totals, base)},
     {.name = "Floor", .kind = MU_UINT, .offset = offsetof(struct catalog__totals, floor)},
 };
-static const uint8_t totals_wire[] = {7, 15, 3, 10, 8, 6, 16, 12, 0, 14, 4, 1, 11, 2, 9, 5, 13};
+static const uint8_t totals_wire[] = {7,  19, 15, 16, 17, 18, 3, 10, 8, 6, 20,
+                                      12, 0,  14, 4,  1,  11, 2, 9,  5, 13};
 const struct mu__schema catalog__totals_schema = {
     .name = "totals",
     .fields = totals_fields,
@@ -78,6 +83,9 @@ const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_
     CONFIG(6, terminating_gateway, TERMINATING_GATEWAY),
     {CATALOG__SNAPSHOT_GATEWAY, CATALOG__GATEWAY_SERVICES, &catalog__gateway_service_schema, NULL},
     {CATALOG__SNAPSHOT_INTENTION, CATALOG__INTENTIONS, &catalog__intention_schema, NULL},
+    {CATALOG__SNAPSHOT_CA_CONFIG, CATALOG__CA_CONFIG, &catalog__ca_config_schema, NULL},
+    {CATALOG__SNAPSHOT_CA_ROOT, CATALOG__CA_ROOTS, &catalog__ca_root_schema, NULL},
+    {CATALOG__SNAPSHOT_CA_STATE, CATALOG__CA_STATES, &catalog__ca_provider_state_schema, NULL},
     {CATALOG__SNAPSHOT_VIRTUAL, CATALOG__VIRTUAL_IPS, &catalog__virtual_ip_schema, NULL},
 };
 

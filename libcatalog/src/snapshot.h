@@ -31,7 +31,10 @@ enum catalog__snapshot_type {
     CATALOG__SNAPSHOT_QUERY = 11,     /* after the session that it is bound to */
     CATALOG__SNAPSHOT_GATEWAY = 12,   /* after the config entry that it follows from */
     CATALOG__SNAPSHOT_INTENTION = 13,
-    CATALOG__SNAPSHOT_CONFIG = 32, /* and the following: config entries, by their kind */
+    CATALOG__SNAPSHOT_CA_CONFIG = 14,
+    CATALOG__SNAPSHOT_CA_ROOT = 15,
+    CATALOG__SNAPSHOT_CA_STATE = 16, /* with the private key */
+    CATALOG__SNAPSHOT_CONFIG = 32,   /* and the following: config entries, by their kind */
     CATALOG__SNAPSHOT_IGNORABLE = 128,
     /* Virtual addresses in the order of their numbers; after the instances that they are for */
     CATALOG__SNAPSHOT_VIRTUAL = 129
@@ -55,5 +58,5 @@ struct catalog__snapshot_table {
     const struct mu__schema *schema;
     const char *kind; /* only the records below this name in the tree; NULL: all */
 };
-#define CATALOG__SNAPSHOT_TABLES 20u
+#define CATALOG__SNAPSHOT_TABLES 23u
 extern const struct catalog__snapshot_table catalog__snapshot_tables[CATALOG__SNAPSHOT_TABLES];

@@ -7,17 +7,47 @@
 
 _Static_assert(CATALOG__RECORD_HEADER % alignof(max_align_t) == 0,
                "records are aligned for any type");
-_Static_assert(sizeof(struct catalog__block) <= CATALOG__RECORD_HEADER, "the header holds a block");
+_Static_assert(sizeof(struct catalog__block) + sizeof(uint64_t) <= CATALOG__RECORD_HEADER,
+               "the header holds a block and a length");
 
 #define TAGS ((uintptr_t)(CATALOG__RETIRED_TREE | CATALOG__RETIRED_RECORDS))
+
+#define GEN_STEP 2u
+#define SECRET   1u
+
+static uint64_t next_gen(struct catalog__space *s)
+{
+    return s->last_gen += GEN_STEP;
+}
+
+/* A secret record has its length in what its header leaves free. */
+static uint64_t *length_of(struct catalog__block *b)
+{
+    return &b->gen + 1;
+}
+
+void catalog__record_hide(void *record, size_t len)
+{
+    struct catalog__block *b = catalog__record_block(record);
+    b->gen |= SECRET;
+    *length_of(b) = len;
+}
+
+void catalog__block_free(const struct mu_allocator *a, struct catalog__block *b)
+{
+    if (b && (b->gen & SECRET)) {
+        mu__wipe((char *)b + CATALOG__RECORD_HEADER, *length_of(b));
+    }
+    mu__free(a, b);
+}
 
 void catalog__space_init(struct catalog__space *s, const struct mu_allocator *allocator)
 {
     *s = (struct catalog__space){.allocator = mu__allocator_or_default(allocator),
-                                 .gen = 1,
-                                 .batch_gen = 1,
-                                 .since = 1,
-                                 .last_gen = 1};
+                                 .gen = GEN_STEP,
+                                 .batch_gen = GEN_STEP,
+                                 .since = GEN_STEP,
+                                 .last_gen = GEN_STEP};
 }
 
 void catalog__space_fini(struct catalog__space *s)
@@ -46,7 +76,7 @@ void catalog__retire(struct catalog__space *s, struct catalog__block *b)
         return;
     }
     if (catalog__is_fresh(s, b)) {
-        mu__free(&s->allocator, b);
+        catalog__block_free(&s->allocator, b);
     } else {
         list(s, b);
     }
@@ -67,7 +97,7 @@ void catalog__free_retired(const struct mu_allocator *a, void **retired, size_t 
         if (tag) {
             catalog__radix_free(a, p, 0, tag == CATALOG__RETIRED_RECORDS);
         } else {
-            mu__free(a, p);
+            catalog__block_free(a, p);
         }
     }
 }
@@ -75,12 +105,12 @@ void catalog__free_retired(const struct mu_allocator *a, void **retired, size_t 
 void catalog__space_begin(struct catalog__space *s)
 {
     assert(s->nretired == 0);
-    s->batch_gen = s->since = s->gen = ++s->last_gen;
+    s->batch_gen = s->since = s->gen = next_gen(s);
 }
 
 size_t catalog__space_savepoint(struct catalog__space *s)
 {
-    s->since = s->gen = ++s->last_gen;
+    s->since = s->gen = next_gen(s);
     return s->nretired;
 }
 
@@ -93,7 +123,7 @@ void catalog__space_release(struct catalog__space *s, size_t mark)
         struct catalog__block *b = s->retired[i];
         bool is_tree = ((uintptr_t)b & TAGS) != 0;
         if (!is_tree && b->gen >= s->batch_gen) {
-            mu__free(&s->allocator, b);
+            catalog__block_free(&s->allocator, b);
         } else {
             s->retired[kept++] = b;
         }
@@ -104,7 +134,7 @@ void catalog__space_release(struct catalog__space *s, size_t mark)
 
 void catalog__space_step(struct catalog__space *s)
 {
-    s->gen = ++s->last_gen;
+    s->gen = next_gen(s);
 }
 
 void catalog__space_rollback(struct catalog__space *s, size_t mark)
@@ -114,7 +144,7 @@ void catalog__space_rollback(struct catalog__space *s, size_t mark)
         struct catalog__block *b = s->retired[i];
         bool is_tree = ((uintptr_t)b & TAGS) != 0;
         if (!is_tree && b->gen >= s->since) {
-            mu__free(&s->allocator, b);
+            catalog__block_free(&s->allocator, b);
         }
     }
     s->nretired = mark;

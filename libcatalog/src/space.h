@@ -14,7 +14,7 @@
 #include "alloc.h"
 
 struct catalog__block { /* what every block starts with */
-    uint64_t gen;
+    uint64_t gen; /* even; odd in a record that is a secret, and is wiped before it is freed */
 };
 
 struct catalog__space {
@@ -30,6 +30,9 @@ struct catalog__space {
 /* Low bits of a retired pointer. */
 #define CATALOG__RETIRED_TREE    1u /* a tree whose values belong to another one */
 #define CATALOG__RETIRED_RECORDS 2u /* a tree and the records that it holds */
+
+/* Frees a block that stands nowhere; NULL is fine. */
+void catalog__block_free(const struct mu_allocator *a, struct catalog__block *b);
 
 void catalog__space_init(struct catalog__space *s, const struct mu_allocator *allocator);
 /* The list must have been taken over or freed. */
@@ -72,6 +75,9 @@ static inline struct catalog__block *catalog__record_block(void *record)
 }
 /* Not cleared, but for its header. NULL when out of memory. */
 void *catalog__record_alloc(struct catalog__space *s, size_t size);
+
+/* Of a record: its len bytes are a secret. */
+void catalog__record_hide(void *record, size_t len);
 
 struct mu__schema;
 /* A record that is a copy of obj. NULL when out of memory. */

@@ -22,6 +22,9 @@ bool catalog__tree_is_primary(enum catalog__tree t)
     case CATALOG__GATEWAY_SERVICES:
     case CATALOG__VIRTUAL_IPS:
     case CATALOG__INTENTIONS:
+    case CATALOG__CA_CONFIG:
+    case CATALOG__CA_ROOTS:
+    case CATALOG__CA_STATES:
         return true;
     default:
         return false;

@@ -60,6 +60,9 @@ enum catalog__tree {
     CATALOG__INTENTIONS_BY_PAIR,  /* source namespace | source | destination namespace | destination
                                    */
     CATALOG__INTENTIONS_BY_DESTINATION, /* the destination's first */
+    CATALOG__CA_CONFIG,                 /* primary: the one configuration */
+    CATALOG__CA_ROOTS,                  /* primary: id */
+    CATALOG__CA_STATES,                 /* primary: id of the provider; secret */
     CATALOG__TREES
 };
 bool catalog__tree_is_primary(enum catalog__tree t);
@@ -79,6 +82,10 @@ enum catalog__table {
     CATALOG__TABLE_GATEWAYS, /* services behind gateways */
     CATALOG__TABLE_VIRTUAL,  /* virtual addresses, the free ones with them */
     CATALOG__TABLE_INTENTIONS,
+    CATALOG__TABLE_CA_CONFIG,
+    CATALOG__TABLE_CA_LEAFS, /* that were signed; none is kept */
+    CATALOG__TABLE_CA_ROOTS,
+    CATALOG__TABLE_CA_STATES,
     CATALOG__TABLES
 };
 

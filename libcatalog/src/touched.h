@@ -31,6 +31,8 @@
 #define CATALOG__WATCH_SOURCE      'u' /* namespace | name: intentions with that source */
 #define CATALOG__WATCH_DESTINATION 'm' /* namespace | name: likewise */
 
+#define CATALOG__WATCH_CA 'p' /* configuration or roots of the certificate authority */
+
 #define CATALOG__WATCH_VIRTUAL 'v' /* service: its virtual address */
 
 #define CATALOG__WATCH_QUERY 'q' /* id: the prepared query */

@@ -139,6 +139,10 @@ static const struct mu__schema *const schemas[CATALOG_TYPE_COUNT] = {
     [CATALOG_INDEXED_CA_ROOTS] = &catalog__indexed_ca_roots_schema,
     [CATALOG_CA_SIGN_REQUEST] = &catalog__ca_sign_request_schema,
     [CATALOG_ISSUED_CERT] = &catalog__issued_cert_schema,
+    [CATALOG_CA_CONFIG] = &catalog__ca_config_schema,
+    [CATALOG_CA_PROVIDER_STATE] = &catalog__ca_provider_state_schema,
+    [CATALOG_CA_REQUEST] = &catalog__ca_request_schema,
+    [CATALOG_CA_LEAF_REQUEST] = &catalog__ca_leaf_request_schema,
     [CATALOG_QUERY_EXPLAIN_RESPONSE] = &catalog__query_explain_response_schema,
 };
 

@@ -144,3 +144,7 @@ extern const struct mu__schema catalog__ca_root_schema;
 extern const struct mu__schema catalog__indexed_ca_roots_schema;
 extern const struct mu__schema catalog__ca_sign_request_schema;
 extern const struct mu__schema catalog__issued_cert_schema;
+extern const struct mu__schema catalog__ca_config_schema;
+extern const struct mu__schema catalog__ca_provider_state_schema;
+extern const struct mu__schema catalog__ca_request_schema;
+extern const struct mu__schema catalog__ca_leaf_request_schema;

@@ -93,6 +93,8 @@ enum catalog_entry_type {
     CATALOG_ENTRY_TXN = 8,         /* struct catalog_txn_request */
     CATALOG_ENTRY_AUTOPILOT = 9,   /* struct catalog_autopilot_set_request */
     CATALOG_ENTRY_INTENTION = 12,  /* struct catalog_intention_request */
+    CATALOG_ENTRY_CA = 13,         /* struct catalog_ca_request */
+    CATALOG_ENTRY_CA_LEAF = 21,    /* struct catalog_ca_leaf_request */
     CATALOG_ENTRY_CONFIG = 22,     /* struct catalog_config_request */
     CATALOG_IGNORABLE = 128
 };
@@ -101,10 +103,11 @@ enum catalog_entry_type {
 enum catalog_result_kind {
     CATALOG_RESULT_NONE, /* done; there is nothing to say */
     /* done or not, as `value` says: KVS cas, delete-cas, lock, unlock; AUTOPILOT with cas, CONFIG
-       but for deletions */
+       but for deletions, CA */
     CATALOG_RESULT_BOOL,
     CATALOG_RESULT_ERROR, /* refused, nothing was changed; `error` says why, in Consul's words */
-    /* TXN: done, or refused with its errors; `reply` is a struct catalog_txn_response */
+    /* TXN: done, or refused with its errors; `reply` is a struct catalog_txn_response. CA_LEAF: a
+       struct catalog_issued_cert with its indexes alone */
     CATALOG_RESULT_REPLY
 };
 struct catalog_result {
