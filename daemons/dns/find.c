@@ -418,11 +418,17 @@ void dns__find_end(struct dns *d)
 
 /* ---- What is kept ---- */
 
+/* How long ago a server may have heard of its leader: what is older is counted, or refused. */
+static uint64_t contact_max(const struct dns *d)
+{
+    uint64_t stale_ns = STALE_NS;
+    return mu__min(stale_ns, d->settings->terms.max_stale_ns);
+}
+
 uint64_t dns__version(void *user)
 {
     struct dns *d = user;
-    uint64_t stale_ns = STALE_NS; /* what is older is counted */
-    return d->fresh.version(d->fresh.user, mu__min(stale_ns, d->settings->terms.max_stale_ns));
+    return d->fresh.version(d->fresh.user, contact_max(d));
 }
 
 bool dns__unchanged(void *user, const struct dnsfront_lookup *lookup, uint64_t stamp)
@@ -430,5 +436,5 @@ bool dns__unchanged(void *user, const struct dnsfront_lookup *lookup, uint64_t s
     struct dns *d = user;
     struct dns_ask what;
     return d->settings->terms.allow_stale && dns_ask(&d->settings->terms, lookup, 0, &what) &&
-           d->fresh.stamp(d->fresh.user, what.endpoint, &what.request) == stamp;
+           d->fresh.stamp(d->fresh.user, what.endpoint, &what.request, contact_max(d)) == stamp;
 }

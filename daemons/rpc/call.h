@@ -117,9 +117,10 @@ struct call_fresh {
     /* Moves whenever an answer may have changed; cheap. NULL: nothing can be told. contact_max_ns:
      * an answer from a server that heard of its leader longer ago does not stand */
     uint64_t (*version)(void *user, uint64_t contact_max_ns);
-    /* What call.stamp would be for that request, which is borrowed; 0: it cannot be said. What is
-     * asked about is in use */
-    uint64_t (*stamp)(void *user, const struct endpoint *e, const void *request);
+    /* What call.stamp would be for that request, which is borrowed; 0: it cannot be said, or would
+     * come from such a server. What is asked about is in use */
+    uint64_t (*stamp)(void *user, const struct endpoint *e, const void *request,
+                      uint64_t contact_max_ns);
 };
 
 /* Makes a call with a cleared request in its arena (at most `limit` bytes of arena; 0: none). NULL

@@ -10,9 +10,11 @@ static uint64_t version(void *user, uint64_t contact_max_ns)
     return cache->version + cache__now(cache) / MU_SEC;
 }
 
-static uint64_t stamp(void *user, const struct endpoint *endpoint, const void *request)
+static uint64_t stamp(void *user, const struct endpoint *endpoint, const void *request,
+                      uint64_t contact_max_ns)
 {
     struct call_cache *cache = user;
+    (void)contact_max_ns; /* likewise */
     struct cache_entry *e = !cache->closed && call_cache_takes(endpoint)
                                 ? cache__entry_find(cache, endpoint, request)
                                 : NULL;

@@ -26,10 +26,16 @@ static bool is_current(const struct server_front *f, uint64_t contact_max_ns)
            (contact != 0 && (now < contact || now - contact <= contact_max_ns));
 }
 
+/* NULL: nothing that stands is to be read here, or out of memory. */
+static struct catalog_reader *take_reader(struct server_front *f, uint64_t contact_max_ns)
+{
+    return is_current(f, contact_max_ns) ? route__take_reader(f) : NULL;
+}
+
 static uint64_t version(void *user, uint64_t contact_max_ns)
 {
     struct server_front *f = user;
-    struct catalog_reader *r = is_current(f, contact_max_ns) ? route__take_reader(f) : NULL;
+    struct catalog_reader *r = take_reader(f, contact_max_ns);
     if (!r) {
         return UNSURE | ++f->unsure;
     }
@@ -40,10 +46,11 @@ static uint64_t version(void *user, uint64_t contact_max_ns)
     return index;
 }
 
-static uint64_t stamp(void *user, const struct endpoint *e, const void *request)
+static uint64_t stamp(void *user, const struct endpoint *e, const void *request,
+                      uint64_t contact_max_ns)
 {
     struct server_front *f = user;
-    struct catalog_reader *r = route__take_reader(f);
+    struct catalog_reader *r = take_reader(f, contact_max_ns);
     if (!r) {
         return 0;
     }

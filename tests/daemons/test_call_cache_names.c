@@ -174,7 +174,7 @@ static struct told ask(const char *name)
 static uint64_t stamp_of(const char *name)
 {
     struct catalog_service_request r = {.service_name = mu__cstr(name)};
-    return fresh.stamp(fresh.user, &endpoints[ENDPOINT_HEALTH_SERVICE_NODES], &r);
+    return fresh.stamp(fresh.user, &endpoints[ENDPOINT_HEALTH_SERVICE_NODES], &r, 0);
 }
 
 static uint64_t version(void)
