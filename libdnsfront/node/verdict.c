@@ -9,6 +9,7 @@
 #define TC           0x0200u
 #define RCODE        0x000fu
 #define NAME_MAX_LEN 255u
+#define JUMPS_MAX    127u
 
 enum { NOERROR = 0, NXDOMAIN = 3 };
 
@@ -17,24 +18,24 @@ static uint16_t field(const uint8_t *message, size_t i)
     return (uint16_t)(message[2 * i] << 8 | message[2 * i + 1]);
 }
 
-/* One name, through its pointers. Each must point before the place where it was met, and what they
- * make up is a name of at most 255 bytes, so nothing loops. */
+/* One name, through its pointers. Each must point before the place where it was met, so nothing
+ * loops; no name needs more of them than it can have labels, so that thousands of names cannot each
+ * lead through thousands of pointers. */
 static void skip_name(struct mu__reader *r)
 {
     struct mu__reader at = *r;
     size_t total = 0, before = r->pos;
-    bool jumped = false;
+    unsigned jumps = 0;
     for (;;) {
         uint8_t len = mu__read_u8(&at);
         if ((len & 0xc0u) == 0xc0u) {
             size_t to = (size_t)(len & 0x3fu) << 8 | mu__read_u8(&at);
-            if (at.failed || to >= before || to < HEADER_LEN) {
+            if (at.failed || to >= before || to < HEADER_LEN || ++jumps > JUMPS_MAX) {
                 break;
             }
-            if (!jumped) {
+            if (jumps == 1) {
                 r->pos = at.pos;
             }
-            jumped = true;
             before = at.pos = to;
             continue;
         }
@@ -47,7 +48,7 @@ static void skip_name(struct mu__reader *r)
             break;
         }
         if (len == 0) {
-            r->pos = jumped ? r->pos : at.pos;
+            r->pos = jumps ? r->pos : at.pos;
             return;
         }
     }

@@ -49,7 +49,7 @@ bool dnsfront__name_unpack(const uint8_t *message, size_t len, size_t at, struct
                            size_t *end)
 {
     size_t before = at; /* pointers must lead to before this: so they end */
-    bool jumped = false;
+    unsigned jumps = 0;
     out->len = out->labels = 0;
     while (at < len && message[at] != 0) {
         size_t size = message[at];
@@ -58,11 +58,10 @@ bool dnsfront__name_unpack(const uint8_t *message, size_t len, size_t at, struct
                 return false;
             }
             size_t to = (size & 0x3fu) << 8 | message[at + 1];
-            *end = jumped ? *end : at + 2;
-            if (to >= before) {
+            *end = jumps ? *end : at + 2;
+            if (to >= before || ++jumps > NAME_LABELS) {
                 return false;
             }
-            jumped = true;
             before = at = to;
             continue;
         }
@@ -75,7 +74,7 @@ bool dnsfront__name_unpack(const uint8_t *message, size_t len, size_t at, struct
     if (at >= len) {
         return false;
     }
-    *end = jumped ? *end : at + 1;
+    *end = jumps ? *end : at + 1;
     append_root(out);
     return true;
 }

@@ -21,8 +21,9 @@ struct name {
 /* Reads a name that must not be compressed (a question's first name has nothing to point at). Fails
  * the reader. */
 void dnsfront__name_read(struct mu__reader *r, struct name *out);
-/* Reads the name at offset `at` of a message, following pointers, which must lead backwards; *end
- * is where what follows begins. */
+/* Reads the name at offset `at` of a message, following pointers, which must lead backwards and may
+ * be no more than a name can have labels: a chain of thousands would be walked for each of
+ * thousands of records. *end is where what follows begins. */
 bool dnsfront__name_unpack(const uint8_t *message, size_t len, size_t at, struct name *out,
                            size_t *end);
 /* Skips a name, compressed or not. */

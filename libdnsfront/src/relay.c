@@ -49,8 +49,8 @@ static size_t cut(const struct question *q, const uint8_t *bytes, size_t len, si
     memcpy(buf, bytes, used);
     open_reply(q, bytes, len, &r);
     while (dnsfront__reply_next(&r, &rec)) {
-        if (rec.type == DNS_TYPE_OPT) {
-            break; /* what is behind it would move, and it has been additional at best */
+        if (rec.type == DNS_TYPE_OPT && rec.section == SECTION_ADDITIONAL) {
+            break; /* what is behind it would move */
         }
         if (rec.end + opt_len > max) {
             *missing = rec.section != SECTION_ADDITIONAL;

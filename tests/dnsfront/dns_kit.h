@@ -88,6 +88,28 @@ static inline const char *record_text(const ldns_rr_list *list, size_t i)
     return text;
 }
 
+/* Appends two answers to a reply that has none: the first holds so many pointers, each of which
+ * leads to the one before it; the name of the second is one to the last of them. The length. */
+static inline size_t append_pointers(uint8_t *reply, size_t len, size_t count)
+{
+    static const uint8_t null[] = {0, 0, 10, 0, 1, 0, 0, 0, 60}; /* of type NULL */
+    static const uint8_t a[] = {0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 198, 51, 100, 1};
+    size_t to = 12;
+    memcpy(reply + len, null, sizeof null);
+    len += sizeof null;
+    reply[len++] = (uint8_t)(2 * count >> 8);
+    reply[len++] = (uint8_t)(2 * count);
+    for (size_t i = 0; i <= count; i++) {
+        reply[len] = (uint8_t)(0xc0u | to >> 8);
+        reply[len + 1] = (uint8_t)to;
+        to = len;
+        len += 2;
+    }
+    memcpy(reply + len, a, sizeof a);
+    reply[7] = 2;
+    return len + sizeof a;
+}
+
 static inline struct mu_str text(const char *s)
 {
     return (struct mu_str){s, strlen(s)};

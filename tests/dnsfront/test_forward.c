@@ -442,6 +442,19 @@ static void test_names_that_point_forward_or_at_themselves_are_garbage(void **st
     }
 }
 
+static void test_names_of_more_pointers_than_labels_are_garbage(void **state)
+{
+    (void)state;
+    struct stub_query q = {.len = query_len};
+    uint8_t buf[600];
+    memcpy(q.bytes, query, query_len);
+    size_t len = stub_reply(&q, LDNS_RCODE_NXDOMAIN, buf);
+    assert_int_equal(dnsfront__reply_check(query, query_len, buf, append_pointers(buf, len, 100)),
+                     REPLY_ACCEPTED);
+    assert_int_equal(dnsfront__reply_check(query, query_len, buf, append_pointers(buf, len, 200)),
+                     REPLY_FAILED);
+}
+
 /* ---- Size and transport ---- */
 
 static void truncated(struct stub_query *q)
@@ -690,6 +703,7 @@ int main(void)
         T(test_garbage_half_and_closed_go_on_to_the_next),
         T(test_reply_cut_anywhere_is_a_stranger_or_a_failure),
         T(test_names_that_point_forward_or_at_themselves_are_garbage),
+        T(test_names_of_more_pointers_than_labels_are_garbage),
         T(test_truncated_reply_is_passed_on_to_a_client_of_udp),
         T(test_reply_truncated_in_a_record_keeps_its_question_alone),
         T(test_query_of_our_own_asks_again_over_tcp_when_truncated),

@@ -169,6 +169,35 @@ static void test_an_address_nobody_has_is_asked_for_elsewhere(void **state)
     assert_servfail(converse(front, &s, fails, 1));
 }
 
+static void test_names_of_more_pointers_than_labels_are_not_passed_on(void **state)
+{
+    (void)state;
+    uint8_t reply[512];
+    size_t len = build_reply("www.example.", LDNS_RR_TYPE_A, 0, NULL, 0, reply, 512);
+    ldns_pkt *p = relay(reply, append_pointers(reply, len, 100));
+    assert_int_equal(ldns_pkt_ancount(p), 2);
+    ldns_pkt_free(p);
+    assert_servfail(relay(reply, append_pointers(reply, len, 200)));
+}
+
+/* Where no OPT record belongs it is a record like others, and what follows is missed. */
+static void test_a_stray_opt_record_does_not_hide_that_answers_are_missing(void **state)
+{
+    (void)state;
+    static uint8_t reply[8192], answer[65536];
+    static const uint8_t opt[] = {0, 0, 41, 0x10, 0, 0, 0, 0, 0, 0, 0};
+    size_t len = build_long_reply(60, false, reply, sizeof reply);
+    memmove(reply + 29 + sizeof opt, reply + 29, len - 29);
+    memcpy(reply + 29, opt, sizeof opt);
+    reply[7]++;
+    uint8_t query[512];
+    struct dnsfront_request r = {.bytes = query, .len = build_query(&asked, query, sizeof query)};
+    struct step step = {DNSFRONT_FORWARD, .message = reply, .message_len = len + sizeof opt};
+    converse_bytes(front, &r, &step, 1, answer);
+    assert_true(answer[2] & 0x02); /* TC */
+    assert_true(answer[7] > 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +208,8 @@ int main(void)
         cmocka_unit_test(test_malformed_answers_are_not_passed_on),
         cmocka_unit_test(test_long_answers_are_cut_between_records_with_tc),
         cmocka_unit_test(test_an_address_nobody_has_is_asked_for_elsewhere),
+        cmocka_unit_test(test_names_of_more_pointers_than_labels_are_not_passed_on),
+        cmocka_unit_test(test_a_stray_opt_record_does_not_hide_that_answers_are_missing),
     };
     return cmocka_run_group_tests_name("relay", tests, setup_recursion, teardown);
 }
