@@ -148,6 +148,19 @@ int dnsfront_node_reconfigure(struct dnsfront_node *n, const struct dnsfront_con
     return rc;
 }
 
+/* The caller's config widened to ours; false if a larger one sets what we do not know. */
+static bool widen(const struct dnsfront_node_config *cfg, struct dnsfront_node_config *out)
+{
+    dnsfront_node_config_init(out);
+    for (size_t i = sizeof *out; i < cfg->size; i++) {
+        if (((const unsigned char *)cfg)[i] != 0) {
+            return false;
+        }
+    }
+    memcpy(out, cfg, mu__min(cfg->size, sizeof *out));
+    return true;
+}
+
 static struct dnsfront_node *node_new(const struct dnsfront_node_config *cfg)
 {
     struct dnsfront_node *n = calloc(1, sizeof *n);
@@ -174,8 +187,14 @@ int dnsfront_node_create(const struct dnsfront_node_config *cfg, struct dnsfront
                          const char **reason)
 {
     const char *unused;
+    struct dnsfront_node_config full;
     reason = reason ? reason : &unused;
     *out = NULL;
+    *reason = "a limit is 0, or a field is unknown";
+    if (!widen(cfg, &full) || full.pending_max == 0 || full.tcp_idle_ns == 0) {
+        return DNSFRONT_EINVAL;
+    }
+    cfg = &full;
     *reason = "out of memory";
     struct dnsfront_node *n = node_new(cfg);
     if (!n) {

@@ -173,11 +173,12 @@ static void end_pending(struct dnsfront_pending *p)
     dnsfront__node_free_when_done(n);
 }
 
-/* What the query asks for next, or its answer. */
+/* What the query asks for next, or its answer. Once the node is destroyed nobody is asked, and
+ * nobody waits. */
 static void go_on(struct dnsfront_pending *p)
 {
     const struct dnsfront_lookup *lookup = dnsfront_query_lookup(p->query);
-    if (!lookup) {
+    if (!lookup || p->node->closing) {
         end_pending(p);
     } else if (!dnsfront__recursion_find(p, lookup)) {
         p->node->source.find(p->node->source.user, p, lookup);

@@ -70,10 +70,6 @@ bool dnsfront__recursion_find(struct dnsfront_pending *p, const struct dnsfront_
     if (!n->has_recursors || (!resolve && lookup->kind != DNSFRONT_FORWARD)) {
         return false;
     }
-    if (!n->forwarder) { /* closed */
-        on_reply(p, NULL, 0);
-        return true;
-    }
     p->relayed = !resolve && !p->reverse;
     enum forward_mode mode = lookup->tcp ? FORWARD_TCP : FORWARD_UDP;
     dnsfront__forward(n->forwarder, resolve ? FORWARD_RESOLVE : mode, lookup->message,

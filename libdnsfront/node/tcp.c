@@ -135,8 +135,7 @@ static bool answer_kept(struct tcp_conn *c, const uint8_t *query, size_t len)
         return false;
     }
     if (n->answered) {
-        uint64_t began = n->now_ns;
-        n->answered(n->answered_user, dnsfront__asks_reverse(query, len), n->now_ns - began);
+        n->answered(n->answered_user, dnsfront__asks_reverse(query, len), 0);
     }
     n->answer[0] = (uint8_t)(size >> 8);
     n->answer[1] = (uint8_t)size;
@@ -147,11 +146,8 @@ static bool answer_kept(struct tcp_conn *c, const uint8_t *query, size_t len)
 /* Takes one message. False if there is no room for it now. */
 static bool take_query(struct tcp_conn *c, const uint8_t *query, size_t len)
 {
-    if (answer_kept(c, query, len)) {
-        return true;
-    }
     struct origin from = {.conn = c, .peer = c->peer, .peer_len = c->peer_len, .tcp = true};
-    bool taken = dnsfront__node_query(c->node, query, len, &from);
+    bool taken = answer_kept(c, query, len) || dnsfront__node_query(c->node, query, len, &from);
     set_waiting(c, !taken);
     return taken;
 }

@@ -282,6 +282,67 @@ static void test_the_idlest_connection_makes_room_for_a_new_one(void **state)
     close(c);
 }
 
+/* One whose address is a name: that would be looked up, too. */
+static void test_nothing_is_looked_up_for_a_node_that_is_gone(void **state)
+{
+    (void)state;
+    uint8_t buf[512];
+    struct dnsfront_instance named = instance("a", "other.node.consul", 80);
+    hold = true;
+    int fd = connect_to(SOCK_DGRAM);
+    size_t len =
+        build_query(&(struct query_spec){.name = "web.service.consul.", .type = LDNS_RR_TYPE_A},
+                    buf, sizeof buf);
+    assert_int_equal(write(fd, buf, len), (ssize_t)len);
+    while (held_count == 0) {
+        event_base_loop(base, EVLOOP_ONCE);
+    }
+    dnsfront_node_destroy(node);
+    node = NULL;
+    held_count = 0;
+    supply(held[0], &named);
+    assert_int_equal(held_count, 0);
+    close(fd);
+}
+
+static int create_with(const struct dnsfront_node_config *cfg)
+{
+    struct dnsfront_node *n;
+    const char *reason;
+    int rc = dnsfront_node_create(cfg, &n, &reason);
+    assert_int_equal(rc == DNSFRONT_OK, n != NULL);
+    assert_int_equal(rc == DNSFRONT_OK, *reason == '\0');
+    dnsfront_node_destroy(n);
+    return rc;
+}
+
+static void test_settings_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    struct {
+        struct dnsfront_node_config cfg;
+        uint64_t later;
+    } newer;
+    struct dnsfront_node_config *cfg = &newer.cfg;
+    dnsfront_node_config_init_sized(cfg, sizeof newer);
+    cfg->base = base;
+    cfg->port = 0;
+    assert_int_equal(create_with(cfg), DNSFRONT_OK);
+    newer.later = 1;
+    assert_int_equal(create_with(cfg), DNSFRONT_EINVAL);
+    cfg->size = sizeof *cfg;
+    cfg->pending_max = 0;
+    assert_int_equal(create_with(cfg), DNSFRONT_EINVAL);
+    cfg->pending_max = 1;
+    cfg->tcp_idle_ns = 0;
+    assert_int_equal(create_with(cfg), DNSFRONT_EINVAL);
+    cfg->tcp_idle_ns = 1;
+    cfg->recursors.timeout_ns = 0;
+    assert_int_equal(create_with(cfg), DNSFRONT_EINVAL);
+    cfg->size = offsetof(struct dnsfront_node_config, recursors);
+    assert_int_equal(create_with(cfg), DNSFRONT_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +361,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_the_idlest_connection_makes_room_for_a_new_one, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_is_looked_up_for_a_node_that_is_gone, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_settings_out_of_range_are_refused, setup, teardown),
     };
     return cmocka_run_group_tests_name("node", tests, NULL, NULL);
 }

@@ -57,8 +57,9 @@ struct dnsfront_lookup;
 struct dnsfront_config {
     size_t size;          /* set by dnsfront_config_init; later fields are added at the end only */
     struct mu_str domain; /* copied; "consul" or "consul."; default "consul". 1 to 200 bytes */
-    struct mu_str alt_domain; /* copied; another domain answered alike; default none */
-    /* Copied; the one meant by names without a datacenter; default "dc1" */
+    struct mu_str
+        alt_domain; /* copied; another domain answered alike; at most 200 bytes; default none */
+    /* Copied; the one meant by names without a datacenter; 1 to 63 bytes; default "dc1" */
     struct mu_str datacenter;
     uint32_t node_ttl_s; /* TTL of node, addr and NS records; default 0 */
     /* Copied; exact name first, then the longest prefix; default none (0) */
@@ -92,7 +93,8 @@ MU_API void dnsfront_config_init_sized(struct dnsfront_config *cfg, size_t size)
 
 struct dnsfront;
 /* Copies cfg. On success gives *out, to be freed with dnsfront_destroy; on failure *out is NULL.
- * Errors: DNSFRONT_EINVAL (a domain is not a name, or udp_answer_limit is 0), DNSFRONT_ENOMEM. */
+ * Errors: DNSFRONT_EINVAL (a domain is not a name, or another field is out of the range given
+ * above), DNSFRONT_ENOMEM. */
 MU_API MU_MUST_USE int dnsfront_create(const struct dnsfront_config *cfg, struct dnsfront **out);
 /* After all of its queries have ended; NULL is allowed. */
 MU_API void dnsfront_destroy(struct dnsfront *d);

@@ -52,13 +52,13 @@ struct dnsfront_node_config {
     uint16_t port;                       /* default 8600; 0: one the system chooses */
     struct dnsfront_source source;       /* copied */
     const struct dnsfront_config *front; /* copied; NULL: all defaults */
-    /* Queries that wait for a lookup at a time; default 4096. Those beyond get no answer (UDP) or
-     * wait (TCP); kept answers are given all the same. UDP, whose senders may be anybody, gets
+    /* > 0; queries that wait for a lookup at a time; default 4096. Those beyond get no answer (UDP)
+     * or wait (TCP); kept answers are given all the same. UDP, whose senders may be anybody, gets
      * three quarters of it, one client (its /24 or /64) half and, beyond that, an eighth */
     size_t pending_max;
     size_t tcp_connections_max; /* default 256; for one more the idlest is closed */
-    /* A connection on which for so long no whole query came and no answer was taken, and none is
-     * owed, is closed; default 10 s */
+    /* > 0; a connection on which for so long no whole query came and no answer was taken, and none
+     * is owed, is closed; default 10 s */
     uint64_t tcp_idle_ns;
     uint64_t seed; /* of the order of answers; should be unpredictable */
     void (*log)(void *user, enum mu_level level, const char *line); /* may be NULL */
@@ -86,8 +86,8 @@ struct dnsfront_node_stats {
 };
 
 /* Opens the sockets. On failure *out is NULL and, if reason is not NULL, *reason a static sentence;
- * errno says more. Errors: DNSFRONT_EINVAL (address, config of the front, a socket cannot be had),
- * DNSFRONT_ENOMEM. */
+ * errno says more. Errors: DNSFRONT_EINVAL (a field is out of the range given above, the config of
+ * the front or an address is, a socket cannot be had), DNSFRONT_ENOMEM. */
 MU_API MU_MUST_USE int dnsfront_node_create(const struct dnsfront_node_config *cfg,
                                             struct dnsfront_node **out, const char **reason);
 /* Other settings of the front for all queries from now on; those that wait keep the old ones. The
@@ -99,7 +99,9 @@ MU_API MU_MUST_USE int dnsfront_node_reconfigure(struct dnsfront_node *n,
  * DNSFRONT_EINVAL (an address is none, or a value is out of range), DNSFRONT_ENOMEM. */
 MU_API MU_MUST_USE int dnsfront_node_set_recursors(struct dnsfront_node *n,
                                                    const struct dnsfront_recursors *recursors);
-/* Closes all sockets. Pending queries stay valid until they are supplied. NULL is allowed. */
+/* Closes all sockets. Pending queries stay valid until they are supplied; nothing of the source is
+ * called any more. Not to be called from a function of the source, nor from answered or log. NULL
+ * is allowed. */
 MU_API void dnsfront_node_destroy(struct dnsfront_node *n);
 MU_API uint16_t dnsfront_node_port(const struct dnsfront_node *n); /* of both UDP and TCP */
 MU_API void dnsfront_node_stats(const struct dnsfront_node *n, struct dnsfront_node_stats *out);
