@@ -2,6 +2,7 @@
  * sentence, or what it makes keeps the promises of config.h - and then the definitions in it are
  * read by the agent's tables, too. */
 #include "agent/definitions.h"
+#include "agent/sidecar.h"
 #include "base/config.h"
 #include "base/json.h"
 
@@ -35,7 +36,24 @@ static void check_config(const struct config *c)
     }
 }
 
-static void read_definition(const struct config_definition *d)
+static void read_sidecar(const struct config *config, const struct catalog_service_definition *d,
+                         struct mu__arena *a)
+{
+    struct local l = {.config = config};
+    struct catalog_service_definition sidecar;
+    char err[LOCAL_ERROR_MAX] = "";
+    mu__map_init(&l.services, NULL, 0);
+    if (sidecar_define(&l, d, SOURCE_FILE, a, &sidecar, err, sizeof err)) {
+        assert(sidecar.id.len && sidecar.name.len && sidecar.kind.len && sidecar.weights);
+        assert(sidecar.port > 0 && sidecar.proxy->destination_service_id.len);
+        assert(definition_checks(&sidecar, NULL, 0));
+    } else {
+        assert(err[0]);
+    }
+    mu__map_fini(&l.services);
+}
+
+static void read_definition(const struct config *config, const struct config_definition *d)
 {
     struct mu__arena a;
     char err[DEFINITION_ERROR_MAX];
@@ -56,6 +74,9 @@ static void read_definition(const struct config_definition *d)
             definition_check_service(&s, &a, err, sizeof err) &&
             definition_tag_addresses(&s, &a, err, sizeof err)) {
             assert(s.id.len && s.name.len && s.weights && s.weights->passing > 0);
+            if (sidecar_of(&s)) {
+                read_sidecar(config, &s, &a);
+            }
         }
     }
     mu__arena_fini(&a);
@@ -75,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check_config(c);
     for (size_t i = 0; i < c->definitions.len; i++) {
-        read_definition(&c->definitions.items[i]);
+        read_definition(c, &c->definitions.items[i]);
     }
     config_destroy(c);
     return 0;
