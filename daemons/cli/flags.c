@@ -142,16 +142,26 @@ bool cli_connect(const struct cli_common *common, struct cli_client *out)
 
 #define COLUMNS_MAX 16
 
+/* How wide UTF-8 text is shown: its characters. */
+static size_t width_of(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++) {
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return n;
+}
+
 void cli_table(const char *const *cells, size_t rows, size_t columns)
 {
     size_t width[COLUMNS_MAX] = {0};
     for (size_t i = 0; i < rows * columns; i++) {
-        size_t len = strlen(cells[i]);
+        size_t len = width_of(cells[i]);
         width[i % columns] = len > width[i % columns] ? len : width[i % columns];
     }
     for (size_t i = 0; i < rows * columns; i++) {
         bool last = i % columns == columns - 1;
         printf(last ? "%s%*s\n" : "%s%*s", cells[i],
-               last ? 0 : (int)(width[i % columns] - strlen(cells[i]) + 2), "");
+               last ? 0 : (int)(width[i % columns] - width_of(cells[i]) + 2), "");
     }
 }
