@@ -17,6 +17,7 @@ static void on_changed(void *arg)
     if (a->sync) {
         sync_changed(a->sync);
     }
+    agent__connect_changed(a);
     if (a->waiting) { /* once, when all that happens together has happened */
         event_active(a->look, EV_TIMEOUT, 0);
     }
@@ -120,6 +121,7 @@ void agent_start(struct agent *a, struct loop *front, struct call_backend *backe
     sync_start(a->sync);
     start_coordinates(a, front, backend);
     start_remote_exec(a, front, backend);
+    agent__connect_start(a, front, backend);
 }
 
 void agent_set_cluster_size(struct agent *a, size_t members)
@@ -179,6 +181,7 @@ void agent_stop(struct agent *a)
     remote_exec_destroy(a->remote_exec);
     a->remote_exec = NULL;
     agent__release_waiting(a);
+    agent__connect_stop(a);
     local_stop(&a->local);
     persist_destroy(a->local.persist); /* those who wait for the disk are answered */
     a->local.persist = NULL;

@@ -49,8 +49,8 @@ struct agent_config {
 MU_MUST_USE int agent_create(const struct agent_config *config, struct agent **out, char *err,
                              size_t errlen);
 
-/* Begins to run checks and to synchronise with the catalog through `backend`, started on
- * `front`. */
+/* Begins to run checks and to synchronise with the catalog through `backend`, started on `front`;
+ * roots and intentions of Connect are asked for as what it may keep (call_cache.h). */
 void agent_start(struct agent *a, struct loop *front, struct call_backend *backend);
 /* The cluster has this many members; anti-entropy slows down as it grows. */
 void agent_set_cluster_size(struct agent *a, size_t members);

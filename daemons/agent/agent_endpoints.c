@@ -251,6 +251,9 @@ const struct endpoint endpoint_agent_maintenance =
 const struct endpoint endpoint_agent_events =
     AGENT("Agent.Events", .permission = PERMIT_EVENT_READ, .request = INSIDE(agent_events_request),
           REPLY(agent_events_reply));
+const struct endpoint endpoint_agent_connect_leaf =
+    AGENT("Agent.ConnectLeaf", .permission = PERMIT_SERVICE_WRITE,
+          .request = INSIDE(agent_connect_leaf_request), REPLY(agent_connect_leaf_reply));
 const struct endpoint endpoint_agent_join =
     AGENT("Agent.Join", .permission = PERMIT_AGENT_WRITE, .request = INSIDE(agent_join_request));
 const struct endpoint endpoint_agent_leave = AGENT("Agent.Leave", .permission = PERMIT_AGENT_WRITE);

@@ -14,6 +14,7 @@
 #include "rpc/call.h"
 
 #include <muster/catalog_types.h>
+#include <muster/catalog_types_ca.h>
 
 /* ---- What replies are made of ---- */
 
@@ -187,6 +188,18 @@ struct agent_events_reply {
     uint64_t index;        /* which changes with the last event of the list */
 };
 extern const struct endpoint endpoint_agent_events;
+
+/* ---- Agent.ConnectLeaf: the certificate of a service with its key, made if need be ---- */
+struct agent_connect_leaf_request {
+    struct mu_str service, token;
+    uint64_t min_index; /* not 0: wait for one with a higher ModifyIndex */
+    int64_t wait_ns;    /* at most; 0: 5 minutes, and never above 10 */
+    uint64_t attempts;  /* the agent's own */
+};
+struct agent_connect_leaf_reply {
+    struct catalog_issued_cert *cert; /* holds a private key: whoever has printed it wipes that */
+};
+extern const struct endpoint endpoint_agent_connect_leaf;
 
 /* ---- Agent.Join, Agent.Leave, Agent.ForceLeave: empty replies ---- */
 struct agent_join_request {

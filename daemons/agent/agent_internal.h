@@ -3,7 +3,9 @@
 
 #include "agent/agent.h"
 #include "agent/coordinate.h"
+#include "agent/leaf.h"
 #include "agent/local.h"
+#include "agent/prefetch.h"
 #include "agent/remote_exec.h"
 #include "agent/sync.h"
 #include "agent/user_event.h"
@@ -37,6 +39,10 @@ struct agent {
     struct sync *sync;                     /* NULL: not started, or stopped */
     struct coordinate_sender *coordinates; /* likewise; NULL also if they are off */
     struct remote_exec *remote_exec;       /* likewise */
+    struct leaves *leaves;                 /* likewise */
+    struct prefetch *prefetch;             /* likewise */
+    struct event *connect_look;            /* what is registered is to be looked at again */
+    uint64_t prefetched;                   /* local.services_version when it was last */
     bool stopped;
     struct agent_call *waiting;
     struct event *look; /* those that wait are to be looked at again */
@@ -53,9 +59,17 @@ void agent__handle(struct agent_call *ac);
 bool agent__may_wait(const struct endpoint *e);
 /* Answers when look finds a change, or after wait_ns (0: five minutes; ten at most). */
 void agent__answer_or_wait(struct agent_call *ac, agent_look_fn look, int64_t wait_ns);
-void agent__wake(struct agent *a);            /* something has changed */
+void agent__wake(struct agent *a); /* something has changed */
+/* Likewise, but only those who look that way may care. */
+void agent__wake_those(struct agent *a, agent_look_fn look);
 void agent__release_waiting(struct agent *a); /* the agent stops: whoever waits is answered */
 void agent__cancel(struct agent_call *ac);    /* the front lost interest in a call that waits */
+
+/* connect.c */
+void agent__connect_start(struct agent *a, struct loop *front, struct call_backend *backend);
+void agent__connect_stop(struct agent *a);
+void agent__connect_changed(struct agent *a); /* perhaps services were registered */
+void agent__connect_leaf(struct agent_call *ac);
 
 /* events.c */
 void agent__list_events(struct agent_call *ac);

@@ -400,6 +400,7 @@ void agent__handle(struct agent_call *ac)
         {&endpoint_agent_update_check, update_check},
         {&endpoint_agent_maintenance, maintenance},
         {&endpoint_agent_events, agent__list_events},
+        {&endpoint_agent_connect_leaf, agent__connect_leaf},
         {&endpoint_agent_join, join},
         {&endpoint_agent_leave, leave},
         {&endpoint_agent_force_leave, force_leave},

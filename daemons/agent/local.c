@@ -316,6 +316,7 @@ static void remove_one(struct local *l, struct local_service *s)
     mu__free(&mu__malloc_allocator, s->service);
     s->service = NULL;
     s->entry.deleted = true;
+    l->services_version++;
     local__touch(l, &s->entry);
 }
 
@@ -347,6 +348,7 @@ struct local_service *local__put_service(struct local *l,
     struct catalog_node_service *copy = clone(CATALOG_NODE_SERVICE, service);
     mu__free(&mu__malloc_allocator, s->service);
     s->service = copy;
+    l->services_version++;
     put_entry(&s->entry, token, source);
     local__touch(l, &s->entry);
     return s;

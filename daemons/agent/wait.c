@@ -8,7 +8,8 @@
 
 bool agent__may_wait(const struct endpoint *e)
 {
-    return e == &endpoint_agent_service || e == &endpoint_agent_events;
+    return e == &endpoint_agent_service || e == &endpoint_agent_events ||
+           e == &endpoint_agent_connect_leaf;
 }
 
 static void stop(struct agent_call *ac)
@@ -62,9 +63,14 @@ void agent__answer_or_wait(struct agent_call *ac, agent_look_fn look, int64_t wa
 
 void agent__wake(struct agent *a)
 {
+    agent__wake_those(a, NULL);
+}
+
+void agent__wake_those(struct agent *a, agent_look_fn look)
+{
     for (struct agent_call *ac = a->waiting, *next; ac; ac = next) {
         next = ac->next;
-        if (ac->look(ac, false)) {
+        if ((!look || ac->look == look) && ac->look(ac, false)) {
             stop(ac);
             agent__finish(ac);
         }

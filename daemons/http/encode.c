@@ -3,6 +3,7 @@
 #include "internal.h"
 #include "options.h"
 #include "strconv.h"
+#include <muster/catalog_types_ca.h>
 #include <stdio.h>
 
 void encode_list(struct http_request *r, const struct mu_list *l, const struct mu__schema *s)
@@ -28,6 +29,30 @@ void encode_map(struct http_request *r, const struct mu_structmap *m, const stru
             mu__json_key(&j, m->items[i].key);
             mu__json_value(&j, s, m->items[i].value);
         }
+    }
+    mu__json_object_end(&j);
+    http_reply_json(r, &j, 200);
+}
+
+void encode_ca_roots(struct http_request *r, struct call *c)
+{
+    const struct catalog_indexed_ca_roots *reply = c->reply;
+    struct mu__json j = http_json(r);
+    mu__json_object(&j);
+    mu__json_ckey(&j, "ActiveRootID");
+    mu__json_str(&j, reply->active_root_id);
+    mu__json_ckey(&j, "TrustDomain");
+    mu__json_str(&j, reply->trust_domain);
+    mu__json_ckey(&j, "Roots");
+    if (reply->roots.items) {
+        mu__json_list(&j);
+        for (size_t i = 0; i < reply->roots.len; i++) {
+            mu__json_item(&j);
+            mu__json_value(&j, catalog_schema(CATALOG_CA_ROOT), reply->roots.items[i]);
+        }
+        mu__json_list_end(&j);
+    } else {
+        mu__json_null(&j);
     }
     mu__json_object_end(&j);
     http_reply_json(r, &j, 200);

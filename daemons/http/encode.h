@@ -9,6 +9,8 @@
 void encode_list(struct http_request *r, const struct mu_list *l, const struct mu__schema *s);
 /* Prints an object of named records likewise: {..}. */
 void encode_map(struct http_request *r, const struct mu_structmap *m, const struct mu__schema *s);
+/* Roots of Connect, without the query meta that travels with them. */
+void encode_ca_roots(struct http_request *r, struct call *c);
 void encode_strs(struct mu__json *j, const struct mu_strs *s);
 /* A record as its Go struct prints by itself: a nil list is null. With a key it is a member of an
  * object, and NULL is left out. */

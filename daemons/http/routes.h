@@ -24,10 +24,13 @@ void route_intention_check(struct http_request *r);
 void route_intention_exact(struct http_request *r);
 void route_intention_match(struct http_request *r);
 void route_intentions(struct http_request *r);
-void route_connect_off(struct http_request *r);
 void route_connect_roots(struct http_request *r);
 void route_connect_configuration(struct http_request *r);
 void route_agent_connect_authorize(struct http_request *r);
+
+/* routes_connect.c */
+void route_agent_connect_leaf(struct http_request *r);
+void route_agent_connect_roots(struct http_request *r);
 
 /* routes_snapshot.c */
 void route_snapshot(struct http_request *r);

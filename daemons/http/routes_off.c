@@ -17,11 +17,6 @@ void route_debug_off(struct http_request *r)
     route_acl_off(r);
 }
 
-void route_connect_off(struct http_request *r)
-{
-    http_reply_refusal(r, CONNECT_OFF);
-}
-
 void route_connect_roots(struct http_request *r)
 {
     bool pem;

@@ -326,7 +326,7 @@ static void run(struct process *p)
             return;
         }
     }
-    agent_start(p->agent, p->fronts[0].loop, p->fronts[0].backend);
+    agent_start(p->agent, p->fronts[0].loop, call_cache_port_backend(p->fronts[0].port));
     p->running = true;
     process__start_joining(p);
     process__notify_alive(p);

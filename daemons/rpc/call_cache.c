@@ -23,6 +23,7 @@ const struct cache_kind cache__kinds[CACHE_KINDS] = {
     {"catalog-list-services", ENDPOINT_CATALOG_LIST_SERVICES, true},
     {"node-services", ENDPOINT_CATALOG_NODE_SERVICES, true},
     {"catalog-services", ENDPOINT_CATALOG_SERVICE_NODES, true},
+    {"connect-ca-root", ENDPOINT_CONNECT_CA_ROOTS, true},
     {"compiled-discovery-chain", ENDPOINT_DISCOVERY_CHAIN_GET, true},
     {"health-services", ENDPOINT_HEALTH_SERVICE_NODES, true},
     {"intention-match", ENDPOINT_INTENTION_MATCH, true},

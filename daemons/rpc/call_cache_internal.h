@@ -21,7 +21,7 @@ struct cache_kind {
     enum endpoint_id endpoint;
     bool watched;
 };
-#define CACHE_KINDS 8u
+#define CACHE_KINDS 9u
 extern const struct cache_kind cache__kinds[CACHE_KINDS];
 
 /* An answer, never changed once it is made; whoever shows it holds a reference, on any loop. */

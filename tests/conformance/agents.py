@@ -69,12 +69,12 @@ def agent(binary, name, config, is_server, join=None):
 
 
 @contextlib.contextmanager
-def asked_agent(binary, kind, config, server_binary=None):
+def asked_agent(binary, kind, config, server_binary=None, server_config=None):
     """The address of a ready agent of that kind, with nothing in its catalog but itself and its server."""
     if kind == "server":
         with agent(binary, NODE, config, True) as ip:
             yield ip, 8500
         return
-    with (agent(server_binary or binary, NODE + "-server", config, True) as server,
+    with (agent(server_binary or binary, NODE + "-server", {**config, **(server_config or {})}, True) as server,
           agent(binary, NODE, config, False, join=server) as ip):
         yield ip, 8500

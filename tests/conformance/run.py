@@ -49,7 +49,7 @@ def answers_of(binary, steps, settings, server_binary=None):
         text = json.dumps({"ports": {"dns": 8600 if any(s["do"] == "dns" for s in steps) else -1}, **settings["config"]})
         for name, recursor in running.items():
             text = text.replace("{recursor:%s}" % name, recursor.address)
-        with asked_agent(binary, settings["kind"], json.loads(text), server_binary) as address:
+        with asked_agent(binary, settings["kind"], json.loads(text), server_binary, settings["server"]) as address:
             return ask_all(address, steps, running)
 
 

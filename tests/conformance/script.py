@@ -23,7 +23,7 @@ def begin():
     """Forgets the steps of the suite before."""
     steps.clear()
     settings.clear()
-    settings.update({"kind": "server", "config": {}, "included": [], "recursors": {}})
+    settings.update({"kind": "server", "config": {}, "server": {}, "included": [], "recursors": {}})
 
 
 def include(name):
@@ -33,10 +33,10 @@ def include(name):
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-def asked(kind="server", config=None):
+def asked(kind="server", config=None, server=None):
     """kind "client": a client agent of a datacenter with one server is asked. config: more keys for what is asked and for
-    its server, as in a configuration file."""
-    settings.update({"kind": kind, "config": config or {}})
+    its server, as in a configuration file; server: for the server alone."""
+    settings.update({"kind": kind, "config": config or {}, "server": server or {}})
 
 
 def ask(method, path, body=None, headers=None, loose=(), unordered=False, opaque=False, keep=None, at=None):
