@@ -164,6 +164,34 @@ static void cancel(struct call_backend *b, struct call *c)
 
 /* ---- The front's life ---- */
 
+/* Those of the reads that wait here for news. */
+static void end_waits(struct server_front *f, bool stale, void (*end)(struct route *r))
+{
+    route__list_take(f, &f->blocked);
+    while (f->taken) {
+        struct route *r = f->taken;
+        if (route__options(r)->allow_stale == stale) {
+            end(r);
+        } else {
+            route__list_remove(r);
+            route__list_add(&f->blocked, r);
+        }
+    }
+}
+
+static void wait_elsewhere(struct route *r)
+{
+    route__unblock(r);
+    route__dispatch(r);
+}
+
+void server__front_cut_off(struct server_front *f)
+{
+    if (!route__front_is_closed(f)) {
+        end_waits(f, true, route__end_wait);
+    }
+}
+
 void server__front_take_view(struct server_front *f, struct server_view *v)
 {
     if (route__front_is_closed(f)) {
@@ -175,17 +203,7 @@ void server__front_take_view(struct server_front *f, struct server_view *v)
     f->view = v;
     if (lost) {
         /* What waited for news of a leader must now wait at another one. */
-        route__list_take(f, &f->blocked);
-        while (f->taken) {
-            struct route *r = f->taken;
-            if (route__options(r)->allow_stale) {
-                route__list_remove(r);
-                route__list_add(&f->blocked, r);
-            } else {
-                route__unblock(r);
-                route__dispatch(r);
-            }
-        }
+        end_waits(f, false, wait_elsewhere);
     }
     route__follow_leader(f);
     route__retry_held(f);

@@ -255,16 +255,20 @@ void server__front_wake(struct server_front *f, const struct catalog_touched *to
     resume(f);
 }
 
-static void on_timeout(evutil_socket_t fd, short what, void *arg)
+void route__end_wait(struct route *r)
 {
-    struct route *r = arg;
-    (void)fd;
-    (void)what;
     r->call->committed_ns = 0;
     /* It blocks no more, neither here nor at another leader */
     route__options(r)->min_query_index = 0;
     route__unblock(r);
     route__dispatch(r);
+}
+
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    route__end_wait(arg);
 }
 
 static uint64_t wait_of(struct server_front *f, const struct catalog_query_options *o)

@@ -76,7 +76,8 @@ void route__recall(struct route *r); /* takes a forwarded call back, and off its
 
 /* reads.c: answers from the store, or blocks. */
 void route__read(struct route *r);
-void route__unblock(struct route *r); /* takes it off the watch tree and the blocked list */
+void route__unblock(struct route *r);  /* takes it off the watch tree and the blocked list */
+void route__end_wait(struct route *r); /* of a blocked one: it gets what there is */
 void route__on_resume_timer(evutil_socket_t fd, short what, void *arg); /* the front */
 /* A reader of the front's own, closed; NULL when out of memory. */
 struct catalog_reader *route__take_reader(struct server_front *f);

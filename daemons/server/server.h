@@ -103,6 +103,7 @@ struct server {
     _Atomic uint64_t rounds;     /* questions that were begun; fronts read it */
     raft_index log_began;        /* the end of the log when this server was started */
     bool caught_up;        /* and what came after it, so that it may answer without the leader */
+    bool is_cut_off;       /* it has not heard of a leader in a long time (view.c) */
     bool broken;           /* an entry could not be applied: the catalog stays as it was before */
     uint64_t committed_ns; /* when the batch that is being applied was committed */
     size_t batch_entries;  /* applied of it */
@@ -189,6 +190,8 @@ void server__front_wake(struct server_front *f, const struct catalog_touched *to
 
 /* backend.c (front): takes the view and goes on with what waited for it. */
 void server__front_take_view(struct server_front *f, struct server_view *v);
+/* No leader is heard of: stale reads that wait for news get what there is. */
+void server__front_cut_off(struct server_front *f);
 
 /* leader.c (core): turns gossip into catalog and Raft membership */
 void server__leadership(struct server *s, bool is_leader);

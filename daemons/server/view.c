@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define CONTACT_INTERVAL_US 50000
+#define CUT_OFF_NS          (5 * MU_SEC) /* longer than elections take */
 
 void server__view_free(struct server_view *v)
 {
@@ -116,6 +117,26 @@ static bool has_caught_up(const struct server *s, const struct raft_node_status 
            st->applied_index >= st->commit_index;
 }
 
+static void cut_off(void *arg)
+{
+    server__front_cut_off(arg);
+}
+
+/* Who waits on a server that hears of no leader would hear nothing, either, and take that for no
+ * news: agents keep their copies of DNS by it. It is told what there is, and how old that is. */
+static void tell_cut_off(struct server *s, uint64_t now)
+{
+    uint64_t contact = atomic_load(&s->last_contact_at_ns);
+    bool is_now = raft_node_lease_until(s->raft) <= now && contact != 0 && now > contact &&
+                  now - contact > CUT_OFF_NS;
+    for (size_t i = 0; is_now && !s->is_cut_off && i < s->nfronts; i++) {
+        if (s->fronts[i].loop) {
+            loop_post(s->fronts[i].loop, cut_off, &s->fronts[i]);
+        }
+    }
+    s->is_cut_off = is_now;
+}
+
 static void on_contact_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct server *s = arg;
@@ -131,6 +152,7 @@ static void on_contact_timer(evutil_socket_t fd, short what, void *arg)
     if (s->caught_up && st.last_contact_ns != MU_NEVER && (known || st.last_contact_ns > 0)) {
         atomic_store(&s->last_contact_at_ns, now - st.last_contact_ns);
     }
+    tell_cut_off(s, now);
 }
 
 void server__watch_contact(struct server *s)

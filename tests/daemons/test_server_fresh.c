@@ -102,6 +102,65 @@ static void what_is_unknown_has_no_stamp(void **state)
     assert_true(fresh.stamp(fresh.user, e, &all, CONTACT_MAX) == 0);
 }
 
+/* ---- Those who wait ---- */
+
+static void wait_for_news(struct outcome *o, bool stale)
+{
+    struct catalog_dc_request *q = kit_call(&k, ENDPOINT_CATALOG_LIST_NODES, o)->request;
+    q->options.min_query_index = 1000;
+    q->options.max_query_time_ns = 600 * MU_SEC;
+    q->options.allow_stale = stale;
+    kit_start(&k, o);
+}
+
+static void who_waits_hears_that_the_leader_was_lost(void **state)
+{
+    (void)state;
+    struct outcome waits;
+    heard_of_leader_ago(MU_SEC);
+    wait_for_news(&waits, true);
+    kit_turn_core(&k);
+    assert_false(waits.done);
+    heard_of_leader_ago(2 * CONTACT_MAX);
+    kit_until(&k, &waits.done);
+    assert_string_equal(waits.error, "");
+    assert_int_equal(waits.len, 1);
+    assert_false(waits.known_leader);
+}
+
+static void who_asks_a_server_that_lost_its_leader_may_wait(void **state)
+{
+    (void)state;
+    struct outcome told, waits;
+    heard_of_leader_ago(2 * CONTACT_MAX);
+    wait_for_news(&told, true);
+    kit_until(&k, &told.done);
+    wait_for_news(&waits, true); /* it knows that it asks such a server */
+    assert_true(k.server->is_cut_off);
+    kit_turn_core(&k);
+    kit_turn_front(&k);
+    assert_false(waits.done);
+    call_cancel(waits.call);
+}
+
+static void a_leader_lets_them_wait(void **state)
+{
+    (void)state;
+    struct outcome stale, plain;
+    kit_open(&k, "");
+    kit_elect(&k);
+    wait_for_news(&stale, true);
+    wait_for_news(&plain, false);
+    heard_of_leader_ago(2 * CONTACT_MAX);
+    uint64_t set = atomic_load(&k.server->last_contact_at_ns);
+    KIT_UNTIL(&k, atomic_load(&k.server->last_contact_at_ns) > set); /* it has been looked at */
+    kit_turn_front(&k);
+    assert_false(stale.done || plain.done);
+    call_cancel(stale.call);
+    call_cancel(plain.call);
+    kit_close(&k);
+}
+
 #define CLAIM(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -111,6 +170,9 @@ int main(void)
         CLAIM(answers_of_a_server_that_lost_its_leader_do_not_stand),
         CLAIM(answers_of_a_server_that_never_had_a_leader_do_not_stand),
         CLAIM(what_is_unknown_has_no_stamp),
+        CLAIM(who_waits_hears_that_the_leader_was_lost),
+        CLAIM(who_asks_a_server_that_lost_its_leader_may_wait),
+        cmocka_unit_test(a_leader_lets_them_wait),
     };
     return cmocka_run_group_tests_name("server_fresh", tests, NULL, NULL);
 }
