@@ -81,6 +81,7 @@ struct config_dns {
     uint64_t
         serve_stale_ns; /* muster's own: how long an agent without servers answers (RFC 8767) */
     int64_t udp_answer_limit, a_record_limit;
+    int64_t udp_size_max; /* muster's own: bytes of a UDP answer; 0: as the client says */
     int64_t soa_refresh_s, soa_retry_s, soa_expire_s, soa_min_ttl_s;
 };
 
@@ -172,7 +173,7 @@ struct config {
     bool http_use_cache;
     bool pretty;                      /* dev mode: JSON replies are indented */
     struct mu_str domain, alt_domain; /* without a dot at the end */
-    struct mu_strs recursors; /* "ip", "ip:port" or "[ip]:port", each once */
+    struct mu_strs recursors;         /* "ip", "ip:port" or "[ip]:port", each once */
     struct config_dns dns;
     bool disable_http_unprintable_char_filter;
 

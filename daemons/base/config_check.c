@@ -217,7 +217,7 @@ static void check_domains(struct config__loader *l)
     }
 }
 
-static void check_dns(struct config__loader *l)
+static void check_service_ttls(struct config__loader *l)
 {
     struct config *c = l->config;
     const struct mu_strmap *text = &c->dns.service_ttl_text;
@@ -235,6 +235,18 @@ static void check_dns(struct config__loader *l)
             continue;
         }
         ttls->items[ttls->len++] = (struct config_ttl){name, (uint64_t)ns};
+    }
+}
+
+static void check_dns(struct config__loader *l)
+{
+    struct config *c = l->config;
+    check_service_ttls(l);
+    if (c->dns.udp_size_max > 0 && c->dns.udp_size_max < 512) {
+        config__note(c, &l->invalid,
+                     "dns_config.udp_size_max cannot be %" PRId64
+                     ". Must be 0, or between 512 and 65535",
+                     c->dns.udp_size_max);
     }
 }
 

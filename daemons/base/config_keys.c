@@ -166,6 +166,7 @@ const struct config__key config__keys[] = {
     BOOL("dns_config.disable_compression", dns.disable_compression, "false"),
     INT("dns_config.udp_answer_limit", dns.udp_answer_limit, "3"),
     INT("dns_config.a_record_limit", dns.a_record_limit, "0"),
+    KEY("dns_config.udp_size_max", INT, AT(dns.udp_size_max), "0", NULL, 0, UINT16_MAX),
     BOOL("dns_config.enable_additional_node_meta_txt", dns.enable_additional_node_meta_txt, "true"),
     KEY("dns_config.soa.refresh", INT, AT(dns.soa_refresh_s), "3600", NULL, 0, UINT32_MAX),
     KEY("dns_config.soa.retry", INT, AT(dns.soa_retry_s), "600", NULL, 0, UINT32_MAX),

@@ -53,6 +53,7 @@ static void set_front(struct dns_settings *s, const struct config *c)
     out->soa_min_ttl_s = (uint32_t)c->dns.soa_min_ttl_s;
     out->udp_answer_limit = c->dns.udp_answer_limit > 0 ? (uint32_t)c->dns.udp_answer_limit : 1;
     out->a_record_limit = (uint32_t)c->dns.a_record_limit;
+    out->udp_size_max = (uint16_t)c->dns.udp_size_max;
     out->only_passing = c->dns.only_passing;
     out->enable_truncate = c->dns.enable_truncate;
     out->disable_compression = c->dns.disable_compression;

@@ -18,7 +18,7 @@ bool process__start_watches(struct process *p, char *err, size_t errlen);
 /* A socket that does not block, connected to our own HTTP API; -1 when there is none to be had. */
 int process__visit(void *user);
 /* self_dns.c: writes so many pairs of a map. */
-#define SELF_DNS_KEYS 17u
+#define SELF_DNS_KEYS 18u
 void process__self_dns(struct mu__writer *w, const struct config *c);
 /* config_entries.c */
 void process__stop_config_entries(struct process *p);

@@ -1,4 +1,4 @@
-/* self_dns.c - the settings of DNS in Agent.Self, by Consul's names and one of our own. */
+/* self_dns.c - the settings of DNS in Agent.Self, by Consul's names and two of our own. */
 #include "process_internal.h"
 
 #include "msgpack.h"
@@ -70,6 +70,7 @@ void process__self_dns(struct mu__writer *w, const struct config *c)
     write_bool(w, "DNSUseCache", d->use_cache);
     write_int(w, "DNSARecordLimit", d->a_record_limit);
     write_int(w, "DNSUDPAnswerLimit", d->udp_answer_limit);
+    write_int(w, "DNSUDPSizeMax", d->udp_size_max);
     write_duration(w, mu__cstr("DNSCacheMaxAge"), d->cache_max_age_ns);
     write_duration(w, mu__cstr("DNSMaxStale"), d->max_stale_ns);
     write_duration(w, mu__cstr("DNSNodeTTL"), d->node_ttl_ns);

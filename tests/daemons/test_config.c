@@ -137,6 +137,12 @@ static void test_wrong_configurations_are_refused_in_consuls_words(void **state)
         {"\"dns_config\":{\"udp_answer_limit\":-1}",
          "1 error occurred:\n\t* dns_config.udp_answer_limit cannot be -1. Must be greater than or "
          "equal to zero\n\n"},
+        {"\"dns_config\":{\"udp_size_max\":511}", "1 error occurred:\n\t* dns_config.udp_size_max "
+                                                  "cannot be 511. Must be 0, or between 512 and "
+                                                  "65535\n\n"},
+        {"\"dns_config\":{\"udp_size_max\":65536}",
+         "1 error occurred:\n\t* dns_config.udp_size_max cannot be 65536. Must be between 0 and "
+         "65535\n\n"},
         {"\"alt_domain\":\"service.foo\"",
          "alt_domain cannot start with {service,connect,node,query,addr,dc1}"},
         {"\"recursors\":[\"192.0.2.1\",\"unix:///x\"]",

@@ -266,13 +266,16 @@ class Reload(unittest.TestCase):
             wait_until("the name is known", lambda: len(addresses(agent)) == 3)
             ttl = lambda name: dig(agent, name).answers[0][2]
             self.assertEqual(ttl("n1.node.consul"), 3)
+            large = lambda: len(dig(agent, "web.service.consul", edns=4096).answers)
+            self.assertEqual(large(), 6)
             sockets = set(os.readlink(f"/proc/{c.agent(0).pid}/fd/{n}") for n in os.listdir(f"/proc/{c.agent(0).pid}/fd"))
             with socket.create_connection((agent, 8600)) as open_connection:
-                c.configure("agent-0", dns_config={"node_ttl": "7s", "service_ttl": {"*": "9s"}, "udp_answer_limit": 5})
+                c.configure("agent-0", dns_config={"node_ttl": "7s", "service_ttl": {"*": "9s"}, "udp_answer_limit": 5, "udp_size_max": 512})
                 c.agent(0).send(signal.SIGHUP)
                 wait_until("the new TTL", lambda: ttl("n1.node.consul") == 7)
                 self.assertEqual(ttl("web.service.consul"), 9)
                 self.assertEqual(len(addresses(agent)), 5)
+                self.assertEqual(large(), 5)  # 512 bytes, as to clients without EDNS
                 c.configure("agent-0", dns_config={"node_ttl": "8s", "only_passing": True})
                 self.assertEqual(put(agent, "/v1/agent/reload").status, 200)
                 wait_until("the next one", lambda: ttl("n1.node.consul") == 8)
