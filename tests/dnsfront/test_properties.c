@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define CASES      4000u
+#define CASES      2500u
 #define CASES_LONG 40000u
 #define KEPT_ASKED 3u
 
@@ -227,7 +227,7 @@ static bool is_pointed_at(const struct answer *a, const ldns_rdf *owner)
 /* Texts are of the node of an instance that is among the answers. */
 static bool is_node_of_an_answer(const struct answer *a, const ldns_rdf *owner)
 {
-    char name[1100], expected[1100];
+    char name[1100];
     name_of(owner, name, sizeof name);
     for (size_t i = 0; i < a->counts[0]; i++) {
         const ldns_rr *rr = ldns_rr_list_rr(ldns_pkt_answer(a->pkt), i);
@@ -236,9 +236,9 @@ static bool is_node_of_an_answer(const struct answer *a, const ldns_rdf *owner)
         }
         size_t port = ldns_rdf2native_int16(ldns_rr_rdf(rr, 2));
         assert_in_range(port, 1, world.count);
-        snprintf(expected, sizeof expected, "%s.node.dc1.consul.",
-                 world.instances[port - 1].node.p);
-        if (strcmp(name, expected) == 0) {
+        const char *node = world.instances[port - 1].node.p;
+        size_t n = strlen(node);
+        if (strncmp(name, node, n) == 0 && strcmp(name + n, ".node.dc1.consul.") == 0) {
             return true;
         }
     }
