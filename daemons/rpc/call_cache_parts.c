@@ -2,7 +2,7 @@
  * of use, so that names which strangers make up push out nothing that is of use to others. */
 #include "call_cache_internal.h"
 
-#define BUSY_MAX 16u /* entries in use that are passed over when one must go */
+#define BUSY_MAX 256u /* entries in use that are passed over when one must go */
 
 #define AGED_MAX     512u
 #define AGED_BYTES   ((size_t)8 << 20)
@@ -81,14 +81,14 @@ void cache__entry_grow(struct cache_entry *e, size_t bytes)
     e->bytes = bytes;
 }
 
-/* The least recently used one that nobody waits for; NULL: all that were looked at are in use. */
+/* The least recently used one that nobody waits for; NULL: all that were looked at are in use. What
+ * is waited for counts as used now, so that it is not in the way each time. */
 static struct cache_entry *spare(const struct cache_part *p)
 {
-    struct cache_entry *e = p->oldest;
-    for (unsigned n = 0; e && e->asks && n < BUSY_MAX; n++) {
-        e = e->newer;
+    for (unsigned n = 0; p->oldest && p->oldest->asks && n < BUSY_MAX; n++) {
+        cache__entry_use(p->oldest);
     }
-    return e && !e->asks ? e : NULL;
+    return p->oldest && !p->oldest->asks ? p->oldest : NULL;
 }
 
 static bool evict(const struct cache_part *p)

@@ -328,6 +328,28 @@ static void test_few_unknown_names_are_looked_up_at_a_time(void **state)
     assert_true(last.times == 1 && !last.failed && trusted.times == 1);
 }
 
+static void test_names_that_wait_do_not_stand_in_the_way_of_others(void **state)
+{
+    (void)state;
+    static struct told slow[200];
+    char name[32];
+    up.holds = true; /* of a datacenter that does not answer, say */
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof name, "slow-%d", i);
+        start(name, true, &slow[i]);
+    }
+    up.holds = false;
+    for (int i = 0; i < 3000; i++) { /* more than are remembered */
+        snprintf(name, sizeof name, "random-%d", i);
+        assert_false(ask(name).failed);
+    }
+    assert_true(call_cache_stats(cache).entries <= 1024);
+    release();
+    for (int i = 0; i < 200; i++) {
+        assert_true(slow[i].times == 1 && !slow[i].failed);
+    }
+}
+
 static void test_a_failed_lookup_is_a_failure_and_leaves_nothing(void **state)
 {
     (void)state;
@@ -461,6 +483,7 @@ int main(void)
         T(test_a_flood_of_names_pushes_nothing_out_and_stays_small),
         T(test_a_flood_of_names_asked_for_twice_opens_few_watches),
         T(test_few_unknown_names_are_looked_up_at_a_time),
+        T(test_names_that_wait_do_not_stand_in_the_way_of_others),
         T(test_a_failed_lookup_is_a_failure_and_leaves_nothing),
         T(test_who_is_trusted_has_any_name_watched),
         T(test_a_stamp_stands_until_the_answer_is_another_one),
