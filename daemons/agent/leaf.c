@@ -256,6 +256,7 @@ void leaf__ended(struct leaf *x, const char *error)
         leaf__schedule(x, x->pinned || x->cert ? wait : KEEP_NONE_NS);
         warn(x);
     } else {
+        log_debug(MODULE, "certificate signed: service=%s", x->name);
         l->signed_count++;
         x->failures = x->refusals = 0;
         x->is_rotating = false;
