@@ -38,6 +38,18 @@ static bool says(const struct cli_response *r, const char *what)
     return false;
 }
 
+/* Names are never cut on their way into a request: the answer would be that to another question. */
+static bool fit(int n, char **names)
+{
+    for (int i = 0; i < n; i++) {
+        if (strlen(names[i]) > INTENTION_TEXT_MAX) {
+            fprintf(stderr, "Error: a name has more than %u bytes\n", INTENTION_TEXT_MAX);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- get, delete: by pair or by id ---- */
 
 /* The id that is meant by the one or two arguments; NULL after a message. */
@@ -178,7 +190,7 @@ static int get_or_delete(int argc, char **argv, bool is_get)
     if (argc - at != 1 && argc - at != 2) {
         return bad("Error: command requires exactly 1 or 2 arguments");
     }
-    if (!cli_connect(&common, &client)) {
+    if (!fit(argc - at, argv + at) || !cli_connect(&common, &client)) {
         return 1;
     }
     const char *one = resolve(&client, argc - at, argv + at, id);
@@ -254,7 +266,7 @@ static int match(int argc, char **argv)
     if (source && destination) {
         return bad("Error: only one of -source or -destination may be specified");
     }
-    if (!cli_connect(&common, &client)) {
+    if (!fit(argc - at, argv + at) || !cli_connect(&common, &client)) {
         return 1;
     }
     snprintf(path, sizeof path,
@@ -298,7 +310,7 @@ static int check(int argc, char **argv)
         bad("Error: command requires exactly two arguments: src and dst");
         return 2;
     }
-    if (!cli_connect(&common, &client)) {
+    if (!fit(argc - at, argv + at) || !cli_connect(&common, &client)) {
         return 2;
     }
     add_value(path, argv[at + 1]);

@@ -116,6 +116,9 @@ static bool is_between(const struct catalog_intention *x, const char *source,
                        const char *destination)
 {
     char end[INTENTION_NAME_MAX];
+    if (x->source_name.len > INTENTION_TEXT_MAX || x->destination_name.len > INTENTION_TEXT_MAX) {
+        return false; /* what is shown of it may be what is shown of another */
+    }
     intention_end(x->source_ns, x->source_name, end);
     if (strcmp(end, source) != 0) {
         return false;

@@ -7,8 +7,10 @@
 
 #include <muster/catalog_intention.h>
 
+#define INTENTION_TEXT_MAX                                                                         \
+    1000u /* of a name, or a namespace with its name, that can be asked for */
 #define INTENTION_NAME_MAX 2048u /* of text that is shown */
-#define INTENTION_PATH_MAX 8192u
+#define INTENTION_PATH_MAX 8192u /* of a path with two names, each byte escaped */
 
 /* "web", or "ns/web" outside the default namespace. */
 void intention_end(struct mu_str ns, struct mu_str name, char text[INTENTION_NAME_MAX]);
