@@ -246,6 +246,23 @@ run("operator autopilot set-config -cleanup-dead-servers=false -last-contact-thr
 run("operator autopilot get-config")
 run("operator autopilot set-config -cleanup-dead-servers=true")
 
+# ---- intentions; tests/integration/test_intention_cli.py has the rest ----
+chain()
+run("intention create -meta=a=b web db")
+run("intention create -deny -replace web db")
+run("intention create -deny * *", on="server")
+run("intention create -file {f}/intention.json")
+run("intention create web db")
+run("intention get web db", drop="Created At")
+run("intention match db")
+run("intention match -source web", on="server")
+run("intention check web db")
+run("intention check api db", on="server")
+run("intention check none none")
+run("intention delete web db")
+run("intention delete web db")
+run("intention delete * *")
+
 # ---- what is off ----
 chain()
 for text in ("connect ca get-config", "connect ca set-config -config-file={f}/ca.json", "acl bootstrap", "acl token list", "acl policy list",
@@ -278,6 +295,7 @@ FILES = {
     "two.hcl": 'services {\n name = "hcl-a"\n port = 1\n}\nservices {\n name = "hcl-b"\n port = 2\n check {\n  args = ["true"]\n  interval = "10s"\n }\n}\n',
     "defaults.json": json.dumps({"Kind": "service-defaults", "Name": "web", "Protocol": "http"}),
     "defaults.hcl": 'Kind = "service-defaults"\nName = "api"\nProtocol = "grpc"\n',
+    "intention.json": json.dumps({"SourceName": "api", "DestinationName": "db", "Action": "allow", "Description": "of a file"}),
     "ca.json": json.dumps({"Provider": "consul", "Config": {}}),
 }
 
