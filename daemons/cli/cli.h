@@ -55,6 +55,7 @@ int cmd_lock(int argc, char **argv);
 int cmd_catalog(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
+int cmd_connect_proxy(int argc, char **argv); /* of cmd_connect */
 int cmd_event(int argc, char **argv);
 int cmd_intention(int argc, char **argv);
 int cmd_intention_create(int argc, char **argv);

@@ -1,5 +1,5 @@
-/* cmd_connect.c - `muster connect ca get-config|set-config`: how certificates of services are made.
- */
+/* cmd_connect.c - `muster connect`: how certificates of services are made (ca
+ * get-config|set-config); the proxy is cmd_connect_proxy.c's. */
 #include "base/json.h"
 #include "cli.h"
 #include "file.h"
@@ -12,9 +12,10 @@
 #define DECODE_MAX ((size_t)16 << 20)
 
 static const char usage[] =
-    "Usage: muster connect ca <subcommand> [options]\n\n"
+    "Usage: muster connect <subcommand> [options]\n\n"
     "    ca get-config    Prints the configuration of the certificate authority\n"
-    "    ca set-config    Changes that";
+    "    ca set-config    Changes that\n"
+    "    proxy            Runs the built-in proxy";
 
 struct ca_config {
     struct mu_str provider, config;
@@ -190,6 +191,9 @@ static int set_config(int argc, char **argv)
 
 int cmd_connect(int argc, char **argv)
 {
+    if (argc > 0 && strcmp(argv[0], "proxy") == 0) {
+        return cmd_connect_proxy(argc - 1, argv + 1);
+    }
     bool is_ca = argc > 1 && strcmp(argv[0], "ca") == 0;
     if (is_ca && strcmp(argv[1], "get-config") == 0) {
         return get_config(argc - 2, argv + 2);

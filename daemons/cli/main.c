@@ -13,7 +13,7 @@ static const struct {
     {"agent", cmd_agent, "Runs a muster agent"},
     {"catalog", cmd_catalog, "Interact with the catalog"},
     {"config", cmd_config, "Interact with the central configuration"},
-    {"connect", cmd_connect, "Interact with Connect's certificate authority"},
+    {"connect", cmd_connect, "Runs the proxy for mTLS between services, and configures their CA"},
     {"event", cmd_event, "Fires an event that reaches every agent"},
     {"force-leave", cmd_force_leave, "Forces a member of the cluster to enter the \"left\" state"},
     {"info", cmd_info, "Provides debugging information for operators"},
