@@ -32,6 +32,8 @@ TARGETS = {
     "server: start to first write, ms": ("at most", 150),
     "health through an agent, 1/s": ("times", 10),
     "health, 200 names in turn, 1/s": ("times", None),
+    "authorize, one connection, 1/s": ("times", 2),
+    "authorize, 32 connections, 1/s": ("times", 2.5),
     f"{WATCHERS} local watchers: queries at the server": ("at most", 1),
 }
 
@@ -42,6 +44,13 @@ request = function()
     return wrk.format("GET", "/v1/health/service/web-" .. n .. "?passing")
 end
 response = function(status) if status ~= 200 then failures = (failures or 0) + 1 end end
+"""
+
+
+AUTHORIZE = "/v1/agent/connect/authorize"
+AUTHORIZE_SCRIPT = """
+wrk.method = "POST"
+wrk.body = '{"Target":"db","ClientCertURI":"spiffe://11111111-2222-3333-4444-555555555555.consul/ns/default/dc/dc1/svc/web-5","ClientCertSerial":"01"}'
 """
 
 
@@ -66,6 +75,11 @@ class Pair(ConsulLike):
         for n in range(1, 201):
             self.register("node-0", f"web-{n}", n)
 
+        for n in range(10):
+            body = json.dumps({"SourceName": f"web-{n}", "DestinationName": "db", "Action": "allow"})
+            if call(self.servers[0], "POST", "/v1/connect/intentions", body, timeout=30)[0] != 200:
+                sys.exit(f"bench: {self.name}: no intention")
+
     def register(self, node, service, number):
         body = json.dumps({
             "Node": node, "Address": "10.1.2.3", "Service": {"ID": f"{service}-{number}", "Service": service, "Port": 8080},
@@ -83,9 +97,9 @@ class Pair(ConsulLike):
         return 0.0
 
 
-def load(table, subject, what, path, script=None):
+def load(table, subject, what, path, script=None, connections=CONNECTIONS):
     before = [cpu_seconds(child) for child in subject.children]
-    rate, p99 = subject.wrk(path, script, subject.servers[1])
+    rate, p99 = subject.wrk(path, script, subject.servers[1], connections=connections)
     spent = [cpu_seconds(child) - b for child, b in zip(subject.children, before)]
     table.add(subject.name, f"{what}, 1/s", rate)
     table.add(subject.name, f"{what}: 99th centile, ms", p99)
@@ -174,6 +188,10 @@ def loads(table, names, programs, last):
                 load(table, s, "health, 200 names in turn", PATH, NAMES_SCRIPT)
             for s in subjects:
                 load(table, s, "health ?cached", PATH + "&cached")
+            for s in subjects:
+                load(table, s, "authorize, one connection", AUTHORIZE, AUTHORIZE_SCRIPT, 1)
+            for s in subjects:
+                load(table, s, "authorize, 32 connections", AUTHORIZE, AUTHORIZE_SCRIPT, 32)
         for s in subjects:
             watch(table, s)
     finally:
@@ -205,7 +223,7 @@ def main():
     starts(table, names, programs, 10)
     idle(table, names, programs, 40)
     loads(table, names, programs, 70)
-    print(f"\nThe agent, {CONNECTIONS} connections")
+    print(f"\nThe agent, {CONNECTIONS} connections unless a row says otherwise")
     table.print()
     print()
     return 1 if judge(table, names) else 0

@@ -141,8 +141,8 @@ class Subject:
                                                 start_new_session=True)
         return self.children[i]
 
-    def wrk_command(self, path, script, host, port, seconds):
-        argv = ["wrk", "-t", "2", "-c", str(CONNECTIONS), "-d", f"{seconds:.0f}s", "--latency"]
+    def wrk_command(self, path, script, host, port, seconds, connections=CONNECTIONS):
+        argv = ["wrk", "-t", str(min(2, connections)), "-c", str(connections), "-d", f"{seconds:.0f}s", "--latency"]
         if script:
             lua = os.path.join(self.dir, "script.lua")
             with open(lua, "w") as f:
@@ -150,8 +150,8 @@ class Subject:
             argv += ["-s", lua]
         return [*argv, f"http://{host}:{port}{path}"]
 
-    def wrk(self, path, script=None, host=None, port=8500):
-        argv = self.wrk_command(path, script, host or self.servers[0], port, SECONDS)
+    def wrk(self, path, script=None, host=None, port=8500, connections=CONNECTIONS):
+        argv = self.wrk_command(path, script, host or self.servers[0], port, SECONDS, connections)
         return self.read_wrk(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
 
     def read_wrk(self, out):
