@@ -68,6 +68,7 @@ static void test_another_service_than_expected_is_refused(void **state)
     struct call call;
     world_start(&w, 4);
     assert_false(call_make(&call, w.api.identity, w.web.identity, "db", ""));
+    assert_int_equal(call.client_rc, MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
     assert_null(ca_connection_peer(call.client));
     assert_false(ca_connection_authorize(call.client, NULL));
     call_end(&call);
@@ -84,7 +85,29 @@ static void test_certificate_of_another_world_is_refused(void **state)
     world_start(&w, 5);
     world_start(&other, 6);
     assert_false(call_make(&call, other.api.identity, w.web.identity, "web", ""));
+    assert_int_equal(call.client_rc, MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
     assert_int_equal(ca_connection_verdict(call.client), CA_V_UNKNOWN_ISSUER);
+    assert_null(ca_connection_peer(call.server));
+    call_end(&call);
+    world_end(&other);
+    world_end(&w);
+}
+
+static void test_client_of_an_unknown_root_is_refused(void **state)
+{
+    (void)state;
+    struct world w, other;
+    struct call call;
+    world_start(&w, 5);
+    world_init(&other, 5); /* the same root, and a second one, which signs here */
+    stub_add_root(&other.stub);
+    other.stub.signer = 1;
+    party_start(&other, &other.api, "api");
+    UNTIL(&other, FRESH(&other.api));
+    assert_false(call_make(&call, other.api.identity, w.web.identity, "web", ""));
+    assert_int_equal(ca_connection_verdict(call.client), CA_V_TRUSTED);
+    assert_int_equal(ca_connection_verdict(call.server), CA_V_UNKNOWN_ISSUER);
+    assert_int_equal(call.server_rc, MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
     assert_null(ca_connection_peer(call.server));
     call_end(&call);
     world_end(&other);
@@ -475,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_resumed_session_ends_with_the_peers_certificate),
         cmocka_unit_test(test_another_service_than_expected_is_refused),
         cmocka_unit_test(test_certificate_of_another_world_is_refused),
+        cmocka_unit_test(test_client_of_an_unknown_root_is_refused),
         cmocka_unit_test(test_leaf_rotates_under_a_live_connection),
         cmocka_unit_test(test_leaf_that_comes_before_its_root_waits_for_it),
         cmocka_unit_test(test_removed_root_is_told_to_those_whom_it_vouched_for),

@@ -109,8 +109,8 @@ MU_API void ca_identity_config_init_sized(struct ca_identity_config *cfg, size_t
  * (also: no thread to be had). */
 MU_API MU_MUST_USE int ca_identity_create(const struct ca_identity_config *cfg,
                                           struct ca_identity **out, struct ca_diag *diag);
-/* On the loop's thread, or any with a thread of its own (which it ends). All connections must have
- * been destroyed. NULL is allowed. */
+/* On the loop's thread, or any with a thread of its own (which it ends), and not from within a
+ * callback. All connections must have been destroyed. NULL is allowed. */
 MU_API void ca_identity_destroy(struct ca_identity *i);
 
 /* Waits until connections can be made. Not on the loop's own thread. Errors: CA_IDENTITY_ETIMEOUT.
