@@ -81,7 +81,7 @@ class Proxy(unittest.TestCase):
             {"DestinationName": "db", "LocalBindAddress": HOST, "LocalBindPort": self.upstream}]}})
 
     def register(self, name, port, sidecar, id=None):
-        sidecar["Checks"] = []
+        sidecar["Checks"] = [{"Name": "alias", "AliasService": id or name}]  # the default one is due after 10 s
         self.agent.call("PUT", "/v1/agent/service/register", {
             "Name": name, "ID": id or name, "Address": HOST, "Port": port, "Connect": {"SidecarService": sidecar}})
         self.addCleanup(self.agent.call, "PUT", f"/v1/agent/service/deregister/{id or name}")
@@ -148,6 +148,39 @@ class Proxy(unittest.TestCase):
         self.assertEqual(self.echo.accepted, before)
         self.agent.call("DELETE", f"/v1/connect/intentions/{made['ID']}")
         self.exchange(1000)
+
+    def test_roots_change_under_load_and_no_connection_fails(self):
+        self.works(MUSTER, MUSTER)
+        live = self.exchange(10)
+        stop, failed, made = threading.Event(), [], []
+
+        def load():
+            while not stop.is_set():
+                got = self.greeted()
+                (made if got else failed).append(1)
+                if got:
+                    got[0].close()
+
+        loader = threading.Thread(target=load)
+        loader.start()
+        self.addCleanup(stop.set)
+        key = subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"], capture_output=True, text=True,
+                             check=True).stdout
+        self.agent.call("PUT", "/v1/connect/ca/configuration", {"Provider": "consul", "Config": {
+            "LeafCertTTL": "72h", "PrivateKey": key, "RootCert": "", "RotationPeriod": "2160h"}})
+        for name in "web", "db":
+            wait_until("the new roots are at work", lambda: self.said(name, " roots of ") > 1, timeout=30)
+        seen = len(made)
+        wait_until("it goes on", lambda: len(made) > seen + 50, timeout=30)
+        stop.set()
+        loader.join(20)
+        self.assertEqual(failed, [])
+        live.sendall(b"still")
+        self.assertEqual(receive(live, 5), b"still")
+
+    def said(self, sidecar_for, text):
+        with open(os.path.join(self.dir, f"{sidecar_for}.log")) as log:
+            return log.read().count(text)
 
     def ended(self, s):
         if s.recv(1) == b"":
