@@ -173,6 +173,7 @@ static struct leaf *want(struct leaves *l, struct mu_str service, struct mu_str 
     }
     set_token(x, token);
     if (x->state == LEAF_RESTS && !is_good(x)) {
+        x->is_wanted = true;
         x->renew_unix_s = 0;
         leaf__schedule(x, 0);
     }
@@ -184,11 +185,10 @@ static struct leaf *want(struct leaves *l, struct mu_str service, struct mu_str 
 static void begin(struct leaf *x)
 {
     mu__heap_remove(&x->all->due, &x->due);
+    x->state = LEAF_ROOTS;
+    leaf__roots_want(x->all); /* they are watched while there are leafs */
     if (x->all->roots.reply) {
         leaf__make(x);
-    } else {
-        x->state = LEAF_ROOTS;
-        leaf__roots_want(x->all);
     }
 }
 
@@ -196,7 +196,7 @@ static void begin(struct leaf *x)
 static bool is_unwanted(const struct leaf *x, uint64_t now)
 {
     uint64_t keep = x->cert ? KEEP_NS : KEEP_NONE_NS;
-    return !x->pinned && now - x->used_ns >= keep;
+    return !x->pinned && !x->is_wanted && now - x->used_ns >= keep;
 }
 
 void leaf__run(struct leaves *l)
@@ -248,6 +248,7 @@ void leaf__ended(struct leaf *x, const char *error)
 {
     struct leaves *l = x->all;
     x->state = LEAF_RESTS;
+    x->is_wanted = false;
     x->attempts++;
     set_error(x, error);
     if (error) {

@@ -34,6 +34,7 @@ struct leaf {
     char *error;                 /* of the last attempt, if that failed */
     uint64_t attempts;
     bool pinned, is_named;
+    bool is_wanted;           /* somebody waits for the next attempt */
     struct leaf_order *order; /* on the thread, or waiting for its signature */
     char *token;
     struct mu__heap_item due;

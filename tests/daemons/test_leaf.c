@@ -475,6 +475,52 @@ static void test_what_nobody_asks_for_goes(void **state)
     assert_int_equal(leaves_stats(w->leaves).leafs, 0);
 }
 
+static void test_roots_are_watched_while_there_are_leafs(void **state)
+{
+    struct world *w = *state;
+    ask(w, "web");
+    settle(w);
+    assert_non_null(w->held);
+    for (int i = 0; i < 26; i++) {
+        pass(w, 3600);
+    }
+    assert_int_equal(leaves_stats(w->leaves).leafs, 0);
+    struct call *held = w->held;
+    w->held = NULL;
+    answer_roots(w, held); /* its time is over */
+    settle(w);
+    settle(w);
+    assert_null(w->held);
+    w->listed = 2;
+    w->active = w->signer = 1;
+    w->index++;
+    ask(w, "web");
+    settle(w);
+    while (!w->held) {
+        event_base_loop(loop_base(w->loop), EVLOOP_ONCE);
+    }
+    set_roots(w, 1, 0);
+    ask(w, "web");
+    settle(w);
+    assert_sound(w, ask(w, "web").cert, 0);
+}
+
+static void test_who_waits_in_a_queue_is_not_forgotten(void **state)
+{
+    struct world *w = *state;
+    char name[8];
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "s%d", i);
+        ask(w, name);
+    }
+    turn(w);
+    pass(w, 60);
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "s%d", i);
+        assert_non_null(look(w, name, 0).cert);
+    }
+}
+
 static void test_the_end_comes_while_some_are_made(void **state)
 {
     struct world *w = *state;
@@ -498,6 +544,8 @@ int main(void)
         CASE(test_servers_that_sign_enough_are_left_alone, setup),
         CASE(test_they_are_bounded_and_those_of_services_stay, setup_small),
         CASE(test_what_nobody_asks_for_goes, setup),
+        CASE(test_roots_are_watched_while_there_are_leafs, setup),
+        CASE(test_who_waits_in_a_queue_is_not_forgotten, setup),
         CASE(test_the_end_comes_while_some_are_made, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
