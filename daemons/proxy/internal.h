@@ -15,6 +15,7 @@ struct listener {
     struct evconnlistener *listener; /* NULL: not (any more) open */
     struct event *again;             /* when descriptors ran out: a pause */
     const struct upstream *upstream; /* NULL: the public one */
+    unsigned handshakes;             /* connections whose relay has not begun */
 };
 
 struct upstream {
@@ -30,7 +31,7 @@ struct proxy {
     struct listener inbound;
     struct proxy_address local;
     uint64_t local_timeout_ns, handshake_timeout_ns;
-    unsigned handshakes, handshakes_max; /* inbound */
+    unsigned handshakes_max; /* of each listener */
     struct upstream upstreams[PROXY_UPSTREAMS_MAX];
     size_t upstream_count;
     struct pair *pairs; /* all that are open */
@@ -42,9 +43,9 @@ struct proxy {
     uint8_t scratch[RELAY_SCRATCH];
 };
 
-/* The life of one connection, from accept on; takes fd. upstream NULL: inbound. */
-void pair_accept(struct proxy *p, const struct upstream *upstream, int fd);
+/* The life of one connection, from accept on; takes fd. */
+void pair_accept(struct listener *l, int fd);
 void pair_abort(struct pair *pair);
-/* An inbound handshake has begun or ended: is there room for another? */
-void proxy_handshakes(struct proxy *p, int change);
+/* A handshake has begun or ended: is there room for another? */
+void proxy_handshakes(struct listener *l, int change);
 void proxy_pair_gone(struct proxy *p);

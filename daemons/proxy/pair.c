@@ -19,9 +19,10 @@ enum state { STATE_DIAL, STATE_HANDSHAKE, STATE_RELAY };
 struct pair {
     struct pair *next, **at; /* in proxy.pairs */
     struct proxy *proxy;
+    struct listener *listener;
     const struct upstream *upstream; /* NULL: inbound */
     enum state state;
-    bool counted; /* in proxy.handshakes */
+    bool counted; /* in listener.handshakes */
     size_t tries;
     struct stream plain, tls;
     struct event deadline;
@@ -46,7 +47,7 @@ static void end_handshake(struct pair *pair)
 {
     if (pair->counted) {
         pair->counted = false;
-        proxy_handshakes(pair->proxy, -1);
+        proxy_handshakes(pair->listener, -1);
     }
 }
 
@@ -109,6 +110,7 @@ static void set_deadline(struct pair *pair, uint64_t ns)
 {
     struct timeval tv = {.tv_sec = (time_t)(ns / MU_SEC),
                          .tv_usec = (suseconds_t)(ns % MU_SEC / 1000)};
+    event_base_update_cache_time(pair->proxy->base); /* from now, not from when the loop woke up */
     event_add(&pair->deadline, &tv);
 }
 
@@ -308,8 +310,6 @@ static void on_ready(void *user, struct stream *s)
 static void accept_inbound(struct pair *pair)
 {
     struct proxy *p = pair->proxy;
-    pair->counted = true;
-    proxy_handshakes(p, 1);
     int code = ca_identity_accept(p->identity, &pair->ssl, &pair->connection);
     pair->state = STATE_HANDSHAKE;
     if (code) {
@@ -320,8 +320,10 @@ static void accept_inbound(struct pair *pair)
     begin_handshake(pair);
 }
 
-void pair_accept(struct proxy *p, const struct upstream *upstream, int fd)
+void pair_accept(struct listener *l, int fd)
 {
+    struct proxy *p = l->proxy;
+    const struct upstream *upstream = l->upstream;
     struct pair *pair = calloc(1, sizeof *pair);
     p->counters.accepted++;
     if (!pair) {
@@ -329,6 +331,7 @@ void pair_accept(struct proxy *p, const struct upstream *upstream, int fd)
         return;
     }
     pair->proxy = p;
+    pair->listener = l;
     pair->upstream = upstream;
     mbedtls_ssl_init(&pair->ssl);
     stream_init(&pair->tls);
@@ -347,6 +350,8 @@ void pair_accept(struct proxy *p, const struct upstream *upstream, int fd)
     }
     p->pairs = pair;
     p->counters.open++;
+    pair->counted = true;
+    proxy_handshakes(l, 1);
     if (upstream) {
         dial_instance(pair);
     } else {

@@ -20,14 +20,13 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     (void)l;
     (void)from;
     (void)len;
-    pair_accept(listener->proxy, listener->upstream, fd);
+    pair_accept(listener, fd);
 }
 
 static bool may_accept(const struct listener *l)
 {
-    const struct proxy *p = l->proxy;
-    return l->upstream ? discovery_known(l->upstream->instances)
-                       : p->handshakes < p->handshakes_max;
+    return l->handshakes < l->proxy->handshakes_max &&
+           (!l->upstream || discovery_known(l->upstream->instances));
 }
 
 static void on_again(evutil_socket_t fd, short what, void *arg)
@@ -81,13 +80,16 @@ static bool open_listener(struct proxy *p, struct listener *l, const struct prox
     return true;
 }
 
-void proxy_handshakes(struct proxy *p, int change)
+/* Without the limit a crowd that comes at once would have all its handshakes time out together;
+ * with it, the first ones leave sessions that the others resume. */
+void proxy_handshakes(struct listener *l, int change)
 {
-    bool full = p->handshakes >= p->handshakes_max;
-    p->handshakes = (unsigned)((int)p->handshakes + change);
-    bool now_full = p->handshakes >= p->handshakes_max;
-    if (p->inbound.listener && full != now_full) {
-        (now_full ? evconnlistener_disable : evconnlistener_enable)(p->inbound.listener);
+    unsigned max = l->proxy->handshakes_max;
+    bool full = l->handshakes >= max;
+    l->handshakes = (unsigned)((int)l->handshakes + change);
+    bool now_full = l->handshakes >= max;
+    if (l->listener && full != now_full) {
+        (now_full ? evconnlistener_disable : evconnlistener_enable)(l->listener);
     }
 }
 

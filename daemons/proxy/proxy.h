@@ -47,7 +47,7 @@ struct proxy_config {             /* borrowed during create, unless it says more
     bool has_inbound;
     struct proxy_address listen, local;
     uint64_t local_timeout_ns, handshake_timeout_ns;
-    unsigned handshakes_max; /* inbound ones under way; further clients wait in the backlog */
+    unsigned handshakes_max; /* under way, of each listener; others wait in its backlog */
     struct proxy_upstream_config upstreams[PROXY_UPSTREAMS_MAX];
     size_t upstream_count;
     void (*idle)(void *user); /* after proxy_drain: the last connection has ended */

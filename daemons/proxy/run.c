@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define MODULE         "connect.proxy"
-#define HANDSHAKES_MAX 256 /* some 10 MiB of mbedTLS's buffers */
+#define HANDSHAKES_MAX 128 /* some 5 MiB of mbedTLS's buffers, and less than 10 s of work */
 
 struct run {
     const struct proxy_settings *settings;
