@@ -177,6 +177,15 @@ struct config {
     struct config_dns dns;
     bool disable_http_unprintable_char_filter;
 
+    struct config_connect { /* the rest is for a new cluster alone: see ConnectCA */
+        bool enabled;
+        struct mu_str ca_provider;
+        struct mu_str private_key, root_cert, private_key_type; /* "": not said */
+        struct mu_str leaf_cert_ttl, intermediate_cert_ttl, rotation_period;
+        int64_t private_key_bits;                       /* 0: not said */
+        int64_t csr_max_per_second, csr_max_concurrent; /* -1: not said */
+    } connect;
+
     /* Services and checks. */
     struct config_definitions definitions;
     struct config_definitions config_entries; /* that the leader writes where they are not */

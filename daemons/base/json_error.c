@@ -18,10 +18,19 @@ bool json__out_of_memory(struct json_decoder *d)
 /* Records whose Go types decode themselves: inside them the decoder has lost its path. */
 bool json__decodes_itself(const struct mu__schema *s)
 {
-    static const char *const names[] = {
-        "ServiceDefinition",         "CheckType",      "CheckDefinition",   "HealthCheckDefinition",
-        "ConnectProxyConfig",        "ServiceConnect", "Upstream",          "ExposeConfig",
-        "api.HealthCheckDefinition", "Session",        "DeregisterRequest", "Intention"};
+    static const char *const names[] = {"ServiceDefinition",
+                                        "CheckType",
+                                        "CheckDefinition",
+                                        "HealthCheckDefinition",
+                                        "ConnectProxyConfig",
+                                        "ServiceConnect",
+                                        "Upstream",
+                                        "ExposeConfig",
+                                        "api.HealthCheckDefinition",
+                                        "Session",
+                                        "DeregisterRequest",
+                                        "Intention",
+                                        "CAConfiguration"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(s->name, names[i]) == 0) {
             return true;
@@ -113,6 +122,10 @@ bool json__mismatch_sub(struct json_decoder *d, const char *before, const struct
     }
     if (strcmp(s->name, "Intention") == 0) { /* likewise */
         return json__mismatch(d, "struct { CreatedAt string; UpdatedAt string; *structs.Alias }");
+    }
+    if (strcmp(s->name, "CAConfiguration") == 0) {
+        return json__mismatch(d, "struct { ForceWithoutCrossSigningSnake bool "
+                                 "\"json:\\\"force_without_cross_signing\\\"\"; *structs.Alias }");
     }
     snprintf(type, sizeof type, "%s%s%s%s", before, package, s->name, after);
     return json__mismatch(d, type);

@@ -8,6 +8,7 @@
 #include "types_federation.h"
 #include "types_gateway.h"
 
+#include <muster/catalog_ca.h>
 #include <muster/catalog_intention.h>
 #include <muster/catalog_types_ca.h>
 #include <stddef.h>
@@ -158,6 +159,18 @@ const struct endpoint endpoints[ENDPOINT_COUNT] = {
                 indexed_config_entries, config_all_codec),
     CONFIG_READ(ENDPOINT_CONFIG_ENTRY_RESOLVE_SERVICE_CONFIG, "ConfigEntry.ResolveServiceConfig",
                 service_config_request, service_config, service_config_codec),
+    [ENDPOINT_CONNECT_CA_CONFIGURATION_GET] =
+        {
+            .method = "ConnectCA.ConfigurationGet",
+            .kind = ENDPOINT_READ,
+            .permission = PERMIT_OPERATOR_WRITE,
+            .reply_kind = REPLY_STRUCT,
+            .reply = NAME(ca_config),
+            .meta_at = NO_OFFSET,
+            DC_REQUEST,
+        },
+    WRITE(ENDPOINT_CONNECT_CA_CONFIGURATION_SET, "ConnectCA.ConfigurationSet",
+          PERMIT_OPERATOR_WRITE, ca_request, REPLY_EMPTY),
     READ(ENDPOINT_CONNECT_CA_ROOTS, "ConnectCA.Roots", PERMIT_NONE, dc_request, indexed_ca_roots),
     WRITE(ENDPOINT_CONNECT_CA_SIGN, "ConnectCA.Sign", PERMIT_SERVICE_WRITE, ca_sign_request,
           REPLY_STRUCT, .reply = NAME(issued_cert)),

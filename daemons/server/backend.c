@@ -1,9 +1,9 @@
 /* backend.c - who answers a call on a server: this front from the store, Raft, or the leader over
  * RPC. */
+#include "ca.h"
 #include "route.h"
 
 #include "base/log.h"
-#include "rpc/absent.h"
 #include "rpc/endpoints.h"
 
 #include <stdlib.h>
@@ -105,12 +105,6 @@ static bool is_here(const struct server *s, const struct call *c)
     return mu__str_eq(*dc, s->config->datacenter) || (e->kind == ENDPOINT_LOCAL && !dc->len);
 }
 
-/* The certificate authority is not there unless Connect is enabled. */
-static bool is_of_connect(const struct endpoint *e)
-{
-    return e == &endpoints[ENDPOINT_CONNECT_CA_ROOTS] || e == &endpoints[ENDPOINT_CONNECT_CA_SIGN];
-}
-
 static void start(struct call_backend *b, struct call *c)
 {
     struct server_front *f = (struct server_front *)b;
@@ -123,8 +117,9 @@ static void start(struct call_backend *b, struct call *c)
         call_fail(c, "No path to datacenter");
         return;
     }
-    if (is_of_connect(e)) {
-        call_fail(c, "%s", rpc_absent(mu__cstr(e->method)));
+    const char *off = server__ca_off(f->server, e);
+    if (off) {
+        call_fail(c, "%s", off);
         return;
     }
     struct route *r = calloc(1, sizeof *r);
@@ -252,6 +247,13 @@ void server_front_fini(struct server *s, size_t number)
         route__unblock(r);
         route__fail(r, ROUTE_SHUTTING_DOWN);
     }
+    while (f->paced) {
+        struct route *r = f->paced;
+        route__unblock(r);
+        route__fail(r, ROUTE_SHUTTING_DOWN);
+    }
+    server__ca_signer_free(f->signer);
+    f->signer = NULL;
     fail_all(&f->woken);
     fail_all(&f->resumed);
     fail_all(&f->unconfirmed);

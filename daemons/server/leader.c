@@ -4,7 +4,7 @@
  * Each member is compared with the catalog first, so that an unchanged cluster writes nothing.
  * Everything is repeated once a minute, and once at the start of a leadership: a lost event or
  * proposal costs time, not truth. */
-#include "server.h"
+#include "ca.h"
 
 #include "base/log.h"
 #include "base/metrics.h"
@@ -258,6 +258,7 @@ static void reconcile_all(struct server *s)
     }
     catalog_read_end(s->reader);
     mu__arena_fini(&arena);
+    server__ca_upkeep(s);
     metric_since(METRIC_LEADER_RECONCILE, began);
 }
 

@@ -10,6 +10,7 @@
 #include "http/filter.h"
 #include "rpc/endpoints.h"
 
+#include <muster/catalog_ca.h>
 #include <muster/catalog_dump.h>
 #include <muster/catalog_federation.h>
 #include <muster/catalog_gateway.h>
@@ -57,6 +58,8 @@ QUERY(node_sessions, catalog_node_request, catalog_indexed_sessions)
 QUERY(config_entry, catalog_config_query, catalog_config_reply)
 QUERY(config_entries, catalog_config_query, catalog_indexed_config_entries)
 QUERY(service_config, catalog_service_config_request, catalog_service_config)
+QUERY(ca_config, catalog_dc_request, catalog_ca_config)
+QUERY(ca_roots, catalog_dc_request, catalog_indexed_ca_roots)
 QUERY(autopilot, catalog_dc_request, catalog_autopilot_config)
 QUERY(prepared_queries, catalog_dc_request, catalog_indexed_prepared_queries)
 QUERY(txn, catalog_txn_read_request, catalog_txn_read_response)
@@ -126,6 +129,8 @@ static query_fn query_of(const struct endpoint *e)
         {ENDPOINT_CONFIG_ENTRY_LIST, config_entries},
         {ENDPOINT_CONFIG_ENTRY_LIST_ALL, all_config_entries},
         {ENDPOINT_CONFIG_ENTRY_RESOLVE_SERVICE_CONFIG, service_config},
+        {ENDPOINT_CONNECT_CA_CONFIGURATION_GET, ca_config},
+        {ENDPOINT_CONNECT_CA_ROOTS, ca_roots},
         {ENDPOINT_COORDINATE_LIST_NODES, coordinates},
         {ENDPOINT_COORDINATE_NODE, coordinate},
         {ENDPOINT_FEDERATION_STATE_GET, federation_state},

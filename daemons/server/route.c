@@ -1,6 +1,8 @@
 /* route.c - routes and the lists that they stand in, and those that wait for a leader. */
 #include "route.h"
 
+#include "alloc.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -8,6 +10,9 @@
 
 void route__free(struct route *r)
 {
+    if (r->entry && *r->entry == CATALOG_ENTRY_CA) { /* with a private key, perhaps */
+        mu__wipe(r->entry, r->entry_len);
+    }
     free(r->entry);
     server__free_result(r->result);
     route__job_free(r->job);

@@ -39,7 +39,8 @@ struct route {
     /* Writes. */
     uint8_t *entry; /* for the core */
     size_t entry_len;
-    bool locks; /* the entry is to lock keys */
+    bool locks;    /* the entry is to lock keys */
+    bool had_turn; /* a leaf, which need not wait any more */
     int status;
     struct write_result *result;
     struct operator_job *job; /* while the core has it */

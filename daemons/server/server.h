@@ -23,6 +23,7 @@ struct server_coordinates; /* coordinates.c */
 struct server_sessions;    /* sessions.c */
 struct operator_job;       /* core_job.h */
 struct route;
+struct ca_signer; /* ca_sign.c */
 
 /* What a front knows of the cluster; made by the core, replaced whole. */
 struct server_view {
@@ -62,6 +63,8 @@ struct server_front {
     struct route *forwarded;            /* calls that a leader has */
     struct route *taken;                /* of one of them, while it is gone through */
     char forwarded_to[RAFT_ID_MAX + 1]; /* the last leader that was known */
+    struct route *paced;                /* leafs to be signed when it is their turn */
+    struct ca_signer *signer;           /* NULL: none was asked for yet */
     struct event *held_timer;
     uint64_t unsure;        /* versions that were told without any to be sure of */
     uint64_t random;        /* state of the jitter */
@@ -98,6 +101,9 @@ struct server {
     struct server_coordinates *coordinates; /* that wait to be written */
     uint64_t coordinates_period_ns;         /* how often they are */
     struct server_sessions *sessions;
+    bool ca_bootstraps;          /* the first root is being made */
+    unsigned ca_warned;          /* of its life, in percent, that the root was said to have used */
+    _Atomic uint64_t ca_next_ns; /* when the next leaf may be signed */
     struct server_front *asking; /* fronts that wait for a majority to be asked (confirm.c) */
     struct server_front *asked;  /* those for which it is being asked */
     _Atomic uint64_t rounds;     /* questions that were begun; fronts read it */

@@ -1,5 +1,6 @@
 /* writes.c - writes on the leader: checked and encoded on the front, proposed on the core, answered
  * when applied. */
+#include "ca.h"
 #include "intentions.h"
 #include "measure.h"
 #include "queries.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REASON_MAX 512u
+#define REASON_MAX 1024u
 
 static bool txn_locks(const struct catalog_txn_request *q)
 {
@@ -55,6 +56,14 @@ static const char *prepare(struct route *r, enum catalog_entry_type *type, char 
     if (c->endpoint == &endpoints[ENDPOINT_PREPARED_QUERY_APPLY]) {
         *type = CATALOG_ENTRY_QUERY;
         return query_prepare(c, reason, REASON_MAX);
+    }
+    if (c->endpoint == &endpoints[ENDPOINT_CONNECT_CA_CONFIGURATION_SET]) {
+        *type = CATALOG_ENTRY_CA;
+        return server__ca_configure(r, reason, REASON_MAX);
+    }
+    if (c->endpoint == &endpoints[ENDPOINT_CONNECT_CA_SIGN]) {
+        *type = CATALOG_ENTRY_CA_LEAF;
+        return server__ca_sign(r, reason, REASON_MAX);
     }
     if (c->endpoint == &endpoints[ENDPOINT_INTENTION_APPLY]) {
         *type = CATALOG_ENTRY_INTENTION;
@@ -108,6 +117,18 @@ static void answer(struct route *r)
         route__free(r);
         call_fail(c, "%s", result->error);
         server__free_result(result);
+        return;
+    }
+    if (c->endpoint == &endpoints[ENDPOINT_CONNECT_CA_SIGN] && result && result->reply) {
+        server__ca_number(r, result);
+        c->reply = r->reply;
+        route__free(r);
+        call_finish(c);
+        return;
+    }
+    if (c->endpoint == &endpoints[ENDPOINT_CONNECT_CA_CONFIGURATION_SET] && result &&
+        result->kind == CATALOG_RESULT_BOOL && !result->value) {
+        route__fail(r, "could not atomically update roots and config");
         return;
     }
     if (result && result->kind == CATALOG_RESULT_REPLY) {
@@ -195,8 +216,11 @@ void route__write(struct route *r)
     if (c->endpoint == &endpoints[ENDPOINT_TXN_APPLY] && route__refuse_txn(r)) {
         return;
     }
+    if (c->endpoint == &endpoints[ENDPOINT_CONNECT_CA_SIGN] && server__ca_waits(r)) {
+        return;
+    }
     const char *refused = prepare(r, &type, reason);
-    if (!refused) {
+    if (!refused && !r->entry) {
         r->entry = server__encode_entry(type, c->endpoint->request, c->request, &r->entry_len);
         refused = r->entry ? NULL : "out of memory";
     }

@@ -171,8 +171,9 @@ static void test_wrong_configurations_are_refused_in_consuls_words(void **state)
          "1 error occurred:\n\t* acl.enabled is not supported by muster\n\n"},
         {"\"acl\":{\"default_policy\":\"deny\"}",
          "1 error occurred:\n\t* acl.default_policy is not supported by muster\n\n"},
-        {"\"connect\":{\"enabled\":true}",
-         "1 error occurred:\n\t* connect.enabled is not supported by muster\n\n"},
+        {"\"connect\":{\"enable_mesh_gateway_wan_federation\":true}",
+         "1 error occurred:\n\t* connect.enable_mesh_gateway_wan_federation is not supported by "
+         "muster\n\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[512];
