@@ -7,6 +7,7 @@
 #include "internal.h"
 #include "options.h"
 #include "rpc/endpoints.h"
+#include "rpc/intention_order.h"
 
 #include <muster/catalog_intention.h>
 #include <stddef.h>
@@ -128,11 +129,15 @@ static bool bears_on(const struct catalog_intention *x, const struct authorize *
            (is(x->source_name, "*") || mu__str_eq(x->source_name, q->source));
 }
 
-/* The first of those for the destination, which come in the order in which they decide. */
-static const struct catalog_intention *
-deciding(const struct catalog_indexed_intention_matches *found, const struct authorize *q)
+/* What the cache keeps is in the order in which intentions decide; what comes from elsewhere should
+ * be, and is gone through one by one. */
+static const struct catalog_intention *deciding(const struct call *c, const struct authorize *q)
 {
+    const struct catalog_indexed_intention_matches *found = c->reply;
     const struct mu_list *l = found->matches.len ? found->matches.items[0] : NULL;
+    if (l && c->cached != CALL_DIRECT) {
+        return intention_deciding(l, q->source_ns, q->source);
+    }
     for (size_t i = 0; l && i < l->len; i++) {
         const struct catalog_intention *x = l->items[i];
         if (bears_on(x, q)) {
@@ -174,7 +179,7 @@ static struct mu_str reason_of(struct http_request *r, const struct catalog_inte
 
 static void encode_verdict(struct http_request *r, struct call *c)
 {
-    const struct catalog_intention *x = deciding(c->reply, r->user);
+    const struct catalog_intention *x = deciding(c, r->user);
     struct mu_str reason = reason_of(r, x);
     struct mu__json j = http_json(r);
     mu__json_object(&j);

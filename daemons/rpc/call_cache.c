@@ -2,6 +2,7 @@
 #include "call_cache_internal.h"
 
 #include "base/loop.h"
+#include "intention_order.h"
 #include "msgpack_rpc.h"
 
 #include <assert.h>
@@ -80,6 +81,16 @@ void cache__value_unref(struct cached_value *v)
     }
 }
 
+/* As routes_authorize.c relies on. */
+static void put_in_order(const struct call *c)
+{
+    const struct catalog_indexed_intention_matches *found = c->reply;
+    bool is_match = c->endpoint == &endpoints[ENDPOINT_INTENTION_MATCH];
+    for (size_t i = 0; is_match && i < found->matches.len; i++) {
+        intention_order(found->matches.items[i]);
+    }
+}
+
 /* What a call brings is lent until its end, and may stand in a call's worth of other memory; here
  * it stands as it would have travelled, and nothing else. */
 static struct cached_value *make_value(struct call_cache *cache, const struct call *c)
@@ -98,6 +109,7 @@ static struct cached_value *make_value(struct call_cache *cache, const struct ca
         mu__arena_fini(&copy.arena);
         return NULL;
     }
+    put_in_order(&copy);
     const struct catalog_query_meta *m = endpoint_meta(c->endpoint, copy.reply);
     v->arena = copy.arena;
     v->reply = copy.reply;
