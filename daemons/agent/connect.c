@@ -87,6 +87,18 @@ static struct mu_str identity_of(const struct local_service *s)
     return r->connect.native ? r->service : (struct mu_str){NULL, 0};
 }
 
+/* Where the proxy will find them is what it asks first; prepared queries are run when asked. */
+static void prefetch_upstreams(struct prefetch *p, const struct local_service *s)
+{
+    const struct mu_list *l = &s->service->proxy.upstreams;
+    for (size_t i = 0; i < l->len; i++) {
+        const struct catalog_upstream *u = l->items[i];
+        if (!mu__str_eq(u->destination_type, mu__cstr("prepared_query"))) {
+            prefetch_upstream(p, u->datacenter, u->destination_name, s->entry.token);
+        }
+    }
+}
+
 static void on_prefetch(evutil_socket_t fd, short what, void *arg)
 {
     struct agent *a = arg;
@@ -100,6 +112,7 @@ static void on_prefetch(evutil_socket_t fd, short what, void *arg)
         if (name.len) {
             leaves_pin(a->leaves, name, s->entry.token);
             prefetch_service(a->prefetch, name, s->entry.token);
+            prefetch_upstreams(a->prefetch, s);
         }
     }
     leaves_pin_end(a->leaves);

@@ -148,12 +148,14 @@ static void append_escaped(char *to, size_t cap, const char *text)
     free(escaped);
 }
 
+/* From the agent's cache, which has had it since the proxy was registered, and which asks the
+ * servers once however many proxies ask. */
 static void make_path(const struct discovery *d, char path[PATH_MAX_LEN])
 {
     snprintf(path, PATH_MAX_LEN, "/v1/health/connect/");
     append_escaped(path, PATH_MAX_LEN, d->service);
     size_t len = strlen(path);
-    snprintf(path + len, PATH_MAX_LEN - len, "?passing=1&wait=300s&index=%llu%s",
+    snprintf(path + len, PATH_MAX_LEN - len, "?cached&passing=1&wait=300s&index=%llu%s",
              (unsigned long long)d->index, d->datacenter[0] ? "&dc=" : "");
     append_escaped(path, PATH_MAX_LEN, d->datacenter);
 }
