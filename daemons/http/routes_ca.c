@@ -25,20 +25,16 @@ static void encode_pem(struct http_request *r, const struct catalog_indexed_ca_r
     mu__writer_fini(&w);
 }
 
-/* The original forgets to say that there is a leader. */
 static void encode_roots(struct http_request *r, struct call *c)
 {
     bool pem = false;
     const struct catalog_indexed_ca_roots *roots = c->reply;
-    struct catalog_query_meta meta = roots->meta;
-    meta.known_leader = false;
-    meta.last_contact_ns = 0;
     http_drop_headers(r);
     if (strconv_bool(http_param(r, "pem"), &pem) && pem) {
-        encode_pem(r, roots); /* and here it forgets the rest, too */
+        encode_pem(r, roots); /* here the original has no headers of a read */
         return;
     }
-    http_meta(r, &meta);
+    http_meta(r, &roots->meta);
     encode_ca_roots(r, c);
 }
 

@@ -56,6 +56,7 @@ static struct mu_str debug_config(const struct process *p, struct mu__arena *a)
         const char *key;
         struct mu_str value;
     } texts[] = {
+        {"ACLDefaultPolicy", mu__cstr("allow")}, /* who decides about connections goes by it */
         {"AdvertiseAddrLAN", c->advertise_addr},
         {"BindAddr", c->bind_addr},
         {"DNSDomain", c->domain},
@@ -75,7 +76,7 @@ static struct mu_str debug_config(const struct process *p, struct mu__arena *a)
         {"ServerPort", c->ports.server},
     };
     const size_t ntexts = sizeof texts / sizeof *texts, nnumbers = sizeof numbers / sizeof *numbers;
-    mu__mp_write_map(&w, ntexts + nnumbers + 3 + SELF_DNS_KEYS);
+    mu__mp_write_map(&w, ntexts + nnumbers + 4 + SELF_DNS_KEYS);
     for (size_t i = 0; i < ntexts; i++) {
         mu__mp_write_cstr(&w, texts[i].key);
         mu__mp_write_raw(&w, texts[i].value.p, texts[i].value.len);
@@ -84,6 +85,8 @@ static struct mu_str debug_config(const struct process *p, struct mu__arena *a)
         mu__mp_write_cstr(&w, numbers[i].key);
         mu__mp_write_int(&w, numbers[i].value);
     }
+    mu__mp_write_cstr(&w, "ACLsEnabled");
+    mu__mp_write_bool(&w, false);
     mu__mp_write_cstr(&w, "DevMode");
     mu__mp_write_bool(&w, c->dev);
     mu__mp_write_cstr(&w, "EnableDebug"); /* asked for or not: there are no Go profiles to be had */

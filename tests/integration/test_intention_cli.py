@@ -157,7 +157,6 @@ run("connect ca set-config -config-file=none.json")
 run(f"connect ca set-config {NOWHERE} -config-file=ca.json")
 files("connect ca set-config -config-file=", "empty", "list", "cut", "ca-config-5", "ca-provider-5", "ca-state-5", "ca-state-value-5", "ca-index", "ca-behind")
 run(f"connect ca get-config {NOWHERE}")
-AGENT_WITH_CA = len(TABLE)  # from here on the agent must have a certificate authority
 run("connect ca get-config extra")
 run("connect ca get-config -datacenter=nope")
 run("connect ca set-config -config-file=ca.json extra")
@@ -172,7 +171,7 @@ class World:
     """A server of its own kind, the table's files, and a program to be run."""
 
     def __init__(self, kind):
-        self.cluster = kind(servers=1, agents=0, extra_flags=["-hcl", "connect { enabled = true }"] if kind is ConsulCluster else [])
+        self.cluster = kind(servers=1, agents=0, extra_flags=["-hcl", "connect { enabled = true }"])
 
     def __enter__(self):
         self.cluster.__enter__()
@@ -242,7 +241,7 @@ class IntentionCli(unittest.TestCase):
             self.assertEqual(differences(wanted[:n], world.answers(program, TABLE[:n])), 0)
 
     def test_muster_with_muster(self):
-        self.check(Cluster, os.path.join(BIN, "muster"), AGENT_WITH_CA)
+        self.check(Cluster, os.path.join(BIN, "muster"), len(TABLE))
 
     @unittest.skipUnless(find_consul(), "no Consul binary here")
     def test_muster_with_consul(self):
@@ -250,7 +249,7 @@ class IntentionCli(unittest.TestCase):
 
     @unittest.skipUnless(find_consul(), "no Consul binary here")
     def test_consul_with_muster(self):
-        self.check(Cluster, find_consul(), AGENT_WITH_CA)
+        self.check(Cluster, find_consul(), len(TABLE))
 
 
 if __name__ == "__main__":
