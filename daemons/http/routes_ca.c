@@ -60,6 +60,20 @@ static void encode_config(struct http_request *r, struct call *c)
     http_reply_json(r, &j, 200);
 }
 
+/* The body may have a private key in it: what is still wanted of it is copied, and it is wiped. */
+static bool forget_body(struct http_request *r, struct catalog_ca_config *config)
+{
+    struct mu_str *kept[] = {&config->cluster_id, &config->provider};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        kept[i]->p = mu__arena_strndup(&r->call->arena, kept[i]->p, kept[i]->len);
+        if (!kept[i]->p) {
+            return false;
+        }
+    }
+    mu__wipe((void *)(uintptr_t)r->body.p, r->body.len); /* the request's own copy */
+    return true;
+}
+
 static void set_config(struct http_request *r)
 {
     struct call *c =
@@ -80,6 +94,10 @@ static void set_config(struct http_request *r)
         http_reply_text(r, 400,
                         "Bad request: Provider State is read-only. It must be omitted or identical "
                         "to the current value");
+        return;
+    }
+    if (!forget_body(r, config)) {
+        http_reply_text(r, 500, "out of memory");
         return;
     }
     q->config = config;

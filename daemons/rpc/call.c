@@ -1,6 +1,9 @@
 #include "call.h"
 
 #include "authorize.h"
+#include "endpoints.h"
+
+#include <muster/catalog_ca.h>
 
 #include <assert.h>
 #include <stdarg.h>
@@ -77,11 +80,22 @@ void call_fail(struct call *c, const char *fmt, ...)
     call_finish(c);
 }
 
+/* The configuration of an authority may bring a private key. */
+static void wipe_secrets(const struct call *c)
+{
+    if (c->request && c->endpoint == &endpoints[ENDPOINT_CONNECT_CA_CONFIGURATION_SET]) {
+        const struct catalog_ca_request *q = c->request;
+        struct mu_str given = q->config ? q->config->config : (struct mu_str){NULL, 0};
+        mu__wipe((void *)(uintptr_t)given.p, given.len); /* the call's own */
+    }
+}
+
 void call_free(struct call *c)
 {
     if (!c) {
         return;
     }
+    wipe_secrets(c);
     mu__arena_fini(&c->arena);
     mu__free(&mu__malloc_allocator, c);
 }

@@ -8,12 +8,18 @@
 
 #define HOLD_POLL_US 20000 /* a held call looks again so often, and at every new view */
 
-void route__free(struct route *r)
+void route__drop_entry(struct route *r)
 {
     if (r->entry && *r->entry == CATALOG_ENTRY_CA) { /* with a private key, perhaps */
         mu__wipe(r->entry, r->entry_len);
     }
     free(r->entry);
+    r->entry = NULL;
+}
+
+void route__free(struct route *r)
+{
+    route__drop_entry(r);
     server__free_result(r->result);
     route__job_free(r->job);
     free(r);

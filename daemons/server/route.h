@@ -49,6 +49,7 @@ struct route {
 /* route.c */
 #define ROUTE_NO_LEADER     "No cluster leader" /* Consul's words, which clients look for */
 #define ROUTE_SHUTTING_DOWN "the server is shutting down"
+void route__drop_entry(struct route *r);             /* wiped, if it may have a key in it */
 void route__free(struct route *r);                   /* not in a list, no waiter, no timer */
 void route__fail(struct route *r, const char *text); /* frees it and ends its call */
 void route__list_add(struct route **list, struct route *r);
@@ -90,7 +91,7 @@ uint64_t server__stamp(const struct catalog_reader *reader, const struct endpoin
 const char *route__prepare_config(struct call *c, char *reason, size_t size);
 const char *route__check_config_read(const struct call *c, char *reason, size_t size);
 /* As a query; with CATALOG_EINVAL the reason says why there is no chain. */
-int route__query_chain(const struct call *c, struct catalog_reader *reader, void *reply,
+int route__query_chain(const struct route *r, struct catalog_reader *reader, void *reply,
                        struct catalog_watch_keys *keys, char *reason, size_t size);
 /* coordinates.c */
 void route__take_coordinate(struct route *r); /* on the leader: kept, and written soon */

@@ -165,8 +165,7 @@ static void on_applied(void *arg)
         break;
     case RAFT_ENOTLEADER: /* nothing was done: whoever leads now, or is about to, may do it */
     case RAFT_ETRANSFER:
-        free(r->entry);
-        r->entry = NULL;
+        route__drop_entry(r);
         route__hold(r);
         break;
     default: {
