@@ -230,13 +230,6 @@ static void begin(struct server *s)
 
 /* ---- Roots come to their end ---- */
 
-static bool is_needed(const struct catalog_ca_root *root, int64_t leaf_ttl_s)
-{
-    int64_t since = root->rotated_out_at.since_year1_s;
-    return root->active || since == 0 || ca_time(now_s()).since_year1_s - since <= 2 * leaf_ttl_s;
-}
-
-/* Who was rotated out twice the life of a leaf ago has none left. */
 static void prune(struct server *s, const struct ca_present *now)
 {
     struct ca_settings settings;
@@ -251,7 +244,7 @@ static void prune(struct server *s, const struct ca_present *now)
     }
     for (size_t i = 0; i < now->roots.len; i++) {
         const struct catalog_ca_root *root = now->roots.items[i];
-        if (is_needed(root, settings.leaf_ttl_ns / (int64_t)MU_SEC)) {
+        if (ca_root_is_needed(root, settings.leaf_ttl_ns / (int64_t)MU_SEC, now_s())) {
             request.roots.items[request.roots.len++] = now->roots.items[i];
         } else {
             log_info(MODULE, "pruning old unused root CA: ID=%.*s", (int)root->id.len, root->id.p);
@@ -263,22 +256,9 @@ static void prune(struct server *s, const struct ca_present *now)
     free(request.roots.items);
 }
 
-static unsigned used_percent(const struct catalog_ca_root *root)
-{
-    static const unsigned marks[] = {90, 75, 50};
-    int64_t from = root->not_before.since_year1_s, to = root->not_after.since_year1_s;
-    int64_t gone = ca_time(now_s()).since_year1_s - from;
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
-        if (to > from && gone >= (to - from) * marks[i] / 100) {
-            return marks[i];
-        }
-    }
-    return 0;
-}
-
 static void warn(struct server *s, const struct catalog_ca_root *root)
 {
-    unsigned used = root ? used_percent(root) : 0;
+    unsigned used = root ? ca_root_used_percent(root, now_s()) : 0;
     if (used > s->ca_warned) {
         log_warn(MODULE, "the root of Connect's CA has used up %u%% of its life: root=%.*s", used,
                  (int)root->id.len, root->id.p);

@@ -165,6 +165,28 @@ static bool rotates(const struct ca_present *now, const struct ca_settings *s)
            (s->private_key.len && is_other_key(s->private_key, now->state));
 }
 
+/* ---- How old a root is ---- */
+
+bool ca_root_is_needed(const struct catalog_ca_root *root, int64_t leaf_ttl_s, int64_t now_unix_s)
+{
+    int64_t since = root->rotated_out_at.since_year1_s;
+    return root->active || since == 0 ||
+           ca_time(now_unix_s).since_year1_s - since <= 2 * leaf_ttl_s;
+}
+
+unsigned ca_root_used_percent(const struct catalog_ca_root *root, int64_t now_unix_s)
+{
+    static const unsigned marks[] = {90, 75, 50};
+    int64_t from = root->not_before.since_year1_s, to = root->not_after.since_year1_s;
+    int64_t gone = ca_time(now_unix_s).since_year1_s - from;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        if (to > from && gone >= (to - from) * marks[i] / 100) {
+            return marks[i];
+        }
+    }
+    return 0;
+}
+
 /* ---- A new root ---- */
 
 static const char *make_key(const struct ca_settings *s, struct ca_key **out, char *err,

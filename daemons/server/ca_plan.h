@@ -45,3 +45,9 @@ struct mu_time ca_time(int64_t unix_s);
 struct ca_issuer *ca_issuer_of(const struct catalog_ca_provider_state *state,
                                const char *trust_domain, int64_t now_unix_s, char *err,
                                size_t errlen);
+
+/* Is it the active one, or may there be leafs of it yet? Who was rotated out twice the life of a
+ * leaf ago has none left. */
+bool ca_root_is_needed(const struct catalog_ca_root *root, int64_t leaf_ttl_s, int64_t now_unix_s);
+/* The last of 50, 75 and 90 percent of its life that are over; 0: none. */
+unsigned ca_root_used_percent(const struct catalog_ca_root *root, int64_t now_unix_s);

@@ -1,5 +1,6 @@
 /* config.c - what a server does with calls about config entries before the store sees them, and
  * discovery chains. */
+#include "ca_plan.h"
 #include "route.h"
 
 #include "msgpack.h"
@@ -8,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* There is no authority yet whose domain it could be (docs/differences.md). */
-#define TRUST_DOMAIN "00000000-0000-0000-0000-000000000000.consul"
+/* Where there has never been an authority whose domain it could be (docs/differences.md). */
+#define NO_TRUST_DOMAIN "00000000-0000-0000-0000-000000000000.consul"
 
 static void *arena_alloc(void *user, size_t size)
 {
@@ -81,9 +82,16 @@ const char *route__check_config_read(const struct call *c, char *reason, size_t 
     return is_all || catalog_config_schema(q->kind) ? NULL : unknown_kind(q->kind, reason, size);
 }
 
-int route__query_chain(const struct call *c, struct catalog_reader *reader, void *reply,
+int route__query_chain(const struct route *r, struct catalog_reader *reader, void *reply,
                        struct catalog_watch_keys *keys, char *reason, size_t size)
 {
-    return catalog_query_chain(reader, c->request, mu__cstr(TRUST_DOMAIN), reply, keys, reason,
-                               size);
+    const struct catalog_ca_config *ca = catalog_find_ca_config(reader);
+    const char *domain = ca ? ca_trust_domain(ca->cluster_id, &r->call->arena) : NO_TRUST_DOMAIN;
+    if (!ca && r->front->server->config->connect.enabled) { /* it is about to come */
+        snprintf(reason, size, "no cluster ca config setup");
+        return CATALOG_EINVAL;
+    }
+    return domain ? catalog_query_chain(reader, r->call->request, mu__cstr(domain), reply, keys,
+                                        reason, size)
+                  : CATALOG_ENOMEM;
 }

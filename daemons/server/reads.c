@@ -396,7 +396,7 @@ static int ask(const struct route *r, query_fn query, struct catalog_reader *rea
 {
     const struct call *c = r->call;
     if (c->endpoint == &endpoints[ENDPOINT_DISCOVERY_CHAIN_GET]) {
-        return route__query_chain(c, reader, r->reply, keys, err, errlen);
+        return route__query_chain(r, reader, r->reply, keys, err, errlen);
     }
     return c->endpoint == &endpoints[ENDPOINT_CATALOG_LIST_NODES]
                ? nodes_filtered(r, reader, r->reply, keys)

@@ -39,7 +39,7 @@ static void on_dead_server(void *user, struct mu_str name)
 
 void kit_open(struct server_kit *k, const char *settings)
 {
-    char text[1024], err[CONFIG_ERROR_MAX];
+    char text[8192], err[CONFIG_ERROR_MAX];
     memset(k, 0, sizeof *k);
     snprintf(k->dir, sizeof k->dir, "/tmp/muster-server-XXXXXX");
     assert_non_null(mkdtemp(k->dir));

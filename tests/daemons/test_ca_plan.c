@@ -201,6 +201,42 @@ static void test_hostile_maps_are_refused(void **state)
     assert_non_null(plan(w, MAP("PrivateKeyBits", "224"))); /* the original's, but not libca's */
 }
 
+static void test_old_roots_stay_as_long_as_their_leafs(void **state)
+{
+    (void)state;
+    const struct {
+        bool active;
+        int64_t rotated_out_s, now_s; /* 0: never */
+        bool is_needed;
+    } cases[] = {{true, 0, NOW, true},          {true, NOW, NOW + 1000, true}, /* came back */
+                 {false, 0, NOW, true},         {false, NOW, NOW, true},
+                 {false, NOW, NOW + 200, true}, {false, NOW, NOW + 201, false},
+                 {false, NOW, NOW - 50, true}}; /* a clock that was set back */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct catalog_ca_root root = {.active = cases[i].active};
+        if (cases[i].rotated_out_s) {
+            root.rotated_out_at = ca_time(cases[i].rotated_out_s);
+        }
+        assert_int_equal(ca_root_is_needed(&root, 100, cases[i].now_s), cases[i].is_needed);
+    }
+}
+
+static void test_an_old_root_is_warned_of_thrice(void **state)
+{
+    (void)state;
+    struct catalog_ca_root root = {.not_before = ca_time(NOW), .not_after = ca_time(NOW + 1000)};
+    const struct {
+        int64_t at;
+        unsigned percent;
+    } cases[] = {{-1, 0},   {0, 0},    {499, 0},  {500, 50},  {749, 50},
+                 {750, 75}, {899, 75}, {900, 90}, {1000, 90}, {5000, 90}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(ca_root_used_percent(&root, NOW + cases[i].at), cases[i].percent);
+    }
+    root.not_after = root.not_before; /* an operator's own may be anything */
+    assert_int_equal(ca_root_used_percent(&root, NOW + 5), 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -209,6 +245,8 @@ int main(void)
         CASE(test_a_root_is_signed_by_the_one_before),
         CASE(test_what_is_not_said_stays),
         CASE(test_hostile_maps_are_refused),
+        CASE(test_old_roots_stay_as_long_as_their_leafs),
+        CASE(test_an_old_root_is_warned_of_thrice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
