@@ -202,6 +202,7 @@ static bool is_unwanted(const struct leaf *x, uint64_t now)
 void leaf__run(struct leaves *l)
 {
     uint64_t now = now_of(l);
+    leaf__age_roots(l, now, now_unix_s(l));
     for (struct mu__heap_item *i;
          l->under_way < AT_ONCE && (i = mu__heap_min(&l->due)) != NULL && i->at <= now;) {
         struct leaf *x = (void *)((char *)i - offsetof(struct leaf, due));
@@ -256,10 +257,11 @@ void leaf__ended(struct leaf *x, const char *error)
         uint64_t wait = retry_in(x, error);
         leaf__schedule(x, x->pinned || x->cert ? wait : KEEP_NONE_NS);
         warn(x);
+        leaf__age_failed(x, now_unix_s(l));
     } else {
         log_debug(MODULE, "certificate signed: service=%s", x->name);
         l->signed_count++;
-        x->failures = x->refusals = 0;
+        x->failures = x->refusals = x->told_mark = 0;
         x->is_rotating = false;
         x->signed_ns = now_of(l);
         set_renewal(x);

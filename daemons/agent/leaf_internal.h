@@ -1,5 +1,5 @@
-/* leaf_internal.h - between leaf.c (leafs: found, renewed, dropped), leaf_sign.c (how one is made)
- * and leaf_roots.c (which roots are trusted). */
+/* leaf_internal.h - between leaf.c (leafs: found, renewed, dropped), leaf_sign.c (how one is made),
+ * leaf_roots.c (which roots are trusted) and leaf_age.c (who grows old). */
 #pragma once
 
 #include "agent/core_call.h"
@@ -32,6 +32,7 @@ struct leaf {
     int64_t renew_unix_s;        /* when it is to be replaced */
     unsigned failures, refusals; /* in a row; refusals: since servers sign enough already */
     char *error;                 /* of the last attempt, if that failed */
+    unsigned told_mark;          /* in percent of its life: the log has been told that it is over */
     uint64_t attempts;
     bool pinned, is_named;
     bool is_wanted;           /* somebody waits for the next attempt */
@@ -45,6 +46,9 @@ struct leaf {
 struct leaf_roots {
     struct catalog_indexed_ca_roots *reply; /* one block; NULL: not known */
     bool asked;                             /* a question is under way */
+    char *told_id;                          /* of the root that told_mark is about; NULL: none */
+    unsigned told_mark;                     /* as a leaf's */
+    uint64_t looked_ns;                     /* at its age; 0: not yet */
     unsigned failures;
     struct event *again;
 };
@@ -77,6 +81,10 @@ void leaf__wiped_free(struct leaf *x); /* the certificate with its key */
 
 /* leaf_sign.c */
 void leaf__make(struct leaf *x); /* roots are known */
+
+/* leaf_age.c */
+void leaf__age_failed(struct leaf *x, int64_t now_s); /* it could not be replaced, once more */
+void leaf__age_roots(struct leaves *l, uint64_t now_ns, int64_t now_s); /* often; cheap */
 
 /* leaf_roots.c */
 void leaf__roots_want(struct leaves *l); /* asks, unless a question is under way */

@@ -39,6 +39,7 @@ static bool take(struct leaf_roots *r, const struct catalog_indexed_ca_roots *re
     if (copy) {
         mu__free(&mu__malloc_allocator, r->reply);
         r->reply = copy;
+        r->looked_ns = 0;
     }
     return copy != NULL;
 }
@@ -104,6 +105,7 @@ void leaf__roots_fini(struct leaves *l)
     if (l->roots.again) {
         event_free(l->roots.again);
     }
+    mu__free(&mu__malloc_allocator, l->roots.told_id);
     mu__free(&mu__malloc_allocator, l->roots.reply);
 }
 

@@ -4,6 +4,7 @@
 #include "mu_test.h"
 
 #include "agent/leaf_internal.h"
+#include "base/log_tap.h"
 #include "rpc/endpoints.h"
 
 #include <muster/ca_verify.h>
@@ -12,6 +13,8 @@
 #define DOMAIN  "11111111-2222-3333-4444-555555555555.consul"
 #define BEGIN_S 1800000000
 #define LIFE_S  (72 * 3600)
+
+#define ROOT_LIFE_S ((int64_t)10 * LIFE_S)
 
 struct authority {
     struct ca_issuer *issuer;
@@ -90,6 +93,8 @@ static void answer_roots(struct world *w, struct call *c)
         roots[i].id = mu__cstr(w->all[i].id);
         roots[i].signing_key_id = mu__cstr(w->all[i].key_id);
         roots[i].active = i == w->active;
+        roots[i].not_before.since_year1_s = BEGIN_S + MU_YEAR1_TO_UNIX_S;
+        roots[i].not_after.since_year1_s = BEGIN_S + ROOT_LIFE_S + MU_YEAR1_TO_UNIX_S;
         if (w->listed & 1u << i) {
             r->roots.items[r->roots.len++] = &roots[i];
         }
@@ -521,6 +526,92 @@ static void test_who_waits_in_a_queue_is_not_forgotten(void **state)
     }
 }
 
+/* How many lines of the log since the last time hold all three. */
+static unsigned said(struct log_tap *tap, const char *a, const char *b, const char *c)
+{
+    size_t len;
+    unsigned n = 0;
+    char *text = log_tap_take(tap, &len), *rest = NULL;
+    char *copy = text ? strndup(text, len) : NULL;
+    for (char *line = copy ? strtok_r(copy, "\n", &rest) : NULL; line;
+         line = strtok_r(NULL, "\n", &rest)) {
+        n += strstr(line, a) && strstr(line, b) && strstr(line, c);
+    }
+    free(copy);
+    free(text);
+    return n;
+}
+
+static void on_line(void *arg)
+{
+    (void)arg;
+}
+
+static void pass_to(struct world *w, int64_t begin_s, unsigned percent)
+{
+    while (unix_s < begin_s + LIFE_S * (int64_t)percent / 100) {
+        ask(w, "web");
+        pass(w, 300);
+    }
+}
+
+static void test_a_leaf_that_grows_old_is_spoken_of_three_times(void **state)
+{
+    struct world *w = *state;
+    struct log_tap *tap = log_tap_create(MU_WARN, false, on_line, NULL);
+    static const unsigned marks[] = {50, 75, 90};
+    ask(w, "web");
+    settle(w);
+    int64_t begin_s = unix_s;
+    set_roots(w, 3, 1); /* it is to be replaced, and cannot be */
+    w->refusal = "rpc error making call: No cluster leader";
+    pass_to(w, begin_s, 48);
+    assert_int_equal(said(tap, "service web", "of its life", w->refusal), 0);
+    for (size_t i = 0; i < 3; i++) {
+        char mark[8];
+        snprintf(mark, sizeof mark, " %u%% ", marks[i]);
+        pass_to(w, begin_s, marks[i] + 4);
+        assert_int_equal(said(tap, "certificate of service web", mark, w->refusal), 1);
+    }
+    w->refusal = NULL;
+    pass(w, 300);
+    assert_sound(w, ask(w, "web").cert, 1);
+    pass_to(w, unix_s, 55);
+    assert_int_equal(said(tap, "service web", "of its life", ""), 0);
+    log_tap_destroy(tap);
+}
+
+static void test_no_word_of_leafs_that_are_renewed(void **state)
+{
+    struct world *w = *state;
+    struct log_tap *tap = log_tap_create(MU_WARN, false, on_line, NULL);
+    for (int i = 0; i < 144; i++) {
+        ask(w, "web");
+        pass(w, 3600);
+    }
+    assert_true(w->signs > 1);
+    assert_int_equal(said(tap, "service web", "", ""), 0);
+    log_tap_destroy(tap);
+}
+
+static void test_so_is_the_root_of_all(void **state)
+{
+    struct world *w = *state;
+    struct log_tap *tap = log_tap_create(MU_WARN, false, on_line, NULL);
+    static const unsigned used[] = {49, 52, 60, 77, 92, 97}, lines[] = {0, 1, 0, 1, 1, 0};
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++) {
+        while (unix_s < BEGIN_S + ROOT_LIFE_S * (int64_t)used[i] / 100) {
+            ask(w, "web");
+            pass(w, 3600);
+        }
+        assert_int_equal(said(tap, "root", "of its life", w->all[0].id), lines[i]);
+    }
+    set_roots(w, 3, 1);
+    settle(w);
+    assert_int_equal(said(tap, "root", " 90% of its life", w->all[1].id), 1);
+    log_tap_destroy(tap);
+}
+
 static void test_the_end_comes_while_some_are_made(void **state)
 {
     struct world *w = *state;
@@ -546,6 +637,9 @@ int main(void)
         CASE(test_what_nobody_asks_for_goes, setup),
         CASE(test_roots_are_watched_while_there_are_leafs, setup),
         CASE(test_who_waits_in_a_queue_is_not_forgotten, setup),
+        CASE(test_a_leaf_that_grows_old_is_spoken_of_three_times, setup),
+        CASE(test_no_word_of_leafs_that_are_renewed, setup),
+        CASE(test_so_is_the_root_of_all, setup),
         CASE(test_the_end_comes_while_some_are_made, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
