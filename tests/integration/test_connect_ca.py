@@ -7,10 +7,16 @@ import subprocess
 import sys
 import unittest
 
-from kit import Cluster, find_consul, get, put, request, wait_until
+from kit import BIN, Cluster, find_consul, get, put, request, wait_until
 from test_consul import add_consul
 
 CONSUL, OPENSSL = find_consul(), shutil.which("openssl")
+KEY = """-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIKByccoyGHKmmM2Q4blikR2uU5iEqWNqwGbORDDL4FV4oAoGCCqGSM49
+AwEHoUQDQgAEzGl1F4/kxL8qPxkrVb4MTyQN+q4LA8FcdzzYQw2EcmZH2gaPnjnE
+BdDdHnekNlAfpl0Ka/TIa5ExvyJfZweG3Q==
+-----END EC PRIVATE KEY-----
+"""
 ROOTS, CONFIG = "/v1/connect/ca/roots", "/v1/connect/ca/configuration"
 
 
@@ -89,6 +95,31 @@ class Authority(unittest.TestCase):
             wait_until("it is there again", lambda: get(host, ROOTS).status == 200)
             self.assertEqual(self.roots(host), before)
             self.assertNotIn("PRIVATE", c.server(0).log())
+
+    def test_an_operators_key_is_nowhere_to_be_read(self):
+        """Not in answers, in what is said of a backup, or in the log; the backup itself must have it (CVE-2020-28053)."""
+        key, line = KEY, KEY.split("\n")[1]
+        c = Cluster(servers=0)
+        c.nservers = 1
+        c.configure("server-0", connect={"enabled": True, "ca_config": {"private_key": key}}, log_level="trace", enable_debug=True)
+        with c:
+            self.start(c)
+            host = c.server_address(0)
+            self.assertEqual(put(host, CONFIG, json.dumps({"Provider": "consul", "Config": {"PrivateKey": key + "x"}})).status, 200)
+            self.leaf(host, "web")  # whose key is its own
+            for path in (ROOTS, ROOTS + "?pem=true", CONFIG, "/v1/agent/connect/ca/roots", "/v1/agent/self", "/v1/agent/metrics",
+                         "/v1/operator/raft/configuration", "/v1/connect/ca/configuration?pretty", "/v1/agent/host", "/v1/kv/?recurse"):
+                body = get(host, path).body
+                self.assertNotIn(b"PRIVATE KEY", body, path)
+                self.assertNotIn(line.encode(), body, path)
+            backup = c.path("backup.tgz")
+            with open(backup, "wb") as f:
+                f.write(get(host, "/v1/snapshot").body)
+            said = subprocess.run([os.path.join(BIN, "muster"), "snapshot", "inspect", backup], capture_output=True, text=True)
+            self.assertEqual(said.returncode, 0, said.stderr)
+            for text in (said.stdout + said.stderr, c.server(0).log()):
+                self.assertNotIn("PRIVATE KEY", text)
+                self.assertNotIn(line, text)
 
 
 if __name__ == "__main__":
