@@ -1,12 +1,11 @@
-"""ca_identity.h against a real Consul: two programs (libca/example) authenticate each other, an intention denies, the root
-is replaced under load, the agent goes away. Skips aloud (77) where there is no Consul."""
+"""ca_identity.h against a real Consul, and against muster: two programs (libca/example) authenticate each other, an intention denies, the root
+is replaced under load, the agent goes away. Says so where there is no Consul."""
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -28,19 +27,20 @@ def free_ports(count):
 
 
 class Agent:
-    """One Consul in -dev mode, of an address and ports of its own."""
+    """One agent in -dev mode, of an address and ports of its own."""
 
-    def __init__(self):
+    def __init__(self, program=CONSUL):
+        self.program = program
         self.dir = tempfile.mkdtemp()
         self.http, self.server, self.lan, self.wan = free_ports(4)
         self.address = f"{HOST}:{self.http}"
 
     def start(self):
         self.log = open(os.path.join(self.dir, "consul.log"), "ab")
-        argv = [CONSUL, "agent", "-dev", "-bind", HOST, "-client", HOST, "-http-port", self.http, "-server-port", self.server,
+        argv = [self.program, "agent", "-dev", "-hcl", "connect { enabled = true }", "-bind", HOST, "-client", HOST, "-http-port", self.http, "-server-port", self.server,
                 "-serf-lan-port", self.lan, "-serf-wan-port", self.wan, "-grpc-port", -1, "-dns-port", -1]
         self.process = subprocess.Popen([str(a) for a in argv], stdout=self.log, stderr=self.log)
-        wait_until("Consul has a root", lambda: self.ready(), timeout=60)
+        wait_until("there is a root", lambda: self.ready(), timeout=60)
 
     def ready(self):
         try:
@@ -95,9 +95,11 @@ class Program:
         self.process.stdin.close()
 
 
-class Identity(unittest.TestCase):
+class Identity:
+    program_of_agent = None
+
     def setUp(self):
-        self.agent = Agent()
+        self.agent = Agent(self.program_of_agent)
         self.addCleanup(shutil.rmtree, self.agent.dir)
         self.agent.start()
         self.addCleanup(lambda: self.agent.stop())
@@ -177,8 +179,14 @@ class Identity(unittest.TestCase):
         self.assertEqual(self.client(2).wait()[0], 0)
 
 
+@unittest.skipUnless(CONSUL, "no Consul binary here (MUSTER_CONSUL, ~/.cache/muster-peers/consul)")
+class UnderConsul(Identity, unittest.TestCase):
+    program_of_agent = CONSUL
+
+
+class UnderMuster(Identity, unittest.TestCase):
+    program_of_agent = os.path.join(BIN, "muster")
+
+
 if __name__ == "__main__":
-    if not CONSUL:
-        print("SKIPPED: no Consul binary here (MUSTER_CONSUL, ~/.cache/muster-peers/consul)")
-        sys.exit(77)
     unittest.main()
