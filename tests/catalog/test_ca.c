@@ -2,6 +2,8 @@
  * private key is in no answer and in no memory that was given back. */
 #include "fixture.h"
 
+#include "prng.h"
+
 #include <muster/catalog_ca.h>
 #include <string.h>
 
@@ -156,6 +158,65 @@ static void test_each_leaf_gets_an_index(void **state)
     assert_string_equal(f->error, "Invalid CA Leaf operation 'x'");
 }
 
+/* What must stand after each entry, whatever came before. */
+struct expected {
+    uint64_t roots, config; /* the indexes of both; 0: there is none */
+    const char *active, *provider;
+    bool is_done;
+};
+
+static void random_rotation(struct fixture *f, struct mu__prng *p, struct expected *e)
+{
+    static const char *const ids[] = {"aa:01", "aa:02", "aa:03"}, *const keys[] = {"one", "two"};
+    size_t id = mu__prng_below(p, 3);
+    const char *key = keys[mu__prng_below(p, 2)];
+    bool roots_differ = mu__prng_below(p, 4) == 0, config_differs = mu__prng_below(p, 4) == 0;
+    rotate(f, key, ids[id], mu__prng_below(p, 2) ? ids[(id + 1) % 3] : NULL,
+           roots_differ ? e->roots + 1 : e->roots, config_differs ? e->config + 1 : e->config);
+    e->is_done = !roots_differ && !config_differs;
+    if (e->is_done) {
+        *e = (struct expected){f->index, f->index, ids[id], key, true};
+    }
+}
+
+static void random_change(struct fixture *f, struct mu__prng *p, struct expected *e)
+{
+    uint64_t wanted[] = {0, e->config, e->config + 1};
+    size_t i = mu__prng_below(p, 3);
+    struct catalog_ca_config config = {
+        .cluster_id = S(CLUSTER), .provider = S("consul"), .modify_index = wanted[i]};
+    apply_ca(f, (struct catalog_ca_request){.op = S("set-config"), .config = &config});
+    e->is_done = i < 2;
+    e->config = i < 2 ? f->index : e->config;
+}
+
+static void test_random_changes_leave_what_a_model_says(void **state)
+{
+    struct fixture *f = *state;
+    struct mu__prng p;
+    struct expected e = {0, 0, NULL, NULL, false};
+    mu__prng_seed(&p, 8);
+    for (int i = 0; i < 2000; i++) {
+        mu__prng_below(&p, 2) ? random_rotation(f, &p, &e) : random_change(f, &p, &e);
+        bool failed = f->result.kind == CATALOG_RESULT_ERROR ||
+                      (f->result.kind == CATALOG_RESULT_BOOL && !f->result.value);
+        assert_int_equal(failed, !e.is_done);
+        catalog_read_begin(f->r);
+        const struct catalog_ca_config *config = catalog_find_ca_config(f->r);
+        const struct catalog_ca_root *active = catalog_find_ca_active_root(f->r);
+        assert_int_equal(config ? config->modify_index : 0, e.config);
+        assert_int_equal(catalog_ca_roots_index(f->r), e.roots);
+        assert_int_equal(active != NULL, e.active != NULL);
+        if (active) {
+            bool is_one = strcmp(e.provider, "one") == 0;
+            assert_str(active->id, e.active);
+            assert_int_equal(catalog_find_ca_state(f->r, S("one")) != NULL, is_one);
+            assert_int_equal(catalog_find_ca_state(f->r, S("two")) != NULL, !is_one);
+        }
+        catalog_read_end(f->r);
+    }
+}
+
 /* ---- Memory that is given back ---- */
 
 struct seen {
@@ -261,6 +322,7 @@ int main(void)
         CASE(test_parts_change_together_or_not_at_all),
         CASE(test_a_configuration_wakes_who_waits_for_roots),
         CASE(test_each_leaf_gets_an_index),
+        CASE(test_random_changes_leave_what_a_model_says),
         cmocka_unit_test(test_keys_are_wiped_and_survive_in_snapshots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
