@@ -413,6 +413,7 @@ static bool keep_answer(struct http_flight *f, const struct http_answer *a,
     if (f->body) {
         f->body->refs = 1;
         f->body->len = body->len;
+        f->body->is_secret = f->server->tells_secret;
         memcpy(f->body->data, body->len ? body->data : (const uint8_t *)"", body->len);
     }
     return f->answer.extra.p && f->body;

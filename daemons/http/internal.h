@@ -21,6 +21,7 @@
 
 /* One body for all whom an answer goes to; never changed once it is made. */
 struct http_body {
+    bool is_secret; /* wiped before it is freed */
     size_t refs, len;
     char data[];
 };
@@ -68,6 +69,7 @@ struct http_connection {
      * body */
     char *out;
     size_t out_at, out_len;
+    bool out_is_secret; /* wiped before it is freed */
     struct http_body *shared;
     size_t shared_at;
     struct http_request *request;
@@ -110,7 +112,8 @@ struct http_server {
     char *datacenter, *node, *dns_domain, *segment, *ui_path, *ui_dir;
     char *extra_headers;                           /* the configured ones as they are sent */
     struct http_field fields[HTTP_FIELDS_MAX + 1]; /* of the head being parsed */
-    const char *complaint;                         /* about the head that was refused last */
+    bool tells_secret; /* the answer that is being sent holds one: no copy of it is left behind */
+    const char *complaint; /* about the head that was refused last */
     struct evconnlistener **listeners;
     struct http_queue queues[DEADLINE_CLASSES]; /* all connections */
     struct event *sweep;

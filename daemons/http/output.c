@@ -21,6 +21,9 @@ static const struct mu_allocator *heap(void)
 void http__body_unref(struct http_body *b)
 {
     if (b && --b->refs == 0) {
+        if (b->is_secret) {
+            mu__wipe(b->data, b->len);
+        }
         mu__free(heap(), b);
     }
 }
@@ -32,9 +35,13 @@ bool http__has_output(const struct http_connection *c)
 
 void http__output_fini(struct http_connection *c)
 {
+    if (c->out_is_secret) {
+        mu__wipe(c->out, c->out_len);
+    }
     mu__free(heap(), c->out);
     http__body_unref(c->shared);
     c->out = NULL;
+    c->out_is_secret = false;
     c->out_at = c->out_len = 0;
     c->shared = NULL;
     c->shared_at = 0;
@@ -76,6 +83,7 @@ static bool keep_copy(struct http_connection *c, const struct mu__writer *head,
     }
     c->out_at = 0;
     c->out_len = len;
+    c->out_is_secret = c->server->tells_secret;
     return true;
 }
 
@@ -93,6 +101,7 @@ bool http__send(struct http_connection *c, const struct mu__writer *head, struct
         c->out = (char *)body->data;
         c->out_at = sent - head->len;
         c->out_len = body->len;
+        c->out_is_secret = c->server->tells_secret;
         *body = mu__writer_growing(body->allocator);
         return true;
     }

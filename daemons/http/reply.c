@@ -311,6 +311,24 @@ void http_reply_json(struct http_request *r, struct mu__json *j, int status)
     answer(r, status, json_type);
 }
 
+static void wipe(struct mu__writer *w)
+{
+    if (w->cap) {
+        mu__wipe(w->data, w->cap);
+    }
+    w->len = 0;
+}
+
+void http_reply_secret_json(struct http_request *r, struct mu__json *j, int status)
+{
+    struct http_server *s = r->server;
+    s->tells_secret = true;
+    http_reply_json(r, j, status);
+    s->tells_secret = false;
+    wipe(&s->body);
+    wipe(&s->packed);
+}
+
 /* ---- Without a request ---- */
 
 void http__reply_refusal(struct http_connection *c, int status, const char *complaint)

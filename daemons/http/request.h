@@ -127,6 +127,8 @@ void http_reply_bytes(struct http_request *r, int status, const char *content_ty
 /* JSON: begin, write one value, end. The writer is the server's and is emptied by begin. */
 struct mu__json http_json(struct http_request *r);
 void http_reply_json(struct http_request *r, struct mu__json *j, int status);
+/* Likewise, and what was made of it for the socket is wiped when that has it. */
+void http_reply_secret_json(struct http_request *r, struct mu__json *j, int status);
 
 /* The error of a call, mapped to a status (http-semantics 4). */
 void http_reply_error(struct http_request *r, const char *error);

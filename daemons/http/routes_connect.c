@@ -33,7 +33,7 @@ static void encode_leaf(struct http_request *r, struct call *c)
     http_header_uint(r, "X-Consul-Index", reply->cert->modify_index);
     mu__json_value(&j, catalog_schema(CATALOG_ISSUED_CERT), reply->cert);
     mu__wipe((void *)(uintptr_t)key.p, key.len); /* this copy is the call's own */
-    http_reply_json(r, &j, 200);
+    http_reply_secret_json(r, &j, 200);
 }
 
 /* Of another datacenter there are no leafs here; its roots would be asked for first. */
