@@ -89,6 +89,9 @@ class Pair(Subject):
                      "-log-level", "err")
         wait_for(lambda: call(host, "GET", "/x", port=self.port)[0] == 200, f"{self.name}'s pair answers")
 
+    def wrk_command(self, *args, **named):
+        return [*NICE, *super().wrk_command(*args, **named)]
+
     def cpu(self):
         return [cpu_seconds(child) for child in self.children]
 
@@ -112,7 +115,7 @@ def load(table, pair, what, each, script, connections):
 
 def bulk(table, pair):
     before = pair.cpu()
-    told = subprocess.run(["curl", "-sS", "-o", os.devnull, "-w", "%{speed_download} %{size_download}",
+    told = subprocess.run([*NICE, "curl", "-sS", "-o", os.devnull, "-w", "%{speed_download} %{size_download}",
                            f"http://{pair.servers[0]}:{pair.port}/bulk"], capture_output=True, text=True, check=True).stdout
     speed, size = (float(v) for v in told.split())
     if size != BULK_MIB << 20:
