@@ -206,7 +206,7 @@ int ca_identity_connect(struct ca_identity *i, struct mbedtls_ssl_context *ssl,
     memcpy(c->session, names[1], sizeof c->session);
     (void)mbedtls_ssl_set_hostname(ssl, NULL); /* names are SPIFFE's; 3.6 wants to hear so */
     if (*c->session) {
-        identity__session_resume(i, c->service, c->session, c->material->trust->epoch, ssl);
+        identity__session_resume(i, c->service, c->session, c->material, ssl);
     }
     link_in(c);
     *out = c;
@@ -282,7 +282,7 @@ int ca_connection_established(struct ca_connection *c)
         rc = c->verdict == CA_V_TRUSTED ? CA_OK : CA_EUNTRUSTED;
     }
     if (rc == CA_OK && *c->session && c->epoch == c->material->trust->epoch) {
-        identity__session_keep(i, c->service, c->session, c->epoch, c->peer.not_after_unix_s,
+        identity__session_keep(i, c->service, c->session, c->material, c->peer.not_after_unix_s,
                                c->ssl);
     }
     return rc;

@@ -115,6 +115,7 @@ void identity__watches_stop(struct ca_identity *i);
 struct identity__session {
     struct identity__session *next; /* newest first */
     uint64_t epoch;
+    int64_t own_not_after_unix_s; /* of the leaf that was shown: another one shows itself anew */
     int64_t not_after_unix_s;
     mbedtls_ssl_session session;
     char service[IDENTITY_NAME_MAX + 1], name[IDENTITY_NAME_MAX + 1];
@@ -212,9 +213,9 @@ void identity__look(struct ca_identity *i);
 /* Asks every watched connection's decision again, and tells those for whom it has changed. */
 void identity__decide_again(struct ca_identity *i);
 void identity__sessions_fini(struct ca_identity *i);
-/* Puts a kept session into ssl, if there is one for that end under these roots. */
+/* Puts a kept session into ssl, if there is one with that end of these roots and this leaf. */
 void identity__session_resume(struct ca_identity *i, const char *service, const char *name,
-                              uint64_t epoch, mbedtls_ssl_context *ssl);
+                              const struct identity__material *m, mbedtls_ssl_context *ssl);
 void identity__session_keep(struct ca_identity *i, const char *service, const char *name,
-                            uint64_t epoch, int64_t not_after_unix_s,
+                            const struct identity__material *m, int64_t not_after_unix_s,
                             const mbedtls_ssl_context *ssl);

@@ -36,12 +36,14 @@ static struct identity__session *unlink_at(struct ca_identity *i, struct identit
 }
 
 void identity__session_resume(struct ca_identity *i, const char *service, const char *name,
-                              uint64_t epoch, mbedtls_ssl_context *ssl)
+                              const struct identity__material *m, mbedtls_ssl_context *ssl)
 {
     struct identity__session *stale = NULL;
     pthread_mutex_lock(&i->lock);
     struct identity__session **at = find(i, service, name);
-    if (*at && ((*at)->epoch != epoch || identity__now(i) > (*at)->not_after_unix_s)) {
+    if (*at &&
+        ((*at)->epoch != m->trust->epoch || (*at)->own_not_after_unix_s != m->not_after_unix_s ||
+         identity__now(i) > (*at)->not_after_unix_s)) {
         stale = unlink_at(i, at);
     } else if (*at) {
         (void)mbedtls_ssl_set_session(ssl, &(*at)->session); /* if not: a whole handshake */
@@ -70,7 +72,7 @@ static struct identity__session *put_first(struct ca_identity *i, struct identit
 }
 
 void identity__session_keep(struct ca_identity *i, const char *service, const char *name,
-                            uint64_t epoch, int64_t not_after_unix_s,
+                            const struct identity__material *m, int64_t not_after_unix_s,
                             const mbedtls_ssl_context *ssl)
 {
     struct identity__session *s = mu__calloc(&i->allocator, 1, sizeof *s);
@@ -84,7 +86,8 @@ void identity__session_keep(struct ca_identity *i, const char *service, const ch
     }
     snprintf(s->service, sizeof s->service, "%s", service);
     snprintf(s->name, sizeof s->name, "%s", name);
-    s->epoch = epoch;
+    s->epoch = m->trust->epoch;
+    s->own_not_after_unix_s = m->not_after_unix_s;
     s->not_after_unix_s = not_after_unix_s;
     pthread_mutex_lock(&i->lock);
     struct identity__session *old = put_first(i, s);

@@ -261,12 +261,14 @@ class MeshTest(unittest.TestCase):
             load.goes_on(200)
             self.assertEqual(load.stop(), [])
             self.renew(m, before)
+            live = m.connected()
             self.still_lives(old)
             m.step(3 * HOUR)
             m.server(0).kill()
             m.server(0).start()  # who leads anew looks after the roots
             wait_until("the old root is gone", lambda: len(self.known(m)) == 1)
             self.ends_within_a_second(old, time.monotonic())
+            self.still_lives(live)
             self.still_lives(m.connected())
 
     def leafs(self, m, name):
