@@ -14,9 +14,12 @@ static const char *said(struct ca_diag *diag, const char *what)
     return diag->text;
 }
 
+/* No number is read here, and a root's serial number may be above what jansson takes for an
+ * integer. */
 static json_t *parse(struct identity__reply *reply)
 {
-    return json_loadb(reply->body, reply->len, JSON_REJECT_DUPLICATES, NULL);
+    return json_loadb(reply->body, reply->len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL,
+                      NULL);
 }
 
 /* The text of a member; p NULL if it is not there or no text. */

@@ -162,7 +162,7 @@ class Strangers:
         return self.at(f"{name}.key")
 
     def root(self, name):
-        openssl("req", "-x509", "-new", "-key", self.key(name), "-subj", f"/CN={name}", "-days", "30", "-out", self.at(f"{name}.pem"),
+        openssl("req", "-x509", "-new", "-key", self.key(name), "-subj", f"/CN={name}", "-days", "30", "-out", self.at(f"{name}.pem"), "-set_serial", str(2**64 - 1),
                 "-addext", f"subjectAltName=URI:spiffe://{self.domain}", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
     def leaf(self, name, root, service, days=1):
