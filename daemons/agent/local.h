@@ -61,7 +61,7 @@ struct local {
     struct mu__prng prng;
     struct mu__map services, checks; /* of struct local_service and local_check */
     size_t naliases;
-    uint64_t services_version; /* moves when a service is registered, or goes */
+    uint64_t services_version;   /* moves when a service is registered, or goes */
     struct event *realias;       /* alias checks are to be looked at again */
     struct event *reap;          /* looks for services that have been critical for too long */
     struct local_check *unsaved; /* TTL checks whose state is to be written */

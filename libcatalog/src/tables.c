@@ -40,7 +40,8 @@ void *catalog__tree_put(struct catalog *c, enum catalog__tree tree, const struct
     struct catalog__key k;
     void *old = put(c, tree, key_in(&k, tree, names, n), record);
     if (c->is_void && record && catalog__tree_is_primary(tree)) {
-        catalog__block_free(&c->allocator, catalog__record_block(record)); /* it stands nowhere yet */
+        catalog__block_free(&c->allocator,
+                            catalog__record_block(record)); /* it stands nowhere yet */
     }
     return old;
 }

@@ -1,4 +1,5 @@
-/* ca_leaf.h - tests/ca/certificates/good-constraint-other-kinds.pem of a root that is in no corpus. */
+/* ca_leaf.h - tests/ca/certificates/good-constraint-other-kinds.pem of a root that is in no corpus.
+ */
 #pragma once
 
 #include <stdint.h>
