@@ -149,7 +149,8 @@ class Synchronisation(unittest.TestCase):
                 c.server(i).kill()
             self.assertEqual(get(host, "/v1/agent/self").status, 200)
             self.assertEqual(services(host), ["web-1"])
-            answer = dig(host, "web.service.consul", timeout=60)
+            self.assertEqual(dig(host, "web.service.consul", timeout=60).values("A"), [host]) # what was known last
+            answer = dig(host, "db.service.consul", timeout=60) # of which nothing is known
             self.assertEqual((answer.rcode, answer.answers), (2, []))
             self.assertEqual(get(host, "/v1/catalog/nodes", timeout=60).status, 500)
             self.assertEqual(put(host, "/v1/agent/check/warn/beat?note=alone").status, 200)
